@@ -1,0 +1,138 @@
+"""Rows to be explained, with ids that stay the same from the first fit to the last report."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.data.validation import as_matrix
+from clusterexplain.exceptions import InvalidDataError, UnknownSampleError
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A finite float matrix whose rows have unique ids.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The features, float64.
+    ids : ndarray of shape (n_samples,), optional
+        Unique ids, integers or strings; positions by default. A DataFrame brings its index.
+    feature_names : list of str, optional
+        Column names, if there are any.
+    image_shape : tuple of (height, width), optional
+        Given when a row is a grey-scale image, so that reports can draw it.
+    metadata : DataFrame of n_samples rows, optional
+        What is known about the rows but not trained on (batch, author, true label).
+    name : str, optional
+        Name of a data set that :func:`clusterexplain.data.load_dataset` knows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> data = Dataset(np.eye(3), ids=np.array(["a", "b", "c"]))
+    >>> data.positions(["c", "a"])
+    array([2, 0])
+    """
+
+    X: np.ndarray
+    ids: np.ndarray = field(default=None)  # type: ignore[assignment]
+    feature_names: list[str] | None = None
+    image_shape: tuple[int, int] | None = None
+    metadata: pd.DataFrame | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the parts against each other."""
+        object.__setattr__(self, "X", as_matrix(self.X))
+        n = len(self.X)
+        ids = np.arange(n) if self.ids is None else np.asarray(self.ids)
+        if ids.shape != (n,):
+            raise InvalidDataError(f"ids has shape {ids.shape}, expected ({n},): one id for each row of X.")
+        if ids.dtype.kind not in "iu":
+            ids = np.array([str(one) for one in ids])
+        duplicates = pd.Index(ids)[pd.Index(ids).duplicated()]
+        if len(duplicates):
+            raise InvalidDataError(
+                f"{len(duplicates)} sample id(s) occur more than once, for example {duplicates[0]!r}. Expected unique ids; "
+                f"call reset_index(drop=True) on the DataFrame or pass ids=."
+            )
+        object.__setattr__(self, "ids", ids)
+        if self.metadata is not None and len(self.metadata) != n:
+            raise InvalidDataError(f"metadata has {len(self.metadata)} rows, expected {n}: one for each row of X.")
+        if self.image_shape is not None and int(np.prod(self.image_shape)) != self.X.shape[1]:
+            raise InvalidDataError(
+                f"image_shape {self.image_shape} needs {int(np.prod(self.image_shape))} columns, but X has {self.X.shape[1]}."
+            )
+
+    @classmethod
+    def of(cls, X: Any) -> Dataset:
+        """Wrap an ndarray, a DataFrame (its index becomes the ids) or return a Dataset unchanged.
+
+        Parameters
+        ----------
+        X : Dataset, DataFrame or array-like of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        Dataset
+            With checked content.
+        """
+        if isinstance(X, Dataset):
+            return X
+        if isinstance(X, pd.DataFrame):
+            return cls(as_matrix(X), ids=X.index.to_numpy(), feature_names=[str(name) for name in X.columns])
+        return cls(as_matrix(X))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.X)
+
+    def positions(self, ids: Any) -> np.ndarray:
+        """Return the row numbers of `ids`.
+
+        Parameters
+        ----------
+        ids : sequence of int or str
+            Sample ids.
+
+        Returns
+        -------
+        ndarray of shape (n_ids,)
+            Row numbers in X.
+
+        Raises
+        ------
+        UnknownSampleError
+            If an id does not exist.
+        """
+        wanted = list(ids)
+        if self.ids.dtype.kind not in "iu":
+            wanted = [str(one) for one in wanted]
+        found = pd.Index(self.ids).get_indexer(pd.Index(wanted)) if wanted else np.empty(0, dtype=np.intp)
+        missing = [one for one, position in zip(wanted, found, strict=True) if position < 0]
+        if missing:
+            raise UnknownSampleError(
+                f"There is no sample with id {missing[0]!r}. Expected one of the {len(self)} ids from {self.ids[0]!r} to "
+                f"{self.ids[-1]!r}; ids count from 0 unless the data brought their own."
+            )
+        return np.asarray(found)
+
+    def fingerprint(self) -> str:
+        """Return a short hash of the ids and the values, which names the data a run belongs to.
+
+        Returns
+        -------
+        str
+            16 hexadecimal digits.
+        """
+        digest = hashlib.sha256(repr(self.X.shape).encode())
+        digest.update(self.X.tobytes())
+        digest.update("\x1f".join(str(one) for one in self.ids).encode())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,83 @@
+"""Everything that clusterexplain raises on purpose.
+
+The tree (the class on the right is what callers may already catch)::
+
+    ClusterExplainError
+    +-- InvalidDataError            ValueError    the data cannot be explained as they are
+    +-- InvalidParameterError       ValueError    a parameter is out of its allowed set or range
+    +-- UnknownSampleError          IndexError    no sample has this id
+    +-- TrainingDivergedError       ArithmeticError  the loss or the parameters became non-finite
+    +-- MemoryBudgetError           MemoryError   the recorded run cannot fit the budget
+    +-- RunError
+        +-- RunNotFoundError        FileNotFoundError  there is no run where one was looked for
+        +-- RunDamagedError         ValueError    a file of the run is missing or changed
+        +-- RunMismatchError        ValueError    the run belongs to other data
+        +-- RunWriteError           OSError       the run could not be written; nothing was left behind
+
+    ClusterExplainWarning           UserWarning
+    +-- SmoothnessWarning           the recipe makes derivatives less faithful
+    +-- ScaleWarning                a few columns dominate the reconstruction
+    +-- ReproductionWarning         replaying the training did not give the saved bytes
+
+Every message says what is wrong, what was expected and what to do next.
+"""
+
+
+class ClusterExplainError(Exception):
+    """Base class of all errors that clusterexplain raises on purpose."""
+
+
+class InvalidDataError(ClusterExplainError, ValueError):
+    """The data cannot be explained as they are."""
+
+
+class InvalidParameterError(ClusterExplainError, ValueError):
+    """A parameter is outside its allowed set or range."""
+
+
+class UnknownSampleError(ClusterExplainError, IndexError):
+    """No sample has the requested id."""
+
+
+class TrainingDivergedError(ClusterExplainError, ArithmeticError):
+    """The parameters became non-finite during training."""
+
+
+class MemoryBudgetError(ClusterExplainError, MemoryError):
+    """The recorded run does not fit into the memory budget."""
+
+
+class RunError(ClusterExplainError):
+    """Base class of errors about a run directory."""
+
+
+class RunNotFoundError(RunError, FileNotFoundError):
+    """There is no run where one was looked for."""
+
+
+class RunDamagedError(RunError, ValueError):
+    """A file of the run is missing, unreadable or not the one that was saved."""
+
+
+class RunMismatchError(RunError, ValueError):
+    """The run belongs to other data than those given."""
+
+
+class RunWriteError(RunError, OSError):
+    """The run could not be written; nothing half-written was left behind."""
+
+
+class ClusterExplainWarning(UserWarning):
+    """Base class of all warnings of clusterexplain."""
+
+
+class SmoothnessWarning(ClusterExplainWarning):
+    """The training recipe is not smooth, so influences predict retraining less well."""
+
+
+class ScaleWarning(ClusterExplainWarning):
+    """Columns of very different scale: a few of them dominate the reconstruction."""
+
+
+class ReproductionWarning(ClusterExplainWarning):
+    """Replaying the training did not reproduce the saved parameters bit for bit."""

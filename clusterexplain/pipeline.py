@@ -1,0 +1,191 @@
+"""The one idea of the package: training, clustering and scoring as one function of the data weights.
+
+Give every training example i a weight w_i. Then theta(w) are the trained parameters, Z(w) the embeddings, phi(w) the
+clusters and s_q(w) the score of a query q for a fixed pair of clusters. :meth:`Pipeline.influence` differentiates this
+function at the weights of the fit; :meth:`Pipeline.scores` evaluates it at any other weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import grad, vjp, vmap
+
+from clusterexplain.clustering import CentroidState, KMeansClusterer, centroid_state
+from clusterexplain.influence import Unrolled
+from clusterexplain.membership import log_ratio_margin
+from clusterexplain.training import RecordedRun
+
+SCORE_DTYPE = torch.float64
+BLOCK_BYTES = 256e6
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Scores that are asked about: samples, each with its own cluster and the rival.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (n_queries, ...)
+        Queries as the model sees them.
+    own, rival : Tensor of shape (n_queries,), int64
+        The fixed pair of clusters of each query.
+    """
+
+    inputs: Tensor
+    own: Tensor
+    rival: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Influence of every training example on every query, in three parts that sum to the total.
+
+    Attributes
+    ----------
+    encoder : ndarray of shape (n_queries, n_samples)
+        Through the network: the query's own embedding moved.
+    cluster : ndarray of shape (n_queries, n_samples)
+        Through the network: the clusters moved because their members' embeddings moved.
+    direct : ndarray of shape (n_queries, n_samples)
+        The example's own weight in its centroid.
+    """
+
+    encoder: np.ndarray
+    cluster: np.ndarray
+    direct: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A fitted pipeline: a recorded training and labels.
+
+    Parameters
+    ----------
+    run : RecordedRun
+        The training.
+    clusterer : KMeansClusterer
+        How labels are found.
+    labels : Tensor of shape (n_samples,), int64
+        Labels of the training examples, frozen in derivatives.
+    """
+
+    run: RecordedRun
+    clusterer: KMeansClusterer
+    labels: Tensor
+
+    def embed(self, inputs: Tensor, params: dict[str, Tensor] | None = None) -> Tensor:
+        """Return float64 embeddings of shape (n, dim), under the fitted parameters unless others are given."""
+        with torch.no_grad():
+            return self.run.recipe.task.embed(self.run.params if params is None else params, inputs).to(SCORE_DTYPE)
+
+    @cached_property
+    def embedding(self) -> Tensor:
+        """Embeddings of the training examples, shape (n_samples, dim), float64."""
+        return self.embed(self.run.recipe.inputs)
+
+    @cached_property
+    def state(self) -> CentroidState:
+        """Clusters at the weights of the fit."""
+        return self._state(self.embedding, self.run.weights.to(SCORE_DTYPE), self.labels)
+
+    def _state(self, embedding: Tensor, weights: Tensor, labels: Tensor) -> CentroidState:
+        return centroid_state(embedding, weights, labels, self.clusterer.n_clusters)
+
+    def scores(
+        self, question: Question, params: dict[str, Tensor], weights: Tensor, *, assignments: str = "reclustered"
+    ) -> tuple[Tensor, Tensor]:
+        """Evaluate the question under other parameters and weights, clusters matched to this fit.
+
+        Parameters
+        ----------
+        question : Question
+            What is scored.
+        params : dict of str to Tensor
+            Parameters retrained at `weights`.
+        weights : Tensor of shape (n_samples,)
+            Data weights.
+        assignments : {"reclustered", "frozen"}, default="reclustered"
+            "frozen" keeps this fit's labels, which isolates the mathematics. "reclustered" continues k-means from this
+            fit's clusters to convergence, which is what really happens.
+
+        Returns
+        -------
+        scores : Tensor of shape (n_queries,)
+            NaN where a cluster of the pair lost all its weight.
+        labels : Tensor of shape (n_samples,)
+            Labels used.
+        """
+        weights = weights.to(SCORE_DTYPE)
+        embedding = self.embed(self.run.recipe.inputs, params)
+        state = self._state(embedding, weights, self.labels)
+        labels = self.labels
+        if assignments == "reclustered":
+            found = self.clusterer.continue_from(state.centers.numpy(), embedding.numpy(), weights.numpy())
+            labels = torch.from_numpy(found)
+            state = self._state(embedding, weights, labels)
+        queries = self.embed(question.inputs, params)
+        return log_ratio_margin(queries, state, question.own, question.rival), labels
+
+    def influence(self, question: Question, method: Unrolled) -> Parts:
+        """Differentiate the scores of the question in the data weights, labels frozen.
+
+        The derivative is relative to the weights of the fit: ``-influence[q, i]`` predicts the change of score q if
+        example i is removed, whatever its weight was.
+
+        Parameters
+        ----------
+        question : Question
+            What is scored.
+        method : Unrolled
+            Pulls cotangents on the parameters back to the data weights.
+
+        Returns
+        -------
+        Parts
+            Float64 arrays of shape (n_queries, n_samples).
+        """
+        on_query, on_embedding, on_weights = self._score_gradients(question)
+        encoder = self._pull_queries(question.inputs, on_query)
+        cluster = self._pull_embeddings(on_embedding)
+        rows = method.pull(torch.cat([encoder, cluster]))
+        scale = self.run.weights.to(SCORE_DTYPE)
+        encoder_rows, cluster_rows = (rows.to(SCORE_DTYPE) * scale).split(len(question.inputs))
+        return Parts(encoder_rows.numpy(), cluster_rows.numpy(), (on_weights * scale).numpy())
+
+    def _score_gradients(self, question: Question) -> tuple[Tensor, Tensor, Tensor]:
+        """Derivatives of each score in the query's embedding, in all embeddings and in the weights."""
+        queries = self.embed(question.inputs)
+        weights = self.run.weights.to(SCORE_DTYPE)
+
+        def score(z: Tensor, embedding: Tensor, w: Tensor, own: Tensor, rival: Tensor) -> Tensor:
+            return log_ratio_margin(z, self._state(embedding, w, self.labels), own, rival)
+
+        gradients = vmap(grad(score, argnums=(0, 1, 2)), in_dims=(0, None, None, 0, 0))
+        on_query, on_embedding, on_weights = gradients(
+            queries, self.embedding, weights, question.own, question.rival
+        )
+        return on_query, on_embedding, on_weights
+
+    def _pull_queries(self, inputs: Tensor, on_query: Tensor) -> Tensor:
+        """Cotangents on the parameters through each query's own embedding, shape (n_queries, n_params)."""
+        recipe = self.run.recipe
+
+        def pull_one(row: Tensor, cotangent: Tensor) -> Tensor:
+            _, pull = vjp(lambda params: recipe.task.embed(params, row.unsqueeze(0)).squeeze(0), self.run.params)
+            return recipe.layout.join(pull(cotangent)[0])
+
+        return vmap(pull_one)(inputs, on_query.to(recipe.dtype)).detach()
+
+    def _pull_embeddings(self, on_embedding: Tensor) -> Tensor:
+        """Cotangents on the parameters through all training embeddings, shape (n_queries, n_params)."""
+        recipe = self.run.recipe
+        _, pull = vjp(lambda params: recipe.task.embed(params, recipe.inputs), self.run.params)
+        size = max(1, int(BLOCK_BYTES / (recipe.inputs.numel() * recipe.inputs.element_size())))
+        blocks = on_embedding.to(recipe.dtype).split(size)
+        pulled = [vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(block) for block in blocks]
+        return torch.cat(pulled).detach()
