@@ -1,1 +1,39 @@
-"""x"""
+"""Why is this sample in that cluster, and which training examples pulled it there?
+
+The names below are the public interface. They are loaded on first use, so that ``clusterexplain --help`` does not wait
+for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from clusterexplain._version import __version__
+
+if TYPE_CHECKING:
+    from clusterexplain.data import Dataset, list_datasets, load_dataset
+    from clusterexplain.explainer import ClusterExplainer
+    from clusterexplain.explanation import Explanation
+    from clusterexplain.verification import Check
+
+__all__ = ["Check", "ClusterExplainer", "Dataset", "Explanation", "__version__", "list_datasets", "load_dataset"]
+
+_HOME = {
+    "Check": "clusterexplain.verification",
+    "ClusterExplainer": "clusterexplain.explainer",
+    "Dataset": "clusterexplain.data",
+    "Explanation": "clusterexplain.explanation",
+    "list_datasets": "clusterexplain.data",
+    "load_dataset": "clusterexplain.data",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'clusterexplain' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

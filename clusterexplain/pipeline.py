@@ -120,16 +120,31 @@ class Pipeline:
         labels : Tensor of shape (n_samples,)
             Labels used.
         """
-        weights = weights.to(SCORE_DTYPE)
+        labels = self.tracked_labels(params, weights) if assignments == "reclustered" else self.labels
         embedding = self.embed(self.run.recipe.inputs, params)
-        state = self._state(embedding, weights, self.labels)
-        labels = self.labels
-        if assignments == "reclustered":
-            found = self.clusterer.continue_from(state.centers.numpy(), embedding.numpy(), weights.numpy())
-            labels = torch.from_numpy(found)
-            state = self._state(embedding, weights, labels)
+        state = self._state(embedding, weights.to(SCORE_DTYPE), labels)
         queries = self.embed(question.inputs, params)
         return log_ratio_margin(queries, state, question.own, question.rival), labels
+
+    def tracked_labels(self, params: dict[str, Tensor], weights: Tensor) -> Tensor:
+        """Cluster under other parameters and weights, continuing from this fit's clusters so that k stays k.
+
+        Parameters
+        ----------
+        params : dict of str to Tensor
+            Retrained parameters.
+        weights : Tensor of shape (n_samples,)
+            Data weights.
+
+        Returns
+        -------
+        Tensor of shape (n_samples,), int64
+            Labels.
+        """
+        weights = weights.to(SCORE_DTYPE)
+        embedding = self.embed(self.run.recipe.inputs, params)
+        centers = self._state(embedding, weights, self.labels).centers
+        return torch.from_numpy(self.clusterer.continue_from(centers.numpy(), embedding.numpy(), weights.numpy()))
 
     def influence(self, question: Question, method: Unrolled) -> Parts:
         """Differentiate the scores of the question in the data weights, labels frozen.

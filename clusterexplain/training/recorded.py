@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -64,6 +64,19 @@ class RecordedRun:
             for step in range(start, stop - 1):
                 states.append(advance(self.recipe, states[-1], self.weights, step))
         return states
+
+    def reproduces(self) -> bool:
+        """Replay the last segment and say whether it ends in the recorded parameters, bit for bit."""
+        n_steps = self.recipe.plan.n_steps
+        states = self._replay(self.checkpoints[-1], (len(self.checkpoints) - 1) * self.spacing, n_steps)
+        with one_thread(), torch.no_grad():
+            return bool(torch.equal(advance(self.recipe, states[-1], self.weights, n_steps - 1)[0], self.final))
+
+
+def thin_out(run: RecordedRun) -> RecordedRun:
+    """Return the run with about sqrt(n_steps) checkpoints, the fewest that a reverse pass needs."""
+    keep = max(1, round(math.sqrt(run.recipe.plan.n_steps)) // run.spacing)
+    return replace(run, checkpoints=run.checkpoints[::keep], spacing=run.spacing * keep)
 
 
 def advance(recipe: Recipe, state: State, weights: Tensor, step: int) -> State:

@@ -1,0 +1,5 @@
+"""``python -m clusterexplain`` is the command line."""
+
+from clusterexplain.cli.app import main
+
+main()

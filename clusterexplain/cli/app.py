@@ -1,0 +1,149 @@
+"""``clusterexplain``: fit, why, verify, report, data, demo.
+
+Only typer is imported here; torch and the rest come when a command runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="clusterexplain",
+    help="Why is this sample in that cluster, and which training examples pulled it there?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RunOption = Annotated[
+    Path | None, typer.Option("--run", help="Run directory; the newest under ./runs if not given.", show_default=False)
+]
+SampleOption = Annotated[str, typer.Option("--sample", help="Id of the sample; several separated by commas.")]
+AgainstOption = Annotated[str, typer.Option("--against", help="Rival cluster: 'runner-up' or a cluster number.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no remarks.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+TopOption = Annotated[int, typer.Option("--top", min=1, help="Examples on each side.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]
+
+
+@app.callback(invoke_without_command=True)
+def version_option(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """Why is this sample in that cluster, and which training examples pulled it there?"""
+    if version:
+        from clusterexplain._version import __version__
+
+        typer.echo(f"clusterexplain {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def fit(
+    data: Annotated[str, typer.Option("--data", help="Name of a data set (see `data`), or a .csv, .parquet or .npy file.")],
+    out: Annotated[Path, typer.Option("--out", help="Run directory to make.")],
+    clusters: Annotated[int | None, typer.Option("--clusters", min=2, help="Number of clusters.")] = None,
+    latent_dim: Annotated[int, typer.Option("--latent-dim", min=1, help="Dimension of the embedding.")] = 10,
+    steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps.")] = 1400,
+    scaling: Annotated[str, typer.Option("--scaling", help="'global' or 'standard'.")] = "global",
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything.")] = 0,
+    max_memory: Annotated[float, typer.Option("--max-memory", help="Budget of the recorded training, in GB.")] = 2.0,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train, cluster and save a run."""
+    from clusterexplain.cli import commands
+
+    commands.fit(
+        data, out, clusters, overwrite=overwrite, quiet=quiet, latent_dim=latent_dim, n_steps=steps, scaling=scaling,
+        random_state=seed, max_memory=max_memory * 1e9,
+    )  # fmt: skip
+
+
+@app.command()
+def why(
+    sample: SampleOption,
+    run: RunOption = None,
+    against: AgainstOption = "runner-up",
+    top: TopOption = 10,
+    as_json: JsonOption = False,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write every influence to this file.", show_default=False)] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Say who pulled a sample into its cluster, and who pushed it away."""
+    from clusterexplain.cli import commands
+
+    commands.why(sample, run, against, top, as_json=as_json, csv=csv, quiet=quiet)
+
+
+@app.command()
+def verify(
+    sample: SampleOption,
+    run: RunOption = None,
+    against: AgainstOption = "runner-up",
+    singles: Annotated[int, typer.Option("--singles", min=0, help="Random single examples to remove.")] = 48,
+    groups: Annotated[int, typer.Option("--groups", min=0, help="Random 5 % groups to remove.")] = 48,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the draw of removals.")] = 0,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Check an explanation by retraining without examples. Exit code 0: supported, 3: not supported."""
+    from clusterexplain.cli import commands
+
+    supported = commands.verify(sample, run, against, singles, groups, seed, as_json=as_json, quiet=quiet)
+    raise typer.Exit(0 if supported else 3)
+
+
+@app.command()
+def report(
+    sample: Annotated[
+        str | None, typer.Option("--sample", help="Samples; by default the one with the smallest margin.", show_default=False)
+    ] = None,
+    run: RunOption = None,
+    out: Annotated[Path | None, typer.Option("--out", help="HTML file; inside the run by default.", show_default=False)] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write one HTML file that needs no network."""
+    from clusterexplain.cli import commands
+
+    commands.report(sample, run, out, open_page=open_page, quiet=quiet)
+
+
+@app.command(name="data")
+def data_command(as_json: JsonOption = False) -> None:
+    """List the data sets that can be used by name."""
+    from clusterexplain.cli import commands
+
+    commands.list_data(as_json=as_json)
+
+
+@app.command()
+def demo(
+    name: Annotated[str, typer.Argument(help="A data set.")] = "digits",
+    sample: Annotated[str, typer.Option("--sample", help="Sample to explain.")] = "123",
+    out: Annotated[Path | None, typer.Option("--out", help="Run directory; runs/NAME by default.", show_default=False)] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit, explain, check and report, from one command."""
+    from clusterexplain.cli import commands
+
+    commands.demo(name, sample, Path("runs") / name if out is None else out, quiet=quiet)
+
+
+def main() -> None:
+    """Run the command line; errors of this package become one line and exit code 2."""
+    from clusterexplain.exceptions import ClusterExplainError
+
+    try:
+        app()
+    except ClusterExplainError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

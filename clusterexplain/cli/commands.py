@@ -1,0 +1,177 @@
+"""What the verbs do: call the library, hand the result to the printer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clusterexplain import runs
+from clusterexplain.cli import printing
+from clusterexplain.data import list_datasets, load_dataset
+from clusterexplain.data.files import read_table
+from clusterexplain.explainer import ClusterExplainer
+
+if TYPE_CHECKING:
+    from clusterexplain.data import Dataset
+    from clusterexplain.explanation import Explanation
+    from clusterexplain.verification import Check
+
+DEFAULT_CLUSTERS = 8
+DEMO_SINGLES, DEMO_GROUPS = 24, 16
+
+
+def fit(data: str, out: Path, clusters: int | None, *, overwrite: bool, quiet: bool, **parameters: Any) -> ClusterExplainer:
+    """Train, cluster and save; print what was made and the next command."""
+    _listen(quiet)
+    dataset, usual = _open_data(data)
+    runs.check_target(out, overwrite=overwrite)
+    explainer = ClusterExplainer(n_clusters=clusters or usual, verbose=not quiet, **parameters).fit(dataset)
+    explainer.save(out, overwrite=overwrite)
+    if not quiet:
+        printing.fitted(explainer, out)
+    return explainer
+
+
+def why(
+    sample: str, run: Path | None, against: str, top: int, *, as_json: bool, csv: Path | None, quiet: bool
+) -> Explanation:
+    """Explain samples of a saved run and print the answer."""
+    folder, explainer = _open(run, quiet or as_json)
+    explanation = _with_check(explainer.explain(_ids(sample), against=_rival(against)), folder)
+    if csv is not None:
+        explanation.to_frame().to_csv(csv, index=False)
+    if as_json:
+        printing.as_json(explanation.to_dict(top))
+    else:
+        printing.answer(explanation, top)
+        if not quiet:
+            printing.next_steps(explanation, sample, folder, given=run is not None)
+    return explanation
+
+
+def verify(
+    sample: str, run: Path | None, against: str, singles: int, groups: int, seed: int, *, as_json: bool, quiet: bool
+) -> bool:
+    """Retrain, print the comparison, keep it beside the run; return whether it supports the explanation."""
+    folder, explainer = _open(run, quiet or as_json)
+    explanation = explainer.explain(_ids(sample), against=_rival(against))
+    check = explainer.verify(explanation, n_single=singles, n_groups=groups, random_state=seed)
+    _keep(check, folder)
+    if as_json:
+        printing.as_json(check.to_dict())
+    else:
+        printing.check(check)
+    return check.supported
+
+
+def report(sample: str | None, run: Path | None, out: Path | None, *, open_page: bool, quiet: bool) -> Path:
+    """Write the page about samples of a saved run."""
+    folder, explainer = _open(run, quiet)
+    ids = [explainer.data_.ids[_most_marginal(explainer)]] if sample is None else _ids(sample)
+    explanation = _with_check(explainer.explain(ids), folder)
+    return _write_report(explainer, explanation, folder, out, open_page=open_page)
+
+
+def list_data(*, as_json: bool) -> None:
+    """List the named data sets."""
+    table = list_datasets()
+    if as_json:
+        printing.as_json(json.loads(table.to_json(orient="index")))
+    else:
+        printing.table(table.reset_index(), "Data sets that installed packages bring along")
+
+
+def demo(name: str, sample: str, out: Path, *, quiet: bool) -> None:
+    """Fit, explain, check and report in one go."""
+    explainer = fit(name, out, None, overwrite=True, quiet=quiet, random_state=0)
+    explanation = explainer.explain(_ids(sample))
+    printing.answer(explanation, 5)
+    check = explainer.verify(explanation, n_single=DEMO_SINGLES, n_within=DEMO_SINGLES, n_groups=DEMO_GROUPS)
+    printing.check(check)
+    _write_report(explainer, check.explanation, out, None, open_page=False, first=lambda: _keep_with_map(explainer, check, out))
+
+
+def _keep_with_map(explainer: ClusterExplainer, check: Check, out: Path) -> None:
+    explainer.save(out, overwrite=True)  # again, now with the map
+    _keep(check, out)
+
+
+def _write_report(
+    explainer: ClusterExplainer,
+    explanation: Explanation,
+    folder: Path,
+    out: Path | None,
+    *,
+    open_page: bool,
+    first: Any = None,
+) -> Path:
+    _ = explainer.map_
+    if first is not None:
+        first()
+    name = "-".join(str(one) for one in explanation.query_ids[:3])
+    path = explanation.report(folder / f"why-{_file_name(name)}.html" if out is None else out)
+    printing.line(f"Report: {path}")
+    if open_page:
+        webbrowser.open(Path(path).resolve().as_uri())
+    return Path(path)
+
+
+def _open(run: Path | None, quiet: bool) -> tuple[Path, ClusterExplainer]:
+    _listen(quiet)
+    folder = runs.newest_run() if run is None else run
+    explainer = ClusterExplainer.load(folder)
+    explainer.verbose = not quiet
+    return folder, explainer
+
+
+def _open_data(data: str) -> tuple[Dataset, int]:
+    known = list_datasets()
+    if data in known.index:
+        return load_dataset(data), int(known.loc[data, "n_clusters"])
+    if Path(data).suffix or Path(data).exists():
+        return read_table(Path(data)), DEFAULT_CLUSTERS
+    return load_dataset(data), DEFAULT_CLUSTERS  # raises, naming the data sets
+
+
+def _most_marginal(explainer: ClusterExplainer) -> int:
+    membership = np.sort(explainer.membership(explainer.data_), axis=1)
+    return int(np.argmin(membership[:, -1] / membership[:, -2]))
+
+
+def _ids(sample: str) -> list[Any]:
+    parts = [part.strip() for part in sample.split(",") if part.strip()]
+    return [int(part) if part.lstrip("-").isdigit() else part for part in parts]
+
+
+def _rival(against: str) -> str | int:
+    return int(against) if against.isdigit() else against
+
+
+def _keep(check: Check, folder: Path) -> None:
+    answers = check.explanation
+    pairs = [
+        [str(query), int(own), int(rival)]
+        for query, own, rival in zip(answers.query_ids, answers.labels, answers.rivals, strict=True)
+    ]
+    figures = answers.check.figures if answers.check is not None else {}
+    runs.write_check(folder, {**check.to_dict(), "answers": pairs, "figures": figures})
+
+
+def _with_check(explanation: Explanation, folder: Path) -> Explanation:
+    """Attach the newest check of the run if it covers every answer."""
+    stored = runs.read_check(folder)
+    return explanation if stored is None else explanation.with_check(stored)
+
+
+def _file_name(text: str) -> str:
+    return "".join(one if one.isalnum() or one in "-_" else "_" for one in text)[:80]
+
+
+def _listen(quiet: bool) -> None:
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("clusterexplain").setLevel(logging.WARNING if quiet else logging.INFO)

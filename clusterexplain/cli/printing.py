@@ -1,0 +1,126 @@
+"""How answers look in a terminal. Text from data is printed as text, never as markup."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clusterexplain.explainer import ClusterExplainer
+from clusterexplain.explanation import Explanation
+from clusterexplain.verification import Check
+
+
+def line(text: str) -> None:
+    """Print one line as it is."""
+    Console(soft_wrap=True).print(Text(text))
+
+
+def as_json(answer: Any) -> None:
+    """Print JSON and nothing else."""
+    print(json.dumps(answer, indent=1))  # noqa: T201
+
+
+def table(frame: pd.DataFrame, title: str) -> None:
+    """Print a frame as a table."""
+    shown = Table(title=Text(title), title_justify="left")
+    for name in frame.columns:
+        shown.add_column(Text(str(name)), overflow="fold")
+    for row in frame.itertuples(index=False):
+        shown.add_row(*(Text(_cell(value)) for value in row))
+    Console().print(shown)
+
+
+def fitted(explainer: ClusterExplainer, out: Path) -> None:
+    """Say what was made."""
+    sizes = ", ".join(str(size) for size in pd.Series(explainer.labels_).value_counts().sort_index())
+    line(f"Trained on {len(explainer.labels_)} rows, final loss {explainer.loss_:.4f}; clusters of {sizes} members.")
+    line(f"Run saved in {out}. Next: clusterexplain why --run {out} --sample {explainer.data_.ids[0]}")
+
+
+def answer(explanation: Explanation, top: int) -> None:
+    """Print the answer about every query: words first, then both sides."""
+    for position in range(len(explanation)):
+        line("")
+        line(explanation.headline(position))
+        for side, title in (("pulled in", "Training examples that PULLED IT IN"), ("pushed away", "... that PUSHED IT AWAY")):
+            listed = explanation.top(top, query=position, side=side)
+            frame = pd.DataFrame(
+                {
+                    "id": listed["id"].astype(str),
+                    "cluster": listed["cluster"],
+                    "if removed, margin": [
+                        f"{change:+.4f} ({percent:+.1f} %)"
+                        for change, percent in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
+                    ],
+                }
+            )
+            table(frame, title)
+        pullers = explanation.top(top, query=position, side="pulled in")
+        line(
+            f"The {len(pullers)} pullers together: margin {pullers['if_removed'].sum():+.3f} "
+            f"({pullers['if_removed_percent'].sum():+.0f} %), predicted."
+        )
+    line(f"Agreement of the explained score with the labels: {explanation.agreement:.1%}. Method: {explanation.method}.")
+    line(f"Checked? {explanation.checked}.")
+
+
+def next_steps(explanation: Explanation, sample: str, folder: Path, *, given: bool) -> None:
+    """Name the next command."""
+    where = f" --run {folder}" if given else ""
+    verb = "verify" if explanation.check is None else "report"
+    line(f"Next: clusterexplain {verb} --sample {sample}{where}")
+
+
+def check(result: Check) -> None:
+    """Print predicted against retrained margins and the verdict."""
+    line("")
+    table(_margins(result), "Margin after removal: predicted, and retrained with the clusters' members frozen or re-clustered")
+    table(_agreement(result), "Agreement of predicted and retrained changes, mean over samples")
+    line(f"Verdict: {result.verdict}.")
+
+
+def _agreement(result: Check) -> pd.DataFrame:
+    rows = result.summary[result.summary["spearman"].notna()]
+    return pd.DataFrame(
+        {
+            "removed": [f"{kind} x{n}" for kind, n in zip(rows["kind"], rows["n"], strict=True)],
+            "clusters": rows["assignments"],
+            "rank": [
+                f"{mean:.3f} [{low:.2f}, {high:.2f}]"
+                for mean, low, high in zip(rows["spearman"], rows["low"], rows["high"], strict=True)
+            ],
+            "slope": rows["slope"],
+            "baseline": rows["same_cluster"],
+        }
+    )
+
+
+def _margins(result: Check) -> pd.DataFrame:
+    margin = dict(zip(result.explanation.query_ids, result.explanation.scores, strict=True))
+    picked = result.table[result.table["kind"].isin(["top pullers", "random"])]
+    return pd.DataFrame(
+        {
+            "sample": picked["query"].astype(str),
+            "removed": [f"{kind} {n}" for kind, n in zip(picked["kind"], picked["n_removed"], strict=True)],
+            "margin now": [margin[query] for query in picked["query"]],
+            "predicted": [margin[query] + change for query, change in zip(picked["query"], picked["predicted"], strict=True)],
+            "frozen": [
+                margin[query] + change for query, change in zip(picked["query"], picked["frozen"], strict=True)
+            ],
+            "re-clustered": [
+                margin[query] + change for query, change in zip(picked["query"], picked["reclustered"], strict=True)
+            ],
+        }
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.3f}"
+    return str(value)

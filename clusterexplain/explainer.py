@@ -1,0 +1,455 @@
+"""ClusterExplainer: train, cluster, explain and check, behind scikit-learn's interface."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from clusterexplain import settings
+from clusterexplain.clustering import KMeansClusterer
+from clusterexplain.data import Dataset
+from clusterexplain.data.scaling import Scaling
+from clusterexplain.data.validation import as_matrix, check_sample_weight, check_variation
+from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, SmoothnessWarning
+from clusterexplain.explanation import Explanation
+from clusterexplain.influence import Unrolled
+from clusterexplain.membership import log_ratio_margin, membership_probabilities, runner_up
+from clusterexplain.pipeline import Pipeline, Question
+from clusterexplain.training.recorded import RecordedRun, train
+
+if TYPE_CHECKING:
+    from clusterexplain.verification import Check
+
+
+class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):
+    """Train an embedding, cluster it, and explain which training examples pulled a sample into its cluster.
+
+    Parameters
+    ----------
+    model : {"autoencoder"}, default="autoencoder"
+        What is trained.
+    clusterer : {"kmeans"}, default="kmeans"
+        What clusters the embedding.
+    n_clusters : int, default=8
+        Number of clusters.
+    latent_dim : int, default=10
+        Dimension of the embedding.
+    hidden : tuple of int, default=(64,)
+        Widths of the encoder's hidden layers; the decoder mirrors them.
+    activation : {"gelu", "tanh", "softplus", "silu", "relu"}, default="gelu"
+        All but "relu" are smooth.
+    n_steps : int, default=1400
+        Optimizer steps.
+    batch_size : int, default=64
+        Nominal batch size.
+    learning_rate : float, default=0.003
+        Peak of warm-up and decay.
+    weight_decay : float, default=0.01
+        Decoupled weight decay.
+    adam_eps : float, default=1e-4
+        Epsilon inside Adam's square root; a tiny one makes derivatives less faithful.
+    scaling : {"global", "standard", None}, default="global"
+        Scaling of the columns, measured once and frozen in refits. "global" keeps relative variances.
+    dtype : {"float32", "float64"}, default="float32"
+        Floating point type of the training.
+    max_memory : float, default=2e9
+        Bytes that the recorded training may take.
+    n_jobs : int or None, default=None
+        Threads for explanations and retrainings; None is one for each core. Results do not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        The same seed gives the same bytes on one machine.
+    verbose : bool, default=False
+        Progress bars on a terminal.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Clusters, 0 the largest.
+    embedding_ : ndarray of shape (n_samples, latent_dim)
+        Embeddings of the training data.
+    cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
+        Weighted means of the members.
+    loss_ : float
+        Final weighted training loss over all examples.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of str
+        Column names, if X had any.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> ce = ClusterExplainer(n_clusters=3, latent_dim=2, hidden=(8,), n_steps=50, random_state=0)
+    >>> e = ce.fit(load_iris().data).explain([123])
+    >>> e.influence.shape
+    (1, 150)
+    """
+
+    def __init__(
+        self,
+        model: str = "autoencoder",
+        clusterer: str = "kmeans",
+        *,
+        n_clusters: int = 8,
+        latent_dim: int = 10,
+        hidden: tuple[int, ...] = (64,),
+        activation: str = "gelu",
+        n_steps: int = 1400,
+        batch_size: int = 64,
+        learning_rate: float = 3e-3,
+        weight_decay: float = 1e-2,
+        adam_eps: float = 1e-4,
+        scaling: str | None = "global",
+        dtype: str = "float32",
+        max_memory: float = 2e9,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.model = model
+        self.clusterer = clusterer
+        self.n_clusters = n_clusters
+        self.latent_dim = latent_dim
+        self.hidden = hidden
+        self.activation = activation
+        self.n_steps = n_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.adam_eps = adam_eps
+        self.scaling = scaling
+        self.dtype = dtype
+        self.max_memory = max_memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> ClusterExplainer:
+        """Train, cluster and record.
+
+        Parameters
+        ----------
+        X : Dataset, DataFrame or array-like of shape (n_samples, n_features)
+            Training data. A DataFrame's index gives the sample ids; positions otherwise.
+        y : object
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), optional
+            Data weights: 1 keeps an example as it is, 0 removes it.
+
+        Returns
+        -------
+        ClusterExplainer
+            Self.
+
+        Raises
+        ------
+        InvalidDataError
+            If X cannot be clustered; the message says why.
+        InvalidParameterError
+            If a parameter is out of range.
+        """
+        settings.check(self)
+        data = Dataset.of(X)
+        validate_data(self, data.X if isinstance(X, Dataset) else X, skip_check_array=True)
+        check_variation(data.X)
+        weights = check_sample_weight(sample_weight, len(data))
+        present = int((weights > 0).sum())
+        if present < self.n_clusters:
+            raise InvalidDataError(
+                f"X has n_samples={present} rows (of positive weight), fewer than n_clusters={self.n_clusters}. Expected at "
+                f"least one row for each cluster; lower n_clusters or add rows."
+            )
+        self._data = data
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._scaling = Scaling.measure(data.X, self.scaling)
+        recipe = settings.recipe(self, self._scaled(data.X), self._seed)
+        for reason in settings.smoothness_reasons(self, recipe):
+            warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=2)
+        run = self._train(recipe, torch.from_numpy(weights).to(recipe.dtype))
+        clusterer = KMeansClusterer(self.n_clusters, seed=self._seed % 2**31)
+        embedding = recipe.task.embed(run.params, recipe.inputs).double()
+        labels = clusterer.fit(embedding.numpy(), weights)
+        clusterer = dataclasses.replace(clusterer, n_clusters=int(labels.max()) + 1)
+        return self._finish(Pipeline(run, clusterer, torch.from_numpy(labels)))
+
+    def refit(self, sample_weight: Any) -> ClusterExplainer:
+        """Repeat the recipe with the same randomness at other data weights, clusters matched to this fit.
+
+        Parameters
+        ----------
+        sample_weight : array-like of shape (n_samples,)
+            Data weights; removed examples keep their place in the batch plan with weight 0.
+
+        Returns
+        -------
+        ClusterExplainer
+            A new fitted estimator. Cluster k is what this fit's cluster k became: k-means is continued from the old
+            members' means to convergence.
+        """
+        check_is_fitted(self)
+        weights = check_sample_weight(sample_weight, len(self._data))
+        run = self._train(self._pipeline.run.recipe, torch.from_numpy(weights).to(self._pipeline.run.recipe.dtype))
+        labels = self._pipeline.tracked_labels(run.params, run.weights)
+        other = clone(self)
+        other._data, other._seed, other._scaling = self._data, self._seed, self._scaling
+        other.n_features_in_ = self.n_features_in_
+        if hasattr(self, "feature_names_in_"):
+            other.feature_names_in_ = self.feature_names_in_
+        return other._finish(dataclasses.replace(self._pipeline, run=run, labels=labels))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the nearest cluster of each row, shape (n_samples,)."""
+        check_is_fitted(self)
+        embedding = self._pipeline.embed(self._inputs(X)).numpy()
+        return self._pipeline.clusterer.predict(self.cluster_centers_, embedding)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the embedding of each row, shape (n_samples, latent_dim)."""
+        check_is_fitted(self)
+        return self._pipeline.embed(self._inputs(X)).numpy()
+
+    def membership(self, X: Any) -> np.ndarray:
+        """Return soft memberships, shape (n_samples, n_clusters); the log-ratio of two of them is the margin."""
+        check_is_fitted(self)
+        return membership_probabilities(self._pipeline.embed(self._inputs(X)), self._pipeline.state).numpy()
+
+    def explain(self, queries: Any, *, against: str | int = "runner-up", method: str = "auto") -> Explanation:
+        """Say which training examples pulled each query into its cluster, and which pushed it away.
+
+        Parameters
+        ----------
+        queries : sequence of ids, a single id, slice, or rows of shape (n_queries, n_features)
+            Ids of training examples, a slice of positions, or new rows (which get the nearest cluster).
+        against : "runner-up" or int, default="runner-up"
+            The rival cluster of the margin.
+        method : {"auto", "unrolled"}, default="auto"
+            The influence method; "auto" is the exact derivative through training.
+
+        Returns
+        -------
+        Explanation
+            Influence of every training example on every query.
+
+        Raises
+        ------
+        UnknownSampleError
+            If an id does not exist.
+        InvalidParameterError
+            If there is no rival cluster or the method is unknown.
+        """
+        check_is_fitted(self)
+        if method not in ("auto", "unrolled"):
+            raise InvalidParameterError(f"method={method!r} is unknown. Expected 'auto' or 'unrolled'.")
+        ids, rows, own = self._resolve(queries)
+        question = self._question(rows, own, against)
+        parts = self._pipeline.influence(question, Unrolled(self._pipeline.run, self.n_jobs, self.verbose))
+        return self._explanation(ids, rows, question, parts)
+
+    def verify(self, explanation: Explanation, **options: Any) -> Check:
+        """Check an explanation by retraining without examples.
+
+        Parameters
+        ----------
+        explanation : Explanation
+            From :meth:`explain`.
+        **options : object
+            Passed to :func:`clusterexplain.verification.verify`.
+
+        Returns
+        -------
+        Check
+            Predicted against retrained scores, figures and a plain verdict.
+        """
+        from clusterexplain.verification import verify
+
+        check_is_fitted(self)
+        return verify(self._pipeline, self.question_of(explanation), explanation, show_progress=self.verbose,
+                      n_jobs=self.n_jobs, **options)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the fitted run to a directory, atomically and without pickle.
+
+        Parameters
+        ----------
+        path : path-like
+            The run directory to make.
+        overwrite : bool, default=False
+            Replace an existing run.
+
+        Returns
+        -------
+        Path
+            The directory.
+        """
+        from clusterexplain.persistence import save
+
+        check_is_fitted(self)
+        return save(self, path, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], data: Any = None) -> ClusterExplainer:
+        """Open a fitted run; nothing in it is executed.
+
+        Parameters
+        ----------
+        path : path-like
+            A run directory.
+        data : Dataset, DataFrame or array-like, optional
+            The training data, to be checked against the run's fingerprint; those stored in the run otherwise.
+
+        Returns
+        -------
+        ClusterExplainer
+            Fitted.
+        """
+        from clusterexplain.persistence import load
+
+        return load(cls, path, data)
+
+    def evaluate_question(self, explanation: Explanation, assignments: str) -> np.ndarray:
+        """Return the explained scores under this fit; use :meth:`Explanation.evaluate`."""
+        check_is_fitted(self)
+        if assignments not in ("reclustered", "frozen"):
+            raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'reclustered' or 'frozen'.")
+        if not np.array_equal(explanation.train_ids, self._data.ids):
+            raise InvalidParameterError(
+                "The explanation belongs to other training data. Expected the estimator that made it, or a refit of it."
+            )
+        pipeline = dataclasses.replace(self._pipeline, labels=torch.from_numpy(explanation.train_labels.copy()))
+        question = self.question_of(explanation)
+        run = self._pipeline.run
+        return pipeline.scores(question, run.params, run.weights, assignments=assignments)[0].numpy()
+
+    def write_report(self, explanation: Explanation, path: str | os.PathLike[str]) -> Path:
+        """Write the page about an explanation; use :meth:`Explanation.report`."""
+        from clusterexplain.report import write_page
+
+        return write_page(explanation, self._data, self.map_, path)
+
+    @property
+    def map_(self) -> np.ndarray:
+        """UMAP coordinates of the training data, shape (n_samples, 2): a view only, never used for explanations."""
+        check_is_fitted(self)
+        if self._map is None:
+            from clusterexplain.report import umap_view
+
+            self._map = umap_view(self.embedding_, self._seed)
+        return self._map
+
+    @property
+    def data_(self) -> Dataset:
+        """The training data."""
+        check_is_fitted(self)
+        return self._data
+
+    def question_of(self, explanation: Explanation) -> Question:
+        """Return the explained samples and pairs of clusters as the pipeline's question."""
+        return Question(
+            self._scaled(explanation.queries),
+            torch.from_numpy(explanation.labels.copy()),
+            torch.from_numpy(explanation.rivals.copy()),
+        )
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.embedding_.shape[1])
+
+    def _train(self, recipe: Any, weights: Tensor) -> RecordedRun:
+        spacing = settings.spacing(self, recipe)
+        return train(recipe, weights, spacing=spacing, show_progress=self.verbose)
+
+    def _finish(self, pipeline: Pipeline) -> ClusterExplainer:
+        self._pipeline = pipeline
+        self._map: np.ndarray | None = None
+        recipe, run = pipeline.run.recipe, pipeline.run
+        self.labels_ = pipeline.labels.numpy()
+        self.embedding_ = pipeline.embedding.numpy()
+        self.cluster_centers_ = pipeline.state.centers.numpy()
+        self.loss_ = float(recipe.task.loss(run.params, recipe.inputs, run.weights))
+        return self
+
+    def _scaled(self, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(self._scaling.apply(rows)).to(getattr(torch, self.dtype))
+
+    def _inputs(self, X: Any) -> Tensor:
+        validate_data(self, X.X if isinstance(X, Dataset) else X, reset=False, skip_check_array=True)
+        return self._scaled(Dataset.of(X).X if isinstance(X, Dataset) else as_matrix(X))
+
+    def _resolve(self, queries: Any) -> tuple[np.ndarray, np.ndarray, Tensor]:
+        """Return ids, rows and own clusters of what was asked about."""
+        if isinstance(queries, slice):
+            positions = np.arange(len(self._data))[queries]
+        elif isinstance(queries, pd.DataFrame) or np.ndim(queries) == 2:
+            rows = as_matrix(queries, what="queries")
+            own = torch.from_numpy(np.asarray(self.predict(queries), dtype=np.int64))
+            return np.array([f"new {number}" for number in range(len(rows))]), rows, own
+        else:
+            positions = self._data.positions(np.atleast_1d(np.asarray(queries)).tolist())
+        if not len(positions):
+            raise InvalidParameterError("There is nothing to explain: queries is empty. Expected at least one id or row.")
+        return self._data.ids[positions], self._data.X[positions], self._pipeline.labels[positions]
+
+    def _question(self, rows: np.ndarray, own: Tensor, against: str | int) -> Question:
+        n_clusters = self._pipeline.clusterer.n_clusters
+        if n_clusters < 2:
+            raise InvalidParameterError("There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2.")
+        inputs = self._scaled(rows)
+        if against == "runner-up":
+            return Question(inputs, own, runner_up(self._pipeline.embed(inputs), self._pipeline.state, own))
+        if isinstance(against, bool) or not isinstance(against, (int, np.integer)) or not 0 <= against < n_clusters:
+            raise InvalidParameterError(
+                f"against={against!r} is not a cluster. Expected 'runner-up' or a number from 0 to {n_clusters - 1}."
+            )
+        if bool((own == against).any()):
+            raise InvalidParameterError(
+                f"against={against} is the own cluster of a query. Expected another cluster, or 'runner-up'."
+            )
+        return Question(inputs, own, torch.full_like(own, int(against)))
+
+    def _explanation(self, ids: np.ndarray, rows: np.ndarray, question: Question, parts: Any) -> Explanation:
+        pipeline = self._pipeline
+        embedded = pipeline.embed(question.inputs)
+        margins = log_ratio_margin(embedded, pipeline.state, question.own, question.rival)
+        labels = pipeline.labels
+        train_margins = log_ratio_margin(
+            pipeline.embedding, pipeline.state, labels, runner_up(pipeline.embedding, pipeline.state, labels)
+        )
+        nearest = log_ratio_margin(
+            embedded, pipeline.state, question.own, runner_up(embedded, pipeline.state, question.own)
+        )
+        probabilities = membership_probabilities(embedded, pipeline.state)
+        pair = torch.stack([question.own, question.rival], dim=1)
+        rank = [
+            float((train_margins[labels == own] > margin).double().mean())
+            for own, margin in zip(question.own, nearest, strict=True)
+        ]
+        return Explanation(
+            query_ids=ids,
+            labels=question.own.numpy(),
+            rivals=question.rival.numpy(),
+            scores=margins.numpy(),
+            encoder=parts.encoder,
+            cluster=parts.cluster,
+            direct=parts.direct,
+            train_ids=self._data.ids,
+            train_labels=self.labels_,
+            sample_weight=pipeline.run.weights.double().numpy(),
+            probabilities=torch.gather(probabilities, 1, pair).numpy(),
+            rank=np.array(rank),
+            agreement=float((train_margins >= 0).double().mean()),
+            queries=rows,
+            method=Unrolled.name,
+            source=self,
+            metadata=self._data.metadata,
+        )

@@ -1,0 +1,407 @@
+"""What an explanation is: numbers with a sign, a counterfactual and a statement whether they were checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import os
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.exceptions import InvalidParameterError, UnknownSampleError
+
+
+class Fitted(Protocol):
+    """What an explanation needs from the estimator that made it, or from a refit of it."""
+
+    def evaluate_question(self, explanation: Explanation, assignments: str) -> np.ndarray:
+        """Return the explained scores under this fit."""
+
+    def write_report(self, explanation: Explanation, path: str | os.PathLike[str]) -> Any:
+        """Write the page about this explanation."""
+
+
+@dataclass(frozen=True)
+class CheckSummary:
+    """What a retraining check found, in the words and figures that every surface shows.
+
+    Attributes
+    ----------
+    sentence : str
+        The plain verdict.
+    figures : dict
+        Named agreement figures.
+    """
+
+    sentence: str
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation:
+    """Which training examples pulled each query into its cluster, and which pushed it away.
+
+    ``influence[q, i]`` is the derivative of the margin of query q in the (relative) weight of training example i.
+    Positive: i pulled q in; if i is removed, the margin is predicted to change by ``-influence[q, i]``.
+
+    Attributes
+    ----------
+    query_ids : ndarray of shape (n_queries,)
+        Ids of the queries; "new 0", "new 1", ... for rows that were never trained on.
+    labels, rivals : ndarray of shape (n_queries,), int
+        Own cluster and the cluster it is compared with.
+    scores : ndarray of shape (n_queries,)
+        Margins: log squared distance to the rival's centroid minus to the own. Positive is inside.
+    encoder, cluster, direct : ndarray of shape (n_queries, n_train)
+        The three parts: the query's embedding moved; the clusters moved through their members' embeddings; the
+        example's own weight in its centroid.
+    train_ids : ndarray of shape (n_train,)
+        Ids of the training examples.
+    train_labels : ndarray of shape (n_train,), int
+        Their clusters.
+    sample_weight : ndarray of shape (n_train,)
+        Data weights of the fit.
+    probabilities : ndarray of shape (n_queries, 2)
+        Soft membership in the own cluster and in the rival.
+    rank : ndarray of shape (n_queries,)
+        Share of the own cluster's members whose margin to their runner-up is larger.
+    agreement : float
+        Share of training examples whose best-scoring cluster is their label.
+    queries : ndarray of shape (n_queries, n_features)
+        The queried rows, as the user gave them.
+    method : str
+        The influence method.
+    metadata : DataFrame or None
+        What is known about the training examples.
+    check : CheckSummary or None
+        Filled in by ``verify``.
+    source : Fitted
+        The estimator that made the explanation.
+    """
+
+    query_ids: np.ndarray
+    labels: np.ndarray
+    rivals: np.ndarray
+    scores: np.ndarray
+    encoder: np.ndarray
+    cluster: np.ndarray
+    direct: np.ndarray
+    train_ids: np.ndarray
+    train_labels: np.ndarray
+    sample_weight: np.ndarray
+    probabilities: np.ndarray
+    rank: np.ndarray
+    agreement: float
+    queries: np.ndarray
+    method: str
+    source: Fitted
+    metadata: pd.DataFrame | None = None
+    check: CheckSummary | None = None
+
+    @property
+    def influence(self) -> np.ndarray:
+        """Total influence, shape (n_queries, n_train): the sum of the three parts; positive = pulled in."""
+        return self.encoder + self.cluster + self.direct
+
+    def __len__(self) -> int:
+        """Return the number of queries."""
+        return len(self.query_ids)
+
+    def __getitem__(self, index: int | slice | list[int] | np.ndarray) -> Explanation:
+        """Select queries by position; the result is again an Explanation."""
+        picked = np.atleast_1d(np.arange(len(self))[index])
+        per_query = ("query_ids", "labels", "rivals", "scores", "encoder", "cluster", "direct", "probabilities", "rank", "queries")
+        return dataclasses.replace(self, **{name: getattr(self, name)[picked] for name in per_query})
+
+    def predict(self, sample_weight: np.ndarray) -> np.ndarray:
+        """Predict the change of each score if the recipe were refitted at other data weights.
+
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_train,) or (n_refits, n_train)
+            Data weights of the refit, comparable to those of the fit (0 removes an example).
+
+        Returns
+        -------
+        ndarray of shape (n_queries,) or (n_refits, n_queries)
+            First-order prediction.
+        """
+        weights = np.asarray(sample_weight, dtype=np.float64)
+        if weights.shape[-1:] != self.train_ids.shape:
+            raise InvalidParameterError(
+                f"sample_weight has shape {weights.shape}, expected (..., {len(self.train_ids)}): one weight for each "
+                f"training example."
+            )
+        relative = np.divide(weights, self.sample_weight, out=np.ones_like(weights), where=self.sample_weight > 0) - 1
+        return relative @ self.influence.T
+
+    def evaluate(self, fitted: Fitted, *, assignments: str = "reclustered") -> np.ndarray:
+        """Return the explained scores (same queries, same pairs of clusters) under a fit or a refit.
+
+        ``e.evaluate(ce.refit(sample_weight=w)) - e.evaluate(ce)`` is what really happens and what ``e.predict(w)``
+        predicts.
+
+        Parameters
+        ----------
+        fitted : ClusterExplainer
+            The estimator that made this explanation, or a refit of it.
+        assignments : {"reclustered", "frozen"}, default="reclustered"
+            "reclustered": k-means continued from the old means to convergence. "frozen": the old labels, which
+            isolates the mathematics from the jumps of a hard clustering.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            Scores; NaN where a cluster of the pair lost all its weight.
+        """
+        return fitted.evaluate_question(self, assignments)
+
+    def top(self, n: int = 10, *, query: int = 0, side: str = "both") -> pd.DataFrame:
+        """List the training examples with the largest influence on one query.
+
+        Parameters
+        ----------
+        n : int, default=10
+            How many on each side.
+        query : int, default=0
+            Position of the query.
+        side : {"both", "pulled in", "pushed away"}, default="both"
+            Which side.
+
+        Returns
+        -------
+        DataFrame
+            Columns side, id, cluster, influence, if_removed (predicted change of the margin), if_removed_percent (of
+            the margin's size), encoder, cluster_part, direct; strongest first on each side.
+        """
+        row = self.influence[query]
+        order = np.argsort(-row, kind="stable")
+        sides = {
+            "pulled in": [i for i in order[:n] if row[i] > 0],
+            "pushed away": [i for i in order[::-1][:n] if row[i] < 0],
+        }
+        if side not in ("both", *sides):
+            raise InvalidParameterError(f"side={side!r} is unknown. Expected 'both', 'pulled in' or 'pushed away'.")
+        frames = [self._rows(query, picked, name) for name, picked in sides.items() if side in ("both", name)]
+        return pd.concat(frames, ignore_index=True)
+
+    def to_frame(self, query: int | None = None) -> pd.DataFrame:
+        """Return every number as a table, one row for each (query, training example).
+
+        Parameters
+        ----------
+        query : int, optional
+            Position of a single query; all queries otherwise.
+
+        Returns
+        -------
+        DataFrame
+            Columns query, side, id, cluster, influence, if_removed, if_removed_percent, encoder, cluster_part, direct.
+        """
+        frames = []
+        for position in range(len(self)) if query is None else [query]:
+            frame = self._rows(position, np.arange(len(self.train_ids)), "")
+            frame["side"] = np.where(frame["influence"] > 0, "pulled in", "pushed away")
+            frame.insert(0, "query", self.query_ids[position])
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    def by(self, group: str | np.ndarray | pd.Series) -> pd.DataFrame:
+        """Sum the influence over groups of training examples.
+
+        Parameters
+        ----------
+        group : str or array-like of shape (n_train,)
+            A column of the metadata, "cluster" for the training labels, or one group name for each training example.
+
+        Returns
+        -------
+        DataFrame
+            One row for each (query, group): n, influence (sum), if_removed (predicted change of the margin if the whole
+            group is removed), share (of the summed absolute influence of all groups).
+        """
+        names = self._groups(group)
+        codes, uniques = pd.factorize(names, sort=True)
+        sums = np.stack([np.bincount(codes, weights=row, minlength=len(uniques)) for row in self.influence])
+        total = np.abs(sums).sum(axis=1, keepdims=True)
+        frame = pd.DataFrame(
+            {
+                "query": np.repeat(self.query_ids, len(uniques)),
+                "group": np.tile(np.asarray(uniques), len(self)),
+                "n": np.tile(np.bincount(codes, minlength=len(uniques)), len(self)),
+                "influence": sums.ravel(),
+                "if_removed": -sums.ravel(),
+                "share": np.divide(np.abs(sums), total, out=np.zeros_like(sums), where=total > 0).ravel(),
+            }
+        )
+        return frame
+
+    def to_dict(self, top: int = 10) -> dict[str, Any]:
+        """Return the answer as plain data, the same that ``why --json`` prints.
+
+        Parameters
+        ----------
+        top : int, default=10
+            Examples on each side.
+
+        Returns
+        -------
+        dict
+            JSON-compatible.
+        """
+        answers = []
+        for position in range(len(self)):
+            listed = self.top(top, query=position)
+            answers.append(
+                {
+                    "sample": _plain(self.query_ids[position]),
+                    "cluster": int(self.labels[position]),
+                    "rival": int(self.rivals[position]),
+                    "margin": float(self.scores[position]),
+                    "membership": [float(p) for p in self.probabilities[position]],
+                    "more_marginal_than": float(self.rank[position]),
+                    "parts": {
+                        name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")
+                    },
+                    "pulled_in": _records(listed[listed["side"] == "pulled in"]),
+                    "pushed_away": _records(listed[listed["side"] == "pushed away"]),
+                }
+            )
+        check = None if self.check is None else {"sentence": self.check.sentence, **self.check.figures}
+        return {
+            "method": self.method,
+            "sign": "influence > 0 pulled the sample in; if_removed is the predicted change of the margin",
+            "agreement": self.agreement,
+            "checked": check,
+            "answers": answers,
+        }
+
+    def with_check(self, stored: dict[str, Any]) -> Explanation:
+        """Attach a stored check if it covers every answer given here (same sample, cluster and rival).
+
+        Parameters
+        ----------
+        stored : dict
+            What ``verify`` kept beside the run.
+
+        Returns
+        -------
+        Explanation
+            With the check, or unchanged.
+        """
+        covered = {tuple(map(str, answer)) for answer in stored["answers"]}
+        asked = {
+            (str(query), str(own), str(rival))
+            for query, own, rival in zip(self.query_ids, self.labels, self.rivals, strict=True)
+        }
+        if not asked <= covered:
+            return self
+        return dataclasses.replace(self, check=CheckSummary(stored["sentence"], stored["figures"]))
+
+    def report(self, path: str | os.PathLike[str]) -> Any:
+        """Write a one-file HTML page about this explanation.
+
+        Parameters
+        ----------
+        path : path-like
+            Where to write.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+        """
+        return self.source.write_report(self, path)
+
+    def headline(self, query: int = 0) -> str:
+        """Return the answer about one query as a sentence."""
+        own, rival = self.probabilities[query]
+        return (
+            f"Sample {self.query_ids[query]} is in cluster {self.labels[query]} "
+            f"({int((self.train_labels == self.labels[query]).sum())} members); runner-up: cluster {self.rivals[query]}. "
+            f"Margin {self.scores[query]:.3f} (0 is the boundary), membership {own:.2f} against {rival:.2f}, more marginal "
+            f"than {self.rank[query]:.0%} of its cluster."
+        )
+
+    @property
+    def checked(self) -> str:
+        """Whether a retraining check covers this explanation, in words."""
+        return "not checked: run verify" if self.check is None else f"checked: {self.check.sentence}"
+
+    def __repr__(self) -> str:
+        """Return the answer as text."""
+        blocks = []
+        for position in range(min(len(self), 3)):
+            table = self.top(5, query=position)[["side", "id", "cluster", "if_removed", "if_removed_percent"]]
+            blocks.append(f"{self.headline(position)}\n{table.to_string(index=False, float_format='{:+.4f}'.format)}")
+        if len(self) > 3:
+            blocks.append(f"... and {len(self) - 3} more queries")
+        blocks.append(f"Method {self.method}; {self.checked}.")
+        return "\n\n".join(blocks)
+
+    def _repr_html_(self) -> str:
+        blocks = []
+        for position in range(min(len(self), 3)):
+            table = self.top(5, query=position)[["side", "id", "cluster", "if_removed", "if_removed_percent"]]
+            blocks.append(f"<p>{html.escape(self.headline(position))}</p>{table.to_html(index=False)}")
+        return "".join(blocks) + f"<p>Method {html.escape(self.method)}; {html.escape(self.checked)}.</p>"
+
+    def _rows(self, query: int, picked: Any, side: str) -> pd.DataFrame:
+        picked = np.asarray(picked, dtype=np.intp)
+        influence = self.influence[query, picked]
+        size = abs(self.scores[query])
+        return pd.DataFrame(
+            {
+                "side": side,
+                "id": self.train_ids[picked],
+                "cluster": self.train_labels[picked],
+                "influence": influence,
+                "if_removed": -influence,
+                "if_removed_percent": -100 * influence / size if size > 0 else np.full(len(picked), np.nan),
+                "encoder": self.encoder[query, picked],
+                "cluster_part": self.cluster[query, picked],
+                "direct": self.direct[query, picked],
+            }
+        )
+
+    def _groups(self, group: str | np.ndarray | pd.Series) -> np.ndarray:
+        if isinstance(group, str):
+            if group == "cluster":
+                return self.train_labels
+            columns = [] if self.metadata is None else [str(name) for name in self.metadata.columns]
+            if group not in columns:
+                known = ", ".join(["cluster", *columns])
+                raise InvalidParameterError(
+                    f"There is no metadata column {group!r}. Expected one of: {known}. Pass Dataset(metadata=...) to fit, or "
+                    f"one group name for each training example."
+                )
+            assert self.metadata is not None
+            return self.metadata[group].to_numpy()
+        names = np.asarray(group)
+        if names.shape != self.train_ids.shape:
+            raise InvalidParameterError(
+                f"group has shape {names.shape}, expected ({len(self.train_ids)},): one name for each training example."
+            )
+        return names
+
+    def position(self, query_id: Any) -> int:
+        """Return the position of a query id."""
+        found = np.flatnonzero(self.query_ids.astype(str) == str(query_id))
+        if not len(found):
+            raise UnknownSampleError(
+                f"Sample {query_id!r} is not explained here. Expected one of {', '.join(map(str, self.query_ids[:5]))}."
+            )
+        return int(found[0])
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {str(key): _plain(value) for key, value in row.items()} for row in frame.drop(columns="side").to_dict("records")
+    ]

@@ -1,0 +1,122 @@
+"""A fitted ClusterExplainer to and from a run directory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from clusterexplain import runs, settings
+from clusterexplain._version import __version__
+from clusterexplain.clustering import KMeansClusterer
+from clusterexplain.data import Dataset, load_dataset
+from clusterexplain.data.scaling import Scaling
+from clusterexplain.exceptions import ReproductionWarning, RunDamagedError
+from clusterexplain.pipeline import Pipeline
+from clusterexplain.training.recorded import RecordedRun, thin_out
+
+
+def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
+    """Write a fitted explainer; see :meth:`ClusterExplainer.save`."""
+    run, data = explainer._pipeline.run, explainer._data
+    thin = thin_out(run)
+    tensors = {"final": run.final, "weights": run.weights}
+    for slot in range(run.recipe.optimizer.n_slots):
+        tensors[f"checkpoints.{slot}"] = torch.stack([state[slot] for state in thin.checkpoints])
+    arrays = {
+        "labels": explainer.labels_,
+        "ids": data.ids,
+        "center": explainer._scaling.center,
+        "spread": explainer._scaling.spread,
+    }
+    if explainer._map is not None:
+        arrays["map"] = explainer._map
+    if data.name is None:
+        arrays["X"] = data.X
+    tables = {} if data.metadata is None else {"metadata": data.metadata.rename(columns=str)}
+    manifest = {
+        "program": f"clusterexplain {__version__}",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "parameters": _plain_parameters(explainer),
+        "seed": explainer._seed,
+        "spacing": thin.spacing,
+        "n_clusters": explainer._pipeline.clusterer.n_clusters,
+        "fingerprint": data.fingerprint(),
+        "data": {
+            "name": data.name,
+            "feature_names": data.feature_names,
+            "feature_names_in": (
+                list(explainer.feature_names_in_) if hasattr(explainer, "feature_names_in_") else None
+            ),
+            "image_shape": data.image_shape,
+        },
+    }
+    return runs.write_run(path, runs.RunContent(manifest, arrays, tensors, tables), overwrite=overwrite)
+
+
+def load(cls: type, path: str | os.PathLike[str], data: Any) -> Any:
+    """Open a fitted explainer; see :meth:`ClusterExplainer.load`."""
+    content = runs.read_run(path)
+    try:
+        return _restore(cls, content, data, str(path))
+    except (KeyError, IndexError, TypeError) as error:
+        raise RunDamagedError(
+            f"The run {path} is damaged: {type(error).__name__} {error} while reading its content. Restore it or fit anew."
+        ) from error
+
+
+def _restore(cls: type, content: runs.RunContent, data: Any, where: str) -> Any:
+    manifest = content.manifest
+    parameters = dict(manifest["parameters"])
+    parameters["hidden"] = tuple(parameters["hidden"])
+    explainer = cls(**parameters)
+    dataset = _stored_data(content) if data is None else Dataset.of(data)
+    runs.check_fingerprint(manifest, dataset.fingerprint(), where=where)
+    explainer._data, explainer._seed = dataset, manifest["seed"]
+    explainer._scaling = Scaling(content.arrays["center"], content.arrays["spread"])
+    explainer.n_features_in_ = dataset.X.shape[1]
+    if manifest["data"]["feature_names_in"] is not None:
+        explainer.feature_names_in_ = np.asarray(manifest["data"]["feature_names_in"], dtype=object)
+    recipe = settings.recipe(explainer, explainer._scaled(dataset.X), explainer._seed)
+    slots = [content.tensors[f"checkpoints.{slot}"] for slot in range(recipe.optimizer.n_slots)]
+    run = RecordedRun(
+        recipe, content.tensors["weights"], list(zip(*slots, strict=True)), content.tensors["final"], manifest["spacing"]
+    )
+    if not run.reproduces():
+        warnings.warn(
+            f"Replaying the last steps of the run {where} did not give the saved parameters bit for bit, as expected on "
+            f"another machine or torch version. Explanations are those of a replay that differs by round-off.",
+            ReproductionWarning,
+            stacklevel=4,
+        )
+    clusterer = KMeansClusterer(manifest["n_clusters"], seed=explainer._seed)
+    explainer._finish(Pipeline(run, clusterer, torch.from_numpy(content.arrays["labels"].astype(np.int64))))
+    explainer._map = content.arrays.get("map")
+    return explainer
+
+
+def _stored_data(content: runs.RunContent) -> Dataset:
+    described = content.manifest["data"]
+    if described["name"] is not None:
+        return load_dataset(described["name"])
+    shape = described["image_shape"]
+    return Dataset(
+        content.arrays["X"],
+        ids=content.arrays["ids"],
+        feature_names=described["feature_names"],
+        image_shape=None if shape is None else tuple(shape),
+        metadata=content.tables.get("metadata", None),
+    )
+
+
+def _plain_parameters(explainer: Any) -> dict[str, Any]:
+    parameters = explainer.get_params(deep=False)
+    parameters["hidden"] = [int(width) for width in parameters["hidden"]]
+    if not isinstance(parameters["random_state"], (int, type(None))):
+        parameters["random_state"] = None  # the seed drawn from it is stored
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
