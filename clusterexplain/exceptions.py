@@ -4,6 +4,7 @@ The tree (the class on the right is what callers may already catch)::
 
     ClusterExplainError
     +-- InvalidDataError            ValueError    the data cannot be explained as they are
+    |   +-- NotNumericError         TypeError     ... because some values are no numbers
     +-- InvalidParameterError       ValueError    a parameter is out of its allowed set or range
     +-- UnknownSampleError          IndexError    no sample has this id
     +-- TrainingDivergedError       ArithmeticError  the loss or the parameters became non-finite
@@ -29,6 +30,10 @@ class ClusterExplainError(Exception):
 
 class InvalidDataError(ClusterExplainError, ValueError):
     """The data cannot be explained as they are."""
+
+
+class NotNumericError(InvalidDataError, TypeError):
+    """The data hold values that are not numbers."""
 
 
 class InvalidParameterError(ClusterExplainError, ValueError):

@@ -96,6 +96,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     (1, 150)
     """
 
+    labels_: np.ndarray
+    embedding_: np.ndarray
+    cluster_centers_: np.ndarray
+    loss_: float
+    _map: np.ndarray | None
+
     def __init__(
         self,
         model: str = "autoencoder",
@@ -274,8 +280,14 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         from clusterexplain.verification import verify
 
         check_is_fitted(self)
-        return verify(self._pipeline, self.question_of(explanation), explanation, show_progress=self.verbose,
-                      n_jobs=self.n_jobs, **options)
+        return verify(
+            self._pipeline,
+            self.question_of(explanation),
+            explanation,
+            show_progress=self.verbose,
+            n_jobs=self.n_jobs,
+            **options,
+        )
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the fitted run to a directory, atomically and without pickle.
@@ -371,7 +383,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
     def _finish(self, pipeline: Pipeline) -> ClusterExplainer:
         self._pipeline = pipeline
-        self._map: np.ndarray | None = None
+        self._map = None
         recipe, run = pipeline.run.recipe, pipeline.run
         self.labels_ = pipeline.labels.numpy()
         self.embedding_ = pipeline.embedding.numpy()
@@ -383,8 +395,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return torch.from_numpy(self._scaling.apply(rows)).to(getattr(torch, self.dtype))
 
     def _inputs(self, X: Any) -> Tensor:
-        validate_data(self, X.X if isinstance(X, Dataset) else X, reset=False, skip_check_array=True)
-        return self._scaled(Dataset.of(X).X if isinstance(X, Dataset) else as_matrix(X))
+        matrix = X.X if isinstance(X, Dataset) else as_matrix(X)
+        validate_data(self, X if isinstance(X, pd.DataFrame) else matrix, reset=False, skip_check_array=True)
+        return self._scaled(matrix)
 
     def _resolve(self, queries: Any) -> tuple[np.ndarray, np.ndarray, Tensor]:
         """Return ids, rows and own clusters of what was asked about."""
@@ -397,13 +410,17 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         else:
             positions = self._data.positions(np.atleast_1d(np.asarray(queries)).tolist())
         if not len(positions):
-            raise InvalidParameterError("There is nothing to explain: queries is empty. Expected at least one id or row.")
+            raise InvalidParameterError(
+                "There is nothing to explain: queries is empty. Expected at least one id or row."
+            )
         return self._data.ids[positions], self._data.X[positions], self._pipeline.labels[positions]
 
     def _question(self, rows: np.ndarray, own: Tensor, against: str | int) -> Question:
         n_clusters = self._pipeline.clusterer.n_clusters
         if n_clusters < 2:
-            raise InvalidParameterError("There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2.")
+            raise InvalidParameterError(
+                "There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2."
+            )
         inputs = self._scaled(rows)
         if against == "runner-up":
             return Question(inputs, own, runner_up(self._pipeline.embed(inputs), self._pipeline.state, own))

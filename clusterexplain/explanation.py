@@ -113,7 +113,18 @@ class Explanation:
     def __getitem__(self, index: int | slice | list[int] | np.ndarray) -> Explanation:
         """Select queries by position; the result is again an Explanation."""
         picked = np.atleast_1d(np.arange(len(self))[index])
-        per_query = ("query_ids", "labels", "rivals", "scores", "encoder", "cluster", "direct", "probabilities", "rank", "queries")
+        per_query = (
+            "query_ids",
+            "labels",
+            "rivals",
+            "scores",
+            "encoder",
+            "cluster",
+            "direct",
+            "probabilities",
+            "rank",
+            "queries",
+        )
         return dataclasses.replace(self, **{name: getattr(self, name)[picked] for name in per_query})
 
     def predict(self, sample_weight: np.ndarray) -> np.ndarray:

@@ -85,7 +85,11 @@ def _restore(cls: type, content: runs.RunContent, data: Any, where: str) -> Any:
     recipe = settings.recipe(explainer, explainer._scaled(dataset.X), explainer._seed)
     slots = [content.tensors[f"checkpoints.{slot}"] for slot in range(recipe.optimizer.n_slots)]
     run = RecordedRun(
-        recipe, content.tensors["weights"], list(zip(*slots, strict=True)), content.tensors["final"], manifest["spacing"]
+        recipe,
+        content.tensors["weights"],
+        list(zip(*slots, strict=True)),
+        content.tensors["final"],
+        manifest["spacing"],
     )
     if not run.reproduces():
         warnings.warn(

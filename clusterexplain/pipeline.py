@@ -173,7 +173,7 @@ class Pipeline:
         return Parts(encoder_rows.numpy(), cluster_rows.numpy(), (on_weights * scale).numpy())
 
     def _score_gradients(self, question: Question) -> tuple[Tensor, Tensor, Tensor]:
-        """Derivatives of each score in the query's embedding, in all embeddings and in the weights."""
+        """Differentiate each score in the query's embedding, in all embeddings and in the weights."""
         queries = self.embed(question.inputs)
         weights = self.run.weights.to(SCORE_DTYPE)
 
@@ -181,9 +181,7 @@ class Pipeline:
             return log_ratio_margin(z, self._state(embedding, w, self.labels), own, rival)
 
         gradients = vmap(grad(score, argnums=(0, 1, 2)), in_dims=(0, None, None, 0, 0))
-        on_query, on_embedding, on_weights = gradients(
-            queries, self.embedding, weights, question.own, question.rival
-        )
+        on_query, on_embedding, on_weights = gradients(queries, self.embedding, weights, question.own, question.rival)
         return on_query, on_embedding, on_weights
 
     def _pull_queries(self, inputs: Tensor, on_query: Tensor) -> Tensor:
@@ -191,7 +189,7 @@ class Pipeline:
         recipe = self.run.recipe
 
         def pull_one(row: Tensor, cotangent: Tensor) -> Tensor:
-            _, pull = vjp(lambda params: recipe.task.embed(params, row.unsqueeze(0)).squeeze(0), self.run.params)
+            pull = vjp(lambda params: recipe.task.embed(params, row.unsqueeze(0)).squeeze(0), self.run.params)[1]
             return recipe.layout.join(pull(cotangent)[0])
 
         return vmap(pull_one)(inputs, on_query.to(recipe.dtype)).detach()
@@ -199,7 +197,7 @@ class Pipeline:
     def _pull_embeddings(self, on_embedding: Tensor) -> Tensor:
         """Cotangents on the parameters through all training embeddings, shape (n_queries, n_params)."""
         recipe = self.run.recipe
-        _, pull = vjp(lambda params: recipe.task.embed(params, recipe.inputs), self.run.params)
+        pull = vjp(lambda params: recipe.task.embed(params, recipe.inputs), self.run.params)[1]
         size = max(1, int(BLOCK_BYTES / (recipe.inputs.numel() * recipe.inputs.element_size())))
         blocks = on_embedding.to(recipe.dtype).split(size)
         pulled = [vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(block) for block in blocks]

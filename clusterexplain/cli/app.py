@@ -32,7 +32,9 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an e
 
 
 @app.callback(invoke_without_command=True)
-def version_option(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+def version_option(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     """Why is this sample in that cluster, and which training examples pulled it there?"""
     if version:
         from clusterexplain._version import __version__
@@ -43,7 +45,9 @@ def version_option(version: Annotated[bool, typer.Option("--version", help="Prin
 
 @app.command()
 def fit(
-    data: Annotated[str, typer.Option("--data", help="Name of a data set (see `data`), or a .csv, .parquet or .npy file.")],
+    data: Annotated[
+        str, typer.Option("--data", help="Name of a data set (see `data`), or a .csv, .parquet or .npy file.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Run directory to make.")],
     clusters: Annotated[int | None, typer.Option("--clusters", min=2, help="Number of clusters.")] = None,
     latent_dim: Annotated[int, typer.Option("--latent-dim", min=1, help="Dimension of the embedding.")] = 10,
@@ -70,7 +74,9 @@ def why(
     against: AgainstOption = "runner-up",
     top: TopOption = 10,
     as_json: JsonOption = False,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write every influence to this file.", show_default=False)] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write every influence to this file.", show_default=False)
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Say who pulled a sample into its cluster, and who pushed it away."""
@@ -100,10 +106,13 @@ def verify(
 @app.command()
 def report(
     sample: Annotated[
-        str | None, typer.Option("--sample", help="Samples; by default the one with the smallest margin.", show_default=False)
+        str | None,
+        typer.Option("--sample", help="Samples; by default the one with the smallest margin.", show_default=False),
     ] = None,
     run: RunOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help="HTML file; inside the run by default.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file; inside the run by default.", show_default=False)
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -125,7 +134,9 @@ def data_command(as_json: JsonOption = False) -> None:
 def demo(
     name: Annotated[str, typer.Argument(help="A data set.")] = "digits",
     sample: Annotated[str, typer.Option("--sample", help="Sample to explain.")] = "123",
-    out: Annotated[Path | None, typer.Option("--out", help="Run directory; runs/NAME by default.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Run directory; runs/NAME by default.", show_default=False)
+    ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Fit, explain, check and report, from one command."""

@@ -25,7 +25,9 @@ DEFAULT_CLUSTERS = 8
 DEMO_SINGLES, DEMO_GROUPS = 24, 16
 
 
-def fit(data: str, out: Path, clusters: int | None, *, overwrite: bool, quiet: bool, **parameters: Any) -> ClusterExplainer:
+def fit(
+    data: str, out: Path, clusters: int | None, *, overwrite: bool, quiet: bool, **parameters: Any
+) -> ClusterExplainer:
     """Train, cluster and save; print what was made and the next command."""
     _listen(quiet)
     dataset, usual = _open_data(data)
@@ -93,7 +95,9 @@ def demo(name: str, sample: str, out: Path, *, quiet: bool) -> None:
     printing.answer(explanation, 5)
     check = explainer.verify(explanation, n_single=DEMO_SINGLES, n_within=DEMO_SINGLES, n_groups=DEMO_GROUPS)
     printing.check(check)
-    _write_report(explainer, check.explanation, out, None, open_page=False, first=lambda: _keep_with_map(explainer, check, out))
+    _write_report(
+        explainer, check.explanation, out, None, open_page=False, first=lambda: _keep_with_map(explainer, check, out)
+    )
 
 
 def _keep_with_map(explainer: ClusterExplainer, check: Check, out: Path) -> None:
@@ -132,7 +136,7 @@ def _open(run: Path | None, quiet: bool) -> tuple[Path, ClusterExplainer]:
 def _open_data(data: str) -> tuple[Dataset, int]:
     known = list_datasets()
     if data in known.index:
-        return load_dataset(data), int(known.loc[data, "n_clusters"])
+        return load_dataset(data), int(known["n_clusters"].to_dict()[data])
     if Path(data).suffix or Path(data).exists():
         return read_table(Path(data)), DEFAULT_CLUSTERS
     return load_dataset(data), DEFAULT_CLUSTERS  # raises, naming the data sets

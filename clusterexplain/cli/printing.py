@@ -48,7 +48,10 @@ def answer(explanation: Explanation, top: int) -> None:
     for position in range(len(explanation)):
         line("")
         line(explanation.headline(position))
-        for side, title in (("pulled in", "Training examples that PULLED IT IN"), ("pushed away", "... that PUSHED IT AWAY")):
+        for side, title in (
+            ("pulled in", "Training examples that PULLED IT IN"),
+            ("pushed away", "... that PUSHED IT AWAY"),
+        ):
             listed = explanation.top(top, query=position, side=side)
             frame = pd.DataFrame(
                 {
@@ -66,7 +69,9 @@ def answer(explanation: Explanation, top: int) -> None:
             f"The {len(pullers)} pullers together: margin {pullers['if_removed'].sum():+.3f} "
             f"({pullers['if_removed_percent'].sum():+.0f} %), predicted."
         )
-    line(f"Agreement of the explained score with the labels: {explanation.agreement:.1%}. Method: {explanation.method}.")
+    line(
+        f"Agreement of the explained score with the labels: {explanation.agreement:.1%}. Method: {explanation.method}."
+    )
     line(f"Checked? {explanation.checked}.")
 
 
@@ -80,7 +85,10 @@ def next_steps(explanation: Explanation, sample: str, folder: Path, *, given: bo
 def check(result: Check) -> None:
     """Print predicted against retrained margins and the verdict."""
     line("")
-    table(_margins(result), "Margin after removal: predicted, and retrained with the clusters' members frozen or re-clustered")
+    table(
+        _margins(result),
+        "Margin after removal: predicted, and retrained with the clusters' members frozen or re-clustered",
+    )
     table(_agreement(result), "Agreement of predicted and retrained changes, mean over samples")
     line(f"Verdict: {result.verdict}.")
 
@@ -109,10 +117,10 @@ def _margins(result: Check) -> pd.DataFrame:
             "sample": picked["query"].astype(str),
             "removed": [f"{kind} {n}" for kind, n in zip(picked["kind"], picked["n_removed"], strict=True)],
             "margin now": [margin[query] for query in picked["query"]],
-            "predicted": [margin[query] + change for query, change in zip(picked["query"], picked["predicted"], strict=True)],
-            "frozen": [
-                margin[query] + change for query, change in zip(picked["query"], picked["frozen"], strict=True)
+            "predicted": [
+                margin[query] + change for query, change in zip(picked["query"], picked["predicted"], strict=True)
             ],
+            "frozen": [margin[query] + change for query, change in zip(picked["query"], picked["frozen"], strict=True)],
             "re-clustered": [
                 margin[query] + change for query, change in zip(picked["query"], picked["reclustered"], strict=True)
             ],

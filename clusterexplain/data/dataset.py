@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class Dataset:
     """
 
     X: np.ndarray
-    ids: np.ndarray = field(default=None)  # type: ignore[assignment]
+    ids: np.ndarray = None  # type: ignore[assignment]  # positions, filled in below
     feature_names: list[str] | None = None
     image_shape: tuple[int, int] | None = None
     metadata: pd.DataFrame | None = None
@@ -59,8 +59,8 @@ class Dataset:
         duplicates = pd.Index(ids)[pd.Index(ids).duplicated()]
         if len(duplicates):
             raise InvalidDataError(
-                f"{len(duplicates)} sample id(s) occur more than once, for example {duplicates[0]!r}. Expected unique ids; "
-                f"call reset_index(drop=True) on the DataFrame or pass ids=."
+                f"{len(duplicates)} sample id(s) occur more than once, for example {duplicates.to_list()[0]!r}. "
+                f"Expected unique ids; call reset_index(drop=True) on the DataFrame or pass ids=."
             )
         object.__setattr__(self, "ids", ids)
         if self.metadata is not None and len(self.metadata) != n:
@@ -119,8 +119,8 @@ class Dataset:
         missing = [one for one, position in zip(wanted, found, strict=True) if position < 0]
         if missing:
             raise UnknownSampleError(
-                f"There is no sample with id {missing[0]!r}. Expected one of the {len(self)} ids from {self.ids[0]!r} to "
-                f"{self.ids[-1]!r}; ids count from 0 unless the data brought their own."
+                f"There is no sample with id {missing[0]!r}. Expected one of the {len(self)} ids from "
+                f"{self.ids.tolist()[0]!r} to {self.ids.tolist()[-1]!r}; ids count from 0 unless the data brought their own."
             )
         return np.asarray(found)
 

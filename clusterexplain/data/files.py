@@ -42,4 +42,6 @@ def read_table(path: Path) -> Dataset:
     except InvalidDataError:
         raise
     except (ValueError, OSError) as error:
-        raise InvalidDataError(f"{path} cannot be read as a table ({error}). Expected one header line and numbers.") from error
+        raise InvalidDataError(
+            f"{path} cannot be read as a table ({error}). Expected one header line and numbers."
+        ) from error

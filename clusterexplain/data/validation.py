@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clusterexplain.exceptions import InvalidDataError
+from clusterexplain.exceptions import InvalidDataError, NotNumericError
 
 
 def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
@@ -48,7 +48,7 @@ def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
     try:
         matrix = np.ascontiguousarray(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InvalidDataError(
+        raise NotNumericError(
             f"{what} holds values that are not numbers ({error}). Expected a numeric matrix, but an argument must be a "
             f"string or a number; encode text columns first (for example with sklearn.preprocessing.OneHotEncoder)."
         ) from error
@@ -70,7 +70,7 @@ def check_variation(X: np.ndarray) -> None:
     InvalidDataError
         If every column is constant.
     """
-    if len(X) > 1 and np.all(X == X[0]):
+    if len(X) > 1 and np.all(X[0] == X):
         raise InvalidDataError(
             f"All {len(X)} rows of X are identical (constant data), so there is nothing to cluster. Expected at least "
             f"two different rows; check how the file was read."
@@ -108,8 +108,8 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
         )
     if not np.isfinite(weights).all() or (weights < 0).any() or not (weights > 0).any():
         raise InvalidDataError(
-            "sample_weight must be finite and non-negative with at least one positive entry; 1 keeps an example as it "
-            "is and 0 removes it."
+            "sample_weight must be finite and non-negative with at least one positive entry, so the weights may not all be "
+            "zero; 1 keeps an example as it is and 0 removes it."
         )
     return weights
 

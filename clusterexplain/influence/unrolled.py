@@ -9,6 +9,7 @@ from torch import Tensor
 
 from clusterexplain.parallel import map_jobs, progress
 from clusterexplain.training.recorded import RecordedRun
+from clusterexplain.training.tracing import TensorFunction
 
 MAX_CHUNK = 16
 """Cotangents that one reverse pass carries side by side; more would leave the cache."""
@@ -18,8 +19,8 @@ MAX_CHUNK = 16
 class Unrolled:
     r"""Vector-Jacobian products of the training map w -> theta(w), by reverse-mode through every step.
 
-    A training step maps a state :math:`s_t = (\theta_t, m_t, v_t)` to :math:`s_{t+1} = U(s_t, \nabla L_t(\theta_t, w))`.
-    Starting from :math:`\lambda_T = (g, 0, 0)`, each reverse step adds
+    A training step maps a state :math:`s_t = (\theta_t, m_t, v_t)` to
+    :math:`s_{t+1} = U(s_t, \nabla L_t(\theta_t, w))`. Starting from :math:`\lambda_T = (g, 0, 0)`, each reverse step adds
 
     .. math::
         \frac{\partial s_q}{\partial w} \mathrel{+}= \partial_w \langle \nabla L_t(\theta_t, w), u_t \rangle, \qquad
@@ -74,12 +75,15 @@ class Unrolled:
 
         return torch.cat(map_jobs(run, jobs, n_jobs=self.n_jobs))[: len(cotangents)]
 
-    def _reverse(self, cotangents: Tensor, pull_step: object, *, show: bool) -> Tensor:
+    def _reverse(self, cotangents: Tensor, pull_step: TensorFunction, *, show: bool) -> Tensor:
         recipe, weights = self.run.recipe, self.run.weights
         on_state = recipe.optimizer.initial_state(cotangents)
         rows = torch.zeros(len(cotangents), recipe.n_samples, dtype=recipe.dtype)
-        steps = ((start + offset, states[offset]) for start, states in self.run.segments_reversed()
-                 for offset in reversed(range(len(states))))
+        steps = (
+            (start + offset, states[offset])
+            for start, states in self.run.segments_reversed()
+            for offset in reversed(range(len(states)))
+        )
         bar = progress(steps, label="reverse pass", total=recipe.plan.n_steps, show=show)
         with torch.inference_mode():
             for step, state in bar:

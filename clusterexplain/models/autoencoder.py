@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -66,7 +67,7 @@ class Autoencoder(EmbeddingTask):
         """Draw weights and biases uniformly in +-1/sqrt(fan_in), as ``torch.nn.Linear`` does."""
         params: Params = {}
         for part, widths in (("encoder", self.encoder_widths), ("decoder", self.decoder_widths)):
-            for layer, (fan_in, fan_out) in enumerate(zip(widths, widths[1:], strict=False)):
+            for layer, (fan_in, fan_out) in enumerate(pairwise(widths)):
                 bound = 1 / math.sqrt(fan_in)
                 for name, shape in (("weight", (fan_out, fan_in)), ("bias", (fan_out,))):
                     draw = torch.rand(shape, generator=generator, dtype=torch.float64)

@@ -58,14 +58,14 @@ def _rings(explanation: Explanation, place: np.ndarray, query: int, top: int) ->
     largest = listed["influence"].abs().max() if len(listed) else 1.0
     position = {str(one): i for i, one in enumerate(explanation.train_ids)}
     rings = []
-    for row in listed.itertuples():
-        i = position[str(row.id)]
-        pulled = row.side == "pulled in"
+    for row in listed.to_dict("records"):  # type: Any
+        i = position[str(row["id"])]
+        pulled = row["side"] == "pulled in"
         style = 'stroke="#0060c0"' if pulled else 'stroke="#d06000" stroke-dasharray="3 2"'
-        radius = 4 + 8 * math.sqrt(abs(float(row.influence)) / largest)
+        radius = 4 + 8 * math.sqrt(abs(row["influence"]) / largest)
         rings.append(
             f'<circle cx="{place[i, 0]:.1f}" cy="{place[i, 1]:.1f}" r="{radius:.1f}" fill="none" stroke-width="2" {style}>'
-            f"<title>{html.escape(str(row.id))} {row.side}: if removed, margin {row.if_removed:+.4f}</title></circle>"
+            f"<title>{html.escape(str(row['id']))} {row['side']}: if removed, margin {row['if_removed']:+.4f}</title></circle>"
         )
     return "".join(rings)
 

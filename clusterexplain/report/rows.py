@@ -33,7 +33,7 @@ def row_html(data: Dataset, row: np.ndarray, reference: np.ndarray) -> str:
     """
     if data.image_shape is not None:
         low, high = data.X.min(), data.X.max()
-        grey = np.uint8(255 * np.clip((row - low) / max(high - low, np.finfo(float).tiny), 0, 1))
+        grey = (255 * np.clip((row - low) / max(high - low, np.finfo(float).tiny), 0, 1)).astype(np.uint8)
         return f'<img class="thumb" alt="" src="{png_data_uri(255 - grey.reshape(data.image_shape))}">'
     spread = data.X.std(axis=0)
     distance = np.abs(row - reference) / np.where(spread > 0, spread, 1)

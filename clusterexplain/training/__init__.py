@@ -2,8 +2,8 @@
 
 from clusterexplain.training.optimizer import Adam
 from clusterexplain.training.plan import BatchPlan
-from clusterexplain.training.recorded import RecordedRun
 from clusterexplain.training.recipe import Recipe
+from clusterexplain.training.recorded import RecordedRun
 from clusterexplain.training.replicas import train_replicas
 
 __all__ = ["Adam", "BatchPlan", "Recipe", "RecordedRun", "train_replicas"]

@@ -106,9 +106,7 @@ class Adam:
         theta = torch.addcmul(theta * shrink, first * torch.rsqrt(second + eps), length)
         return theta, first, second
 
-    def pull(
-        self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State
-    ) -> tuple[State, Tensor]:
+    def pull(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
         """Pull a cotangent on the result of :meth:`update` back to its arguments.
 
         The transpose of the derivative of :meth:`update`, written out because automatic differentiation of it takes

@@ -91,12 +91,16 @@ class Recipe:
             on_named, on_weights = grad(self.task.loss, argnums=(0, 2))(named, inputs, weights)
             return self.layout.join(on_named), on_weights
 
-        _, (hessian_u, on_weights) = jvp(both, (self.layout.split(state[0]),), (self.layout.split(on_gradient),))
+        hessian_u, on_weights = jvp(both, (self.layout.split(state[0]),), (self.layout.split(on_gradient),))[1]
         return (on_theta + hessian_u, *on_moments), on_weights
 
     def _examples(self) -> tuple[State, Tensor, Tensor, Tensor]:
         index, inputs = self.batch(0)
         return self.initial_state(), self.coefficients[0], inputs, torch.ones(len(index), dtype=self.dtype)
+
+    @cached_property
+    def _traces(self) -> dict[tuple[str, int], TensorFunction]:
+        return {}
 
     @cached_property
     def step(self) -> TensorFunction:
@@ -105,18 +109,24 @@ class Recipe:
 
     def batched_step(self, n_replicas: int) -> TensorFunction:
         """Traced step of `n_replicas` trainings at once: state and weights have a leading dimension."""
+        if ("step", n_replicas) in self._traces:
+            return self._traces["step", n_replicas]
         state, coefficients, inputs, weights = self._examples()
         stacked = tuple(part.expand(n_replicas, -1).contiguous() for part in state)
         function = torch.func.vmap(self._step, in_dims=(0, None, None, 0))
-        return trace(function, stacked, coefficients, inputs, weights.expand(n_replicas, -1).contiguous())
+        traced = trace(function, stacked, coefficients, inputs, weights.expand(n_replicas, -1).contiguous())
+        return self._traces.setdefault(("step", n_replicas), traced)
 
     def batched_pull_step(self, n_cotangents: int) -> TensorFunction:
         """Traced reverse step for `n_cotangents` cotangents, which have a leading dimension.
 
         Traced once for a single cotangent and again batched, so that what belongs to the state is computed once.
         """
+        if ("pull", n_cotangents) in self._traces:
+            return self._traces["pull", n_cotangents]
         examples = self._examples()
         cotangent = tuple(part.clone() for part in examples[0])
         single = trace(self._pull_step, *examples, cotangent, spell_out_slopes=True)
         stacked = tuple(part.expand(n_cotangents, -1).contiguous() for part in cotangent)
-        return trace(torch.func.vmap(single, in_dims=(None, None, None, None, 0)), *examples, stacked)
+        traced = trace(torch.func.vmap(single, in_dims=(None, None, None, None, 0)), *examples, stacked)
+        return self._traces.setdefault(("pull", n_cotangents), traced)

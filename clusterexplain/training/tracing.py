@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx
@@ -28,7 +28,7 @@ def trace(function: TensorFunction, *examples: Any, spell_out_slopes: bool = Fal
     Parameters
     ----------
     function : callable
-        Pure function of tensors, without control flow that depends on their values.
+        Pure function of tensors, without operations in place and without control flow that depends on their values.
     *examples : Tensor or nested tuple of Tensor
         Arguments that fix shapes and dtypes. No tensor may be passed twice: the trace tells arguments apart by object.
     spell_out_slopes : bool, default=False
@@ -101,7 +101,7 @@ def _meta(node: fx.Node) -> Any:
 
 def _same(node: fx.Node, source: fx.Node) -> bool:
     a, b = _meta(node), _meta(source)
-    return a is not None and b is not None and a.shape == b.shape and a.dtype == b.dtype and a.device == b.device
+    return bool(a is not None and b is not None and a.shape == b.shape and a.dtype == b.dtype and a.device == b.device)
 
 
 def _does_nothing(node: fx.Node, source: fx.Node) -> bool:
@@ -109,7 +109,7 @@ def _does_nothing(node: fx.Node, source: fx.Node) -> bool:
         return True
     if node.target is aten._to_copy.default or node.target in _SAME_IF_SAME_SHAPE:
         return _same(node, source)
-    return node.target is aten.pow.Tensor_Scalar and node.args[1] == 1.0
+    return node.target is aten.pow.Tensor_Scalar and bool(node.args[1] == 1.0)
 
 
 def _note_zero(node: fx.Node, zeros: set[fx.Node]) -> None:
@@ -118,7 +118,9 @@ def _note_zero(node: fx.Node, zeros: set[fx.Node]) -> None:
     if node.target in (aten.zeros.default, aten.zeros_like.default, aten.new_zeros.default):
         zeros.add(node)
     elif node.target in _LINEAR_IN_FIRST:
-        factors = node.args[:2] if node.target in (aten.mm.default, aten.bmm.default, aten.mul.Tensor) else node.args[:1]
+        factors = (
+            node.args[:2] if node.target in (aten.mm.default, aten.bmm.default, aten.mul.Tensor) else node.args[:1]
+        )
         if any(isinstance(factor, fx.Node) and factor in zeros for factor in factors):
             zeros.add(node)
 
@@ -135,9 +137,14 @@ def _skip_zero_summand(node: fx.Node, zeros: set[fx.Node]) -> None:
 
 def _store_scalar(graph_module: fx.GraphModule, node: fx.Node, scalars: dict[Any, fx.Node]) -> None:
     """Replace a Python scalar by a stored tensor of the same dtype: the kernel would convert it anew at every call."""
-    target = _WITH_TENSOR.get(node.target)
+    target = _WITH_TENSOR.get(cast(Any, node.target))
     meta = _meta(node.args[0]) if target is not None and isinstance(node.args[0], fx.Node) else None
-    if meta is None or len(node.args) != 2 or not isinstance(node.args[1], (int, float)) or not meta.is_floating_point():
+    if (
+        meta is None
+        or len(node.args) != 2
+        or not isinstance(node.args[1], (int, float))
+        or not meta.is_floating_point()
+    ):
         return
     key = (float(node.args[1]), meta.dtype, meta.device)
     if key not in scalars:
@@ -146,7 +153,7 @@ def _store_scalar(graph_module: fx.GraphModule, node: fx.Node, scalars: dict[Any
         with graph_module.graph.inserting_before(next(iter(graph_module.graph.nodes))):
             scalars[key] = graph_module.graph.get_attr(name)
     scalar = scalars[key]
-    node.target, node.args = target, (node.args[0], scalar)
+    node.target, node.args = cast(Any, target), (node.args[0], scalar)
 
 
 _WITH_TENSOR = {

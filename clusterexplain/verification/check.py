@@ -63,7 +63,7 @@ class Check:
         """
         low, reclustered = self.figure("single", "frozen", "low"), self.figure("single", "reclustered", "low")
         baseline = np.nan_to_num(self.figure("single", "reclustered", "same_cluster"), nan=-1.0)
-        return low >= SUPPORTED and reclustered > 0 and self.figure("single", "reclustered") > baseline
+        return bool(low >= SUPPORTED and reclustered > 0 and self.figure("single", "reclustered") > baseline)
 
     @property
     def verdict(self) -> str:

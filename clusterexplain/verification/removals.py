@@ -91,5 +91,7 @@ def draw_removals(
         for query, row in enumerate(influence):
             order = candidates[np.argsort(-row[candidates], kind="stable")]
             removals.append(Removal("top pullers", order[: min(n_top, len(order) - 1)], query=query))
-            removals.append(Removal("random", rng.choice(candidates, min(n_top, len(order) - 1), replace=False), query=query))
+            removals.append(
+                Removal("random", rng.choice(candidates, min(n_top, len(order) - 1), replace=False), query=query)
+            )
     return removals

@@ -1,0 +1,140 @@
+"""The command line on a small run: words, JSON, files, exit codes; the same numbers as Python and the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clusterexplain import ClusterExplainer, runs
+from clusterexplain.cli.app import main
+from tests.conftest import SMALL
+
+
+@pytest.fixture
+def folder(blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    ce = ClusterExplainer(**SMALL).fit(pd.DataFrame(blobs, columns=["a", "b<script>", "c", "d", "e"]))
+    ce._map = ce.embedding_  # UMAP has its own slow test
+    return ce.save("runs/small")
+
+
+def _call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["clusterexplain", *arguments])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_why_answers_in_words(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, "why", "--sample", "11") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"Sample 11 is in cluster \d \(\d+ members\); runner-up: cluster \d\. Margin", out)
+    for words in (
+        "PULLED IT IN",
+        "PUSHED IT AWAY",
+        "if removed",
+        "not checked",
+        "Next: clusterexplain verify --sample 11",
+    ):
+        assert words in out
+    assert "%)" in out
+
+
+def test_json_csv_page_and_python_show_the_same_numbers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, "why", "--sample", "11", "--json", "--csv", "all.csv") == 0
+    answer = json.loads(capsys.readouterr().out)
+    explanation = ClusterExplainer.load(folder).explain([11])
+    assert answer == explanation.to_dict()
+    frame = pd.read_csv("all.csv")
+    np.testing.assert_allclose(frame["influence"], explanation.to_frame()["influence"], rtol=1e-15)
+    assert _call(monkeypatch, "report", "--sample", "11", "--out", "page.html") == 0
+    page = Path("page.html").read_text()
+    embedded = re.search(r'<script type="application/json" id="answer">(.*?)</script>', page, re.DOTALL)
+    assert embedded
+    assert json.loads(embedded[1]) == answer
+    first = answer["answers"][0]["pulled_in"][0]
+    assert f"{first['if_removed']:+.4f} ({first['if_removed_percent']:+.1f} %)" in page
+
+
+def test_same_command_same_bytes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = []
+    for name in ("one.html", "two.html"):
+        _call(monkeypatch, "why", "--sample", "3", "--json")
+        _call(monkeypatch, "report", "--sample", "3", "--out", name)
+        outputs.append((capsys.readouterr().out.replace(name, ""), Path(name).read_bytes()))
+    assert outputs[0] == outputs[1]
+
+
+def test_verify_keeps_its_check_and_speaks_by_exit_code(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "12", "--groups", "6") == 0
+    assert "Verdict: supported by" in capsys.readouterr().out
+    assert runs.read_check(folder) is not None
+    _call(monkeypatch, "why", "--sample", "11")
+    out = capsys.readouterr().out
+    assert "Checked? checked: supported by" in out
+    assert "Next: clusterexplain report --sample 11" in out
+    assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "0", "--groups", "6", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["supported"] is False
+
+
+def test_fit_from_a_file(blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame(blobs).to_csv("rows.csv", index=False)
+    arguments = ["fit", "--data", "rows.csv", "--out", "runs/rows", "--clusters", "3", "--steps", "20", "--quiet"]
+    assert _call(monkeypatch, *arguments) == 0
+    assert ClusterExplainer.load("runs/rows").n_clusters == 3
+    assert _call(monkeypatch, *arguments) == 2
+    assert _call(monkeypatch, *arguments, "--overwrite") == 0
+
+
+def test_data_lists_the_named_sets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _call(monkeypatch, "data") == 0
+    assert "digits" in capsys.readouterr().out
+    assert _call(monkeypatch, "data", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["digits"]["n_samples"] == 1797
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["why", "--sample", "1"],
+            "Error: There is no run under runs/. Make one with `clusterexplain fit --data digits",
+        ),
+        (["fit", "--data", "mnist", "--out", "x"], "Error: There is no data set named 'mnist'. Expected one of digits"),
+        (["fit", "--data", "no.csv", "--out", "x"], "Error: There is no file no.csv."),
+    ],
+)
+def test_errors_are_one_line_and_exit_code_2(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _call(monkeypatch, *arguments) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_sample_names_the_range(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, "why", "--sample", "99") == 2
+    assert "no sample with id 99. Expected one of the 30 ids from 0 to 29" in capsys.readouterr().err

@@ -1,0 +1,126 @@
+"""Every likely mistake gets an error that says what is wrong, what was expected and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+
+from clusterexplain import ClusterExplainer, Dataset, load_dataset
+from clusterexplain.data.files import read_table
+from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, ScaleWarning, SmoothnessWarning
+from tests.conftest import SMALL
+
+GOOD = np.random.default_rng(0).normal(size=(12, 3))
+
+
+def _with(value: float) -> np.ndarray:
+    X = GOOD.copy()
+    X[3, 1] = value
+    return X
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (_with(np.nan), r"contains NaN .* in 1 row\(s\): 3\. Expected finite numbers; drop these rows or fill"),
+        (_with(np.inf), r"contains infinity .* in 1 row\(s\): 3\. Expected finite numbers"),
+        (GOOD[0], r"Expected 2D array, got 1D array.*shape \(3,\).*Reshape your data"),
+        (GOOD[None], r"Expected 2D array, got 3D array.*reshape\(len\(array\), -1\) for images"),
+        (GOOD[:0], r"0 sample\(s\) .* while a minimum of 1 is required: X has no rows"),
+        (GOOD[:, :0], r"0 feature\(s\) .* while a minimum of 1 is required: X has no columns"),
+        (GOOD[:2], r"n_samples=2 rows .* fewer than n_clusters=3\. Expected at least one row for each cluster"),
+        (np.ones((12, 3)), r"All 12 rows of X are identical \(constant data\).*check how the file was read"),
+        (
+            pd.DataFrame({"a": range(12), "name": list("abcdefghijkl")}),
+            r"1 column\(s\) that are not numbers: name\. .*encode",
+        ),
+        (np.array([["a", "b"]] * 12), r"values that are not numbers.*encode text columns"),
+        (GOOD + 1j, r"Complex data not supported.*real and imaginary parts as separate columns"),
+        (scipy.sparse.csr_matrix(GOOD), r"Sparse data was passed.*dense data is required\. Use X\.toarray\(\)"),
+        ("digits.csv", r"X is str, expected a matrix.*pandas\.read_csv"),
+        (None, r"X is NoneType, expected a matrix"),
+        (
+            pd.DataFrame(GOOD, index=[0] * 12),
+            r"occur more than once, for example 0\. Expected unique ids; call reset_index",
+        ),
+    ],
+)
+def test_wrong_data(X: Any, message: str) -> None:
+    ce = ClusterExplainer(**SMALL)
+    with pytest.raises(InvalidDataError, match=message):
+        ce.fit(X)
+    assert not hasattr(ce, "labels_")
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(5), r"sample_weight has shape \(5,\), expected \(12,\): one weight for each row"),
+        (-np.ones(12), r"finite and non-negative with at least one positive entry"),
+        (np.zeros(12), r"finite and non-negative with at least one positive entry"),
+        (np.eye(12)[0], r"n_samples=1 rows \(of positive weight\)"),
+    ],
+)
+def test_wrong_weights(weights: np.ndarray, message: str) -> None:
+    with pytest.raises(InvalidDataError, match=message):
+        ClusterExplainer(**SMALL).fit(GOOD, sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"model": "magic"}, r"model='magic' is unknown\. Expected one of 'autoencoder'"),
+        ({"clusterer": "magic"}, r"clusterer='magic' is unknown\. Expected one of 'kmeans'"),
+        ({"scaling": "max"}, r"scaling='max' is unknown\. Expected one of 'global', 'standard', None"),
+        ({"dtype": "int8"}, r"dtype='int8' is unknown\. Expected one of 'float32', 'float64'"),
+        ({"activation": "step"}, r"activation='step' is unknown\. Expected one of gelu, relu"),
+        ({"n_clusters": 0}, r"n_clusters=0 must be a whole number of at least 1"),
+        ({"n_steps": 2.5}, r"n_steps=2\.5 must be a whole number"),
+        ({"learning_rate": -1}, r"learning_rate=-1 must be a finite number above 0"),
+        ({"weight_decay": float("nan")}, r"weight_decay=nan must be a finite number at least 0"),
+        ({"hidden": (0,)}, r"hidden=\(0,\) and latent_dim=2 must be positive whole numbers"),
+    ],
+)
+def test_wrong_parameters(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidParameterError, match=message):
+        ClusterExplainer(**{**SMALL, **parameters}).fit(GOOD)
+
+
+def test_rough_recipes_are_allowed_but_warned_about() -> None:
+    with pytest.warns(SmoothnessWarning, match=r"activation='relu' has a kink"):
+        ClusterExplainer(**SMALL, activation="relu").fit(GOOD)
+    with pytest.warns(SmoothnessWarning, match=r"adam_eps=1e-08 is tiny.*Use 1e-5 or more"):
+        ClusterExplainer(**SMALL, adam_eps=1e-8).fit(GOOD)
+
+
+def test_a_dominating_column_is_warned_about() -> None:
+    with pytest.warns(ScaleWarning, match=r"Column 2 holds 100% of the total variance.*scaling='standard'"):
+        ClusterExplainer(**SMALL).fit(GOOD * [1, 1, 1000])
+
+
+def test_dataset_parts_must_fit_together() -> None:
+    with pytest.raises(InvalidDataError, match=r"ids has shape \(2,\), expected \(12,\)"):
+        Dataset(GOOD, ids=np.arange(2))
+    with pytest.raises(InvalidDataError, match=r"metadata has 1 rows, expected 12"):
+        Dataset(GOOD, metadata=pd.DataFrame({"a": [1]}))
+    with pytest.raises(InvalidDataError, match=r"image_shape \(2, 2\) needs 4 columns, but X has 3"):
+        Dataset(GOOD, image_shape=(2, 2))
+
+
+def test_named_data_sets_and_files(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError, match=r"no data set named 'mnist'\. Expected one of digits"):
+        load_dataset("mnist")
+    with pytest.raises(InvalidDataError, match=r"There is no file .*rows\.csv\. Expected"):
+        read_table(tmp_path / "rows.csv")
+    with pytest.raises(InvalidDataError, match=r"of an unknown kind\. Expected a name ending in \.csv"):
+        read_table(tmp_path / "rows.xls")
+    pd.DataFrame(GOOD).to_csv(tmp_path / "rows.csv", index=False)
+    np.testing.assert_allclose(read_table(tmp_path / "rows.csv").X, GOOD)
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    with pytest.raises(InvalidDataError, match=r"cannot be read as a table"):
+        read_table(tmp_path / "objects.npy")

@@ -1,0 +1,135 @@
+"""Run directories: whole or not at all, never executed, refused when damaged or foreign."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clusterexplain import ClusterExplainer, Dataset
+from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
+from clusterexplain.runs import newest_run
+from tests.conftest import SMALL
+
+
+@pytest.fixture
+def saved(small: ClusterExplainer, tmp_path: Path) -> Path:
+    return small.save(tmp_path / "run")
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 2,000 bytes: the closest to a full disk that needs no disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_round_trip_gives_the_same_bytes(small: ClusterExplainer, saved: Path, blobs: np.ndarray) -> None:
+    loaded = ClusterExplainer.load(saved)
+    assert loaded.get_params() == small.get_params()
+    np.testing.assert_array_equal(loaded.labels_, small.labels_)
+    np.testing.assert_array_equal(loaded.transform(blobs), small.transform(blobs))
+    assert loaded.explain([3]).influence.tobytes() == small.explain([3]).influence.tobytes()
+    weights = np.ones(30)
+    weights[2] = 0
+    np.testing.assert_array_equal(loaded.refit(weights).embedding_, small.refit(weights).embedding_)
+
+
+def test_ids_names_and_metadata_survive(blobs: np.ndarray, tmp_path: Path) -> None:
+    data = Dataset(
+        blobs,
+        ids=np.array([f"s{i}" for i in range(30)]),
+        feature_names=list("abcde"),
+        metadata=pd.DataFrame({"batch": np.arange(30) % 2}),
+    )
+    ClusterExplainer(**SMALL).fit(data).save(tmp_path / "run")
+    loaded = ClusterExplainer.load(tmp_path / "run")
+    assert loaded.data_.feature_names == list("abcde")
+    assert loaded.explain(["s4"]).by("batch")["n"].tolist() == [15, 15]
+
+
+def test_existing_targets_are_left_alone(small: ClusterExplainer, saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        RunWriteError, match=r"already holds a run\. Choose another folder, or replace it with overwrite=True"
+    ):
+        small.save(saved)
+    small.save(saved, overwrite=True)
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(RunWriteError, match=r"exists and is not a run, so it is left alone"):
+        small.save(tmp_path / "mine", overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "run"]
+
+
+def test_other_data_are_refused_with_both_fingerprints(saved: Path, blobs: np.ndarray) -> None:
+    assert ClusterExplainer.load(saved, data=blobs).labels_.shape == (30,)
+    with pytest.raises(
+        RunMismatchError, match=r"belongs to other data: .*fingerprint [0-9a-f]{16}, the data given have [0-9a-f]{16}"
+    ):
+        ClusterExplainer.load(saved, data=blobs + 1)
+
+
+@pytest.mark.parametrize("name", ["arrays.npz", "tensors.safetensors"])
+def test_damage_is_named(saved: Path, name: str) -> None:
+    blob = bytearray((saved / name).read_bytes())
+    blob[len(blob) // 2] ^= 1
+    (saved / name).write_bytes(blob)
+    with pytest.raises(RunDamagedError, match=rf"is damaged: {name} is not the file that was saved.*fit anew"):
+        ClusterExplainer.load(saved)
+    (saved / name).unlink()
+    with pytest.raises(RunDamagedError, match=rf"is damaged: {name} cannot be read"):
+        ClusterExplainer.load(saved)
+
+
+def test_a_manifest_that_is_torn_foreign_or_newer(saved: Path) -> None:
+    manifest = json.loads((saved / "run.json").read_text())
+    (saved / "run.json").write_text("{")
+    with pytest.raises(RunDamagedError, match=r"run\.json cannot be read"):
+        ClusterExplainer.load(saved)
+    (saved / "run.json").write_text(json.dumps({**manifest, "format": 99}))
+    with pytest.raises(RunDamagedError, match=r"has format 99, but this program reads up to"):
+        ClusterExplainer.load(saved)
+    (saved / "run.json").write_text(json.dumps({**manifest, "files": {"../../etc/passwd": "0"}}))
+    with pytest.raises(RunDamagedError, match=r"names a file outside of it"):
+        ClusterExplainer.load(saved)
+    (saved / "run.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != "seed"}))
+    with pytest.raises(RunDamagedError, match=r"is damaged: KeyError"):
+        ClusterExplainer.load(saved)
+
+
+def test_nothing_is_unpickled(saved: Path) -> None:
+    for file in saved.iterdir():
+        assert b"cnumpy" not in file.read_bytes()
+    assert {file.suffix for file in saved.iterdir()} <= {".json", ".npz", ".safetensors", ".parquet"}
+
+
+def test_a_full_disk_leaves_nothing_behind(small: ClusterExplainer, tmp_path: Path, full_disk: None) -> None:
+    with pytest.raises(
+        RunWriteError, match=r"could not be written .*Nothing half-written was left behind\. Free some space"
+    ):
+        small.save(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_and_newest_runs(small: ClusterExplainer, tmp_path: Path) -> None:
+    with pytest.raises(RunNotFoundError, match=r"There is no run at .*run\.json is missing\. Make one with"):
+        ClusterExplainer.load(tmp_path / "nothing")
+    with pytest.raises(
+        RunNotFoundError, match=r"There is no run under .*Make one with `clusterexplain fit --data digits"
+    ):
+        newest_run(tmp_path)
+    for age, name in ((100, "old"), (0, "new")):
+        small.save(tmp_path / name)
+        stamp = 1_700_000_000 - age
+        os.utime(tmp_path / name / "run.json", (stamp, stamp))
+    assert newest_run(tmp_path).name == "new"
