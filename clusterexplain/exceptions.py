@@ -17,6 +17,7 @@ The tree (the class on the right is what callers may already catch)::
 
     ClusterExplainWarning           UserWarning
     +-- SmoothnessWarning           the recipe makes derivatives less faithful
+    +-- FewerClustersWarning        there are fewer distinct embeddings than clusters
     +-- ScaleWarning                a few columns dominate the reconstruction
     +-- ReproductionWarning         replaying the training did not give the saved bytes
 
@@ -78,6 +79,10 @@ class ClusterExplainWarning(UserWarning):
 
 class SmoothnessWarning(ClusterExplainWarning):
     """The training recipe is not smooth, so influences predict retraining less well."""
+
+
+class FewerClustersWarning(ClusterExplainWarning):
+    """Fewer clusters were found than asked for."""
 
 
 class ScaleWarning(ClusterExplainWarning):

@@ -21,11 +21,12 @@ from clusterexplain.clustering import KMeansClusterer
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.data.validation import as_matrix, check_sample_weight, check_variation
-from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, SmoothnessWarning
+from clusterexplain.exceptions import FewerClustersWarning, InvalidDataError, InvalidParameterError, SmoothnessWarning
 from clusterexplain.explanation import Explanation
 from clusterexplain.influence import Unrolled
 from clusterexplain.membership import log_ratio_margin, membership_probabilities, runner_up
-from clusterexplain.pipeline import Pipeline, Question
+from clusterexplain.pipeline import Parts, Pipeline, Question
+from clusterexplain.queries import Queries, resolve
 from clusterexplain.training.recorded import RecordedRun, train
 
 if TYPE_CHECKING:
@@ -78,8 +79,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Clusters, 0 the largest.
     embedding_ : ndarray of shape (n_samples, latent_dim)
         Embeddings of the training data.
-    cluster_centers_ : ndarray of shape (n_clusters, latent_dim)
-        Weighted means of the members.
+    cluster_centers_ : ndarray of shape (n_found, latent_dim)
+        Weighted means of the members; n_found is n_clusters unless a warning said otherwise. NaN for a cluster that a
+        refit left empty.
     loss_ : float
         Final weighted training loss over all examples.
     n_features_in_ : int
@@ -167,27 +169,30 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         settings.check(self)
         data = Dataset.of(X)
-        validate_data(self, data.X if isinstance(X, Dataset) else X, skip_check_array=True)
-        check_variation(data.X)
         weights = check_sample_weight(sample_weight, len(data))
-        present = int((weights > 0).sum())
-        if present < self.n_clusters:
+        present = weights > 0
+        if present.sum() < self.n_clusters:
             raise InvalidDataError(
-                f"X has n_samples={present} rows (of positive weight), fewer than n_clusters={self.n_clusters}. Expected at "
-                f"least one row for each cluster; lower n_clusters or add rows."
+                f"X has n_samples={present.sum()} rows (of positive weight), fewer than n_clusters={self.n_clusters}. "
+                f"Expected at least one row for each cluster; lower n_clusters or add rows."
             )
-        self._data = data
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._scaling = Scaling.measure(data.X, self.scaling)
-        recipe = settings.recipe(self, self._scaled(data.X), self._seed)
+        check_variation(data.X[present])
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        scaling = Scaling.measure(data.X[present], self.scaling)
+        recipe = settings.recipe(self, scaling.to_tensor(data.X, self.dtype), seed)
         for reason in settings.smoothness_reasons(self, recipe):
             warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=2)
         run = self._train(recipe, torch.from_numpy(weights).to(recipe.dtype))
-        clusterer = KMeansClusterer(self.n_clusters, seed=self._seed % 2**31)
-        embedding = recipe.task.embed(run.params, recipe.inputs).double()
-        labels = clusterer.fit(embedding.numpy(), weights)
-        clusterer = dataclasses.replace(clusterer, n_clusters=int(labels.max()) + 1)
-        return self._finish(Pipeline(run, clusterer, torch.from_numpy(labels)))
+        pipeline = Pipeline.cluster(run, KMeansClusterer(self.n_clusters, seed=seed))
+        if pipeline.clusterer.n_clusters < self.n_clusters:
+            warnings.warn(
+                f"Only {pipeline.clusterer.n_clusters} clusters were found for n_clusters={self.n_clusters}: there are fewer "
+                f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
+                FewerClustersWarning,
+                stacklevel=2,
+            )
+        validate_data(self, X if isinstance(X, pd.DataFrame) else data.X, skip_check_array=True)
+        return self._finish(pipeline, data, seed, scaling)
 
     def refit(self, sample_weight: Any) -> ClusterExplainer:
         """Repeat the recipe with the same randomness at other data weights, clusters matched to this fit.
@@ -208,11 +213,11 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         run = self._train(self._pipeline.run.recipe, torch.from_numpy(weights).to(self._pipeline.run.recipe.dtype))
         labels = self._pipeline.tracked_labels(run.params, run.weights)
         other = clone(self)
-        other._data, other._seed, other._scaling = self._data, self._seed, self._scaling
-        other.n_features_in_ = self.n_features_in_
-        if hasattr(self, "feature_names_in_"):
-            other.feature_names_in_ = self.feature_names_in_
-        return other._finish(dataclasses.replace(self._pipeline, run=run, labels=labels))
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self, name):
+                setattr(other, name, getattr(self, name))
+        pipeline = dataclasses.replace(self._pipeline, run=run, labels=labels)
+        return other._finish(pipeline, self._data, self._seed, self._scaling)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the nearest cluster of each row, shape (n_samples,)."""
@@ -235,8 +240,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
         Parameters
         ----------
-        queries : sequence of ids, a single id, slice, or rows of shape (n_queries, n_features)
-            Ids of training examples, a slice of positions, or new rows (which get the nearest cluster).
+        queries : id, sequence of ids, slice, boolean mask, or rows of shape (n_queries, n_features)
+            Ids of training examples, positions by slice or mask, or new rows (which get the nearest cluster).
         against : "runner-up" or int, default="runner-up"
             The rival cluster of the margin.
         method : {"auto", "unrolled"}, default="auto"
@@ -257,10 +262,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         if method not in ("auto", "unrolled"):
             raise InvalidParameterError(f"method={method!r} is unknown. Expected 'auto' or 'unrolled'.")
-        ids, rows, own = self._resolve(queries)
-        question = self._question(rows, own, against)
+        asked = resolve(queries, self._data)
+        question = self._question(asked, against)
         parts = self._pipeline.influence(question, Unrolled(self._pipeline.run, self.n_jobs, self.verbose))
-        return self._explanation(ids, rows, question, parts)
+        return self._explanation(asked, question, parts)
 
     def verify(self, explanation: Explanation, **options: Any) -> Check:
         """Check an explanation by retraining without examples.
@@ -279,15 +284,13 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         from clusterexplain.verification import verify
 
-        check_is_fitted(self)
-        return verify(
-            self._pipeline,
-            self.question_of(explanation),
-            explanation,
-            show_progress=self.verbose,
-            n_jobs=self.n_jobs,
-            **options,
-        )
+        self._refuse_foreign(explanation)
+        if not np.array_equal(explanation.sample_weight, self._pipeline.run.weights.double().numpy()):
+            raise InvalidParameterError(
+                "The explanation was made at other sample weights. Expected the estimator that made it, not a refit of it."
+            )
+        options = {"show_progress": self.verbose, "n_jobs": self.n_jobs, **options}
+        return verify(self._pipeline, self.question_of(explanation), explanation, **options)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the fitted run to a directory, atomically and without pickle.
@@ -334,10 +337,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         if assignments not in ("reclustered", "frozen"):
             raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'reclustered' or 'frozen'.")
-        if not np.array_equal(explanation.train_ids, self._data.ids):
-            raise InvalidParameterError(
-                "The explanation belongs to other training data. Expected the estimator that made it, or a refit of it."
-            )
+        self._refuse_foreign(explanation)
         pipeline = dataclasses.replace(self._pipeline, labels=torch.from_numpy(explanation.train_labels.copy()))
         question = self.question_of(explanation)
         run = self._pipeline.run
@@ -368,7 +368,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def question_of(self, explanation: Explanation) -> Question:
         """Return the explained samples and pairs of clusters as the pipeline's question."""
         return Question(
-            self._scaled(explanation.queries),
+            self._scaling.to_tensor(explanation.queries, self._pipeline.run.recipe.dtype),
             torch.from_numpy(explanation.labels.copy()),
             torch.from_numpy(explanation.rivals.copy()),
         )
@@ -381,52 +381,45 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         spacing = settings.spacing(self, recipe)
         return train(recipe, weights, spacing=spacing, show_progress=self.verbose)
 
-    def _finish(self, pipeline: Pipeline) -> ClusterExplainer:
-        self._pipeline = pipeline
-        self._map = None
+    def _finish(self, pipeline: Pipeline, data: Dataset, seed: int, scaling: Scaling) -> ClusterExplainer:
+        """Take over a fitted pipeline; nothing is assigned before everything has been computed."""
         recipe, run = pipeline.run.recipe, pipeline.run
-        self.labels_ = pipeline.labels.numpy()
-        self.embedding_ = pipeline.embedding.numpy()
-        self.cluster_centers_ = pipeline.state.centers.numpy()
-        self.loss_ = float(recipe.task.loss(run.params, recipe.inputs, run.weights))
+        loss = float(recipe.task.loss(run.params, recipe.inputs, run.weights))
+        embedding, centers = pipeline.embedding.numpy().copy(), pipeline.state.centers.numpy().copy()
+        self._pipeline, self._data, self._seed, self._scaling, self._map = pipeline, data, seed, scaling, None
+        self._fit_key = settings.fit_key(self, data, seed)
+        self.labels_, self.embedding_, self.cluster_centers_ = pipeline.labels.numpy().copy(), embedding, centers
+        self.loss_ = loss
         return self
 
-    def _scaled(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(self._scaling.apply(rows)).to(getattr(torch, self.dtype))
+    def _refuse_foreign(self, explanation: Explanation) -> None:
+        check_is_fitted(self)
+        if explanation.fit_key != self._fit_key:
+            raise InvalidParameterError(
+                "The explanation belongs to other training data or to another recipe. Expected the estimator that made it, or "
+                "a refit of it."
+            )
 
     def _inputs(self, X: Any) -> Tensor:
         matrix = X.X if isinstance(X, Dataset) else as_matrix(X)
         validate_data(self, X if isinstance(X, pd.DataFrame) else matrix, reset=False, skip_check_array=True)
-        return self._scaled(matrix)
+        return self._scaling.to_tensor(matrix, self._pipeline.run.recipe.dtype)
 
-    def _resolve(self, queries: Any) -> tuple[np.ndarray, np.ndarray, Tensor]:
-        """Return ids, rows and own clusters of what was asked about."""
-        if isinstance(queries, slice):
-            positions = np.arange(len(self._data))[queries]
-        elif isinstance(queries, pd.DataFrame) or np.ndim(queries) == 2:
-            rows = as_matrix(queries, what="queries")
-            own = torch.from_numpy(np.asarray(self.predict(queries), dtype=np.int64))
-            return np.array([f"new {number}" for number in range(len(rows))]), rows, own
-        else:
-            positions = self._data.positions(np.atleast_1d(np.asarray(queries)).tolist())
-        if not len(positions):
-            raise InvalidParameterError(
-                "There is nothing to explain: queries is empty. Expected at least one id or row."
-            )
-        return self._data.ids[positions], self._data.X[positions], self._pipeline.labels[positions]
-
-    def _question(self, rows: np.ndarray, own: Tensor, against: str | int) -> Question:
-        n_clusters = self._pipeline.clusterer.n_clusters
-        if n_clusters < 2:
+    def _question(self, asked: Queries, against: str | int) -> Question:
+        pipeline = self._pipeline
+        alive = np.flatnonzero(np.isfinite(self.cluster_centers_).all(axis=1))
+        if len(alive) < 2:
             raise InvalidParameterError(
                 "There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2."
             )
-        inputs = self._scaled(rows)
-        if against == "runner-up":
-            return Question(inputs, own, runner_up(self._pipeline.embed(inputs), self._pipeline.state, own))
-        if isinstance(against, bool) or not isinstance(against, (int, np.integer)) or not 0 <= against < n_clusters:
+        inputs = self._scaling.to_tensor(asked.rows, pipeline.run.recipe.dtype)
+        nearest = pipeline.clusterer.predict(self.cluster_centers_, pipeline.embed(inputs).numpy())
+        own = torch.from_numpy(np.where(asked.positions >= 0, self.labels_[asked.positions], nearest))
+        if isinstance(against, str) and against == "runner-up":
+            return Question(inputs, own, runner_up(pipeline.embed(inputs), pipeline.state, own))
+        if isinstance(against, bool) or not isinstance(against, (int, np.integer)) or against not in alive:
             raise InvalidParameterError(
-                f"against={against!r} is not a cluster. Expected 'runner-up' or a number from 0 to {n_clusters - 1}."
+                f"against={against!r} is not a cluster. Expected 'runner-up' or one of {', '.join(map(str, alive))}."
             )
         if bool((own == against).any()):
             raise InvalidParameterError(
@@ -434,7 +427,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             )
         return Question(inputs, own, torch.full_like(own, int(against)))
 
-    def _explanation(self, ids: np.ndarray, rows: np.ndarray, question: Question, parts: Any) -> Explanation:
+    def _explanation(self, asked: Queries, question: Question, parts: Parts) -> Explanation:
         pipeline = self._pipeline
         embedded = pipeline.embed(question.inputs)
         margins = log_ratio_margin(embedded, pipeline.state, question.own, question.rival)
@@ -452,7 +445,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             for own, margin in zip(question.own, nearest, strict=True)
         ]
         return Explanation(
-            query_ids=ids,
+            query_ids=asked.ids,
+            positions=asked.positions,
+            fit_key=self._fit_key,
             labels=question.own.numpy(),
             rivals=question.rival.numpy(),
             scores=margins.numpy(),
@@ -460,12 +455,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             cluster=parts.cluster,
             direct=parts.direct,
             train_ids=self._data.ids,
-            train_labels=self.labels_,
-            sample_weight=pipeline.run.weights.double().numpy(),
+            train_labels=labels.numpy().copy(),
+            sample_weight=pipeline.run.weights.double().numpy().copy(),
             probabilities=torch.gather(probabilities, 1, pair).numpy(),
             rank=np.array(rank),
             agreement=float((train_margins >= 0).double().mean()),
-            queries=rows,
+            queries=asked.rows,
             method=Unrolled.name,
             source=self,
             metadata=self._data.metadata,

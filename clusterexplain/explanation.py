@@ -24,6 +24,9 @@ class Fitted(Protocol):
         """Write the page about this explanation."""
 
 
+SIDES = ("pulled in", "pushed away")
+
+
 @dataclass(frozen=True)
 class CheckSummary:
     """What a retraining check found, in the words and figures that every surface shows.
@@ -37,7 +40,7 @@ class CheckSummary:
     """
 
     sentence: str
-    figures: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,6 +54,8 @@ class Explanation:
     ----------
     query_ids : ndarray of shape (n_queries,)
         Ids of the queries; "new 0", "new 1", ... for rows that were never trained on.
+    positions : ndarray of shape (n_queries,), int
+        Row numbers of the queries in the training data; -1 for rows that were never trained on.
     labels, rivals : ndarray of shape (n_queries,), int
         Own cluster and the cluster it is compared with.
     scores : ndarray of shape (n_queries,)
@@ -74,6 +79,8 @@ class Explanation:
         The queried rows, as the user gave them.
     method : str
         The influence method.
+    fit_key : str
+        Names data, seed and recipe of the fit; a refit has the same.
     metadata : DataFrame or None
         What is known about the training examples.
     check : CheckSummary or None
@@ -83,6 +90,7 @@ class Explanation:
     """
 
     query_ids: np.ndarray
+    positions: np.ndarray
     labels: np.ndarray
     rivals: np.ndarray
     scores: np.ndarray
@@ -97,6 +105,7 @@ class Explanation:
     agreement: float
     queries: np.ndarray
     method: str
+    fit_key: str
     source: Fitted
     metadata: pd.DataFrame | None = None
     check: CheckSummary | None = None
@@ -115,6 +124,7 @@ class Explanation:
         picked = np.atleast_1d(np.arange(len(self))[index])
         per_query = (
             "query_ids",
+            "positions",
             "labels",
             "rivals",
             "scores",
@@ -145,6 +155,11 @@ class Explanation:
             raise InvalidParameterError(
                 f"sample_weight has shape {weights.shape}, expected (..., {len(self.train_ids)}): one weight for each "
                 f"training example."
+            )
+        if (weights[..., self.sample_weight == 0] > 0).any():
+            raise InvalidParameterError(
+                "sample_weight brings back an example that had weight 0 in the fit, which a relative influence cannot predict. "
+                "Expected 0 where the fit had 0; use refit to see what happens."
             )
         relative = np.divide(weights, self.sample_weight, out=np.ones_like(weights), where=self.sample_weight > 0) - 1
         return relative @ self.influence.T
@@ -194,6 +209,8 @@ class Explanation:
             "pulled in": [i for i in order[:n] if row[i] > 0],
             "pushed away": [i for i in order[::-1][:n] if row[i] < 0],
         }
+        if n < 1:
+            raise InvalidParameterError(f"n={n} must be at least 1.")
         if side not in ("both", *sides):
             raise InvalidParameterError(f"side={side!r} is unknown. Expected 'both', 'pulled in' or 'pushed away'.")
         frames = [self._rows(query, picked, name) for name, picked in sides.items() if side in ("both", name)]
@@ -215,7 +232,7 @@ class Explanation:
         frames = []
         for position in range(len(self)) if query is None else [query]:
             frame = self._rows(position, np.arange(len(self.train_ids)), "")
-            frame["side"] = np.where(frame["influence"] > 0, "pulled in", "pushed away")
+            frame["side"] = np.select([frame["influence"] > 0, frame["influence"] < 0], SIDES, "neither")
             frame.insert(0, "query", self.query_ids[position])
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
@@ -235,13 +252,15 @@ class Explanation:
             group is removed), share (of the summed absolute influence of all groups).
         """
         names = self._groups(group)
-        codes, uniques = pd.factorize(names, sort=True)
+        codes, uniques = pd.factorize(
+            np.where(pd.isna(names), "missing", names.astype(str)) if pd.isna(names).any() else names, sort=True
+        )
         sums = np.stack([np.bincount(codes, weights=row, minlength=len(uniques)) for row in self.influence])
         total = np.abs(sums).sum(axis=1, keepdims=True)
         frame = pd.DataFrame(
             {
                 "query": np.repeat(self.query_ids, len(uniques)),
-                "group": np.tile(np.asarray(uniques), len(self)),
+                "group": np.tile(uniques, len(self)),
                 "n": np.tile(np.bincount(codes, minlength=len(uniques)), len(self)),
                 "influence": sums.ravel(),
                 "if_removed": -sums.ravel(),
@@ -281,7 +300,13 @@ class Explanation:
                     "pushed_away": _records(listed[listed["side"] == "pushed away"]),
                 }
             )
-        check = None if self.check is None else {"sentence": self.check.sentence, **self.check.figures}
+        check = None
+        if self.check is not None:
+            known = {
+                name: figure if figure is not None and np.isfinite(figure) else None
+                for name, figure in self.check.figures.items()
+            }
+            check = {"sentence": self.check.sentence, **known}
         return {
             "method": self.method,
             "sign": "influence > 0 pulled the sample in; if_removed is the predicted change of the margin",
@@ -303,14 +328,15 @@ class Explanation:
         Explanation
             With the check, or unchanged.
         """
-        covered = {tuple(map(str, answer)) for answer in stored["answers"]}
-        asked = {
-            (str(query), str(own), str(rival))
-            for query, own, rival in zip(self.query_ids, self.labels, self.rivals, strict=True)
-        }
-        if not asked <= covered:
+        covered = {tuple(answer) for answer in stored["answers"]}
+        if stored["fit_key"] != self.fit_key or (self.positions < 0).any() or not set(self.answers()) <= covered:
             return self
         return dataclasses.replace(self, check=CheckSummary(stored["sentence"], stored["figures"]))
+
+    def answers(self) -> list[tuple[int, int, int]]:
+        """Return what is answered: (row number or -1, own cluster, rival) for each query."""
+        columns = (self.positions, self.labels, self.rivals)
+        return [(int(row), int(own), int(rival)) for row, own, rival in zip(*columns, strict=True)]
 
     def report(self, path: str | os.PathLike[str]) -> Any:
         """Write a one-file HTML page about this explanation.
@@ -332,7 +358,7 @@ class Explanation:
         own, rival = self.probabilities[query]
         return (
             f"Sample {self.query_ids[query]} is in cluster {self.labels[query]} "
-            f"({int((self.train_labels == self.labels[query]).sum())} members); runner-up: cluster {self.rivals[query]}. "
+            f"({int((self.train_labels == self.labels[query]).sum())} members); rival: cluster {self.rivals[query]}. "
             f"Margin {self.scores[query]:.3f} (0 is the boundary), membership {own:.2f} against {rival:.2f}, more marginal "
             f"than {self.rank[query]:.0%} of its cluster."
         )
@@ -391,6 +417,8 @@ class Explanation:
                 )
             assert self.metadata is not None
             return self.metadata[group].to_numpy()
+        if isinstance(group, pd.Series) and set(group.index) == set(self.train_ids.tolist()):
+            group = group.reindex(self.train_ids.tolist())
         names = np.asarray(group)
         if names.shape != self.train_ids.shape:
             raise InvalidParameterError(

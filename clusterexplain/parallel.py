@@ -72,14 +72,15 @@ def map_jobs(function: Callable[[Job], Result], jobs: Sequence[Job], *, n_jobs: 
     workers = effective_jobs(n_jobs, len(jobs))
 
     def run(job: Job) -> Result:
-        with one_thread():
-            return function(job)
+        torch.set_num_threads(1)  # a new thread does not inherit the setting
+        return function(job)
 
-    if workers == 1:
-        return [run(job) for job in jobs]
-    from joblib import Parallel, delayed
+    with one_thread():
+        if workers == 1:
+            return [function(job) for job in jobs]
+        from joblib import Parallel, delayed
 
-    return list(Parallel(n_jobs=workers, prefer="threads")(delayed(run)(job) for job in jobs))
+        return list(Parallel(n_jobs=workers, require="sharedmem")(delayed(run)(job) for job in jobs))
 
 
 def progress(items: Iterable[Job], *, label: str, total: int | None = None, show: bool = True) -> Iterable[Job]:

@@ -7,7 +7,7 @@ function at the weights of the fit; :meth:`Pipeline.scores` evaluates it at any 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -77,6 +77,15 @@ class Pipeline:
     run: RecordedRun
     clusterer: KMeansClusterer
     labels: Tensor
+
+    @classmethod
+    def cluster(cls, run: RecordedRun, clusterer: KMeansClusterer) -> Pipeline:
+        """Cluster the embedding of a training from scratch."""
+        recipe = run.recipe
+        with torch.no_grad():
+            embedding = recipe.task.embed(run.params, recipe.inputs).to(SCORE_DTYPE)
+        labels = torch.from_numpy(clusterer.fit(embedding.numpy(), run.weights.to(SCORE_DTYPE).numpy()))
+        return cls(run, replace(clusterer, n_clusters=int(labels.max()) + 1), labels)
 
     def embed(self, inputs: Tensor, params: dict[str, Tensor] | None = None) -> Tensor:
         """Return float64 embeddings of shape (n, dim), under the fitted parameters unless others are given."""

@@ -3,9 +3,9 @@
 Layout of a run directory::
 
     run.json              configuration, versions, seeds, fingerprint of the data, checksum of every other file
-    arrays.npz            plain arrays (opened without pickle)
-    tensors.safetensors   parameters and training checkpoints
-    NAME.parquet          tables (ids, labels, metadata)
+    arrays.npz            labels, ids, scaling, map, unnamed data (opened without pickle)
+    tensors.safetensors   parameters, batch plan and training checkpoints
+    metadata.parquet      what is known about the rows; optional
     check.json            the newest retraining check, written later; optional
 """
 
@@ -64,7 +64,8 @@ def write_run(path: str | os.PathLike[str], content: RunContent, *, overwrite: b
     content : RunContent
         What to write.
     overwrite : bool, default=False
-        Replace an existing run. A directory that is not a run is never replaced.
+        Replace an existing run. A directory that is not a run is never replaced, and files in it that are not the run's
+        are kept.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def write_run(path: str | os.PathLike[str], content: RunContent, *, overwrite: b
     RunWriteError
         If `path` exists or the disk refuses; nothing half-written is left behind.
     """
-    target = Path(path)
+    target = Path(path).resolve()
     check_target(target, overwrite=overwrite)
     work: Path | None = None
     try:
@@ -86,10 +87,10 @@ def write_run(path: str | os.PathLike[str], content: RunContent, *, overwrite: b
         _write_files(work, content)
         _swap(work, target)
     except Exception as error:
-        # safetensors and pyarrow raise errors of their own when the disk is full, so every failure is treated alike.
+        # pyarrow and safetensors raise errors of their own when the disk is full, so every failure is treated alike.
         raise RunWriteError(
             f"The run could not be written to {target}: {error}. Nothing half-written was left behind. Free some space or "
-            f"choose another folder, then save again."
+            f"choose another folder, and check that the metadata are plain numbers and text; then save again."
         ) from error
     finally:
         if work is not None:
@@ -114,8 +115,10 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     """
     if not target.exists():
         return
-    if not (target / MANIFEST).exists():
-        raise RunWriteError(f"{target} exists and is not a run, so it is left alone. Choose another folder.")
+    try:
+        _read_manifest(target)
+    except (RunNotFoundError, RunDamagedError) as error:
+        raise RunWriteError(f"{target} exists and is not a run, so it is left alone. Choose another folder.") from error
     if not overwrite:
         raise RunWriteError(
             f"{target} already holds a run. Choose another folder, or replace it with overwrite=True (--overwrite)."
@@ -176,7 +179,9 @@ def newest_run(root: str | os.PathLike[str] = "runs") -> Path:
     RunNotFoundError
         If there is none.
     """
-    manifests = sorted(Path(root).glob(f"*/{MANIFEST}"), key=lambda file: file.stat().st_mtime)
+    # A hidden folder is what an interrupted save left behind.
+    found = (file for file in Path(root).glob(f"*/{MANIFEST}") if not file.parent.name.startswith("."))
+    manifests = sorted(found, key=lambda file: file.stat().st_mtime)
     if not manifests:
         raise RunNotFoundError(
             f"There is no run under {Path(root)}/. Make one with `clusterexplain fit --data digits --out {root}/digits`, or "
@@ -218,9 +223,33 @@ def write_check(path: str | os.PathLike[str], check: dict[str, Any]) -> None:
 
 
 def read_check(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Return the newest check of a run, or None."""
+    """Return the newest check of a run, or None.
+
+    Parameters
+    ----------
+    path : path-like
+        A run directory.
+
+    Returns
+    -------
+    dict or None
+        What :func:`write_check` stored.
+
+    Raises
+    ------
+    RunDamagedError
+        If the file is there and cannot be read.
+    """
     file = Path(path) / CHECK
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    if not file.exists():
+        return None
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        if not {"fit_key", "answers", "sentence", "figures"} <= set(stored):
+            raise ValueError("entries are missing")
+    except (ValueError, TypeError) as error:
+        raise RunDamagedError(f"The check {file} cannot be read ({error}). Delete it and run verify again.") from error
+    return dict(stored)
 
 
 def _write_files(work: Path, content: RunContent) -> None:
@@ -232,6 +261,7 @@ def _write_files(work: Path, content: RunContent) -> None:
         table.to_parquet(work / f"{name}.parquet")
     files = {file.name: _digest(file.read_bytes()) for file in sorted(work.iterdir())}
     manifest = {"format": FORMAT, **content.manifest, "files": files}
+    manifest["digest"] = _manifest_digest(manifest)
     (work / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
@@ -239,6 +269,10 @@ def _swap(work: Path, target: Path) -> None:
     if not target.exists():
         os.rename(work, target)
         return
+    known = {MANIFEST, CHECK, *_read_manifest(target)["files"]}
+    for kept in target.iterdir():
+        if kept.name not in known:
+            (shutil.copytree if kept.is_dir() else shutil.copy2)(kept, work / kept.name)
     old = target.parent / f".{target.name}.{uuid.uuid4().hex}.old"
     os.rename(target, old)
     try:
@@ -260,6 +294,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         version, files = manifest["format"], manifest["files"]
         if not isinstance(files, dict) or not isinstance(version, int):
             raise TypeError("format or files have the wrong type")
+        if version <= FORMAT and manifest["digest"] != _manifest_digest(manifest):
+            raise ValueError("it was changed after it was saved")
     except (ValueError, KeyError, TypeError) as error:
         raise RunDamagedError(
             f"The run {folder} is damaged: {MANIFEST} cannot be read ({error}). Expected the file that `save` wrote; restore "
@@ -287,6 +323,11 @@ def _read_file(folder: Path, name: str, digest: str) -> bytes:
             f"anew."
         )
     return blob
+
+
+def _manifest_digest(manifest: dict[str, Any]) -> str:
+    content = {name: value for name, value in manifest.items() if name != "digest"}
+    return _digest(json.dumps(content, sort_keys=True).encode())
 
 
 def _digest(blob: bytes) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from numbers import Integral, Real
 from typing import Any
@@ -10,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import KINDS
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.models import Autoencoder
+from clusterexplain.models.autoencoder import ACTIVATIONS, Autoencoder
 from clusterexplain.training import Adam, BatchPlan, Recipe
 from clusterexplain.training.recorded import checkpoint_spacing
 
@@ -20,6 +23,7 @@ TINY_EPS = 1e-7
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "model": ("autoencoder",),
+    "activation": tuple(sorted(ACTIVATIONS)),
     "clusterer": ("kmeans",),
     "scaling": KINDS,
     "dtype": ("float32", "float64"),
@@ -47,6 +51,16 @@ def check(explainer: Any) -> None:
             raise InvalidParameterError(
                 f"{name}={value!r} is unknown. Expected one of {', '.join(map(repr, allowed))}."
             )
+    widths = explainer.hidden
+    whole = isinstance(widths, (tuple, list)) and all(
+        isinstance(width, Integral) and int(width) >= 1 for width in widths
+    )
+    if not whole:
+        raise InvalidParameterError(
+            f"hidden={widths!r} must be a tuple of positive whole numbers, the widths of the hidden layers; for example (64,)."
+        )
+    if explainer.n_jobs is not None and (not isinstance(explainer.n_jobs, Integral) or explainer.n_jobs == 0):
+        raise InvalidParameterError(f"n_jobs={explainer.n_jobs!r} must be None or a whole number other than 0.")
     for name in _POSITIVE_WHOLE:
         value = getattr(explainer, name)
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
@@ -92,6 +106,33 @@ def recipe(explainer: Any, inputs: Tensor, seed: int) -> Recipe:
         weight_decay=float(explainer.weight_decay),
     )
     return Recipe(task, inputs, initial, plan, optimizer)
+
+
+def fit_key(explainer: Any, data: Dataset, seed: int) -> str:
+    """Return a hash of data, seed and recipe: equal for a fit and its refits, and for nothing else.
+
+    Parameters
+    ----------
+    explainer : ClusterExplainer
+        Its parameters; those that do not change results are left out.
+    data : Dataset
+        Training data.
+    seed : int
+        Root seed.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    parameters = {
+        name: value
+        for name, value in explainer.get_params(deep=False).items()
+        if name not in ("random_state", "n_jobs", "max_memory", "verbose")
+    }
+    parameters["hidden"] = [int(width) for width in explainer.hidden]
+    text = json.dumps([data.fingerprint(), seed, {name: str(value) for name, value in sorted(parameters.items())}])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def spacing(explainer: Any, of: Recipe) -> int:

@@ -169,7 +169,7 @@ def explanation_parts(ce: Any, explanation: Any) -> list[Parts]:
     answers = parts_of(
         ce._pipeline.run.recipe,
         weights,
-        ce._scaled(explanation.queries),
+        ce._scaling.to_tensor(explanation.queries, "float64"),
         explanation.train_labels.tolist(),
         explanation.labels.tolist(),
         explanation.rivals.tolist(),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from clusterexplain import ClusterExplainer, Dataset
-from clusterexplain.exceptions import InvalidParameterError, UnknownSampleError
+from clusterexplain.exceptions import FewerClustersWarning, InvalidParameterError, MemoryBudgetError, UnknownSampleError
 from tests.conftest import SMALL
 
 
@@ -124,7 +124,7 @@ def test_an_explanation_is_immutable_and_says_that_it_is_not_checked(small: Clus
         ([99], {}, UnknownSampleError, r"no sample with id 99\. Expected one of the 30 ids from 0 to 29"),
         ([], {}, InvalidParameterError, r"nothing to explain: queries is empty\. Expected at least one"),
         ([0], {"method": "magic"}, InvalidParameterError, r"method='magic' is unknown\. Expected 'auto' or 'unrolled'"),
-        ([0], {"against": 7}, InvalidParameterError, r"against=7 is not a cluster\. Expected .* from 0 to 2"),
+        ([0], {"against": 7}, InvalidParameterError, r"against=7 is not a cluster\. Expected .* one of 0, 1, 2"),
         (slice(0, 30), {"against": 0}, InvalidParameterError, r"own cluster of a query\. Expected another cluster"),
     ],
 )
@@ -141,9 +141,15 @@ def test_one_cluster_has_no_rival(blobs: np.ndarray) -> None:
 
 def test_other_wrong_arguments(small: ClusterExplainer, blobs: np.ndarray) -> None:
     e = small.explain([0])
-    other = ClusterExplainer(**SMALL).fit(blobs[:20])
-    with pytest.raises(InvalidParameterError, match=r"belongs to other training data\. Expected the estimator"):
+    other = ClusterExplainer(**SMALL).fit(blobs + 1)
+    with pytest.raises(
+        InvalidParameterError, match=r"belongs to other training data or to another recipe\. Expected the estimator"
+    ):
         e.evaluate(other)
+    with pytest.raises(InvalidParameterError, match=r"belongs to other training data or to another recipe"):
+        other.verify(e)
+    with pytest.raises(InvalidParameterError, match=r"made at other sample weights\. Expected the estimator"):
+        small.refit(np.r_[0, np.ones(29)]).verify(e)
     with pytest.raises(
         InvalidParameterError, match=r"assignments='soft' is unknown\. Expected 'reclustered' or 'frozen'"
     ):
@@ -154,3 +160,81 @@ def test_other_wrong_arguments(small: ClusterExplainer, blobs: np.ndarray) -> No
         e.top(side="up")
     with pytest.raises(InvalidParameterError, match=r"sample_weight has shape \(3,\), expected \(\.\.\., 30\)"):
         e.predict(np.ones(3))
+
+
+def test_nothing_that_the_user_holds_is_shared(blobs: np.ndarray) -> None:
+    X, weights = blobs.copy(), np.ones(30)
+    ce = ClusterExplainer(**SMALL, dtype="float64").fit(X, sample_weight=weights)
+    e = ce.explain([3])
+    X /= 10
+    weights[5] = 0
+    assert e.sample_weight[5] == 1
+    np.testing.assert_array_equal(ce.explain([3]).influence, e.influence)
+    assert e.predict(weights)[0] == pytest.approx(-e.influence[0, 5])
+
+
+def test_a_failed_fit_leaves_the_old_one_whole(blobs: np.ndarray) -> None:
+    ce = ClusterExplainer(**SMALL).fit(blobs)
+    before = ce.explain([3]).influence
+    with pytest.raises(MemoryBudgetError):
+        ce.set_params(max_memory=10).fit(blobs[:20])
+    np.testing.assert_array_equal(ce.explain([3]).influence, before)
+
+
+def test_a_removed_row_has_no_say_in_the_scaling(blobs: np.ndarray) -> None:
+    far = np.vstack([blobs, np.full((1, 5), 1e6)])
+    ce = ClusterExplainer(**SMALL).fit(far, sample_weight=np.r_[np.ones(30), 0])
+    assert ce._scaling.spread[0] == pytest.approx(np.sqrt(blobs.var(axis=0).mean()))
+
+
+def test_an_emptied_cluster_is_no_answer_and_poisons_none(small: ClusterExplainer, blobs: np.ndarray) -> None:
+    weights = np.ones(30)
+    weights[small.labels_ == 2] = 0
+    refitted = small.refit(sample_weight=weights)
+    query = np.flatnonzero(small.labels_ == 0)[:1]
+    assert np.isfinite(refitted.explain(query).influence).all()
+    assert np.isfinite(refitted.explain(blobs[:2]).influence).all()
+    with pytest.raises(InvalidParameterError, match=r"against=2 is not a cluster\. Expected .* one of 0, 1\."):
+        refitted.explain(query, against=2)
+    asked = small.explain(np.flatnonzero(small.labels_ == 2)[:1])
+    assert np.isnan(asked.evaluate(refitted)).all()
+
+
+def test_bringing_back_a_removed_example_is_not_predicted(blobs: np.ndarray) -> None:
+    weights = np.ones(30)
+    weights[4] = 0
+    e = ClusterExplainer(**SMALL).fit(blobs, sample_weight=weights).explain([3])
+    with pytest.raises(InvalidParameterError, match=r"brings back an example that had weight 0.*use refit"):
+        e.predict(np.ones(30))
+    assert e.to_frame()["side"].iloc[4] == "neither"
+
+
+def test_what_is_asked_is_never_guessed(small: ClusterExplainer, blobs: np.ndarray) -> None:
+    with pytest.raises(InvalidParameterError, match=r"fractions, which are no ids.*row\.reshape\(1, -1\)"):
+        small.explain(blobs[0])
+    with pytest.raises(InvalidParameterError, match=r"queries is a set\. Expected a list"):
+        small.explain({1, 2})
+    mask = np.arange(30) == 7
+    assert small.explain(mask).query_ids.tolist() == [7]
+    with pytest.raises(InvalidParameterError, match=r"mask has 3 entries, expected 30"):
+        small.explain([True, False, True])
+    named = small.explain(pd.DataFrame(blobs[:1], index=["x"]))
+    assert (named.query_ids.tolist(), named.positions.tolist()) == (["new x"], [-1])
+
+
+def test_ids_may_be_dates_and_groups_may_have_gaps(blobs: np.ndarray) -> None:
+    frame = pd.DataFrame(blobs, index=pd.date_range("2020-01-01", periods=30))
+    e = ClusterExplainer(**SMALL).fit(frame).explain([frame.index[3]])
+    assert e.positions.tolist() == [3]
+    groups = e.by(pd.Series([None, "b"] * 15)).set_index("group")
+    assert groups["n"].to_dict() == {"b": 15, "missing": 15}
+    shuffled = pd.Series(range(30), index=e.train_ids).sample(frac=1, random_state=0) // 10
+    assert e.by(shuffled)["influence"].iloc[0] == pytest.approx(e.influence[0, :10].sum())
+
+
+def test_duplicates_give_fewer_clusters_and_say_so() -> None:
+    rows = np.repeat(np.eye(3), 4, axis=0)
+    with pytest.warns(FewerClustersWarning, match=r"Only 3 clusters were found for n_clusters=5.*duplicate rows"):
+        ce = ClusterExplainer(**{**SMALL, "n_clusters": 5}).fit(rows)
+    assert ce.cluster_centers_.shape == (3, 2)
+    assert np.isfinite(ce.explain([0]).influence).all()

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterexplain import ClusterExplainer, Dataset
+from clusterexplain import ClusterExplainer, Dataset, runs
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
 from clusterexplain.runs import newest_run
 from tests.conftest import SMALL
@@ -93,18 +93,43 @@ def test_damage_is_named(saved: Path, name: str) -> None:
 
 def test_a_manifest_that_is_torn_foreign_or_newer(saved: Path) -> None:
     manifest = json.loads((saved / "run.json").read_text())
+
+    def write(**changes: object) -> None:
+        changed = {name: value for name, value in {**manifest, **changes}.items() if value is not None}
+        changed["digest"] = runs._manifest_digest(changed)
+        (saved / "run.json").write_text(json.dumps(changed))
+
     (saved / "run.json").write_text("{")
     with pytest.raises(RunDamagedError, match=r"run\.json cannot be read"):
         ClusterExplainer.load(saved)
-    (saved / "run.json").write_text(json.dumps({**manifest, "format": 99}))
+    (saved / "run.json").write_text(json.dumps({**manifest, "seed": 5}))
+    with pytest.raises(RunDamagedError, match=r"cannot be read \(it was changed after it was saved\)"):
+        ClusterExplainer.load(saved)
+    write(format=99)
     with pytest.raises(RunDamagedError, match=r"has format 99, but this program reads up to"):
         ClusterExplainer.load(saved)
-    (saved / "run.json").write_text(json.dumps({**manifest, "files": {"../../etc/passwd": "0"}}))
+    write(files={"../../etc/passwd": "0"})
     with pytest.raises(RunDamagedError, match=r"names a file outside of it"):
         ClusterExplainer.load(saved)
-    (saved / "run.json").write_text(json.dumps({k: v for k, v in manifest.items() if k != "seed"}))
+    write(seed=None)
     with pytest.raises(RunDamagedError, match=r"is damaged: KeyError"):
         ClusterExplainer.load(saved)
+    write(parameters={**manifest["parameters"], "learning_rate": 0.1})
+    with pytest.raises(RunDamagedError, match=r"replaying its last steps ends elsewhere"):
+        ClusterExplainer.load(saved)
+
+
+def test_files_of_others_in_a_run_survive_an_overwrite(small: ClusterExplainer, saved: Path) -> None:
+    (saved / "notes.txt").write_text("mine")
+    small.save(saved, overwrite=True)
+    assert (saved / "notes.txt").read_text() == "mine"
+
+
+def test_a_torn_check_is_named(saved: Path) -> None:
+    assert runs.read_check(saved) is None
+    (saved / "check.json").write_text("{}")
+    with pytest.raises(RunDamagedError, match=r"check\.json cannot be read .*Delete it and run verify again"):
+        runs.read_check(saved)
 
 
 def test_nothing_is_unpickled(saved: Path) -> None:
@@ -128,7 +153,7 @@ def test_missing_and_newest_runs(small: ClusterExplainer, tmp_path: Path) -> Non
         RunNotFoundError, match=r"There is no run under .*Make one with `clusterexplain fit --data digits"
     ):
         newest_run(tmp_path)
-    for age, name in ((100, "old"), (0, "new")):
+    for age, name in ((100, "old"), (0, "new"), (-100, ".hidden.partial")):
         small.save(tmp_path / name)
         stamp = 1_700_000_000 - age
         os.utime(tmp_path / name / "run.json", (stamp, stamp))

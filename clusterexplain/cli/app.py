@@ -23,7 +23,7 @@ app = typer.Typer(
 RunOption = Annotated[
     Path | None, typer.Option("--run", help="Run directory; the newest under ./runs if not given.", show_default=False)
 ]
-SampleOption = Annotated[str, typer.Option("--sample", help="Id of the sample; several separated by commas.")]
+SampleOption = Annotated[list[str], typer.Option("--sample", help="Id of the sample; may be given several times.")]
 AgainstOption = Annotated[str, typer.Option("--against", help="Rival cluster: 'runner-up' or a cluster number.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no remarks.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -96,17 +96,17 @@ def verify(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Check an explanation by retraining without examples. Exit code 0: supported, 3: not supported."""
+    """Check an explanation by retraining without examples. Exit code 0: supported, 3: not supported, 4: untested."""
     from clusterexplain.cli import commands
 
-    supported = commands.verify(sample, run, against, singles, groups, seed, as_json=as_json, quiet=quiet)
-    raise typer.Exit(0 if supported else 3)
+    status = commands.verify(sample, run, against, singles, groups, seed, as_json=as_json, quiet=quiet)
+    raise typer.Exit({"supported": 0, "not supported": 3}.get(status, 4))
 
 
 @app.command()
 def report(
     sample: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option("--sample", help="Samples; by default the one with the smallest margin.", show_default=False),
     ] = None,
     run: RunOption = None,
@@ -135,14 +135,14 @@ def demo(
     name: Annotated[str, typer.Argument(help="A data set.")] = "digits",
     sample: Annotated[str, typer.Option("--sample", help="Sample to explain.")] = "123",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Run directory; runs/NAME by default.", show_default=False)
+        Path | None, typer.Option("--out", help="Run directory; runs/demo-NAME by default.", show_default=False)
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
     """Fit, explain, check and report, from one command."""
     from clusterexplain.cli import commands
 
-    commands.demo(name, sample, Path("runs") / name if out is None else out, quiet=quiet)
+    commands.demo(name, sample, Path("runs") / f"demo-{name}" if out is None else out, quiet=quiet)
 
 
 def main() -> None:
@@ -151,7 +151,7 @@ def main() -> None:
 
     try:
         app()
-    except ClusterExplainError as error:
+    except (ClusterExplainError, OSError) as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(2)
 

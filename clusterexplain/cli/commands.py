@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,11 +41,11 @@ def fit(
 
 
 def why(
-    sample: str, run: Path | None, against: str, top: int, *, as_json: bool, csv: Path | None, quiet: bool
+    sample: list[str], run: Path | None, against: str, top: int, *, as_json: bool, csv: Path | None, quiet: bool
 ) -> Explanation:
     """Explain samples of a saved run and print the answer."""
     folder, explainer = _open(run, quiet or as_json)
-    explanation = _with_check(explainer.explain(_ids(sample), against=_rival(against)), folder)
+    explanation = _with_check(explainer.explain(_ids(sample, explainer), against=_rival(against)), folder)
     if csv is not None:
         explanation.to_frame().to_csv(csv, index=False)
     if as_json:
@@ -57,24 +58,32 @@ def why(
 
 
 def verify(
-    sample: str, run: Path | None, against: str, singles: int, groups: int, seed: int, *, as_json: bool, quiet: bool
-) -> bool:
-    """Retrain, print the comparison, keep it beside the run; return whether it supports the explanation."""
+    sample: list[str],
+    run: Path | None,
+    against: str,
+    singles: int,
+    groups: int,
+    seed: int,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> str:
+    """Retrain, print the comparison, keep it beside the run; return its status."""
     folder, explainer = _open(run, quiet or as_json)
-    explanation = explainer.explain(_ids(sample), against=_rival(against))
+    explanation = explainer.explain(_ids(sample, explainer), against=_rival(against))
     check = explainer.verify(explanation, n_single=singles, n_groups=groups, random_state=seed)
-    _keep(check, folder)
     if as_json:
         printing.as_json(check.to_dict())
     else:
         printing.check(check)
-    return check.supported
+    _keep(check, folder)
+    return check.status
 
 
-def report(sample: str | None, run: Path | None, out: Path | None, *, open_page: bool, quiet: bool) -> Path:
+def report(sample: list[str] | None, run: Path | None, out: Path | None, *, open_page: bool, quiet: bool) -> Path:
     """Write the page about samples of a saved run."""
     folder, explainer = _open(run, quiet)
-    ids = [explainer.data_.ids[_most_marginal(explainer)]] if sample is None else _ids(sample)
+    ids = [explainer.data_.ids[_most_marginal(explainer)]] if not sample else _ids(sample, explainer)
     explanation = _with_check(explainer.explain(ids), folder)
     return _write_report(explainer, explanation, folder, out, open_page=open_page)
 
@@ -91,7 +100,7 @@ def list_data(*, as_json: bool) -> None:
 def demo(name: str, sample: str, out: Path, *, quiet: bool) -> None:
     """Fit, explain, check and report in one go."""
     explainer = fit(name, out, None, overwrite=True, quiet=quiet, random_state=0)
-    explanation = explainer.explain(_ids(sample))
+    explanation = explainer.explain(_ids([sample], explainer))
     printing.answer(explanation, 5)
     check = explainer.verify(explanation, n_single=DEMO_SINGLES, n_within=DEMO_SINGLES, n_groups=DEMO_GROUPS)
     printing.check(check)
@@ -144,26 +153,28 @@ def _open_data(data: str) -> tuple[Dataset, int]:
 
 def _most_marginal(explainer: ClusterExplainer) -> int:
     membership = np.sort(explainer.membership(explainer.data_), axis=1)
+    if membership.shape[1] < 2:
+        return 0  # explain says that there is no rival
     return int(np.argmin(membership[:, -1] / membership[:, -2]))
 
 
-def _ids(sample: str) -> list[Any]:
-    parts = [part.strip() for part in sample.split(",") if part.strip()]
-    return [int(part) if part.lstrip("-").isdigit() else part for part in parts]
+def _ids(sample: list[str], explainer: ClusterExplainer) -> list[Any]:
+    """Read ids as the run's ids are: numbers if they are numbers, else as they stand."""
+    if explainer.data_.ids.dtype.kind not in "iu":
+        return list(sample)
+    return [int(one) if re.fullmatch("-?[0-9]+", one) else one for one in sample]
 
 
 def _rival(against: str) -> str | int:
-    return int(against) if against.isdigit() else against
+    return int(against) if re.fullmatch("[0-9]+", against) else against
 
 
 def _keep(check: Check, folder: Path) -> None:
-    answers = check.explanation
-    pairs = [
-        [str(query), int(own), int(rival)]
-        for query, own, rival in zip(answers.query_ids, answers.labels, answers.rivals, strict=True)
-    ]
-    figures = answers.check.figures if answers.check is not None else {}
-    runs.write_check(folder, {**check.to_dict(), "answers": pairs, "figures": figures})
+    explanation = check.explanation
+    figures = explanation.to_dict()["checked"]
+    kept = {name: figure for name, figure in figures.items() if name != "sentence"}
+    stored = {"fit_key": explanation.fit_key, "answers": explanation.answers(), "figures": kept}
+    runs.write_check(folder, {**check.to_dict(), **stored})
 
 
 def _with_check(explanation: Explanation, folder: Path) -> Explanation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def line(text: str) -> None:
 
 def as_json(answer: Any) -> None:
     """Print JSON and nothing else."""
-    print(json.dumps(answer, indent=1))  # noqa: T201
+    print(json.dumps(answer, indent=1, allow_nan=False))  # noqa: T201
 
 
 def table(frame: pd.DataFrame, title: str) -> None:
@@ -75,11 +76,12 @@ def answer(explanation: Explanation, top: int) -> None:
     line(f"Checked? {explanation.checked}.")
 
 
-def next_steps(explanation: Explanation, sample: str, folder: Path, *, given: bool) -> None:
+def next_steps(explanation: Explanation, sample: list[str], folder: Path, *, given: bool) -> None:
     """Name the next command."""
     where = f" --run {folder}" if given else ""
+    asked = " ".join(f"--sample {shlex.quote(one)}" for one in sample)
     verb = "verify" if explanation.check is None else "report"
-    line(f"Next: clusterexplain {verb} --sample {sample}{where}")
+    line(f"Next: clusterexplain {verb} {asked}{where}")
 
 
 def check(result: Check) -> None:
@@ -110,19 +112,23 @@ def _agreement(result: Check) -> pd.DataFrame:
 
 
 def _margins(result: Check) -> pd.DataFrame:
-    margin = dict(zip(result.explanation.query_ids, result.explanation.scores, strict=True))
+    margin = result.explanation.scores
     picked = result.table[result.table["kind"].isin(["top pullers", "random"])]
     return pd.DataFrame(
         {
             "sample": picked["query"].astype(str),
             "removed": [f"{kind} {n}" for kind, n in zip(picked["kind"], picked["n_removed"], strict=True)],
-            "margin now": [margin[query] for query in picked["query"]],
+            "margin now": [margin[position] for position in picked["position"]],
             "predicted": [
-                margin[query] + change for query, change in zip(picked["query"], picked["predicted"], strict=True)
+                margin[position] + change
+                for position, change in zip(picked["position"], picked["predicted"], strict=True)
             ],
-            "frozen": [margin[query] + change for query, change in zip(picked["query"], picked["frozen"], strict=True)],
+            "frozen": [
+                margin[position] + change for position, change in zip(picked["position"], picked["frozen"], strict=True)
+            ],
             "re-clustered": [
-                margin[query] + change for query, change in zip(picked["query"], picked["reclustered"], strict=True)
+                margin[position] + change
+                for position, change in zip(picked["position"], picked["reclustered"], strict=True)
             ],
         }
     )

@@ -10,6 +10,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
 
+MAX_ITERATIONS = 1000
+
 
 @dataclass(frozen=True)
 class KMeansClusterer:
@@ -46,16 +48,19 @@ class KMeansClusterer:
         ndarray of shape (n_samples,), int
             Labels in canonical order: cluster 0 is the largest, ties go to the smallest row number.
         """
-        model = KMeans(self.n_clusters, n_init=self.n_init, random_state=self.seed, tol=0, max_iter=1000)
+        model = KMeans(self.n_clusters, n_init=self.n_init, random_state=self.seed, tol=0, max_iter=MAX_ITERATIONS)
         return canonical_order(_quietly(model, embedding, weights).labels_)
 
     def continue_from(self, centers: np.ndarray, embedding: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Continue Lloyd's iterations from given centroids to convergence, so that cluster k stays cluster k.
 
+        A cluster that loses all its weight stays empty. (scikit-learn would move its centroid to the farthest sample, which
+        makes another cluster under the old number.)
+
         Parameters
         ----------
         centers : ndarray of shape (n_clusters, dim)
-            Where to start.
+            Where to start; NaN for a cluster that is already empty.
         embedding : ndarray of shape (n_samples, dim)
             Embeddings.
         weights : ndarray of shape (n_samples,)
@@ -66,13 +71,20 @@ class KMeansClusterer:
         ndarray of shape (n_samples,), int
             Labels.
         """
-        alive = np.isfinite(centers).all(axis=1)
-        model = KMeans(int(alive.sum()), init=centers[alive], n_init=1, tol=0, max_iter=1000)
-        return np.flatnonzero(alive)[_quietly(model, embedding, weights).labels_]
+        labels = self.predict(centers, embedding)
+        for _ in range(MAX_ITERATIONS):
+            mass = np.equal.outer(np.arange(len(centers)), labels) * weights
+            totals = mass.sum(axis=1, keepdims=True)
+            moved = np.divide(mass @ embedding, totals, out=np.full_like(centers, np.nan), where=totals > 0)
+            before, labels = labels, self.predict(moved, embedding)
+            if np.array_equal(before, labels):
+                break
+        return labels
 
     def predict(self, centers: np.ndarray, embedding: np.ndarray) -> np.ndarray:
-        """Return the nearest centroid of each row."""
-        return np.asarray(pairwise_distances_argmin(embedding, centers))
+        """Return the nearest living centroid of each row."""
+        alive = np.flatnonzero(np.isfinite(centers).all(axis=1))
+        return np.asarray(alive[pairwise_distances_argmin(embedding, centers[alive])])
 
 
 def canonical_order(labels: np.ndarray) -> np.ndarray:
@@ -101,7 +113,7 @@ def canonical_order(labels: np.ndarray) -> np.ndarray:
 
 
 def _quietly(model: KMeans, embedding: np.ndarray, weights: np.ndarray) -> KMeans:
-    # Fewer distinct embeddings than clusters is reported by the explainer, with the data at hand.
+    # Fewer distinct embeddings than clusters is reported by the explainer, as FewerClustersWarning.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(np.ascontiguousarray(embedding, dtype=np.float64), sample_weight=weights)

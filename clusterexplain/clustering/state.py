@@ -54,9 +54,11 @@ def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_cluster
     """
     members = torch.nn.functional.one_hot(labels + 1, n_clusters + 1)[:, 1:].to(embedding.dtype)
     mass = members * weights.unsqueeze(-1)
-    centers = (mass.T @ embedding) / mass.sum(dim=0).unsqueeze(-1)
-    # An emptied cluster has no centre (NaN). It must not poison the variance, to which it adds nothing.
-    safe = torch.where(mass.sum(dim=0).unsqueeze(-1) > 0, centers, torch.zeros_like(centers))
-    residual = (embedding - members @ safe).square().sum(dim=-1)
+    totals = mass.sum(dim=0).unsqueeze(-1)
+    alive = totals > 0
+    # An emptied cluster has no centre. Dividing by 1 there and marking it afterwards keeps its NaN out of derivatives.
+    means = (mass.T @ embedding) / torch.where(alive, totals, torch.ones_like(totals))
+    residual = (embedding - members @ means).square().sum(dim=-1)
     clustered = mass.sum(dim=-1)
-    return CentroidState(centers, (residual * clustered).sum() / clustered.sum())
+    within = (residual * clustered).sum() / clustered.sum()
+    return CentroidState(torch.where(alive, means, torch.full_like(means, torch.nan)), within)

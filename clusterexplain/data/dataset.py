@@ -21,8 +21,8 @@ class Dataset:
     ----------
     X : ndarray of shape (n_samples, n_features)
         The features, float64.
-    ids : ndarray of shape (n_samples,), optional
-        Unique ids, integers or strings; positions by default. A DataFrame brings its index.
+    ids : sequence of length n_samples, optional
+        Unique ids; positions by default. A DataFrame brings its index. Integers are kept, all else becomes text.
     feature_names : list of str, optional
         Column names, if there are any.
     image_shape : tuple of (height, width), optional
@@ -49,26 +49,29 @@ class Dataset:
 
     def __post_init__(self) -> None:
         """Check the parts against each other."""
-        object.__setattr__(self, "X", as_matrix(self.X))
-        n = len(self.X)
-        ids = np.arange(n) if self.ids is None else np.asarray(self.ids)
-        if ids.shape != (n,):
-            raise InvalidDataError(f"ids has shape {ids.shape}, expected ({n},): one id for each row of X.")
-        if ids.dtype.kind not in "iu":
-            ids = np.array([str(one) for one in ids])
-        duplicates = pd.Index(ids)[pd.Index(ids).duplicated()]
-        if len(duplicates):
-            raise InvalidDataError(
-                f"{len(duplicates)} sample id(s) occur more than once, for example {duplicates.to_list()[0]!r}. "
-                f"Expected unique ids; call reset_index(drop=True) on the DataFrame or pass ids=."
-            )
-        object.__setattr__(self, "ids", ids)
-        if self.metadata is not None and len(self.metadata) != n:
-            raise InvalidDataError(f"metadata has {len(self.metadata)} rows, expected {n}: one for each row of X.")
-        if self.image_shape is not None and int(np.prod(self.image_shape)) != self.X.shape[1]:
-            raise InvalidDataError(
-                f"image_shape {self.image_shape} needs {int(np.prod(self.image_shape))} columns, but X has {self.X.shape[1]}."
-            )
+        matrix = as_matrix(self.X)
+        matrix.flags.writeable = False
+        n, width = matrix.shape
+        object.__setattr__(self, "X", matrix)
+        object.__setattr__(self, "ids", _unique_ids(self.ids, n))
+        if self.feature_names is not None:
+            names = [str(name) for name in self.feature_names]
+            if len(names) != width:
+                raise InvalidDataError(
+                    f"feature_names has {len(names)} entries, expected {width}: one for each column of X."
+                )
+            object.__setattr__(self, "feature_names", names)
+        if self.metadata is not None:
+            if len(self.metadata) != n:
+                raise InvalidDataError(f"metadata has {len(self.metadata)} rows, expected {n}: one for each row of X.")
+            object.__setattr__(self, "metadata", self.metadata.rename(columns=str).reset_index(drop=True))
+        if self.image_shape is not None:
+            shape = tuple(int(side) for side in self.image_shape)
+            if len(shape) != 2 or shape[0] * shape[1] != width:
+                raise InvalidDataError(
+                    f"image_shape {shape} does not fit: it must be (height, width) with height times width = {width} columns."
+                )
+            object.__setattr__(self, "image_shape", shape)
 
     @classmethod
     def of(cls, X: Any) -> Dataset:
@@ -87,7 +90,9 @@ class Dataset:
         if isinstance(X, Dataset):
             return X
         if isinstance(X, pd.DataFrame):
-            return cls(as_matrix(X), ids=X.index.to_numpy(), feature_names=[str(name) for name in X.columns])
+            return cls(
+                as_matrix(X), ids=X.index.to_numpy(dtype=object), feature_names=[str(name) for name in X.columns]
+            )
         return cls(as_matrix(X))
 
     def __len__(self) -> int:
@@ -136,3 +141,18 @@ class Dataset:
         digest.update(self.X.tobytes())
         digest.update("\x1f".join(str(one) for one in self.ids).encode())
         return digest.hexdigest()[:16]
+
+
+def _unique_ids(ids: Any, n: int) -> np.ndarray:
+    wanted = range(n) if ids is None else list(ids)
+    if len(wanted) != n:
+        raise InvalidDataError(f"ids has {len(wanted)} entries, expected {n}: one for each row of X.")
+    whole = all(isinstance(one, (int, np.integer)) and not isinstance(one, (bool, np.bool_)) for one in wanted)
+    result = np.array(wanted, dtype=np.int64) if whole else np.array([str(one) for one in wanted])
+    duplicates = pd.Index(result)[pd.Index(result).duplicated()]
+    if len(duplicates):
+        raise InvalidDataError(
+            f"{len(duplicates)} sample id(s) occur more than once, for example {duplicates.tolist()[0]!r}. Expected unique "
+            f"ids; call reset_index(drop=True) on the DataFrame or pass ids=."
+        )
+    return result

@@ -41,7 +41,7 @@ def read_table(path: Path) -> Dataset:
         return Dataset.of(pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path))
     except InvalidDataError:
         raise
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError) as error:
         raise InvalidDataError(
             f"{path} cannot be read as a table ({error}). Expected one header line and numbers."
         ) from error

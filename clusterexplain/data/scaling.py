@@ -6,8 +6,10 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from clusterexplain.exceptions import InvalidParameterError, ScaleWarning
+from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, ScaleWarning
 
 KINDS = ("global", "standard", None)
 DOMINANCE = 0.9
@@ -53,17 +55,30 @@ class Scaling:
             raise InvalidParameterError(f"scaling={kind!r} is unknown. Expected 'global', 'standard' or None.")
         if kind is None:
             return cls(np.zeros(X.shape[1]), np.ones(X.shape[1]))
-        variance = X.var(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, variance = X.mean(axis=0), X.var(axis=0)
+        if not np.isfinite(variance).all():
+            raise InvalidDataError(
+                f"Column {int(np.argmin(np.isfinite(variance)))} holds values too large to square. Expected numbers below "
+                f"about 1e150; change the unit."
+            )
+        # What rounding leaves of a constant column is not a scale (the bound is scikit-learn's).
+        rounding = np.finfo(float).eps * len(X)
+        variance = np.where(variance <= rounding * variance + (rounding * mean) ** 2, 0, variance)
         if kind == "standard":
             spread = np.sqrt(variance)
         else:
             _warn_if_dominated(variance)
             spread = np.full(X.shape[1], np.sqrt(variance.mean()))
-        return cls(X.mean(axis=0), np.where(spread > 0, spread, 1.0))
+        return cls(mean, np.where(spread > 0, spread, 1.0))
 
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Return the scaled rows."""
         return (X - self.center) / self.spread
+
+    def to_tensor(self, X: np.ndarray, dtype: torch.dtype | str) -> Tensor:
+        """Return the scaled rows as the network sees them."""
+        return torch.from_numpy(self.apply(X)).to(getattr(torch, dtype) if isinstance(dtype, str) else dtype)
 
 
 def _warn_if_dominated(variance: np.ndarray) -> None:

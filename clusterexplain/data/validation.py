@@ -23,7 +23,7 @@ def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
     Returns
     -------
     ndarray of shape (n_samples, n_features)
-        C-contiguous float64 copy or view.
+        C-contiguous float64 copy.
 
     Raises
     ------
@@ -33,7 +33,12 @@ def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
     _refuse_foreign(X, what)
     if isinstance(X, pd.DataFrame):
         _refuse_text_columns(X, what)
-    array = np.asarray(X)
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise InvalidDataError(
+            f"{what} is ragged ({error}). Expected rows of equal length, shape (n_samples, n_features)."
+        ) from error
     if array.dtype.kind == "c":
         raise InvalidDataError(
             f"Complex data not supported: {what} has dtype {array.dtype}. Expected real numbers; pass the real and "
@@ -46,7 +51,7 @@ def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
             f"array.reshape(1, -1) if it is a single sample, or array.reshape(len(array), -1) for images."
         )
     try:
-        matrix = np.ascontiguousarray(array, dtype=np.float64)
+        matrix = np.array(array, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise NotNumericError(
             f"{what} holds values that are not numbers ({error}). Expected a numeric matrix, but an argument must be a "
@@ -99,7 +104,12 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
     """
     if sample_weight is None:
         return np.ones(n_samples)
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    try:
+        weights = np.array(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise NotNumericError(
+            f"sample_weight holds values that are not numbers ({error}). Expected one number for each row of X."
+        ) from error
     if weights.ndim == 0:
         weights = np.full(n_samples, float(weights))
     if weights.shape != (n_samples,):

@@ -27,8 +27,7 @@ def log_distances(embedding: Tensor, state: CentroidState) -> Tensor:
         Log squared distances. The floor, 1 % of the pooled within-cluster variance, keeps a sample that sits on its
         centroid (a singleton) finite; it moves with the clusters, so the margin stays free of scale.
     """
-    squared = (embedding.unsqueeze(-2) - state.centers).square().sum(dim=-1)
-    return torch.log(squared + FLOOR * state.within + torch.finfo(squared.dtype).tiny)
+    return _log_distance(embedding.unsqueeze(-2), state.centers, state)
 
 
 def log_ratio_margin(embedding: Tensor, state: CentroidState, own: Tensor, rival: Tensor) -> Tensor:
@@ -52,8 +51,9 @@ def log_ratio_margin(embedding: Tensor, state: CentroidState, own: Tensor, rival
     Tensor of shape (...)
         The margin.
     """
-    distances = log_distances(embedding, state)
-    return _take(distances, rival) - _take(distances, own)
+    # Only the pair's centres are touched: a third cluster that lost all its members must not enter the derivative.
+    to_rival = _log_distance(embedding, _pick(state.centers, rival), state)
+    return to_rival - _log_distance(embedding, _pick(state.centers, own), state)
 
 
 def runner_up(embedding: Tensor, state: CentroidState, own: Tensor) -> Tensor:
@@ -97,5 +97,10 @@ def membership_probabilities(embedding: Tensor, state: CentroidState) -> Tensor:
     return torch.softmax(-log_distances(embedding, state).nan_to_num(nan=torch.inf), dim=-1)
 
 
-def _take(values: Tensor, cluster: Tensor) -> Tensor:
-    return torch.gather(values, -1, cluster.unsqueeze(-1)).squeeze(-1)
+def _pick(centers: Tensor, cluster: Tensor) -> Tensor:
+    return torch.index_select(centers, 0, cluster.reshape(-1)).reshape(*cluster.shape, centers.shape[-1])
+
+
+def _log_distance(embedding: Tensor, centers: Tensor, state: CentroidState) -> Tensor:
+    squared = (embedding - centers).square().sum(dim=-1)
+    return torch.log(squared + FLOOR * state.within + torch.finfo(squared.dtype).tiny)

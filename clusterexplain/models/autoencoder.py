@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.models.task import EmbeddingTask, Params
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -40,25 +39,11 @@ class Autoencoder(EmbeddingTask):
         Dimension of the embedding.
     activation : str
         One of ``ACTIVATIONS``; all but "relu" are smooth.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a width is not positive or the activation is unknown.
     """
 
     separable: ClassVar[bool] = True
 
     def __init__(self, n_features: int, *, hidden: Sequence[int], latent_dim: int, activation: str = "gelu") -> None:
-        if activation not in ACTIVATIONS:
-            raise InvalidParameterError(
-                f"activation={activation!r} is unknown. Expected one of {', '.join(sorted(ACTIVATIONS))}."
-            )
-        if latent_dim < 1 or any(width < 1 for width in hidden):
-            raise InvalidParameterError(
-                f"hidden={tuple(hidden)} and latent_dim={latent_dim} must be positive whole numbers; for example "
-                f"hidden=(64,), latent_dim=10."
-            )
         self.encoder_widths = (n_features, *hidden, latent_dim)
         self.decoder_widths = tuple(reversed(self.encoder_widths))
         self.activation = activation

@@ -47,7 +47,7 @@ def map_svg(explanation: Explanation, coordinates: np.ndarray, *, query: int, to
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(label, quote=True)}">'
         f'<g opacity="0.45">{dots}</g>{_rings(explanation, place, query, top)}{_star(explanation, place, query)}</svg>'
-        f'<p class="note">Drawn by UMAP, to look at only: the explanation comes from the '
+        f'<p class="note">A two-dimensional view (UMAP, or PCA below 10 rows), to look at only: the explanation comes from the '
         f"embedding, not from this map. Blue rings pulled the sample in, orange dashed rings pushed it away; a larger ring is "
         f"a larger influence.{note}</p>"
     )
@@ -71,10 +71,9 @@ def _rings(explanation: Explanation, place: np.ndarray, query: int, top: int) ->
 
 
 def _star(explanation: Explanation, place: np.ndarray, query: int) -> str:
-    found = np.flatnonzero(explanation.train_ids.astype(str) == str(explanation.query_ids[query]))
-    if not len(found):
+    if explanation.positions[query] < 0:
         return ""
-    x, y = place[found[0]]
+    x, y = place[explanation.positions[query]]
     corners = [
         (x + r * math.sin(a * math.pi / 5), y - r * math.cos(a * math.pi / 5))
         for a, r in zip(range(10), [9, 4] * 5, strict=True)

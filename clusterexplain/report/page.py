@@ -92,5 +92,5 @@ def _list(explanation: Explanation, data: Dataset, query: int, top: int, side: s
 
 def _safe_json(answer: object) -> str:
     """Return JSON that cannot end the script element that holds it."""
-    text = json.dumps(answer)
+    text = json.dumps(answer, allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -9,6 +9,7 @@ batched argument is then computed once and not once for every element.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -40,7 +41,8 @@ def trace(function: TensorFunction, *examples: Any, spell_out_slopes: bool = Fal
     callable
         Computes the same as `function` for arguments of the same shapes; safe to call from several threads.
     """
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch.func's own use of torch.jit
         table = _SLOPES if spell_out_slopes else {}
         graph_module = make_fx(lambda *args: function(*args), decomposition_table=table)(*examples)
     return _tidy(graph_module).forward

@@ -21,6 +21,7 @@ from clusterexplain.verification.removals import Removal, draw_removals
 ASSIGNMENTS = ("frozen", "reclustered")
 SUPPORTED = 0.6
 """Lower bound of the rank correlation with frozen members from which a check counts as support."""
+LARGEST_GROUP = 0.5
 BLOCK = 512
 """Retrained networks that are kept in memory at a time."""
 
@@ -32,9 +33,10 @@ class Check:
     Attributes
     ----------
     table : DataFrame
-        One row for each (query, retraining): query, kind, n_removed, own_cluster (all removed examples are members of
-        the query's own cluster), predicted (change of the margin), same_cluster (baseline: minus the number of removed
-        members of the own cluster), frozen and reclustered (retrained change under either assignment).
+        One row for each (query, retraining): query, position (of the query), retraining, kind, n_removed, own_cluster
+        (all removed examples are members of the query's own cluster), predicted (change of the margin), same_cluster
+        (baseline: minus the number of removed members of the own cluster), frozen and reclustered (retrained change
+        under either assignment).
     summary : DataFrame
         One row for each (kind, assignments): n, spearman with low and high (95 % bootstrap interval), pearson, slope,
         within (Spearman among removals from the query's own cluster), same_cluster (Spearman of that baseline).
@@ -55,30 +57,43 @@ class Check:
         return float(picked[column].iloc[0]) if len(picked) else float("nan")
 
     @property
-    def supported(self) -> bool:
-        """Whether retraining supports the explanation.
+    def status(self) -> str:
+        """Say "supported", "not supported" or "untested" of the explanation.
 
-        Two things must hold for removals of random single examples: with the clusters' members frozen, the lower end of
-        the interval reaches ``SUPPORTED``; re-clustered, it lies above 0 and the mean above the same-cluster baseline.
+        Supported means two things for removals of random single examples: with the clusters' members frozen, the lower end
+        of the interval reaches ``SUPPORTED``; re-clustered, it lies above 0 and the mean above the same-cluster baseline.
+        Untested: too few single removals to say.
         """
         low, reclustered = self.figure("single", "frozen", "low"), self.figure("single", "reclustered", "low")
+        if np.isnan(low) or np.isnan(reclustered):
+            return "untested"
         baseline = np.nan_to_num(self.figure("single", "reclustered", "same_cluster"), nan=-1.0)
-        return bool(low >= SUPPORTED and reclustered > 0 and self.figure("single", "reclustered") > baseline)
+        holds = low >= SUPPORTED and reclustered > 0 and self.figure("single", "reclustered") > baseline
+        return "supported" if holds else "not supported"
+
+    @property
+    def supported(self) -> bool:
+        """Whether the status is "supported"."""
+        return self.status == "supported"
 
     @property
     def verdict(self) -> str:
         """The result as a plain sentence."""
-        word = "supported" if self.supported else "NOT supported"
         n = self.table["retraining"].nunique()
+        word = {"supported": "supported", "not supported": "NOT supported", "untested": "untested"}[self.status]
+        gone = f"; in {self.dissolved:.1%} of the cases a cluster of the pair dissolved" if self.dissolved else ""
         return (
             f"{word} by {n} retrainings. Predicted and retrained changes of the margin rank alike, where 1 is perfect: random "
             f"single removals {self._words('single', 'frozen')} with the clusters' members frozen and "
             f"{self._words('single', 'reclustered')} re-clustered; random groups {self._words('group', 'frozen')} and "
             f"{self._words('group', 'reclustered')}; knowing only the cluster of the removed example would give "
-            f"{self.figure('single', 'reclustered', 'same_cluster'):.2f}"
+            f"{self._words('single', 'reclustered', baseline=True)}{gone}"
         )
 
-    def _words(self, kind: str, assignments: str) -> str:
+    def _words(self, kind: str, assignments: str, *, baseline: bool = False) -> str:
+        if baseline:
+            value = self.figure(kind, assignments, "same_cluster")
+            return "nothing" if np.isnan(value) else f"{value:.2f}"
         mean, low, high = (self.figure(kind, assignments, name) for name in ("spearman", "low", "high"))
         return "not tried" if np.isnan(mean) else f"{mean:.3f} [{low:.2f}, {high:.2f}]"
 
@@ -87,7 +102,7 @@ class Check:
         summary = self.summary.astype(object).where(self.summary.notna(), None)
         return {
             "sentence": self.verdict,
-            "supported": self.supported,
+            "status": self.status,
             "dissolved": self.dissolved,
             "summary": summary.to_dict("records"),
         }
@@ -155,8 +170,11 @@ def verify(
     for name, value in counts.items():
         if value < 0:
             raise InvalidParameterError(f"{name}={value} must be at least 0.")
-    if not 0 < group_share < 1:
-        raise InvalidParameterError(f"group_share={group_share} must lie between 0 and 1, for example 0.05.")
+    if not 0 < group_share <= LARGEST_GROUP:
+        raise InvalidParameterError(
+            f"group_share={group_share} must lie between 0 and {LARGEST_GROUP}, for example 0.05: a prediction of first order "
+            f"says nothing about larger groups."
+        )
     base = pipeline.run.weights.double().numpy()
     removals = draw_removals(
         explanation.influence,
@@ -173,7 +191,7 @@ def verify(
     truth = _retrain(pipeline, question, weights, n_jobs=n_jobs, show_progress=show_progress)
     table = _table(explanation, removals, weights[1:], truth)
     check = Check(table, _summary(table), float(table["frozen"].isna().mean()), explanation)
-    figures = {
+    figures: dict[str, float | None] = {
         f"{kind}_{assignments}": check.figure(kind, assignments)
         for kind in ("single", "group")
         for assignments in ASSIGNMENTS
@@ -211,6 +229,7 @@ def _table(
             pd.DataFrame(
                 {
                     "query": query,
+                    "position": position,
                     "retraining": picked,
                     "kind": [removals[number].kind for number in picked],
                     "n_removed": [len(removals[number].members) for number in picked],
@@ -252,4 +271,4 @@ def _summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def _wide(part: pd.DataFrame, column: str) -> np.ndarray:
     """Return a column as an array of shape (n_retrainings, n_queries)."""
-    return part.pivot(index="retraining", columns="query", values=column).to_numpy(dtype=float)
+    return part.pivot(index="retraining", columns="position", values=column).to_numpy(dtype=float)

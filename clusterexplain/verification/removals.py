@@ -77,7 +77,8 @@ def draw_removals(
         In a fixed order.
     """
     rng = np.random.default_rng(seed)
-    singles = rng.permutation(candidates)[:n_single]
+    shuffled = rng.permutation(candidates)
+    singles = shuffled[:n_single]
     removals = [Removal("single", np.array([one])) for one in singles]
     clusters = np.unique(own)
     for number, cluster in enumerate(clusters):
@@ -86,7 +87,7 @@ def draw_removals(
         removals += [Removal("within", np.array([one])) for one in rng.permutation(pool)[:share]]
     size = max(1, round(group_share * len(candidates)))
     removals += [Removal("group", rng.choice(candidates, size, replace=False)) for _ in range(n_groups)]
-    removals += [Removal("down-weight", np.array([one]), 0.95) for one in singles[:n_down]]
+    removals += [Removal("down-weight", np.array([one]), 0.95) for one in shuffled[:n_down]]
     if n_top:
         for query, row in enumerate(influence):
             order = candidates[np.argsort(-row[candidates], kind="stable")]

@@ -37,7 +37,7 @@ def test_why_answers_in_words(
 ) -> None:
     assert _call(monkeypatch, "why", "--sample", "11") == 0
     out = capsys.readouterr().out
-    assert re.search(r"Sample 11 is in cluster \d \(\d+ members\); runner-up: cluster \d\. Margin", out)
+    assert re.search(r"Sample 11 is in cluster \d \(\d+ members\); rival: cluster \d\. Margin", out)
     for words in (
         "PULLED IT IN",
         "PUSHED IT AWAY",
@@ -88,8 +88,10 @@ def test_verify_keeps_its_check_and_speaks_by_exit_code(
     out = capsys.readouterr().out
     assert "Checked? checked: supported by" in out
     assert "Next: clusterexplain report --sample 11" in out
-    assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "0", "--groups", "6", "--json") == 3
-    assert json.loads(capsys.readouterr().out)["supported"] is False
+    assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "0", "--groups", "6", "--json") == 4
+    assert json.loads(capsys.readouterr().out)["status"] == "untested"
+    _call(monkeypatch, "why", "--sample", "11", "--json")
+    assert "NaN" not in capsys.readouterr().out
 
 
 def test_fit_from_a_file(blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,3 +31,9 @@ def test_continuation_keeps_names_and_skips_an_emptied_cluster() -> None:
     labels = clusterer.continue_from(centers, Z, np.array([1.0, 1, 1, 1, 1, 0]))
     assert labels[:5].tolist() == [1, 1, 1, 0, 0]
     assert 2 not in labels
+
+
+def test_an_emptied_cluster_is_not_revived_elsewhere() -> None:
+    rows = np.array([[0.0], [0.1], [10.0], [10.1], [14.0]])
+    labels = KMeansClusterer(3, seed=0).continue_from(np.array([[0.0], [1000.0], [10.0]]), rows, np.ones(5))
+    assert labels.tolist() == [0, 0, 2, 2, 2]

@@ -78,12 +78,14 @@ def test_wrong_weights(weights: np.ndarray, message: str) -> None:
         ({"clusterer": "magic"}, r"clusterer='magic' is unknown\. Expected one of 'kmeans'"),
         ({"scaling": "max"}, r"scaling='max' is unknown\. Expected one of 'global', 'standard', None"),
         ({"dtype": "int8"}, r"dtype='int8' is unknown\. Expected one of 'float32', 'float64'"),
-        ({"activation": "step"}, r"activation='step' is unknown\. Expected one of gelu, relu"),
+        ({"activation": "step"}, r"activation='step' is unknown\. Expected one of 'gelu', 'relu'"),
         ({"n_clusters": 0}, r"n_clusters=0 must be a whole number of at least 1"),
         ({"n_steps": 2.5}, r"n_steps=2\.5 must be a whole number"),
         ({"learning_rate": -1}, r"learning_rate=-1 must be a finite number above 0"),
         ({"weight_decay": float("nan")}, r"weight_decay=nan must be a finite number at least 0"),
-        ({"hidden": (0,)}, r"hidden=\(0,\) and latent_dim=2 must be positive whole numbers"),
+        ({"hidden": (0,)}, r"hidden=\(0,\) must be a tuple of positive whole numbers"),
+        ({"hidden": 64}, r"hidden=64 must be a tuple of positive whole numbers.*for example \(64,\)"),
+        ({"n_jobs": 0}, r"n_jobs=0 must be None or a whole number other than 0"),
     ],
 )
 def test_wrong_parameters(parameters: dict[str, Any], message: str) -> None:
@@ -104,11 +106,11 @@ def test_a_dominating_column_is_warned_about() -> None:
 
 
 def test_dataset_parts_must_fit_together() -> None:
-    with pytest.raises(InvalidDataError, match=r"ids has shape \(2,\), expected \(12,\)"):
+    with pytest.raises(InvalidDataError, match=r"ids has 2 entries, expected 12"):
         Dataset(GOOD, ids=np.arange(2))
     with pytest.raises(InvalidDataError, match=r"metadata has 1 rows, expected 12"):
         Dataset(GOOD, metadata=pd.DataFrame({"a": [1]}))
-    with pytest.raises(InvalidDataError, match=r"image_shape \(2, 2\) needs 4 columns, but X has 3"):
+    with pytest.raises(InvalidDataError, match=r"image_shape \(2, 2\) does not fit: .*= 3 columns"):
         Dataset(GOOD, image_shape=(2, 2))
 
 

@@ -68,7 +68,9 @@ def test_the_verdict_travels_with_the_explanation(check: Check, explanation: Exp
     assert explanation.check is None
     assert check.verdict in repr(check.explanation)
     assert check.explanation.to_dict()["checked"]["single_frozen"] == check.figure("single", "frozen")
-    kept = {"answers": [[0, int(explanation.labels[0]), int(explanation.rivals[0])]], "sentence": "yes", "figures": {}}
+    stored = {"fit_key": explanation.fit_key, "answers": explanation.answers(), "sentence": "yes", "figures": {}}
+    kept = {**stored, "answers": explanation.answers()[:1]}
+    assert explanation[0].with_check({**kept, "fit_key": "of another fit"}).check is None
     assert explanation[0].with_check(kept).checked == "checked: yes"
     assert explanation[1].with_check(kept).check is None
 
@@ -104,7 +106,19 @@ def test_metrics_are_signed_and_know_their_limits() -> None:
 def test_wrong_counts_are_refused(small: ClusterExplainer, explanation: Explanation) -> None:
     with pytest.raises(InvalidParameterError, match=r"n_single=-1 must be at least 0"):
         small.verify(explanation, n_single=-1)
-    with pytest.raises(InvalidParameterError, match=r"group_share=2 must lie between 0 and 1"):
+    with pytest.raises(InvalidParameterError, match=r"group_share=2 must lie between 0 and 0\.5"):
         small.verify(explanation, group_share=2)
     with pytest.raises(InvalidParameterError, match=r"Nothing to retrain: every count is 0"):
         small.verify(explanation, n_single=0, n_within=0, n_groups=0, n_top=0)
+
+
+def test_the_same_query_twice_and_options_of_the_estimator(small: ClusterExplainer) -> None:
+    check = small.verify(small.explain([3, 3]), n_single=6, n_within=0, n_groups=0, n_top=0, n_jobs=1)
+    assert len(check.table) == 12
+    assert "not tried" in check.verdict
+
+
+def test_too_few_singles_are_untested_not_wrong(small: ClusterExplainer, explanation: Explanation) -> None:
+    check = small.verify(explanation, n_single=0, n_within=0, n_groups=6, n_top=0)
+    assert check.status == "untested"
+    assert not check.supported

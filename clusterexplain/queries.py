@@ -1,0 +1,101 @@
+"""What was asked about: ids, positions or new rows, told apart without guessing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.data import Dataset
+from clusterexplain.data.validation import as_matrix
+from clusterexplain.exceptions import InvalidParameterError
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Samples that are asked about.
+
+    Attributes
+    ----------
+    ids : ndarray of shape (n_queries,)
+        Ids of training examples, or "new ..." for other rows.
+    rows : ndarray of shape (n_queries, n_features)
+        Their features.
+    positions : ndarray of shape (n_queries,), int
+        Row numbers in the training data; -1 for rows that were never trained on.
+    """
+
+    ids: np.ndarray
+    rows: np.ndarray
+    positions: np.ndarray
+
+
+def resolve(asked: Any, data: Dataset) -> Queries:
+    """Find out what was asked about.
+
+    Parameters
+    ----------
+    asked : id, sequence of ids, slice, boolean mask, Dataset, DataFrame or matrix of shape (n_queries, n_features)
+        A slice and a mask select training examples by position; two-dimensional data are new rows.
+    data : Dataset
+        The training data.
+
+    Returns
+    -------
+    Queries
+        At least one.
+
+    Raises
+    ------
+    InvalidParameterError
+        If nothing was asked, or a single row was passed where ids are expected.
+    UnknownSampleError
+        If an id does not exist.
+    """
+    if isinstance(asked, (Dataset, pd.DataFrame)) or _is_matrix(asked):
+        found = _new_rows(asked)
+    else:
+        positions = _positions(asked, data)
+        found = Queries(data.ids[positions], data.X[positions], positions)
+    if not len(found.ids):
+        raise InvalidParameterError("There is nothing to explain: queries is empty. Expected at least one id or row.")
+    return found
+
+
+def _is_matrix(asked: Any) -> bool:
+    return getattr(asked, "ndim", 1) == 2 or (
+        isinstance(asked, (list, tuple)) and bool(asked) and isinstance(asked[0], (list, np.ndarray))
+    )
+
+
+def _new_rows(asked: Any) -> Queries:
+    named = Dataset.of(asked) if isinstance(asked, (Dataset, pd.DataFrame)) else None
+    rows = as_matrix(asked, what="queries") if named is None else named.X
+    names = range(len(rows)) if named is None else named.ids
+    return Queries(np.array([f"new {name}" for name in names]), rows, np.full(len(rows), -1))
+
+
+def _positions(asked: Any, data: Dataset) -> np.ndarray:
+    if isinstance(asked, slice):
+        return np.arange(len(data))[asked]
+    if isinstance(asked, (str, bytes)) or np.ndim(asked) == 0:
+        if isinstance(asked, (set, frozenset, dict)):
+            raise InvalidParameterError(
+                f"queries is a {type(asked).__name__}. Expected a list of ids, whose order is kept."
+            )
+        asked = [asked]
+    wanted = list(asked)
+    if wanted and all(isinstance(one, (bool, np.bool_)) for one in wanted):
+        if len(wanted) != len(data):
+            raise InvalidParameterError(
+                f"The mask has {len(wanted)} entries, expected {len(data)}: one for each training row."
+            )
+        return np.flatnonzero(wanted)
+    if any(isinstance(one, (float, np.floating)) for one in wanted):
+        raise InvalidParameterError(
+            "queries holds fractions, which are no ids. For a single new row pass a matrix of one row, for example "
+            "row.reshape(1, -1); for training examples pass their ids."
+        )
+    return data.positions(wanted)
