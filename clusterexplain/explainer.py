@@ -24,7 +24,7 @@ from clusterexplain.data.validation import as_matrix, check_sample_weight, check
 from clusterexplain.exceptions import FewerClustersWarning, InvalidDataError, InvalidParameterError, SmoothnessWarning
 from clusterexplain.explanation import Explanation
 from clusterexplain.influence import Unrolled
-from clusterexplain.membership import log_ratio_margin, membership_probabilities, runner_up
+from clusterexplain.membership import membership_probabilities, runner_up
 from clusterexplain.pipeline import Parts, Pipeline, Question
 from clusterexplain.queries import Queries, resolve
 from clusterexplain.training.recorded import RecordedRun, train
@@ -429,37 +429,23 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
     def _explanation(self, asked: Queries, question: Question, parts: Parts) -> Explanation:
         pipeline = self._pipeline
-        embedded = pipeline.embed(question.inputs)
-        margins = log_ratio_margin(embedded, pipeline.state, question.own, question.rival)
-        labels = pipeline.labels
-        train_margins = log_ratio_margin(
-            pipeline.embedding, pipeline.state, labels, runner_up(pipeline.embedding, pipeline.state, labels)
-        )
-        nearest = log_ratio_margin(
-            embedded, pipeline.state, question.own, runner_up(embedded, pipeline.state, question.own)
-        )
-        probabilities = membership_probabilities(embedded, pipeline.state)
-        pair = torch.stack([question.own, question.rival], dim=1)
-        rank = [
-            float((train_margins[labels == own] > margin).double().mean())
-            for own, margin in zip(question.own, nearest, strict=True)
-        ]
+        standing = pipeline.standing(question)
         return Explanation(
             query_ids=asked.ids,
             positions=asked.positions,
             fit_key=self._fit_key,
             labels=question.own.numpy(),
             rivals=question.rival.numpy(),
-            scores=margins.numpy(),
+            scores=standing.margins,
             encoder=parts.encoder,
             cluster=parts.cluster,
             direct=parts.direct,
             train_ids=self._data.ids,
-            train_labels=labels.numpy().copy(),
+            train_labels=pipeline.labels.numpy().copy(),
             sample_weight=pipeline.run.weights.double().numpy().copy(),
-            probabilities=torch.gather(probabilities, 1, pair).numpy(),
-            rank=np.array(rank),
-            agreement=float((train_margins >= 0).double().mean()),
+            probabilities=standing.probabilities,
+            rank=standing.rank,
+            agreement=standing.agreement,
             queries=asked.rows,
             method=Unrolled.name,
             source=self,

@@ -106,8 +106,8 @@ def _check_replay(run: RecordedRun, where: str) -> None:
     error = run.replay_error()
     if error > LARGEST_REPLAY_ERROR:
         raise RunDamagedError(
-            f"The run {where} is damaged: replaying its last steps ends elsewhere (relative error {error:.1g}). Expected at most "
-            f"round-off, {LARGEST_REPLAY_ERROR:g}. Restore it or fit anew."
+            f"The run {where} is damaged: replaying its last steps ends elsewhere (relative error {error:.1g}). "
+            f"Expected at most round-off, {LARGEST_REPLAY_ERROR:g}. Restore it or fit anew."
         )
     if error > 0:
         warnings.warn(

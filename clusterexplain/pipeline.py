@@ -17,7 +17,7 @@ from torch.func import grad, vjp, vmap
 
 from clusterexplain.clustering import CentroidState, KMeansClusterer, centroid_state
 from clusterexplain.influence import Unrolled
-from clusterexplain.membership import log_ratio_margin
+from clusterexplain.membership import log_ratio_margin, membership_probabilities, runner_up
 from clusterexplain.training import RecordedRun
 
 SCORE_DTYPE = torch.float64
@@ -58,6 +58,28 @@ class Parts:
     encoder: np.ndarray
     cluster: np.ndarray
     direct: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How firmly each query sits in its cluster.
+
+    Attributes
+    ----------
+    margins : ndarray of shape (n_queries,)
+        Scores against the rival.
+    probabilities : ndarray of shape (n_queries, 2)
+        Soft membership in the own cluster and in the rival.
+    rank : ndarray of shape (n_queries,)
+        Share of the own cluster's members whose margin to their runner-up is larger.
+    agreement : float
+        Share of the training examples that are nearest to their own cluster.
+    """
+
+    margins: np.ndarray
+    probabilities: np.ndarray
+    rank: np.ndarray
+    agreement: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +156,26 @@ class Pipeline:
         state = self._state(embedding, weights.to(SCORE_DTYPE), labels)
         queries = self.embed(question.inputs, params)
         return log_ratio_margin(queries, state, question.own, question.rival), labels
+
+    def standing(self, question: Question) -> Standing:
+        """Compare the queries with the members of their clusters."""
+        queries = self.embed(question.inputs)
+        margins = log_ratio_margin(queries, self.state, question.own, question.rival)
+        probabilities = membership_probabilities(queries, self.state)
+        nearest, of_train = self._to_runner_up(queries, question.own), self._to_runner_up(self.embedding, self.labels)
+        rank = [
+            float((of_train[self.labels == own] > margin).double().mean())
+            for own, margin in zip(question.own, nearest, strict=True)
+        ]
+        return Standing(
+            margins.numpy(),
+            torch.gather(probabilities, 1, torch.stack([question.own, question.rival], dim=1)).numpy(),
+            np.array(rank),
+            float((of_train >= 0).double().mean()),
+        )
+
+    def _to_runner_up(self, embedding: Tensor, own: Tensor) -> Tensor:
+        return log_ratio_margin(embedding, self.state, own, runner_up(embedding, self.state, own))
 
     def tracked_labels(self, params: dict[str, Tensor], weights: Tensor) -> Tensor:
         """Cluster under other parameters and weights, continuing from this fit's clusters so that k stays k.
