@@ -74,26 +74,36 @@ _LINEAR_IN_FIRST = {
 
 
 def _tidy(graph_module: fx.GraphModule) -> fx.GraphModule:
-    """Drop copies and aliases, skip sums with zero, store scalars as tensors, merge equal nodes, delete the unread."""
+    """Drop what does nothing, store scalars as tensors, multiply small factors first, merge equal nodes."""
+    _drop_and_store(graph_module)
+    _merge_equal_nodes(graph_module)  # first, so that a product that is needed twice is not taken apart
+    for node in list(graph_module.graph.nodes):
+        _broadcast_instead_of_expanding(node)
+        _multiply_small_factors_first(graph_module.graph, node)
+    _merge_equal_nodes(graph_module)
+    graph_module.recompile()
+    return graph_module
+
+
+def _drop_and_store(graph_module: fx.GraphModule) -> None:
     zeros: set[fx.Node] = set()
     scalars: dict[Any, fx.Node] = {}
     for node in list(graph_module.graph.nodes):
         if node.op != "call_function" or not node.args or not isinstance(node.args[0], fx.Node):
             _note_zero(node, zeros)
-            continue
-        source = node.args[0]
-        if _does_nothing(node, source):
-            node.replace_all_uses_with(source)
-            continue
-        _note_zero(node, zeros)
-        _skip_zero_summand(node, zeros)
-        _store_scalar(graph_module, node, scalars)
+        elif _does_nothing(node, node.args[0]):
+            node.replace_all_uses_with(node.args[0])
+        else:
+            _note_zero(node, zeros)
+            _skip_zero_summand(node, zeros)
+            _store_scalar(graph_module, node, scalars)
+
+
+def _merge_equal_nodes(graph_module: fx.GraphModule) -> None:
     graph_module.graph.eliminate_dead_code()
     merged = fx_graph_cse(graph_module.graph)
     merged._codegen = graph_module.graph._codegen  # keeps nested arguments and results
     graph_module.graph = merged
-    graph_module.recompile()
-    return graph_module
 
 
 def _meta(node: fx.Node) -> Any:
@@ -111,6 +121,10 @@ def _does_nothing(node: fx.Node, source: fx.Node) -> bool:
         return True
     if node.target is aten._to_copy.default or node.target in _SAME_IF_SAME_SHAPE:
         return _same(node, source)
+    if node.target is aten.mul.Tensor:
+        ones = node.args[1]
+        is_one = isinstance(ones, fx.Node) and ones.target is aten.pow.Tensor_Scalar and ones.args[1] == 0.0
+        return bool(is_one and _same(node, source))
     return node.target is aten.pow.Tensor_Scalar and bool(node.args[1] == 1.0)
 
 
@@ -132,9 +146,54 @@ def _skip_zero_summand(node: fx.Node, zeros: set[fx.Node]) -> None:
         return
     left, right = node.args
     for zero, other in ((left, right), (right, left)):
-        if zero in zeros and isinstance(other, fx.Node) and _same(node, other):
+        if zero in zeros and isinstance(other, fx.Node) and (_same(node, other) or _only_added_to_its_shape(node)):
             node.replace_all_uses_with(other)
             return
+
+
+def _only_added_to_its_shape(node: fx.Node) -> bool:
+    """Whether every reader adds something of this shape, so that a summand that broadcasts to it will do."""
+    return all(
+        user.target is aten.add.Tensor
+        and any(isinstance(arg, fx.Node) and arg is not node and _same(arg, node) for arg in user.args)
+        for user in node.users
+    )
+
+
+def _broadcast_instead_of_expanding(node: fx.Node) -> None:
+    """Let a product broadcast an expanded factor itself, which leaves the factor small."""
+    if node.target is not aten.mul.Tensor or not all(isinstance(arg, fx.Node) for arg in node.args):
+        return
+    left, right = cast("tuple[fx.Node, fx.Node]", node.args)
+    if right.target is aten.expand.default and _same(node, left):
+        node.args = (left, right.args[0])
+    elif left.target is aten.expand.default and _same(node, right):
+        node.args = (left.args[0], right)
+
+
+def _multiply_small_factors_first(graph: fx.Graph, node: fx.Node) -> None:
+    """Rewrite (large * small) * small as large * (small * small): one pass over the large factor instead of two."""
+    if node.target is not aten.mul.Tensor or not all(isinstance(arg, fx.Node) for arg in node.args):
+        return
+    left, right = cast("tuple[fx.Node, fx.Node]", node.args)
+    for product, small in ((left, right), (right, left)):
+        if product.target is not aten.mul.Tensor or len(product.users) != 1 or _numel(small) >= _numel(node):
+            continue
+        for large, other in (product.args, product.args[::-1]):
+            if not isinstance(large, fx.Node) or not isinstance(other, fx.Node):
+                return
+            if _numel(large) == _numel(node) > _numel(other):
+                with graph.inserting_before(node):
+                    factor = graph.call_function(aten.mul.Tensor, (other, small))
+                shape = torch.broadcast_shapes(_meta(other).shape, _meta(small).shape)
+                factor.meta["val"] = _meta(node).new_empty(shape)
+                node.args = (large, factor)
+                return
+
+
+def _numel(node: fx.Node) -> int:
+    meta = _meta(node)
+    return int(meta.numel()) if meta is not None else -1
 
 
 def _store_scalar(graph_module: fx.GraphModule, node: fx.Node, scalars: dict[Any, fx.Node]) -> None:
@@ -154,6 +213,7 @@ def _store_scalar(graph_module: fx.GraphModule, node: fx.Node, scalars: dict[Any
         graph_module.register_buffer(name, torch.tensor(node.args[1], dtype=meta.dtype, device=meta.device))
         with graph_module.graph.inserting_before(next(iter(graph_module.graph.nodes))):
             scalars[key] = graph_module.graph.get_attr(name)
+        scalars[key].meta["val"] = getattr(graph_module, name)
     scalar = scalars[key]
     node.target, node.args = cast(Any, target), (node.args[0], scalar)
 
