@@ -262,6 +262,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         if method not in ("auto", "unrolled"):
             raise InvalidParameterError(f"method={method!r} is unknown. Expected 'auto' or 'unrolled'.")
+        if isinstance(queries, (pd.DataFrame, Dataset)):
+            self._inputs(queries)  # refuses other columns than those of the fit
         asked = resolve(queries, self._data)
         question = self._question(asked, against)
         parts = self._pipeline.influence(question, Unrolled(self._pipeline.run, self.n_jobs, self.verbose))
@@ -401,8 +403,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             )
 
     def _inputs(self, X: Any) -> Tensor:
+        """Return rows as the network sees them; other columns than those of the fit are refused."""
         matrix = X.X if isinstance(X, Dataset) else as_matrix(X)
-        validate_data(self, X if isinstance(X, pd.DataFrame) else matrix, reset=False, skip_check_array=True)
+        with warnings.catch_warnings():
+            if not isinstance(X, pd.DataFrame):  # an array of a fit with names is taken in the order of the fit
+                warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
+            validate_data(self, X if isinstance(X, pd.DataFrame) else matrix, reset=False, skip_check_array=True)
         return self._scaling.to_tensor(matrix, self._pipeline.run.recipe.dtype)
 
     def _question(self, asked: Queries, against: str | int) -> Question:
@@ -412,7 +418,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             raise InvalidParameterError(
                 "There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2."
             )
-        inputs = self._scaling.to_tensor(asked.rows, pipeline.run.recipe.dtype)
+        inputs = self._inputs(asked.rows)
         nearest = pipeline.clusterer.predict(self.cluster_centers_, pipeline.embed(inputs).numpy())
         own = torch.from_numpy(np.where(asked.positions >= 0, self.labels_[asked.positions], nearest))
         if isinstance(against, str) and against == "runner-up":

@@ -359,14 +359,14 @@ class Explanation:
         return (
             f"Sample {self.query_ids[query]} is in cluster {self.labels[query]} "
             f"({int((self.train_labels == self.labels[query]).sum())} members); rival: cluster {self.rivals[query]}. "
-            f"Margin {self.scores[query]:.3f} (0 is the boundary), membership {own:.2f} against {rival:.2f}, more marginal "
-            f"than {self.rank[query]:.0%} of its cluster."
+            f"Its margin is {self.scores[query]:.3f} (0 is the boundary), its membership {own:.2f} "
+            f"against {rival:.2f}; it is more marginal than {self.rank[query]:.0%} of its cluster."
         )
 
     @property
     def checked(self) -> str:
         """Whether a retraining check covers this explanation, in words."""
-        return "not checked: run verify" if self.check is None else f"checked: {self.check.sentence}"
+        return "not checked; verify does it" if self.check is None else f"checked: {self.check.sentence}"
 
     def __repr__(self) -> str:
         """Return the answer as text."""

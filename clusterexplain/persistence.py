@@ -38,8 +38,6 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
         "center": explainer._scaling.center,
         "spread": explainer._scaling.spread,
     }
-    if explainer._map is not None:
-        arrays["map"] = explainer._map
     named = _is_registered(data)
     if not named:
         arrays["X"] = data.X
@@ -61,7 +59,10 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
             "image_shape": data.image_shape,
         },
     }
-    return runs.write_run(path, runs.RunContent(manifest, arrays, tensors, tables), overwrite=overwrite)
+    folder = runs.write_run(path, runs.RunContent(manifest, arrays, tensors, tables), overwrite=overwrite)
+    if explainer._map is not None:
+        runs.write_map(folder, explainer._map)
+    return folder
 
 
 def load(cls: type, path: str | os.PathLike[str], data: Any) -> Any:
@@ -97,7 +98,7 @@ def _restore(cls: type, content: runs.RunContent, data: Any, where: str) -> Any:
     _check_replay(run, where)
     labels = torch.from_numpy(content.arrays["labels"].astype(np.int64))
     explainer._finish(Pipeline(run, KMeansClusterer(manifest["n_clusters"], seed=seed), labels), dataset, seed, scaling)
-    explainer._map = content.arrays.get("map")
+    explainer._map = runs.read_map(where, len(dataset))
     return explainer
 
 

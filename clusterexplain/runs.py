@@ -3,10 +3,11 @@
 Layout of a run directory::
 
     run.json              configuration, versions, seeds, fingerprint of the data, checksum of every other file
-    arrays.npz            labels, ids, scaling, map, unnamed data (opened without pickle)
+    arrays.npz            labels, ids, scaling, unnamed data (opened without pickle)
     tensors.safetensors   parameters, batch plan and training checkpoints
     metadata.parquet      what is known about the rows; optional
     check.json            the newest retraining check, written later; optional
+    map.npy               the two-dimensional view, written when it is first drawn; optional
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotF
 FORMAT = 1
 MANIFEST = "run.json"
 CHECK = "check.json"
+MAP = "map.npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +98,24 @@ def write_run(path: str | os.PathLike[str], content: RunContent, *, overwrite: b
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
     return target
+
+
+def write_map(path: str | os.PathLike[str], coordinates: np.ndarray) -> None:
+    """Store the two-dimensional view beside a run, atomically."""
+    folder = Path(path)
+    partial = folder / f".{MAP}.partial.npy"
+    np.save(partial, coordinates, allow_pickle=False)
+    os.replace(partial, folder / MAP)
+
+
+def read_map(path: str | os.PathLike[str], n_samples: int) -> np.ndarray | None:
+    """Return the stored view, shape (n_samples, 2), or None if there is none that fits: it can be drawn anew."""
+    file = Path(path) / MAP
+    try:
+        coordinates = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return np.asarray(coordinates) if coordinates.shape == (n_samples, 2) else None
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -269,7 +289,7 @@ def _swap(work: Path, target: Path) -> None:
     if not target.exists():
         os.rename(work, target)
         return
-    known = {MANIFEST, CHECK, *_read_manifest(target)["files"]}
+    known = {MANIFEST, CHECK, MAP, *_read_manifest(target)["files"]}
     for kept in target.iterdir():
         if kept.name not in known:
             (shutil.copytree if kept.is_dir() else shutil.copy2)(kept, work / kept.name)

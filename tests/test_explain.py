@@ -222,6 +222,17 @@ def test_what_is_asked_is_never_guessed(small: ClusterExplainer, blobs: np.ndarr
     assert (named.query_ids.tolist(), named.positions.tolist()) == (["new x"], [-1])
 
 
+def test_new_rows_must_have_the_columns_of_the_fit(blobs: np.ndarray) -> None:
+    frame = pd.DataFrame(blobs, columns=list("abcde"))
+    ce = ClusterExplainer(**SMALL).fit(frame)
+    assert ce.explain(frame[:1]).influence.shape == (1, 30)
+    assert ce.explain(blobs[:1]).influence.shape == (1, 30)
+    with pytest.raises(ValueError, match=r"feature names should match those that were passed during fit"):
+        ce.explain(frame[list("edcba")][:1])
+    with pytest.raises(ValueError, match=r"X has 3 features, but ClusterExplainer is expecting 5"):
+        ce.explain(blobs[:1, :3])
+
+
 def test_ids_may_be_dates_and_groups_may_have_gaps(blobs: np.ndarray) -> None:
     frame = pd.DataFrame(blobs, index=pd.date_range("2020-01-01", periods=30))
     e = ClusterExplainer(**SMALL).fit(frame).explain([frame.index[3]])

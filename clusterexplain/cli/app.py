@@ -49,10 +49,21 @@ def fit(
         str, typer.Option("--data", help="Name of a data set (see `data`), or a .csv, .parquet or .npy file.")
     ],
     out: Annotated[Path, typer.Option("--out", help="Run directory to make.")],
-    clusters: Annotated[int | None, typer.Option("--clusters", min=2, help="Number of clusters.")] = None,
+    clusters: Annotated[
+        int | None,
+        typer.Option(
+            "--clusters",
+            min=2,
+            help="Number of clusters; by default the usual one of a named data set, else 8.",
+            show_default=False,
+        ),
+    ] = None,
     latent_dim: Annotated[int, typer.Option("--latent-dim", min=1, help="Dimension of the embedding.")] = 10,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps.")] = 1400,
-    scaling: Annotated[str, typer.Option("--scaling", help="'global' or 'standard'.")] = "global",
+    scaling: Annotated[
+        str,
+        typer.Option("--scaling", help="'global' (columns of one unit) or 'standard' (columns of different units)."),
+    ] = "global",
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything.")] = 0,
     max_memory: Annotated[float, typer.Option("--max-memory", help="Budget of the recorded training, in GB.")] = 2.0,
     overwrite: OverwriteOption = False,

@@ -104,30 +104,18 @@ def demo(name: str, sample: str, out: Path, *, quiet: bool) -> None:
     printing.answer(explanation, 5)
     check = explainer.verify(explanation, n_single=DEMO_SINGLES, n_within=DEMO_SINGLES, n_groups=DEMO_GROUPS)
     printing.check(check)
-    _write_report(
-        explainer, check.explanation, out, None, open_page=False, first=lambda: _keep_with_map(explainer, check, out)
-    )
-
-
-def _keep_with_map(explainer: ClusterExplainer, check: Check, out: Path) -> None:
-    explainer.save(out, overwrite=True)  # again, now with the map
     _keep(check, out)
+    _write_report(explainer, check.explanation, out, None, open_page=False)
 
 
 def _write_report(
-    explainer: ClusterExplainer,
-    explanation: Explanation,
-    folder: Path,
-    out: Path | None,
-    *,
-    open_page: bool,
-    first: Any = None,
+    explainer: ClusterExplainer, explanation: Explanation, folder: Path, out: Path | None, *, open_page: bool
 ) -> Path:
-    _ = explainer.map_
-    if first is not None:
-        first()
+    drawn = explainer._map is None
     name = "-".join(str(one) for one in explanation.query_ids[:3])
     path = explanation.report(folder / f"why-{_file_name(name)}.html" if out is None else out)
+    if drawn:
+        runs.write_map(folder, explainer.map_)
     printing.line(f"Report: {path}")
     if open_page:
         webbrowser.open(Path(path).resolve().as_uri())
@@ -137,6 +125,8 @@ def _write_report(
 def _open(run: Path | None, quiet: bool) -> tuple[Path, ClusterExplainer]:
     _listen(quiet)
     folder = runs.newest_run() if run is None else run
+    if run is None and not quiet:
+        printing.which_run(folder)
     explainer = ClusterExplainer.load(folder)
     explainer.verbose = not quiet
     return folder, explainer

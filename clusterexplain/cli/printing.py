@@ -54,11 +54,14 @@ def answer(explanation: Explanation, top: int) -> None:
             ("pushed away", "... that PUSHED IT AWAY"),
         ):
             listed = explanation.top(top, query=position, side=side)
+            itself = (listed["id"] == explanation.query_ids[position]) & (explanation.positions[position] >= 0)
             frame = pd.DataFrame(
                 {
-                    "id": listed["id"].astype(str),
+                    "id": [
+                        f"{one} (itself)" if same else str(one) for one, same in zip(listed["id"], itself, strict=True)
+                    ],
                     "cluster": listed["cluster"],
-                    "if removed, margin": [
+                    "if removed, change of margin": [
                         f"{change:+.4f} ({percent:+.1f} %)"
                         for change, percent in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
                     ],
@@ -67,13 +70,19 @@ def answer(explanation: Explanation, top: int) -> None:
             table(frame, title)
         pullers = explanation.top(top, query=position, side="pulled in")
         line(
-            f"The {len(pullers)} pullers together: margin {pullers['if_removed'].sum():+.3f} "
+            f"Without these {len(pullers)} pullers together the margin would change by {pullers['if_removed'].sum():+.3f} "
             f"({pullers['if_removed_percent'].sum():+.0f} %), predicted."
         )
     line(
-        f"Agreement of the explained score with the labels: {explanation.agreement:.1%}. Method: {explanation.method}."
+        f"The margin agrees with the clustering for {explanation.agreement:.1%} of the training examples. Method: "
+        f"{explanation.method}, the exact derivative through training."
     )
-    line(f"Checked? {explanation.checked}.")
+    line(f"This answer is {explanation.checked}.")
+
+
+def which_run(folder: Path) -> None:
+    """Say which run answers when the user named none."""
+    Console(stderr=True, soft_wrap=True).print(Text(f"Run: {folder} (the newest; --run names another)"))
 
 
 def next_steps(explanation: Explanation, sample: list[str], folder: Path, *, given: bool) -> None:
@@ -101,12 +110,12 @@ def _agreement(result: Check) -> pd.DataFrame:
         {
             "removed": [f"{kind} x{n}" for kind, n in zip(rows["kind"], rows["n"], strict=True)],
             "clusters": rows["assignments"],
-            "rank": [
-                f"{mean:.3f} [{low:.2f}, {high:.2f}]"
+            "rank correlation": [
+                f"{mean:.3f} [{low:.3f}, {high:.3f}]"
                 for mean, low, high in zip(rows["spearman"], rows["low"], rows["high"], strict=True)
             ],
-            "slope": rows["slope"],
-            "baseline": rows["same_cluster"],
+            "retrained / predicted": rows["slope"],
+            "same-cluster baseline": rows["same_cluster"],
         }
     )
 

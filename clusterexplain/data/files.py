@@ -38,10 +38,24 @@ def read_table(path: Path) -> Dataset:
     try:
         if path.suffix == ".npy":
             return Dataset.of(np.load(path, allow_pickle=False))
-        return Dataset.of(pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path))
+        if path.suffix == ".parquet":
+            return Dataset.of(pd.read_parquet(path))
+        frame = pd.read_csv(path)
+        _refuse_missing_header(frame, path)
+        return Dataset.of(frame)
     except InvalidDataError:
         raise
     except (ValueError, OSError, EOFError) as error:
         raise InvalidDataError(
             f"{path} cannot be read as a table ({error}). Expected one header line and numbers."
         ) from error
+
+
+def _refuse_missing_header(frame: pd.DataFrame, path: Path) -> None:
+    names = pd.to_numeric(pd.Series([str(name) for name in frame.columns]), errors="coerce")
+    counted = [str(number) for number in range(len(names))]
+    if len(names) and names.notna().all() and [str(name) for name in frame.columns] != counted:
+        raise InvalidDataError(
+            f"The first line of {path} holds numbers ({frame.columns[0]}, ...), so a row would be lost as column names. "
+            f"Expected one header line with names; add it."
+        )

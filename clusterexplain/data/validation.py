@@ -168,6 +168,6 @@ def _refuse_non_finite(matrix: np.ndarray, what: str) -> None:
         kind = "NaN" if np.isnan(matrix).any() else "infinity"
         shown = ", ".join(str(row) for row in rows[:5]) + (" ..." if len(rows) > 5 else "")
         raise InvalidDataError(
-            f"{what} contains {kind} (NaN or infinite values, inf) in {len(rows)} row(s): {shown}. Expected finite numbers; "
+            f"{what} contains {kind} in {len(rows)} row(s): {shown}. Expected finite numbers; "
             f"drop these rows or fill them in first (sklearn.impute.SimpleImputer)."
         )

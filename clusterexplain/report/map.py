@@ -14,6 +14,11 @@ MAX_DOTS = 5000
 COLOURS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#882255", "#44aa99", "#ddaa33",
 )  # fmt: skip
+CAPTION = (
+    "A two-dimensional view (UMAP, or PCA below 10 rows), to look at only: the explanation comes from the embedding, not from "
+    "this map, and what lies close here need not lie close there. Red star: the sample. Blue rings pulled it in, orange dashed "
+    "rings pushed it away; a larger ring is a larger influence. Numbers name the clusters."
+)
 
 
 def map_svg(explanation: Explanation, coordinates: np.ndarray, *, query: int, top: int) -> str:
@@ -43,13 +48,33 @@ def map_svg(explanation: Explanation, coordinates: np.ndarray, *, query: int, to
         for i in shown
     )
     note = "" if len(shown) == len(place) else f" {len(shown)} of {len(place)} examples drawn."
+    where = (
+        "" if explanation.positions[query] >= 0 else " The sample was not trained on, so it has no place on the map."
+    )
     label = f"Map of the training examples; sample {explanation.query_ids[query]} and its pullers and pushers.{note}"
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(label, quote=True)}">'
-        f'<g opacity="0.45">{dots}</g>{_rings(explanation, place, query, top)}{_star(explanation, place, query)}</svg>'
-        f'<p class="note">A two-dimensional view (UMAP, or PCA below 10 rows), to look at only: the explanation comes from the '
-        f"embedding, not from this map. Blue rings pulled the sample in, orange dashed rings pushed it away; a larger ring is "
-        f"a larger influence.{note}</p>"
+        f'<g opacity="0.6">{dots}</g>{_rings(explanation, place, query, top)}{_star(explanation, place, query)}'
+        f'{_numbers(explanation, place)}</svg>{_legend(explanation, query)}<p class="note">{CAPTION}{where}{note}</p>'
+    )
+
+
+def _numbers(explanation: Explanation, place: np.ndarray) -> str:
+    """Write each cluster's number at the middle of its members."""
+    labels = np.unique(explanation.train_labels[explanation.train_labels >= 0])
+    middles = [np.median(place[explanation.train_labels == label], axis=0) for label in labels]
+    return "".join(
+        f'<text x="{x:.1f}" y="{y:.1f}" class="number">{label}</text>'
+        for label, (x, y) in zip(labels, middles, strict=True)
+    )
+
+
+def _legend(explanation: Explanation, query: int) -> str:
+    own, rival = int(explanation.labels[query]), int(explanation.rivals[query])
+    dot = '<svg viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="5" fill="{}"/></svg>'
+    return (
+        f'<p class="legend"><span>{dot.format(_colour(own))} cluster {own}, its own</span>'
+        f"<span>{dot.format(_colour(rival))} cluster {rival}, the rival</span></p>"
     )
 
 

@@ -76,17 +76,21 @@ def _section(explanation: Explanation, data: Dataset, coordinates: np.ndarray, q
 
 def _list(explanation: Explanation, data: Dataset, query: int, top: int, side: str) -> str:
     listed = explanation.top(top, query=query, side=side)
+
+    def itself(one: object) -> str:
+        return " (itself)" if explanation.positions[query] >= 0 and one == explanation.query_ids[query] else ""
+
     where = {str(one): i for i, one in enumerate(explanation.train_ids)}
     rows = "".join(
-        f"<tr><td>{row_html(data, data.X[where[str(row.id)]], explanation.queries[query])}</td>"
-        f"<td>{html.escape(str(row.id))}</td><td>{row.cluster}</td>"
+        f'<tr><td class="row">{row_html(data, data.X[where[str(row.id)]], explanation.queries[query])}</td>'
+        f"<td>{html.escape(str(row.id))}{itself(row.id)}</td><td>{row.cluster}</td>"
         f"<td>{row.if_removed:+.4f} ({row.if_removed_percent:+.1f} %)</td></tr>"
         for row in listed.itertuples()
     )
     heading = "Pulled it in" if side == "pulled in" else "Pushed it away"
     return (
         f"<table><caption>{heading}</caption><thead><tr><th>example</th><th>id</th><th>cluster</th>"
-        f"<th>if removed, margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"<th>if removed, change of margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
     )
 
 

@@ -80,22 +80,44 @@ class Check:
     def verdict(self) -> str:
         """The result as a plain sentence."""
         n = self.table["retraining"].nunique()
-        word = {"supported": "supported", "not supported": "NOT supported", "untested": "untested"}[self.status]
-        gone = f"; in {self.dissolved:.1%} of the cases a cluster of the pair dissolved" if self.dissolved else ""
-        return (
-            f"{word} by {n} retrainings. Predicted and retrained changes of the margin rank alike, where 1 is perfect: random "
-            f"single removals {self._words('single', 'frozen')} with the clusters' members frozen and "
-            f"{self._words('single', 'reclustered')} re-clustered; random groups {self._words('group', 'frozen')} and "
-            f"{self._words('group', 'reclustered')}; knowing only the cluster of the removed example would give "
-            f"{self._words('single', 'reclustered', baseline=True)}{gone}"
+        opening = {
+            "supported": f"supported by {n} retrainings",
+            "not supported": f"NOT supported by {n} retrainings",
+            "untested": f"untested, {n} retrainings hold too few removals of single examples",
+        }[self.status]
+        single, group = (
+            f"{self._words(kind, 'frozen')} with the clusters' members frozen, {self._words(kind, 'reclustered')} re-clustered"
+            for kind in ("single", "group")
         )
+        return (
+            f"{opening}. Rank correlation of predicted and retrained changes of the margin (1 is perfect): random single "
+            f"removals {single}, where knowing only the cluster of the removed example gives "
+            f"{self._words('single', 'reclustered', baseline=True)}; random groups {group}. Sizes, retrained over predicted: "
+            f"single removals {self._size('single')}, groups {self._size('group')}{self._caveats()}"
+        )
+
+    def _caveats(self) -> str:
+        turns = self._wrong_side()
+        sides = f". Without their top pullers, {turns} of {len(self.explanation)} samples end on another side of the boundary "
+        gone = f". In {self.dissolved:.1%} of the cases a cluster of the pair dissolved"
+        return (sides + "than predicted" if turns else "") + (gone if self.dissolved else "")
+
+    def _size(self, kind: str) -> str:
+        slopes = [self.figure(kind, assignments, "slope") for assignments in ASSIGNMENTS]
+        return "not tried" if np.isnan(slopes).any() else f"{slopes[0]:.2f} frozen and {slopes[1]:.2f} re-clustered"
+
+    def _wrong_side(self) -> int:
+        """Count the samples whose margin without their top pullers has another sign than predicted."""
+        rows = self.table[self.table["kind"] == "top pullers"]
+        margins = self.explanation.scores[rows["position"].to_numpy(dtype=int)]
+        return int((np.sign(margins + rows["predicted"]) != np.sign(margins + rows["reclustered"])).sum())
 
     def _words(self, kind: str, assignments: str, *, baseline: bool = False) -> str:
         if baseline:
             value = self.figure(kind, assignments, "same_cluster")
             return "nothing" if np.isnan(value) else f"{value:.2f}"
         mean, low, high = (self.figure(kind, assignments, name) for name in ("spearman", "low", "high"))
-        return "not tried" if np.isnan(mean) else f"{mean:.3f} [{low:.2f}, {high:.2f}]"
+        return "not tried" if np.isnan(mean) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
 
     def to_dict(self) -> dict[str, Any]:
         """Return sentence, figures and retrainings as plain data."""

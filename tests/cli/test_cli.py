@@ -37,7 +37,7 @@ def test_why_answers_in_words(
 ) -> None:
     assert _call(monkeypatch, "why", "--sample", "11") == 0
     out = capsys.readouterr().out
-    assert re.search(r"Sample 11 is in cluster \d \(\d+ members\); rival: cluster \d\. Margin", out)
+    assert re.search(r"Sample 11 is in cluster \d \(\d+ members\); rival: cluster \d\. Its margin", out)
     for words in (
         "PULLED IT IN",
         "PUSHED IT AWAY",
@@ -86,7 +86,7 @@ def test_verify_keeps_its_check_and_speaks_by_exit_code(
     assert runs.read_check(folder) is not None
     _call(monkeypatch, "why", "--sample", "11")
     out = capsys.readouterr().out
-    assert "Checked? checked: supported by" in out
+    assert "This answer is checked: supported by" in out
     assert "Next: clusterexplain report --sample 11" in out
     assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "0", "--groups", "6", "--json") == 4
     assert json.loads(capsys.readouterr().out)["status"] == "untested"

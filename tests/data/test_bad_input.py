@@ -27,8 +27,8 @@ def _with(value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (_with(np.nan), r"contains NaN .* in 1 row\(s\): 3\. Expected finite numbers; drop these rows or fill"),
-        (_with(np.inf), r"contains infinity .* in 1 row\(s\): 3\. Expected finite numbers"),
+        (_with(np.nan), r"contains NaN in 1 row\(s\): 3\. Expected finite numbers; drop these rows or fill"),
+        (_with(np.inf), r"contains infinity in 1 row\(s\): 3\. Expected finite numbers"),
         (GOOD[0], r"Expected 2D array, got 1D array.*shape \(3,\).*Reshape your data"),
         (GOOD[None], r"Expected 2D array, got 3D array.*reshape\(len\(array\), -1\) for images"),
         (GOOD[:0], r"0 sample\(s\) .* while a minimum of 1 is required: X has no rows"),
@@ -123,6 +123,9 @@ def test_named_data_sets_and_files(tmp_path: Path) -> None:
         read_table(tmp_path / "rows.xls")
     pd.DataFrame(GOOD).to_csv(tmp_path / "rows.csv", index=False)
     np.testing.assert_allclose(read_table(tmp_path / "rows.csv").X, GOOD)
+    pd.DataFrame(GOOD).to_csv(tmp_path / "bare.csv", index=False, header=False)
+    with pytest.raises(InvalidDataError, match=r"first line of .* holds numbers .*a row would be lost.*add it"):
+        read_table(tmp_path / "bare.csv")
     np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(InvalidDataError, match=r"cannot be read as a table"):
         read_table(tmp_path / "objects.npy")
