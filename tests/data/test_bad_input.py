@@ -126,6 +126,6 @@ def test_named_data_sets_and_files(tmp_path: Path) -> None:
     pd.DataFrame(GOOD).to_csv(tmp_path / "bare.csv", index=False, header=False)
     with pytest.raises(InvalidDataError, match=r"first line of .* holds numbers .*a row would be lost.*add it"):
         read_table(tmp_path / "bare.csv")
-    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    np.save(tmp_path / "objects.npy", np.array([{}]))
     with pytest.raises(InvalidDataError, match=r"cannot be read as a table"):
         read_table(tmp_path / "objects.npy")
