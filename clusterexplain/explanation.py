@@ -248,8 +248,9 @@ class Explanation:
         Returns
         -------
         DataFrame
-            One row for each (query, group): n, influence (sum), if_removed (predicted change of the margin if the whole
-            group is removed), share (of the summed absolute influence of all groups).
+            One row for each (query, group): n, influence (sum; positive pulled in), if_removed (predicted change of the
+            margin if the whole group is removed), share (size of this group's sum among the sizes of all groups' sums,
+            without sign). A group can pull in on the whole although its strongest members push away.
         """
         names = self._groups(group)
         codes, uniques = pd.factorize(

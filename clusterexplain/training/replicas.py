@@ -10,8 +10,8 @@ from torch import Tensor
 from clusterexplain.parallel import map_jobs, progress
 from clusterexplain.training.recipe import Recipe
 
-CHUNK_BYTES = 2e6
-"""Bytes that the optimizer states of a chunk may take: a chunk that stays in the cache runs fastest."""
+CHUNK_BYTES = 4e6
+"""Bytes that the optimizer states of a chunk may take: larger chunks leave the cache, smaller ones wait for Python."""
 
 
 def replica_chunk(recipe: Recipe, n_replicas: int) -> int:
