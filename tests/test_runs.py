@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -24,15 +25,20 @@ def saved(small: ClusterExplainer, tmp_path: Path) -> Path:
     return small.save(tmp_path / "run")
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond 2,000 bytes: the closest to a full disk that needs no disk."""
+    """No file may grow beyond 2,000 bytes: the closest to a full disk that needs no disk.
+
+    Not a fixture: pytest reports a test before it tears fixtures down, and its own output must not meet the limit.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_round_trip_gives_the_same_bytes(small: ClusterExplainer, saved: Path, blobs: np.ndarray) -> None:
@@ -138,9 +144,12 @@ def test_nothing_is_unpickled(saved: Path) -> None:
     assert {file.suffix for file in saved.iterdir()} <= {".json", ".npz", ".safetensors", ".parquet"}
 
 
-def test_a_full_disk_leaves_nothing_behind(small: ClusterExplainer, tmp_path: Path, full_disk: None) -> None:
-    with pytest.raises(
-        RunWriteError, match=r"could not be written .*Nothing half-written was left behind\. Free some space"
+def test_a_full_disk_leaves_nothing_behind(small: ClusterExplainer, tmp_path: Path) -> None:
+    with (
+        full_disk(),
+        pytest.raises(
+            RunWriteError, match=r"could not be written .*Nothing half-written was left behind\. Free some space"
+        ),
     ):
         small.save(tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
