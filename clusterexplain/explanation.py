@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from clusterexplain.exceptions import InvalidParameterError, UnknownSampleError
+from clusterexplain.exceptions import InvalidParameterError
 
 
 class Fitted(Protocol):
@@ -426,15 +426,6 @@ class Explanation:
                 f"group has shape {names.shape}, expected ({len(self.train_ids)},): one name for each training example."
             )
         return names
-
-    def position(self, query_id: Any) -> int:
-        """Return the position of a query id."""
-        found = np.flatnonzero(self.query_ids.astype(str) == str(query_id))
-        if not len(found):
-            raise UnknownSampleError(
-                f"Sample {query_id!r} is not explained here. Expected one of {', '.join(map(str, self.query_ids[:5]))}."
-            )
-        return int(found[0])
 
 
 def _plain(value: Any) -> Any:

@@ -31,8 +31,6 @@ class KMeansClusterer:
     seed: int
     n_init: int = 10
 
-    name = "kmeans"
-
     def fit(self, embedding: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Cluster from scratch.
 
