@@ -15,15 +15,28 @@ if TYPE_CHECKING:
     from clusterexplain.data import Dataset, list_datasets, load_dataset
     from clusterexplain.explainer import ClusterExplainer
     from clusterexplain.explanation import Explanation
+    from clusterexplain.models import EmbeddingTask, check_task
     from clusterexplain.verification import Check
 
-__all__ = ["Check", "ClusterExplainer", "Dataset", "Explanation", "__version__", "list_datasets", "load_dataset"]
+__all__ = [
+    "Check",
+    "ClusterExplainer",
+    "Dataset",
+    "EmbeddingTask",
+    "Explanation",
+    "__version__",
+    "check_task",
+    "list_datasets",
+    "load_dataset",
+]
 
 _HOME = {
     "Check": "clusterexplain.verification",
     "ClusterExplainer": "clusterexplain.explainer",
     "Dataset": "clusterexplain.data",
+    "EmbeddingTask": "clusterexplain.models",
     "Explanation": "clusterexplain.explanation",
+    "check_task": "clusterexplain.models",
     "list_datasets": "clusterexplain.data",
     "load_dataset": "clusterexplain.data",
 }

@@ -6,6 +6,7 @@ The tree (the class on the right is what callers may already catch)::
     +-- InvalidDataError            ValueError    the data cannot be explained as they are
     |   +-- NotNumericError         TypeError     ... because some values are no numbers
     +-- InvalidParameterError       ValueError    a parameter is out of its allowed set or range
+    |   +-- InvalidTaskError        TypeError     a network of the user's own breaks the contract of a task
     +-- UnknownSampleError          IndexError    no sample has this id
     +-- TrainingDivergedError       ArithmeticError  the loss or the parameters became non-finite
     +-- MemoryBudgetError           MemoryError   the recorded run cannot fit the budget
@@ -39,6 +40,10 @@ class NotNumericError(InvalidDataError, TypeError):
 
 class InvalidParameterError(ClusterExplainError, ValueError):
     """A parameter is outside its allowed set or range."""
+
+
+class InvalidTaskError(InvalidParameterError, TypeError):
+    """A network of the user's own breaks the contract of a task."""
 
 
 class UnknownSampleError(ClusterExplainError, IndexError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,15 @@ from clusterexplain.exceptions import FewerClustersWarning, InvalidDataError, In
 from clusterexplain.explanation import Explanation
 from clusterexplain.influence import Unrolled
 from clusterexplain.membership import membership_probabilities, runner_up
+from clusterexplain.models import EmbeddingTask
 from clusterexplain.pipeline import Parts, Pipeline, Question
 from clusterexplain.queries import Queries, resolve
+from clusterexplain.training import Recipe
+from clusterexplain.training.further import FurtherTraining
 from clusterexplain.training.recorded import RecordedRun, train
 
 if TYPE_CHECKING:
-    from clusterexplain.verification import Check
+    from clusterexplain.verification import Check, Smoothness
 
 
 class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):
@@ -38,28 +42,40 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
     Parameters
     ----------
-    model : {"autoencoder"}, default="autoencoder"
-        What is trained.
+    model : {"autoencoder", "conv_autoencoder", "vae", "contrastive", "dec"} or EmbeddingTask, default="autoencoder"
+        What is trained: a model by name, or a task of your own (:meth:`EmbeddingTask.from_module`).
     clusterer : {"kmeans"}, default="kmeans"
         What clusters the embedding.
     n_clusters : int, default=8
         Number of clusters.
     latent_dim : int, default=10
         Dimension of the embedding.
-    hidden : tuple of int, default=(64,)
-        Widths of the encoder's hidden layers; the decoder mirrors them.
+    hidden : tuple of int or None, default=None
+        Widths of the encoder's hidden layers, or channels of its convolutions; a decoder mirrors them. None is the
+        model's default: (64,), or (16, 32) channels.
     activation : {"gelu", "tanh", "softplus", "silu", "relu"}, default="gelu"
         All but "relu" are smooth.
-    n_steps : int, default=1400
-        Optimizer steps.
+    n_steps : int or None, default=None
+        Optimizer steps; None is 1400, or 600 for a contrastive model.
     batch_size : int, default=64
         Nominal batch size.
-    learning_rate : float, default=0.003
-        Peak of warm-up and decay.
+    learning_rate : float or None, default=None
+        Peak of warm-up and decay; None is 0.003, or 0.001 for a contrastive model.
     weight_decay : float, default=0.01
         Decoupled weight decay.
     adam_eps : float, default=1e-4
         Epsilon inside Adam's square root; a tiny one makes derivatives less faithful.
+    optimizer : {"adamw", "adam", "sgd"}, default="adamw"
+        Update rule. "adam" adds the decay to the gradient, as "sgd" (with momentum) does.
+    optimizer_options : dict, optional
+        schedule ("cosine", "linear", "constant"), warmup (share of the steps), betas, momentum.
+    model_options : dict, optional
+        Options of a named model: beta ("vae"); temperature, augmentation, encoder, projector_dim, embedding
+        ("contrastive"); pretrain, update_every, rate ("dec").
+    further_steps, further_rate : int and float, optional
+        Length and peak learning rate of further training (``fit(X, train=False)``); chosen from the run by default.
+    measure_smoothness : bool, default=False
+        Retrain with single examples at 95 % weight and keep the agreement as ``smoothness_``.
     scaling : {"global", "standard", None}, default="global"
         Scaling of the columns, measured once and frozen in refits. "global" keeps relative variances.
     dtype : {"float32", "float64"}, default="float32"
@@ -83,7 +99,11 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Weighted means of the members; n_found is n_clusters unless a warning said otherwise. NaN for a cluster that a
         refit left empty.
     loss_ : float
-        Final weighted training loss over all examples.
+        Final weighted training loss of the last stage over all examples, in one batch.
+    further_ : FurtherTraining
+        Steps, rate and drift of further training; only after ``fit(X, train=False)``.
+    smoothness_ : Smoothness
+        Only with ``measure_smoothness=True``.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of str
@@ -102,22 +122,31 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     embedding_: np.ndarray
     cluster_centers_: np.ndarray
     loss_: float
+    further_: FurtherTraining
+    smoothness_: Smoothness
     _map: np.ndarray | None
+    _further: FurtherTraining | None
 
     def __init__(
         self,
-        model: str = "autoencoder",
+        model: str | EmbeddingTask = "autoencoder",
         clusterer: str = "kmeans",
         *,
         n_clusters: int = 8,
         latent_dim: int = 10,
-        hidden: tuple[int, ...] = (64,),
+        hidden: tuple[int, ...] | None = None,
         activation: str = "gelu",
-        n_steps: int = 1400,
+        n_steps: int | None = None,
         batch_size: int = 64,
-        learning_rate: float = 3e-3,
+        learning_rate: float | None = None,
         weight_decay: float = 1e-2,
         adam_eps: float = 1e-4,
+        optimizer: str = "adamw",
+        optimizer_options: dict[str, Any] | None = None,
+        model_options: dict[str, Any] | None = None,
+        further_steps: int | None = None,
+        further_rate: float | None = None,
+        measure_smoothness: bool = False,
         scaling: str | None = "global",
         dtype: str = "float32",
         max_memory: float = 2e9,
@@ -136,6 +165,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.adam_eps = adam_eps
+        self.optimizer = optimizer
+        self.optimizer_options = optimizer_options
+        self.model_options = model_options
+        self.further_steps = further_steps
+        self.further_rate = further_rate
+        self.measure_smoothness = measure_smoothness
         self.scaling = scaling
         self.dtype = dtype
         self.max_memory = max_memory
@@ -143,7 +178,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> ClusterExplainer:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, train: bool = True) -> ClusterExplainer:
         """Train, cluster and record.
 
         Parameters
@@ -154,6 +189,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Ignored.
         sample_weight : array-like of shape (n_samples,), optional
             Data weights: 1 keeps an example as it is, 0 removes it.
+        train : bool, default=True
+            False keeps the weights of a task of your own as they are. Its training cannot be replayed, so the method
+            ``further`` continues from them for some recorded steps, and explanations say what an example does to that.
 
         Returns
         -------
@@ -162,6 +200,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
         Raises
         ------
+        InvalidTaskError
+            If a task of your own breaks its contract; the message says how to mend it.
         InvalidDataError
             If X cannot be clustered; the message says why.
         InvalidParameterError
@@ -179,11 +219,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_variation(data.X[present])
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         scaling = Scaling.measure(data.X[present], self.scaling)
-        recipe = settings.recipe(self, scaling.to_tensor(data.X, self.dtype), seed)
-        for reason in settings.smoothness_reasons(self, recipe):
-            warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=2)
+        recipe, further = self._recipe(data, scaling, seed, torch.from_numpy(weights), train=train)
         run = self._train(recipe, torch.from_numpy(weights).to(recipe.dtype))
-        pipeline = Pipeline.cluster(run, KMeansClusterer(self.n_clusters, seed=seed))
+        clusterer = KMeansClusterer(self.n_clusters, seed=seed)
+        pipeline = Pipeline.cluster(run, clusterer, arrived=further is not None)
         if pipeline.clusterer.n_clusters < self.n_clusters:
             warnings.warn(
                 f"Only {pipeline.clusterer.n_clusters} clusters were found for n_clusters={self.n_clusters}: there are fewer "
@@ -192,7 +231,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 stacklevel=2,
             )
         validate_data(self, X if isinstance(X, pd.DataFrame) else data.X, skip_check_array=True)
-        return self._finish(pipeline, data, seed, scaling)
+        self._finish(pipeline, data, seed, scaling, further)
+        if self.measure_smoothness:
+            self._measure_smoothness()
+        return self
 
     def refit(self, sample_weight: Any) -> ClusterExplainer:
         """Repeat the recipe with the same randomness at other data weights, clusters matched to this fit.
@@ -217,7 +259,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name))
         pipeline = dataclasses.replace(self._pipeline, run=run, labels=labels)
-        return other._finish(pipeline, self._data, self._seed, self._scaling)
+        return other._finish(pipeline, self._data, self._seed, self._scaling, self._further)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the nearest cluster of each row, shape (n_samples,)."""
@@ -244,8 +286,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Ids of training examples, positions by slice or mask, or new rows (which get the nearest cluster).
         against : "runner-up" or int, default="runner-up"
             The rival cluster of the margin.
-        method : {"auto", "unrolled"}, default="auto"
-            The influence method; "auto" is the exact derivative through training.
+        method : {"auto", "unrolled", "further"}, default="auto"
+            The influence method: "unrolled" is the exact derivative through the training, "further" that of further training
+            from the weights of a model that arrived trained; "auto" is the one that the fit recorded.
 
         Returns
         -------
@@ -257,11 +300,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         UnknownSampleError
             If an id does not exist.
         InvalidParameterError
-            If there is no rival cluster or the method is unknown.
+            If there is no rival cluster, the method is unknown, or the fit did not record what it needs.
         """
         check_is_fitted(self)
-        if method not in ("auto", "unrolled"):
-            raise InvalidParameterError(f"method={method!r} is unknown. Expected 'auto' or 'unrolled'.")
+        self._check_method(method)
         if isinstance(queries, (pd.DataFrame, Dataset)):
             self._inputs(queries)  # refuses other columns than those of the fit
         asked = resolve(queries, self._data)
@@ -315,7 +357,13 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return save(self, path, overwrite=overwrite)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], data: Any = None) -> ClusterExplainer:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        data: Any = None,
+        *,
+        model: EmbeddingTask | Callable[[Dataset], EmbeddingTask] | None = None,
+    ) -> ClusterExplainer:
         """Open a fitted run; nothing in it is executed.
 
         Parameters
@@ -324,6 +372,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             A run directory.
         data : Dataset, DataFrame or array-like, optional
             The training data, to be checked against the run's fingerprint; those stored in the run otherwise.
+        model : EmbeddingTask or callable, optional
+            The task of a run that was made with a network of your own, or a function of the data set that makes it: a run
+            holds weights, never code.
 
         Returns
         -------
@@ -332,7 +383,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         from clusterexplain.persistence import load
 
-        return load(cls, path, data)
+        return load(cls, path, data, model)
 
     def evaluate_question(self, explanation: Explanation, assignments: str) -> np.ndarray:
         """Return the explained scores under this fit; use :meth:`Explanation.evaluate`."""
@@ -379,19 +430,63 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def _n_features_out(self) -> int:
         return int(self.embedding_.shape[1])
 
-    def _train(self, recipe: Any, weights: Tensor) -> RecordedRun:
+    def _recipe(
+        self, data: Dataset, scaling: Scaling, seed: int, weights: Tensor, *, train: bool
+    ) -> tuple[Recipe, FurtherTraining | None]:
+        """Return the recipe of a training, or of further training from the weights of the user's own task."""
+        if not train and not isinstance(self.model, EmbeddingTask):
+            raise InvalidParameterError(
+                f"train=False keeps the weights of a network that arrives trained, but model={self.model!r} is built here and "
+                f"has none. Expected model=EmbeddingTask.from_module(your_network, ...), or train=True."
+            )
+        inputs = scaling.to_tensor(data.X, self.dtype)
+        task, weights = settings.task_of(self, data, inputs, scaling), weights.to(inputs.dtype)
+        if not train:
+            return settings.further_recipe(self, task, inputs, seed, weights)
+        recipe = settings.recipe(self, task, inputs, seed)
+        for reason in settings.smoothness_reasons(self, recipe):
+            warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=3)
+        return recipe.settled(weights), None
+
+    def _measure_smoothness(self) -> None:
+        from clusterexplain.verification import measure_smoothness
+
+        self.smoothness_ = measure_smoothness(self)
+
+    def _check_method(self, method: str) -> None:
+        recorded = Unrolled.name if self._further is None else "further"
+        if method not in ("auto", Unrolled.name, "further"):
+            raise InvalidParameterError(
+                f"method={method!r} is unknown. Expected 'auto', '{Unrolled.name}' or 'further'."
+            )
+        if method == Unrolled.name != recorded:
+            raise InvalidParameterError(
+                "method='unrolled' differentiates the training that made the model, but this model arrived trained "
+                "(fit(X, train=False)) and its training was not recorded. Use method='further', which differentiates further "
+                "training from its weights, or fit(X) to train here."
+            )
+        if method == "further" != recorded:
+            raise InvalidParameterError(
+                "method='further' is for a model that arrives trained. This one was trained here and its training is recorded: "
+                "use method='unrolled', or fit(X, train=False) with a task that has the weights."
+            )
+
+    def _train(self, recipe: Recipe, weights: Tensor) -> RecordedRun:
         spacing = settings.spacing(self, recipe)
         return train(recipe, weights, spacing=spacing, show_progress=self.verbose)
 
-    def _finish(self, pipeline: Pipeline, data: Dataset, seed: int, scaling: Scaling) -> ClusterExplainer:
+    def _finish(
+        self, pipeline: Pipeline, data: Dataset, seed: int, scaling: Scaling, further: FurtherTraining | None
+    ) -> ClusterExplainer:
         """Take over a fitted pipeline; nothing is assigned before everything has been computed."""
-        recipe, run = pipeline.run.recipe, pipeline.run
-        loss = float(recipe.task.loss(run.params, recipe.inputs, run.weights))
+        loss, key = pipeline.loss(), settings.fit_key(self, data, seed, pipeline.run.recipe)
         embedding, centers = pipeline.embedding.numpy().copy(), pipeline.state.centers.numpy().copy()
         self._pipeline, self._data, self._seed, self._scaling, self._map = pipeline, data, seed, scaling, None
-        self._fit_key = settings.fit_key(self, data, seed)
+        self._fit_key, self._further = key, further
         self.labels_, self.embedding_, self.cluster_centers_ = pipeline.labels.numpy().copy(), embedding, centers
         self.loss_ = loss
+        if further is not None:
+            self.further_ = further
         return self
 
     def _refuse_foreign(self, explanation: Explanation) -> None:
@@ -453,7 +548,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             rank=standing.rank,
             agreement=standing.agreement,
             queries=asked.rows,
-            method=Unrolled.name,
+            method=Unrolled.name if self._further is None else "further",
+            method_note="" if self._further is None else f"with or without an example in {self._further}",
             source=self,
             metadata=self._data.metadata,
         )

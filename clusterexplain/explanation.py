@@ -79,6 +79,8 @@ class Explanation:
         The queried rows, as the user gave them.
     method : str
         The influence method.
+    method_note : str, default=""
+        What the method's answer is about beyond its name: length and rate of further training.
     fit_key : str
         Names data, seed and recipe of the fit; a refit has the same.
     metadata : DataFrame or None
@@ -109,6 +111,7 @@ class Explanation:
     source: Fitted
     metadata: pd.DataFrame | None = None
     check: CheckSummary | None = None
+    method_note: str = ""
 
     @property
     def influence(self) -> np.ndarray:
@@ -310,6 +313,7 @@ class Explanation:
             check = {"sentence": self.check.sentence, **known}
         return {
             "method": self.method,
+            "method_note": self.method_note,
             "sign": "influence > 0 pulled the sample in; if_removed is the predicted change of the margin",
             "agreement": self.agreement,
             "checked": check,
@@ -365,6 +369,13 @@ class Explanation:
         )
 
     @property
+    def method_words(self) -> str:
+        """The method and what its answer is about, in words."""
+        if self.method == "unrolled":
+            return "unrolled, the exact derivative through the recorded training"
+        return f"{self.method}, the exact derivative of training on {self.method_note}"
+
+    @property
     def checked(self) -> str:
         """Whether a retraining check covers this explanation, in words."""
         return "not checked; verify does it" if self.check is None else f"checked: {self.check.sentence}"
@@ -377,7 +388,7 @@ class Explanation:
             blocks.append(f"{self.headline(position)}\n{table.to_string(index=False, float_format='{:+.4f}'.format)}")
         if len(self) > 3:
             blocks.append(f"... and {len(self) - 3} more queries")
-        blocks.append(f"Method {self.method}; {self.checked}.")
+        blocks.append(f"Method {self.method_words}; {self.checked}.")
         return "\n\n".join(blocks)
 
     def _repr_html_(self) -> str:
@@ -385,7 +396,7 @@ class Explanation:
         for position in range(min(len(self), 3)):
             table = self.top(5, query=position)[["side", "id", "cluster", "if_removed", "if_removed_percent"]]
             blocks.append(f"<p>{html.escape(self.headline(position))}</p>{table.to_html(index=False)}")
-        return "".join(blocks) + f"<p>Method {html.escape(self.method)}; {html.escape(self.checked)}.</p>"
+        return "".join(blocks) + f"<p>Method {html.escape(self.method_words)}; {html.escape(self.checked)}.</p>"
 
     def _rows(self, query: int, picked: Any, side: str) -> pd.DataFrame:
         picked = np.asarray(picked, dtype=np.intp)

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import platform
 import warnings
+from collections.abc import Callable
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,23 @@ from clusterexplain._version import __version__
 from clusterexplain.clustering import KMeansClusterer
 from clusterexplain.data import Dataset, list_datasets, load_dataset
 from clusterexplain.data.scaling import Scaling
-from clusterexplain.exceptions import ClusterExplainError, ReproductionWarning, RunDamagedError
+from clusterexplain.exceptions import (
+    ClusterExplainError,
+    InvalidParameterError,
+    ReproductionWarning,
+    RunDamagedError,
+    RunMismatchError,
+)
+from clusterexplain.models import EmbeddingTask
 from clusterexplain.pipeline import Pipeline
+from clusterexplain.training import Recipe
+from clusterexplain.training.further import FurtherTraining
 from clusterexplain.training.recorded import RecordedRun, thin_out
+from clusterexplain.verification import Smoothness
 
 LARGEST_REPLAY_ERROR = 1e-3
+
+Model = EmbeddingTask | Callable[[Dataset], EmbeddingTask] | None
 
 
 def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
@@ -30,8 +43,11 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
     run, data = explainer._pipeline.run, explainer._data
     thin = thin_out(run)
     tensors = {"final": run.final, "weights": run.weights, "plan": run.recipe.plan.indices.to(torch.int32)}
-    for slot in range(run.recipe.optimizer.n_slots):
-        tensors[f"checkpoints.{slot}"] = torch.stack([state[slot] for state in thin.checkpoints])
+    for slot, parts in enumerate(zip(*thin.checkpoints, strict=True)):
+        tensors[f"checkpoints.{slot}"] = torch.stack(parts)
+    for number, choice in enumerate(run.recipe.choices):
+        if choice is not None:
+            tensors[f"choices.{number}"] = choice
     arrays = {
         "labels": explainer.labels_,
         "ids": data.ids,
@@ -46,6 +62,10 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
         "program": f"clusterexplain {__version__}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "parameters": _plain_parameters(explainer),
+        "task": run.recipe.task.source,
+        "layout": [[name, list(shape)] for name, shape in run.recipe.layout.shapes],
+        "further": None if explainer._further is None else dataclasses.asdict(explainer._further),
+        "smoothness": dataclasses.asdict(explainer.smoothness_) if hasattr(explainer, "smoothness_") else None,
         "seed": explainer._seed,
         "spacing": thin.spacing,
         "n_clusters": explainer._pipeline.clusterer.n_clusters,
@@ -65,10 +85,10 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
     return folder
 
 
-def load(cls: type, path: str | os.PathLike[str], data: Any) -> Any:
+def load(cls: type, path: str | os.PathLike[str], data: Any, model: Model) -> Any:
     """Open a fitted explainer; see :meth:`ClusterExplainer.load`."""
     try:
-        return _restore(cls, runs.read_run(path), data, str(path))
+        return _restore(cls, runs.read_run(path), data, model, str(path))
     except ClusterExplainError:
         raise
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
@@ -77,27 +97,41 @@ def load(cls: type, path: str | os.PathLike[str], data: Any) -> Any:
         ) from error
 
 
-def _restore(cls: type, content: runs.RunContent, data: Any, where: str) -> Any:
+def _restore(cls: type, content: runs.RunContent, data: Any, model: Model, where: str) -> Any:
     manifest = content.manifest
-    parameters = dict(manifest["parameters"])
-    parameters["hidden"] = tuple(parameters["hidden"])
-    explainer = cls(**parameters)
     dataset = _stored_data(content) if data is None else Dataset.of(data)
     runs.check_fingerprint(manifest, dataset.fingerprint(), where=where)
+    explainer = cls(**_parameters(manifest, model, dataset, where))
     settings.check(explainer)
     seed, scaling = int(manifest["seed"]), Scaling(content.arrays["center"], content.arrays["spread"])
     explainer.n_features_in_ = dataset.X.shape[1]
     if manifest["data"]["feature_names_in"] is not None:
         explainer.feature_names_in_ = np.asarray(manifest["data"]["feature_names_in"], dtype=object)
-    recipe = settings.recipe(explainer, scaling.to_tensor(dataset.X, explainer.dtype), seed)
+    further = _as(FurtherTraining, manifest.get("further"))
+    inputs = scaling.to_tensor(dataset.X, explainer.dtype)
+    task = settings.task_of(explainer, dataset, inputs, scaling)
+    if further is None:
+        recipe = settings.recipe(explainer, task, inputs, seed)
+    else:
+        recipe = settings.further_at(explainer, task, inputs, seed, further.n_steps, further.learning_rate)
+    _check_layout(recipe, manifest.get("layout"), where)
     plan = dataclasses.replace(recipe.plan, indices=content.tensors["plan"].to(torch.int64))
-    slots = [content.tensors[f"checkpoints.{slot}"] for slot in range(recipe.optimizer.n_slots)]
-    checkpoints = list(zip(*slots, strict=True))
-    recipe = dataclasses.replace(recipe, plan=plan, initial=recipe.layout.split(checkpoints[0][0]))
+    names = sorted((name for name in content.tensors if name.startswith("checkpoints.")), key=lambda n: int(n[12:]))
+    checkpoints = list(zip(*(content.tensors[name] for name in names), strict=True))
+    stages = range(len(task.stages()))
+    recipe = dataclasses.replace(
+        recipe,
+        plan=plan,
+        initial=recipe.layout.split(checkpoints[0][0]),
+        choices=tuple(content.tensors.get(f"choices.{number}") for number in stages),
+    )
     run = RecordedRun(recipe, content.tensors["weights"], checkpoints, content.tensors["final"], manifest["spacing"])
     _check_replay(run, where)
     labels = torch.from_numpy(content.arrays["labels"].astype(np.int64))
-    explainer._finish(Pipeline(run, KMeansClusterer(manifest["n_clusters"], seed=seed), labels), dataset, seed, scaling)
+    clusterer = KMeansClusterer(manifest["n_clusters"], seed=seed)
+    explainer._finish(Pipeline(run, clusterer, labels, further is not None), dataset, seed, scaling, further)
+    if manifest.get("smoothness") is not None:
+        explainer.smoothness_ = Smoothness(**manifest["smoothness"])
     explainer._map = runs.read_map(where, len(dataset))
     return explainer
 
@@ -139,9 +173,52 @@ def _stored_data(content: runs.RunContent) -> Dataset:
     )
 
 
+def _parameters(manifest: dict[str, Any], model: Model, data: Dataset, where: str) -> dict[str, Any]:
+    """Return the stored parameters, with the task of the user's own if the run was made with one."""
+    parameters = dict(manifest["parameters"])
+    if parameters["hidden"] is not None:
+        parameters["hidden"] = tuple(parameters["hidden"])
+    if parameters["model"] is not None:
+        if model is not None:
+            raise InvalidParameterError(
+                f"The run {where} was made with model={parameters['model']!r}, which is built here. Expected no task."
+            )
+        return parameters
+    if model is None:
+        made = f" by {manifest['task']}" if manifest["task"] else ""
+        raise InvalidParameterError(
+            f"The run {where} was made with a network of your own{made}: a run holds weights, never code. Pass the task: "
+            f"ClusterExplainer.load(path, model=task), or --task package.module:factory on the command line."
+        )
+    return parameters | {"model": model if isinstance(model, EmbeddingTask) else model(data)}
+
+
+def _as(kind: type, stored: dict[str, Any] | None) -> Any:
+    return None if stored is None else kind(**stored)
+
+
+def _check_layout(recipe: Recipe, stored: list[Any] | None, where: str) -> None:
+    """Refuse a task with other parameters than those of the run."""
+    given = [[name, list(shape)] for name, shape in recipe.layout.shapes]
+    if stored is not None and given != stored:
+        words = ["; ".join(f"{name} {tuple(shape)}" for name, shape in one[:4]) for one in (stored, given)]
+        raise RunMismatchError(
+            f"The run {where} has the parameters {words[0]}, ... but the task has {words[1]}, ... Expected the task that the "
+            f"run was made with."
+        )
+
+
 def _plain_parameters(explainer: Any) -> dict[str, Any]:
     parameters = explainer.get_params(deep=False)
-    parameters["hidden"] = [int(width) for width in parameters["hidden"]]
+    if callable((parameters["model_options"] or {}).get("augmentation")):
+        raise InvalidParameterError(
+            "model_options['augmentation'] is a function, which a run cannot hold: opening one never executes code. Expected a "
+            "dict of strengths; or build a Contrastive task with it, pass model=task, and give it again to load."
+        )
+    if isinstance(parameters["model"], EmbeddingTask):
+        parameters["model"] = None
+    if parameters["hidden"] is not None:
+        parameters["hidden"] = [int(width) for width in parameters["hidden"]]
     if not isinstance(parameters["random_state"], (Integral, type(None))):
         parameters["random_state"] = None  # the seed drawn from it is stored
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}

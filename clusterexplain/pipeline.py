@@ -94,25 +94,45 @@ class Pipeline:
         How labels are found.
     labels : Tensor of shape (n_samples,), int64
         Labels of the training examples, frozen in derivatives.
+    arrived : bool, default=False
+        The model arrived trained and the run is further training from its weights. Clusters, margins and embeddings that
+        are shown are those of the model as it arrived; derivatives and retrained scores are those of the further run.
     """
 
     run: RecordedRun
     clusterer: KMeansClusterer
     labels: Tensor
+    arrived: bool = False
 
     @classmethod
-    def cluster(cls, run: RecordedRun, clusterer: KMeansClusterer) -> Pipeline:
-        """Cluster the embedding of a training from scratch."""
+    def cluster(cls, run: RecordedRun, clusterer: KMeansClusterer, *, arrived: bool = False) -> Pipeline:
+        """Cluster the embedding from scratch."""
         recipe = run.recipe
         with torch.no_grad():
-            embedding = recipe.task.embed(run.params, recipe.inputs).to(SCORE_DTYPE)
+            embedding = recipe.task.embed(recipe.initial if arrived else run.params, recipe.inputs).to(SCORE_DTYPE)
         labels = torch.from_numpy(clusterer.fit(embedding.numpy(), run.weights.to(SCORE_DTYPE).numpy()))
-        return cls(run, replace(clusterer, n_clusters=int(labels.max()) + 1), labels)
+        return cls(run, replace(clusterer, n_clusters=int(labels.max()) + 1), labels, arrived)
+
+    @property
+    def params(self) -> dict[str, Tensor]:
+        """Parameters of the model that is shown."""
+        return self.run.recipe.initial if self.arrived else self.run.params
 
     def embed(self, inputs: Tensor, params: dict[str, Tensor] | None = None) -> Tensor:
-        """Return float64 embeddings of shape (n, dim), under the fitted parameters unless others are given."""
+        """Return float64 embeddings of shape (n, dim), under the shown parameters unless others are given."""
         with torch.no_grad():
-            return self.run.recipe.task.embed(self.run.params if params is None else params, inputs).to(SCORE_DTYPE)
+            return self.run.recipe.task.embed(self.params if params is None else params, inputs).to(SCORE_DTYPE)
+
+    def loss(self) -> float:
+        """Return the weighted loss of the last stage over all training examples, in one batch."""
+        recipe = self.run.recipe
+        drawn = recipe.task.augment(recipe.inputs, torch.arange(1, recipe.n_samples + 1))
+        stage = recipe.phases[-1].stage
+        with torch.no_grad():
+            remembered = (
+                () if stage.remember is None else (stage.remember(self.params, recipe.inputs, self.run.weights),)
+            )
+            return float(stage.loss(self.params, drawn, self.run.weights, *remembered))
 
     @cached_property
     def embedding(self) -> Tensor:
@@ -121,7 +141,7 @@ class Pipeline:
 
     @cached_property
     def state(self) -> CentroidState:
-        """Clusters at the weights of the fit."""
+        """Clusters of the shown model at the weights of the fit."""
         return self._state(self.embedding, self.run.weights.to(SCORE_DTYPE), self.labels)
 
     def _state(self, embedding: Tensor, weights: Tensor, labels: Tensor) -> CentroidState:
@@ -224,15 +244,15 @@ class Pipeline:
         return Parts(encoder_rows.numpy(), cluster_rows.numpy(), (on_weights * scale).numpy())
 
     def _score_gradients(self, question: Question) -> tuple[Tensor, Tensor, Tensor]:
-        """Differentiate each score in the query's embedding, in all embeddings and in the weights."""
-        queries = self.embed(question.inputs)
+        """Differentiate each score in the query's embedding, in all embeddings and in the weights, at the end of the run."""
+        queries, embedding = (self.embed(rows, self.run.params) for rows in (question.inputs, self.run.recipe.inputs))
         weights = self.run.weights.to(SCORE_DTYPE)
 
-        def score(z: Tensor, embedding: Tensor, w: Tensor, own: Tensor, rival: Tensor) -> Tensor:
-            return log_ratio_margin(z, self._state(embedding, w, self.labels), own, rival)
+        def score(z: Tensor, members: Tensor, w: Tensor, own: Tensor, rival: Tensor) -> Tensor:
+            return log_ratio_margin(z, self._state(members, w, self.labels), own, rival)
 
         gradients = vmap(grad(score, argnums=(0, 1, 2)), in_dims=(0, None, None, 0, 0))
-        on_query, on_embedding, on_weights = gradients(queries, self.embedding, weights, question.own, question.rival)
+        on_query, on_embedding, on_weights = gradients(queries, embedding, weights, question.own, question.rival)
         return on_query, on_embedding, on_weights
 
     def _pull_queries(self, inputs: Tensor, on_query: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "run.json"
 CHECK = "check.json"
 MAP = "map.npy"

@@ -123,7 +123,12 @@ def test_an_explanation_is_immutable_and_says_that_it_is_not_checked(small: Clus
     [
         ([99], {}, UnknownSampleError, r"no sample with id 99\. Expected one of the 30 ids from 0 to 29"),
         ([], {}, InvalidParameterError, r"nothing to explain: queries is empty\. Expected at least one"),
-        ([0], {"method": "magic"}, InvalidParameterError, r"method='magic' is unknown\. Expected 'auto' or 'unrolled'"),
+        (
+            [0],
+            {"method": "magic"},
+            InvalidParameterError,
+            r"method='magic' is unknown\. Expected 'auto', 'unrolled' or 'further'",
+        ),
         ([0], {"against": 7}, InvalidParameterError, r"against=7 is not a cluster\. Expected .* one of 0, 1, 2"),
         (slice(0, 30), {"against": 0}, InvalidParameterError, r"own cluster of a query\. Expected another cluster"),
     ],

@@ -24,6 +24,15 @@ RunOption = Annotated[
     Path | None, typer.Option("--run", help="Run directory; the newest under ./runs if not given.", show_default=False)
 ]
 SampleOption = Annotated[list[str], typer.Option("--sample", help="Id of the sample; may be given several times.")]
+TaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        help="Your own network: package.module:factory, a function of the data set (or of nothing) that returns an "
+        "EmbeddingTask. Runs Python code that you name.",
+        show_default=False,
+    ),
+]
 AgainstOption = Annotated[str, typer.Option("--against", help="Rival cluster: 'runner-up' or a cluster number.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no remarks.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
@@ -58,8 +67,21 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    model: Annotated[
+        str, typer.Option("--model", help="autoencoder, conv_autoencoder, vae, contrastive or dec.")
+    ] = "autoencoder",
+    task: TaskOption = None,
+    train: Annotated[
+        bool, typer.Option("--train/--no-train", help="Train, or keep the weights that --task brings along.")
+    ] = True,
     latent_dim: Annotated[int, typer.Option("--latent-dim", min=1, help="Dimension of the embedding.")] = 10,
-    steps: Annotated[int, typer.Option("--steps", min=1, help="Training steps.")] = 1400,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", min=1, help="Training steps; by default the model's.", show_default=False),
+    ] = None,
+    measure_smoothness: Annotated[
+        bool, typer.Option("--measure-smoothness", help="Measure whether derivatives of this recipe can be trusted.")
+    ] = False,
     scaling: Annotated[
         str,
         typer.Option("--scaling", help="'global' (columns of one unit) or 'standard' (columns of different units)."),
@@ -73,8 +95,9 @@ def fit(
     from clusterexplain.cli import commands
 
     commands.fit(
-        data, out, clusters, overwrite=overwrite, quiet=quiet, latent_dim=latent_dim, n_steps=steps, scaling=scaling,
-        random_state=seed, max_memory=max_memory * 1e9,
+        data, out, clusters, task=task, train=train, overwrite=overwrite, quiet=quiet, model=model, latent_dim=latent_dim,
+        n_steps=steps, scaling=scaling, random_state=seed, max_memory=max_memory * 1e9,
+        measure_smoothness=measure_smoothness,
     )  # fmt: skip
 
 
@@ -82,6 +105,7 @@ def fit(
 def why(
     sample: SampleOption,
     run: RunOption = None,
+    task: TaskOption = None,
     against: AgainstOption = "runner-up",
     top: TopOption = 10,
     as_json: JsonOption = False,
@@ -93,13 +117,14 @@ def why(
     """Say who pulled a sample into its cluster, and who pushed it away."""
     from clusterexplain.cli import commands
 
-    commands.why(sample, run, against, top, as_json=as_json, csv=csv, quiet=quiet)
+    commands.why(sample, run, against, top, task=task, as_json=as_json, csv=csv, quiet=quiet)
 
 
 @app.command()
 def verify(
     sample: SampleOption,
     run: RunOption = None,
+    task: TaskOption = None,
     against: AgainstOption = "runner-up",
     singles: Annotated[int, typer.Option("--singles", min=0, help="Random single examples to remove.")] = 48,
     groups: Annotated[int, typer.Option("--groups", min=0, help="Random 5 % groups to remove.")] = 48,
@@ -110,7 +135,7 @@ def verify(
     """Check an explanation by retraining without examples. Exit code 0: supported, 3: not supported, 4: untested."""
     from clusterexplain.cli import commands
 
-    status = commands.verify(sample, run, against, singles, groups, seed, as_json=as_json, quiet=quiet)
+    status = commands.verify(sample, run, against, singles, groups, seed, task=task, as_json=as_json, quiet=quiet)
     raise typer.Exit({"supported": 0, "not supported": 3}.get(status, 4))
 
 
@@ -121,6 +146,7 @@ def report(
         typer.Option("--sample", help="Samples; by default the one with the smallest margin.", show_default=False),
     ] = None,
     run: RunOption = None,
+    task: TaskOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="HTML file; inside the run by default.", show_default=False)
     ] = None,
@@ -130,7 +156,7 @@ def report(
     """Write one HTML file that needs no network."""
     from clusterexplain.cli import commands
 
-    commands.report(sample, run, out, open_page=open_page, quiet=quiet)
+    commands.report(sample, run, out, task=task, open_page=open_page, quiet=quiet)
 
 
 @app.command(name="data")

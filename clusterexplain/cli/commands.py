@@ -13,6 +13,7 @@ import numpy as np
 
 from clusterexplain import runs
 from clusterexplain.cli import printing
+from clusterexplain.cli.tasks import find_factory
 from clusterexplain.data import list_datasets, load_dataset
 from clusterexplain.data.files import read_table
 from clusterexplain.explainer import ClusterExplainer
@@ -27,13 +28,24 @@ DEMO_SINGLES, DEMO_GROUPS = 24, 16
 
 
 def fit(
-    data: str, out: Path, clusters: int | None, *, overwrite: bool, quiet: bool, **parameters: Any
+    data: str,
+    out: Path,
+    clusters: int | None,
+    *,
+    overwrite: bool,
+    quiet: bool,
+    task: str | None = None,
+    train: bool = True,
+    **parameters: Any,
 ) -> ClusterExplainer:
     """Train, cluster and save; print what was made and the next command."""
     _listen(quiet)
     dataset, usual = _open_data(data)
     runs.check_target(out, overwrite=overwrite)
-    explainer = ClusterExplainer(n_clusters=clusters or usual, verbose=not quiet, **parameters).fit(dataset)
+    if task is not None:
+        parameters["model"] = find_factory(task)(dataset)
+    explainer = ClusterExplainer(n_clusters=clusters or usual, verbose=not quiet, **parameters)
+    explainer.fit(dataset, train=train)
     explainer.save(out, overwrite=overwrite)
     if not quiet:
         printing.fitted(explainer, out)
@@ -41,10 +53,18 @@ def fit(
 
 
 def why(
-    sample: list[str], run: Path | None, against: str, top: int, *, as_json: bool, csv: Path | None, quiet: bool
+    sample: list[str],
+    run: Path | None,
+    against: str,
+    top: int,
+    *,
+    task: str | None,
+    as_json: bool,
+    csv: Path | None,
+    quiet: bool,
 ) -> Explanation:
     """Explain samples of a saved run and print the answer."""
-    folder, explainer = _open(run, quiet or as_json)
+    folder, explainer = _open(run, task, quiet=quiet or as_json)
     explanation = _with_check(explainer.explain(_ids(sample, explainer), against=_rival(against)), folder)
     if csv is not None:
         explanation.to_frame().to_csv(csv, index=False)
@@ -65,11 +85,12 @@ def verify(
     groups: int,
     seed: int,
     *,
+    task: str | None,
     as_json: bool,
     quiet: bool,
 ) -> str:
     """Retrain, print the comparison, keep it beside the run; return its status."""
-    folder, explainer = _open(run, quiet or as_json)
+    folder, explainer = _open(run, task, quiet=quiet or as_json)
     explanation = explainer.explain(_ids(sample, explainer), against=_rival(against))
     check = explainer.verify(explanation, n_single=singles, n_groups=groups, random_state=seed)
     if as_json:
@@ -80,9 +101,11 @@ def verify(
     return check.status
 
 
-def report(sample: list[str] | None, run: Path | None, out: Path | None, *, open_page: bool, quiet: bool) -> Path:
+def report(
+    sample: list[str] | None, run: Path | None, out: Path | None, *, task: str | None, open_page: bool, quiet: bool
+) -> Path:
     """Write the page about samples of a saved run."""
-    folder, explainer = _open(run, quiet)
+    folder, explainer = _open(run, task, quiet=quiet)
     ids = [explainer.data_.ids[_most_marginal(explainer)]] if not sample else _ids(sample, explainer)
     explanation = _with_check(explainer.explain(ids), folder)
     return _write_report(explainer, explanation, folder, out, open_page=open_page)
@@ -122,12 +145,12 @@ def _write_report(
     return Path(path)
 
 
-def _open(run: Path | None, quiet: bool) -> tuple[Path, ClusterExplainer]:
+def _open(run: Path | None, task: str | None, *, quiet: bool) -> tuple[Path, ClusterExplainer]:
     _listen(quiet)
     folder = runs.newest_run() if run is None else run
     if run is None and not quiet:
         printing.which_run(folder)
-    explainer = ClusterExplainer.load(folder)
+    explainer = ClusterExplainer.load(folder, model=None if task is None else find_factory(task))
     explainer.verbose = not quiet
     return folder, explainer
 

@@ -75,7 +75,7 @@ def answer(explanation: Explanation, top: int) -> None:
         )
     line(
         f"The margin agrees with the clustering for {explanation.agreement:.1%} of the training examples. Method: "
-        f"{explanation.method}, the exact derivative through training."
+        f"{explanation.method_words}."
     )
     line(f"This answer is {explanation.checked}.")
 

@@ -52,7 +52,7 @@ def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_cluster
     >>> centroid_state(z, torch.ones(3), torch.tensor([0, 0, 1]), 2).centers.ravel()
     tensor([ 1., 10.])
     """
-    members = torch.nn.functional.one_hot(labels + 1, n_clusters + 1)[:, 1:].to(embedding.dtype)
+    members = (labels.unsqueeze(-1) == torch.arange(n_clusters)).to(embedding.dtype)
     mass = members * weights.unsqueeze(-1)
     totals = mass.sum(dim=0).unsqueeze(-1)
     alive = totals > 0

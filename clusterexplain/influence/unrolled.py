@@ -10,7 +10,6 @@ from torch import Tensor
 
 from clusterexplain.parallel import map_jobs, progress
 from clusterexplain.training.recorded import RecordedRun
-from clusterexplain.training.tracing import TensorFunction
 
 MAX_CHUNK = 64
 """Cotangents that one reverse pass carries side by side: 128 of them take half the time in chunks of 64 as in chunks of 16."""
@@ -69,26 +68,30 @@ class Unrolled:
         chunk = self._chunk(len(cotangents))
         padding = -len(cotangents) % chunk
         padded = torch.cat([cotangents, cotangents.new_zeros(padding, cotangents.shape[1])])
-        pull_step = self.run.recipe.batched_pull_step(chunk)
+        recipe = self.run.recipe
+        for step in recipe.kinds:  # traced here, once, and not in every thread
+            recipe.batched_pull_step(step, chunk)
+            if recipe.phase(step).event(step):
+                recipe.event(step), recipe.batched_pull_event(step, chunk)
         jobs = list(enumerate(padded.split(chunk)))
 
         def run(job: tuple[int, Tensor]) -> Tensor:
             number, group = job
-            return self._reverse(group, pull_step, show=self.show_progress and number == 0)
+            return self._reverse(group, show=self.show_progress and number == 0)
 
         return torch.cat(map_jobs(run, jobs, n_jobs=self.n_jobs))[: len(cotangents)]
 
     def _chunk(self, n_cotangents: int) -> int:
         """Return how many cotangents run side by side; it does not depend on the number of workers."""
         recipe = self.run.recipe
-        one = recipe.layout.size * recipe.optimizer.n_slots * recipe.inputs.element_size()
+        one = recipe.state_size * recipe.inputs.element_size()
         most = max(1, min(MAX_CHUNK, int(CHUNK_BYTES / one)))
         return math.ceil(n_cotangents / math.ceil(n_cotangents / most))
 
-    def _reverse(self, cotangents: Tensor, pull_step: TensorFunction, *, show: bool) -> Tensor:
-        recipe, weights = self.run.recipe, self.run.weights
-        on_state = recipe.optimizer.initial_state(cotangents)
-        rows = torch.zeros(len(cotangents), recipe.n_samples, dtype=recipe.dtype)
+    def _reverse(self, cotangents: Tensor, *, show: bool) -> Tensor:
+        recipe, weights, n = self.run.recipe, self.run.weights, len(cotangents)
+        on_state = recipe.with_memory(recipe.optimizer.initial_state(cotangents))
+        rows = torch.zeros(n, recipe.n_samples, dtype=recipe.dtype)
         steps = (
             (start + offset, states[offset])
             for start, states in self.run.segments_reversed()
@@ -96,8 +99,15 @@ class Unrolled:
         )
         bar = progress(steps, label="reverse pass", total=recipe.plan.n_steps, show=show)
         with torch.inference_mode():
-            for step, state in bar:
+            for step, before in bar:
                 index, inputs = recipe.batch(step)
-                on_state, on_weights = pull_step(state, recipe.coefficients[step], inputs, weights[index], on_state)
+                state, pull_step = recipe.prepared(before, weights, step), recipe.batched_pull_step(step, n)
+                on_state, on_weights = pull_step(
+                    state, recipe.coefficients[step], inputs, weights[index], index, on_state
+                )
                 rows.index_add_(1, index, on_weights)
+                if recipe.phase(step).event(step):
+                    pull_event = recipe.batched_pull_event(step, n)
+                    on_state, on_weights = pull_event(before, recipe.inputs, weights, on_state)
+                    rows += on_weights
         return rows

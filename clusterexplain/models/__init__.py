@@ -1,6 +1,23 @@
 """What is trained: pure functions of a dict of parameters, with one weight for every example."""
 
-from clusterexplain.models.autoencoder import Autoencoder
-from clusterexplain.models.task import EmbeddingTask
+from clusterexplain.models.autoencoder import Autoencoder, ConvAutoencoder
+from clusterexplain.models.checks import check_task
+from clusterexplain.models.contrastive import Contrastive
+from clusterexplain.models.dec import DEC
+from clusterexplain.models.named import MODELS, Blueprint, build
+from clusterexplain.models.task import EmbeddingTask, Stage
+from clusterexplain.models.variational import VariationalAutoencoder
 
-__all__ = ["Autoencoder", "EmbeddingTask"]
+__all__ = [
+    "DEC",
+    "MODELS",
+    "Autoencoder",
+    "Blueprint",
+    "Contrastive",
+    "ConvAutoencoder",
+    "EmbeddingTask",
+    "Stage",
+    "VariationalAutoencoder",
+    "build",
+    "check_task",
+]

@@ -3,12 +3,50 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 Params = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a training; most tasks have one.
+
+    Parameters
+    ----------
+    loss : callable
+        ``(params, inputs, weights) -> scalar``, as :meth:`EmbeddingTask.loss`; with `remember` it receives a fourth
+        argument, the batch's rows of the memory.
+    share : float, default=1.0
+        Share of the training steps, relative to the other stages.
+    rate : float, default=1.0
+        Factor on the learning rate.
+    choose : callable, optional
+        ``(params, inputs, weights) -> Tensor``: a discrete choice made when the stage is first reached (labels of a
+        k-means), on all training examples. It is saved with the run and fixed in every retraining, like the batch plan.
+    enter : callable, optional
+        ``(params, inputs, weights, choice) -> params``: initial parameters of the stage as a differentiable function of
+        those before it and of the weights of all training examples.
+    remember : callable, optional
+        ``(params, inputs, weights) -> Tensor of shape (n_samples, width)``: quantities of every training example that the
+        loss holds constant within a gradient (target distributions). The derivative goes through them: they are functions
+        of parameters and weights.
+    every : int, default=1
+        Steps between two updates of the memory.
+    """
+
+    loss: Callable[..., Tensor]
+    share: float = 1.0
+    rate: float = 1.0
+    choose: Callable[[Params, Tensor, Tensor], Tensor] | None = None
+    enter: Callable[[Params, Tensor, Tensor, Any], Params] | None = None
+    remember: Callable[[Params, Tensor, Tensor], Tensor] | None = None
+    every: int = 1
 
 
 class EmbeddingTask(ABC):
@@ -26,9 +64,12 @@ class EmbeddingTask(ABC):
     ----------
     separable : bool
         True if the loss is a sum of one term for each example.
+    source : str or None
+        How the command line found the task ("package.module:factory"); kept in runs as a reminder, never executed.
     """
 
-    separable: ClassVar[bool] = False
+    separable: bool = False
+    source: str | None = None
 
     @abstractmethod
     def initial_params(self, generator: torch.Generator, dtype: torch.dtype) -> Params:
@@ -65,14 +106,14 @@ class EmbeddingTask(ABC):
         """
 
     @abstractmethod
-    def loss(self, params: Params, inputs: Tensor, weights: Tensor) -> Tensor:
+    def loss(self, params: Params, inputs: Any, weights: Tensor) -> Tensor:
         """Return the weighted training loss of one batch.
 
         Parameters
         ----------
         params : dict of str to Tensor
             Parameters.
-        inputs : Tensor of shape (batch, ...)
+        inputs : Tensor of shape (batch, ...) or tuple of Tensor
             What :meth:`augment` returned.
         weights : Tensor of shape (batch,)
             One weight for every example; 1 is present, 0 is absent.
@@ -83,7 +124,7 @@ class EmbeddingTask(ABC):
             The loss, divided by the nominal batch size.
         """
 
-    def augment(self, inputs: Tensor, keys: Tensor) -> Tensor:
+    def augment(self, inputs: Tensor, keys: Tensor) -> Any:
         """Apply this step's random augmentation; the default is none.
 
         Randomness enters training only here, as data: it depends on the key of the (step, example) pair and on nothing
@@ -98,12 +139,83 @@ class EmbeddingTask(ABC):
 
         Returns
         -------
-        Tensor
-            What :meth:`loss` receives.
+        Tensor or tuple of Tensor
+            What :meth:`loss` receives; every tensor has one row for each example.
         """
         return inputs
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stages of the training in order; by default one, with :meth:`loss`."""
+        return (Stage(self.loss),)
 
     @property
     def smooth_warnings(self) -> list[str]:
         """Reasons why this model is not smooth, in words; empty when it is."""
         return []
+
+    @staticmethod
+    def from_module(
+        encoder: Any,
+        *,
+        decoder: Any = None,
+        embed: Callable[[Any, Tensor], Tensor] | None = None,
+        example_loss: Callable[[Any, Any], Tensor] | None = None,
+        loss: Callable[[Any, Any, Tensor], Tensor] | None = None,
+        augment: Callable[[Tensor, Tensor], Any] | None = None,
+        input_shape: tuple[int, ...] | None = None,
+    ) -> EmbeddingTask:
+        """Make a task of any ``torch.nn.Module``; its own copy is kept, the module itself is never changed.
+
+        Training starts from the module's present weights; ``fit(X, train=False)`` keeps them as they are. Parameters that do
+        not require a gradient and buffers are constants.
+
+        Parameters
+        ----------
+        encoder : torch.nn.Module or fitted skorch net
+            Maps a batch to embeddings of shape (batch, dim), unless `embed` says how. In eval mode if it has dropout or
+            BatchNorm.
+        decoder : torch.nn.Module, optional
+            Maps embeddings back; the loss is then the mean squared reconstruction error, unless another is given.
+        embed : callable, optional
+            ``(net, inputs) -> embeddings`` where `net` is the encoder, or has the attributes ``encoder`` and ``decoder`` if a
+            decoder is given.
+        example_loss : callable, optional
+            ``(net, inputs) -> Tensor of shape (batch,)``: the loss of each example, if it does not depend on the others. The
+            task weighs and sums it.
+        loss : callable, optional
+            ``(net, inputs, weights) -> scalar``: a weighted loss in which examples may interact. Weight 0 must mean absence,
+            and the normaliser must be the batch size, not the sum of the weights.
+        augment : callable, optional
+            ``(inputs, keys) -> inputs`` or a tuple of Tensor: random views from one key for each example; see
+            ``clusterexplain.models.noise``.
+        input_shape : tuple of int, optional
+            Shape of one example as the module expects it, for example (1, 8, 8); rows of X are reshaped.
+
+        Returns
+        -------
+        EmbeddingTask
+            For ``ClusterExplainer(model=...)``.
+
+        Raises
+        ------
+        InvalidTaskError
+            If there is nothing to train on, or the parts do not fit.
+
+        Examples
+        --------
+        >>> from torch import nn
+        >>> task = EmbeddingTask.from_module(nn.Linear(4, 2), decoder=nn.Linear(2, 4))
+        >>> sorted(task.initial_params(torch.Generator(), torch.float32))
+        ['decoder.bias', 'decoder.weight', 'encoder.bias', 'encoder.weight']
+        """
+        from clusterexplain.models.module import ModuleTask
+
+        return ModuleTask(
+            encoder,
+            decoder=decoder,
+            embed=embed,
+            example_loss=example_loss,
+            loss=loss,
+            augment=augment,
+            input_shape=input_shape,
+        )

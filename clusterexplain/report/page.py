@@ -49,7 +49,7 @@ def write_page(
         sections="".join(sections),
         checked=html.escape(explanation.checked),
         agreement=f"{explanation.agreement:.1%}",
-        method=html.escape(explanation.method),
+        method=html.escape(explanation.method_words),
         version=html.escape(__version__),
         answer=_safe_json(explanation.to_dict(top)),
     )

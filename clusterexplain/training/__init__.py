@@ -1,9 +1,9 @@
 """theta(w): training as a deterministic, differentiable function of the data weights."""
 
-from clusterexplain.training.optimizer import Adam
+from clusterexplain.training.optimizer import SGD, Adam, Optimizer
 from clusterexplain.training.plan import BatchPlan
 from clusterexplain.training.recipe import Recipe
 from clusterexplain.training.recorded import RecordedRun
 from clusterexplain.training.replicas import train_replicas
 
-__all__ = ["Adam", "BatchPlan", "Recipe", "RecordedRun", "train_replicas"]
+__all__ = ["SGD", "Adam", "BatchPlan", "Optimizer", "Recipe", "RecordedRun", "train_replicas"]

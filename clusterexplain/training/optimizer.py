@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,10 +12,106 @@ from torch import Tensor
 
 State = tuple[Tensor, ...]
 
+SCHEDULES = ("cosine", "linear", "constant")
+
 
 @dataclass(frozen=True)
-class Adam:
-    r"""Adam with its epsilon inside the square root, decoupled weight decay, warm-up and decay to zero.
+class Optimizer(ABC):
+    """An update rule with warm-up and a schedule of the learning rate.
+
+    Every state is a tuple of flat tensors whose first holds the parameters. An optimizer is used in three ways: to take a
+    step (:meth:`update`), to take many steps side by side (the same, with a leading dimension), and to pull a cotangent on
+    the state after a step back to the state before it (:meth:`pull`).
+
+    Parameters
+    ----------
+    learning_rate : float
+        Peak learning rate.
+    n_steps : int
+        Length of the schedule.
+    weight_decay : float
+        Strength of the decay.
+    warmup : float
+        Share of the steps in which the rate rises linearly.
+    shape : {"cosine", "linear", "constant"}
+        How the rate goes on: half a cosine or a line down to 0, or not at all.
+    """
+
+    learning_rate: float
+    n_steps: int
+    weight_decay: float = 1e-2
+    warmup: float = 0.1
+    shape: str = "cosine"
+
+    n_slots: ClassVar[int]
+
+    def schedule(self, step: int) -> float:
+        """Return the share of the peak learning rate at `step`, in (0, 1]."""
+        rising = max(1, round(self.warmup * self.n_steps)) if self.warmup else 0
+        if step < rising:
+            return (step + 1) / rising
+        if self.shape == "constant":
+            return 1.0
+        done = (step - rising + 1) / (self.n_steps - rising + 1)
+        return 1 - done if self.shape == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+
+    def initial_state(self, theta: Tensor) -> State:
+        """Return the state before the first step: parameters, and zeros for what the rule remembers."""
+        return theta, *(torch.zeros_like(theta) for _ in range(self.n_slots - 1))
+
+    @abstractmethod
+    def coefficients(self, step: int) -> list[float]:
+        """Return the numbers that change from step to step, always as many."""
+
+    @abstractmethod
+    def update(self, state: State, gradient: Tensor, coefficients: Tensor) -> State:
+        """Return the next state.
+
+        Parameters
+        ----------
+        state : tuple of Tensor of shape (..., n_params)
+            Parameters, and what the rule remembers.
+        gradient : Tensor of shape (..., n_params)
+            Gradient of the weighted loss.
+        coefficients : Tensor of shape (n_coefficients,)
+            This step's :meth:`coefficients`.
+
+        Returns
+        -------
+        tuple of Tensor of shape (..., n_params)
+            The state after the step.
+        """
+
+    @abstractmethod
+    def pull(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
+        """Pull a cotangent on the result of :meth:`update` back to its arguments.
+
+        The transpose of the derivative of :meth:`update`, written out because automatic differentiation of it takes two
+        and a half times as many passes over memory.
+
+        Parameters
+        ----------
+        state : tuple of Tensor of shape (..., n_params)
+            State before the step.
+        gradient : Tensor of shape (..., n_params)
+            Gradient of the weighted loss.
+        coefficients : Tensor of shape (n_coefficients,)
+            This step's :meth:`coefficients`.
+        cotangent : tuple of Tensor of shape (..., n_params)
+            Derivatives in the state after the step.
+
+        Returns
+        -------
+        tuple of Tensor of shape (..., n_params)
+            Derivatives in the state before the step, at a fixed gradient.
+        Tensor of shape (..., n_params)
+            Derivatives in the gradient.
+        """
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    r"""Adam with its epsilon inside the square root.
 
     With bias-corrected moments :math:`\hat m, \hat v` the step is
 
@@ -26,18 +123,15 @@ class Adam:
 
     Parameters
     ----------
-    learning_rate : float
-        Peak learning rate.
-    n_steps : int
-        Length of the schedule: linear warm-up, then half a cosine down to 0.
+    learning_rate, n_steps, weight_decay, warmup, shape : object
+        See :class:`Optimizer`.
     eps : float
         Added to the second moment inside the square root.
-    weight_decay : float
-        Decoupled decay, multiplied by the learning rate (Loshchilov and Hutter 2019).
     betas : tuple of (float, float)
         Decay rates of the moments.
-    warmup : float
-        Share of the steps that the warm-up takes.
+    decoupled : bool
+        True is AdamW (Loshchilov and Hutter 2019): the decay bypasses the moments, as above. False adds
+        :math:`\lambda \theta` to the gradient.
 
     References
     ----------
@@ -45,21 +139,14 @@ class Adam:
     I. Loshchilov, F. Hutter. Decoupled weight decay regularization. ICLR 2019.
     """
 
-    learning_rate: float
-    n_steps: int
     eps: float = 1e-4
-    weight_decay: float = 1e-2
     betas: tuple[float, float] = (0.9, 0.999)
-    warmup: float = 0.1
+    decoupled: bool = True
 
     n_slots: ClassVar[int] = 3
 
-    def initial_state(self, theta: Tensor) -> State:
-        """Return the state before the first step: parameters and zero moments."""
-        return theta, torch.zeros_like(theta), torch.zeros_like(theta)
-
     def coefficients(self, step: int) -> list[float]:
-        """Return what changes from step to step: the step's length, its epsilon and the shrinkage.
+        """Return the step's length, its epsilon and the shrinkage.
 
         The bias corrections are folded in: with c the correction of the second moment,
         m / sqrt(c v + eps) = m / (sqrt(c) sqrt(v + eps / c)).
@@ -73,71 +160,71 @@ class Adam:
             1 - rate * self.weight_decay,
         ]
 
-    def schedule(self, step: int) -> float:
-        """Return the share of the peak learning rate at `step`, in (0, 1]."""
-        rising = max(1, round(self.warmup * self.n_steps))
-        if step < rising:
-            return (step + 1) / rising
-        done = (step - rising + 1) / (self.n_steps - rising + 1)
-        return 0.5 * (1 + math.cos(math.pi * done))
-
     def update(self, state: State, gradient: Tensor, coefficients: Tensor) -> State:
-        """Return the next state.
-
-        Parameters
-        ----------
-        state : tuple of 3 Tensor of shape (..., n_params)
-            Parameters, first and second moment.
-        gradient : Tensor of shape (..., n_params)
-            Gradient of the weighted loss.
-        coefficients : Tensor of shape (3,)
-            This step's :meth:`coefficients`.
-
-        Returns
-        -------
-        tuple of 3 Tensor of shape (..., n_params)
-            The state after the step.
-        """
+        """Return parameters, first and second moment after the step; see :meth:`Optimizer.update`."""
         beta_1, beta_2 = self.betas
         length, eps, shrink = coefficients.unbind()
         theta, first, second = state
+        if not self.decoupled:
+            gradient = torch.add(gradient, theta, alpha=self.weight_decay)
         first = torch.lerp(first, gradient, 1 - beta_1)
         second = torch.addcmul(second * beta_2, gradient, gradient, value=1 - beta_2)
-        theta = torch.addcmul(theta * shrink, first * torch.rsqrt(second + eps), length)
+        start = theta * shrink if self.decoupled else theta
+        theta = torch.addcmul(start, first * torch.rsqrt(second + eps), length)
         return theta, first, second
 
     def pull(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
-        """Pull a cotangent on the result of :meth:`update` back to its arguments.
-
-        The transpose of the derivative of :meth:`update`, written out because automatic differentiation of it takes
-        two and a half times as many passes over memory.
-
-        Parameters
-        ----------
-        state : tuple of 3 Tensor of shape (..., n_params)
-            State before the step.
-        gradient : Tensor of shape (..., n_params)
-            Gradient of the weighted loss.
-        coefficients : Tensor of shape (3,)
-            This step's :meth:`coefficients`.
-        cotangent : tuple of 3 Tensor of shape (..., n_params)
-            Derivatives in the state after the step.
-
-        Returns
-        -------
-        tuple of 3 Tensor of shape (..., n_params)
-            Derivatives in the state before the step, at a fixed gradient.
-        Tensor of shape (..., n_params)
-            Derivatives in the gradient.
-        """
+        """Return the transposed derivative of :meth:`update`; see :meth:`Optimizer.pull`."""
         beta_1, beta_2 = self.betas
         length, eps, shrink = coefficients.unbind()
-        _, first, second = state
+        theta, first, second = state
         after_theta, after_first, after_second = cotangent
+        if not self.decoupled:
+            gradient = torch.add(gradient, theta, alpha=self.weight_decay)
         root = torch.rsqrt(torch.addcmul(second * beta_2, gradient, gradient, value=1 - beta_2) + eps)
         per_first = length * root
         per_second = -0.5 * per_first * root * root * torch.lerp(first, gradient, 1 - beta_1)
         on_first = torch.addcmul(after_first, after_theta, per_first)
         on_second = torch.addcmul(after_second, after_theta, per_second)
         on_gradient = torch.addcmul(on_first * (1 - beta_1), on_second, 2 * (1 - beta_2) * gradient)
-        return (after_theta * shrink, on_first * beta_1, on_second * beta_2), on_gradient
+        decayed = after_theta * shrink if self.decoupled else after_theta
+        on_theta = decayed if self.decoupled else torch.add(decayed, on_gradient, alpha=self.weight_decay)
+        return (on_theta, on_first * beta_1, on_second * beta_2), on_gradient
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    r"""Stochastic gradient descent with momentum, as ``torch.optim.SGD``.
+
+    .. math:: b \leftarrow \mu b + \nabla L + \lambda \theta, \qquad \theta \leftarrow \theta - \eta_t b
+
+    Parameters
+    ----------
+    learning_rate, n_steps, weight_decay, warmup, shape : object
+        See :class:`Optimizer`.
+    momentum : float
+        The factor mu in [0, 1).
+    """
+
+    momentum: float = 0.9
+
+    n_slots: ClassVar[int] = 2
+
+    def coefficients(self, step: int) -> list[float]:
+        """Return minus the learning rate."""
+        return [-self.learning_rate * self.schedule(step)]
+
+    def update(self, state: State, gradient: Tensor, coefficients: Tensor) -> State:
+        """Return parameters and momentum after the step; see :meth:`Optimizer.update`."""
+        theta, buffer = state
+        (length,) = coefficients.unbind()
+        buffer = torch.add(torch.add(gradient, theta, alpha=self.weight_decay), buffer, alpha=self.momentum)
+        return torch.addcmul(theta, buffer, length), buffer
+
+    def pull(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
+        """Return the transposed derivative of :meth:`update`; see :meth:`Optimizer.pull`."""
+        after_theta, after_buffer = cotangent
+        (length,) = coefficients.unbind()
+        on_gradient = torch.addcmul(after_buffer, after_theta, length)
+        on_theta = torch.add(after_theta, on_gradient, alpha=self.weight_decay)
+        return (on_theta, on_gradient * self.momentum), on_gradient

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_GOLDEN, _MIX_1, _MIX_2 = (np.uint64(c) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+from clusterexplain.models.noise import splitmix
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +86,7 @@ class BatchPlan:
             The keys.
         """
         with np.errstate(over="ignore"):
-            state = _splitmix(np.array([self.seed], dtype=np.uint64))
-            state = _splitmix(state + np.uint64(step))
-            state = _splitmix(state + self.indices[step].numpy().astype(np.uint64))
+            state = splitmix(np.array([self.seed], dtype=np.uint64))
+            state = splitmix(state + np.uint64(step))
+            state = splitmix(state + self.indices[step].numpy().astype(np.uint64))
         return torch.from_numpy((state >> np.uint64(1)).astype(np.int64))
-
-
-def _splitmix(state: np.ndarray) -> np.ndarray:
-    state = state + _GOLDEN
-    state = (state ^ (state >> np.uint64(30))) * _MIX_1
-    state = (state ^ (state >> np.uint64(27))) * _MIX_2
-    return state ^ (state >> np.uint64(31))

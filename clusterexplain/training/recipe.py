@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import grad, jvp
 
 from clusterexplain.models.task import EmbeddingTask
 from clusterexplain.training.layout import Layout
-from clusterexplain.training.optimizer import Adam, State
+from clusterexplain.training.optimizer import Optimizer, State
+from clusterexplain.training.phase import Phase
 from clusterexplain.training.plan import BatchPlan
 from clusterexplain.training.tracing import TensorFunction, trace
+
+CACHE_BYTES = 256e6
+"""Bytes that the augmented batches of all steps may take to be kept instead of drawn again in every pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +35,18 @@ class Recipe:
         Initial parameters.
     plan : BatchPlan
         Who meets whom at which step.
-    optimizer : Adam
+    optimizer : Optimizer
         The update rule.
+    choices : tuple of (Tensor or None), default=()
+        What each stage chose when the recipe was first trained (:meth:`settled`), one entry for each stage.
     """
 
     task: EmbeddingTask
     inputs: Tensor
     initial: dict[str, Tensor]
     plan: BatchPlan
-    optimizer: Adam
+    optimizer: Optimizer
+    choices: tuple[Tensor | None, ...] = ()
 
     @cached_property
     def layout(self) -> Layout:
@@ -55,78 +63,202 @@ class Recipe:
         """Floating point type of parameters, inputs and weights."""
         return self.inputs.dtype
 
-    def initial_state(self) -> State:
-        """Return the optimizer's state before the first step: tensors of shape (n_params,), parameters first."""
-        return self.optimizer.initial_state(self.layout.join(self.initial))
+    @cached_property
+    def phases(self) -> tuple[Phase, ...]:
+        """The task's stages at their places in the plan."""
+        stages = self.task.stages()
+        total, done, start = sum(stage.share for stage in stages), 0.0, 0
+        phases = []
+        for number, stage in enumerate(stages):
+            done += stage.share
+            stop = round(self.plan.n_steps * done / total)
+            optimizer = replace(
+                self.optimizer, n_steps=stop - start, learning_rate=self.optimizer.learning_rate * stage.rate
+            )
+            choice = self.choices[number] if self.choices else None
+            phases.append(Phase(stage, start, stop, optimizer, self.layout, choice, self.n_samples))
+            start = stop
+        return tuple(phases)
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+    def phase(self, step: int) -> Phase:
+        """Return the phase that a step belongs to."""
+        return next(phase for phase in self.phases if step < phase.stop)
+
+    @cached_property
+    def memory_width(self) -> int:
+        """How many numbers the task remembers of each example; 0 if nothing."""
+        for stage in self.task.stages():
+            if stage.remember is not None:
+                weights = torch.ones(self.n_samples, dtype=self.dtype)
+                with torch.no_grad():
+                    return stage.remember(self.initial, self.inputs, weights).shape[1]
+        return 0
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in one training state."""
+        return self.layout.size * self.optimizer.n_slots + self.memory_width * self.n_samples
+
+    def initial_state(self) -> State:
+        """Return the state before the first step: flat tensors, parameters first."""
+        return self.with_memory(self.optimizer.initial_state(self.layout.join(self.initial)))
+
+    def with_memory(self, slots: State) -> State:
+        """Append an empty memory to optimizer slots of shape (..., n_params) if the task has one."""
+        if not self.memory_width:
+            return slots
+        return (*slots, slots[0].new_zeros(*slots[0].shape[:-1], self.memory_width * self.n_samples))
+
+    def batch(self, step: int) -> tuple[Tensor, Any]:
         """Return the row numbers and the augmented inputs of a step."""
+        if step in self._batches:
+            return self._batches[step]
         index = self.plan.indices[step]
-        return index, self.task.augment(self.inputs[index], self.plan.keys(step))
+        with torch.inference_mode(mode=False), torch.no_grad():  # what is kept must be usable in derivatives
+            drawn = index, self.task.augment(self.inputs[index], self.plan.keys(step))
+        parts = drawn[1] if isinstance(drawn[1], tuple) else drawn[1:]
+        if sum(part.numel() * part.element_size() for part in parts) * self.plan.n_steps <= CACHE_BYTES:
+            self._batches[step] = drawn
+        return drawn
+
+    @cached_property
+    def _batches(self) -> dict[int, tuple[Tensor, Any]]:
+        return {}
 
     @cached_property
     def coefficients(self) -> Tensor:
         """What the optimizer changes from step to step, shape (n_steps, ...)."""
-        return torch.tensor(
-            [self.optimizer.coefficients(step) for step in range(self.plan.n_steps)], dtype=torch.float64
-        ).to(self.dtype)
+        rows = [
+            phase.optimizer.coefficients(step - phase.start)
+            for phase in self.phases
+            for step in range(phase.start, phase.stop)
+        ]
+        return torch.tensor(rows, dtype=torch.float64).to(self.dtype)
 
-    def _gradient(self, theta: Tensor, inputs: Tensor, weights: Tensor) -> Tensor:
-        # Differentiating the named parameters and joining afterwards avoids one zero-padded vector for every slice.
-        return self.layout.join(grad(self.task.loss)(self.layout.split(theta), inputs, weights))
+    def settled(self, weights: Tensor) -> Recipe:
+        """Make the discrete choices of the stages, once: they are kept in every later training, like the batch plan.
 
-    def _step(self, state: State, coefficients: Tensor, inputs: Tensor, weights: Tensor) -> State:
-        return self.optimizer.update(state, self._gradient(state[0], inputs, weights), coefficients)
+        Parameters
+        ----------
+        weights : Tensor of shape (n_samples,)
+            Data weights of the fit.
 
-    def _pull_step(
-        self, state: State, coefficients: Tensor, inputs: Tensor, weights: Tensor, cotangent: State
-    ) -> tuple[State, Tensor]:
-        """Pull a cotangent on the state after a step back to the state before it and to the batch's weights."""
-        gradient = self._gradient(state[0], inputs, weights)
-        (on_theta, *on_moments), on_gradient = self.optimizer.pull(state, gradient, coefficients, cotangent)
+        Returns
+        -------
+        Recipe
+            With `choices`; the same recipe if its task has none to make.
+        """
+        recipe = self
+        for number, stage in enumerate(self.task.stages()):
+            if stage.choose is None:
+                continue
+            state = recipe.initial_state()
+            with torch.no_grad():
+                for step in range(recipe.phases[number].start):
+                    state = recipe.advance(state, weights, step)
+                choice = stage.choose(recipe.layout.split(state[0]), self.inputs, weights)
+            choices = list(recipe.choices or [None] * len(recipe.phases))
+            choices[number] = choice
+            recipe = replace(recipe, choices=tuple(choices))
+        return recipe
 
-        # One forward derivative of (d loss / d theta, d loss / d w) along u gives the Hessian product H u and, for
-        # every example of the batch, the derivative of its weight's effect along u: no per-example gradients needed.
-        def both(named: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-            on_named, on_weights = grad(self.task.loss, argnums=(0, 2))(named, inputs, weights)
-            return self.layout.join(on_named), on_weights
+    def advance(self, state: State, weights: Tensor, step: int) -> State:
+        """Return the state after one step of the plan, at data weights of shape (n_samples,)."""
+        index, inputs = self.batch(step)
+        state = self.prepared(state, weights, step)
+        return self.step(step)(state, self.coefficients[step], inputs, weights[index], index)
 
-        hessian_u, on_weights = jvp(both, (self.layout.split(state[0]),), (self.layout.split(on_gradient),))[1]
-        return (on_theta + hessian_u, *on_moments), on_weights
+    def prepared(self, state: State, weights: Tensor, step: int) -> State:
+        """Return the state that a step starts from: after its event, if it has one."""
+        event = self.phase(step).event(step)
+        return state if event is None else self.event(step)(state, self.inputs, weights)
 
-    def _examples(self) -> tuple[State, Tensor, Tensor, Tensor]:
-        index, inputs = self.batch(0)
-        return self.initial_state(), self.coefficients[0], inputs, torch.ones(len(index), dtype=self.dtype)
+    @property
+    def kinds(self) -> list[int]:
+        """Return one step of every kind: callers trace for these before they start threads."""
+        firsts = [phase.start for phase in self.phases]
+        later = [phase.start + phase.stage.every for phase in self.phases if phase.stage.remember is not None]
+        return sorted(step for step in {*firsts, *later} if step < self.plan.n_steps)
 
-    @cached_property
-    def _traces(self) -> dict[tuple[str, int], TensorFunction]:
-        return {}
+    def step(self, step: int) -> TensorFunction:
+        """Traced :meth:`Phase.step` of the phase of a step."""
+        phase = self.phase(step)
+        return self._traced(("step", phase.start), lambda: trace(phase.step, *self._examples(step)))
 
-    @cached_property
-    def step(self) -> TensorFunction:
-        """Traced ``(state, coefficients, inputs, weights) -> state``."""
-        return trace(self._step, *self._examples())
+    def event(self, step: int) -> TensorFunction:
+        """Traced ``(state, inputs, weights) -> state`` of the event before a step."""
+        phase, event = self.phase(step), str(self.phase(step).event(step))
+        return self._traced(
+            (event, phase.start),
+            lambda: trace(lambda *args: phase.apply(event, *args), *self._event_examples()),
+        )
 
-    def batched_step(self, n_replicas: int) -> TensorFunction:
+    def batched_step(self, step: int, n_replicas: int) -> TensorFunction:
         """Traced step of `n_replicas` trainings at once: state and weights have a leading dimension."""
-        if ("step", n_replicas) in self._traces:
-            return self._traces["step", n_replicas]
-        state, coefficients, inputs, weights = self._examples()
-        stacked = tuple(part.expand(n_replicas, -1).contiguous() for part in state)
-        function = torch.func.vmap(self._step, in_dims=(0, None, None, 0))
-        traced = trace(function, stacked, coefficients, inputs, weights.expand(n_replicas, -1).contiguous())
-        return self._traces.setdefault(("step", n_replicas), traced)
+        phase = self.phase(step)
 
-    def batched_pull_step(self, n_cotangents: int) -> TensorFunction:
+        def build() -> TensorFunction:
+            state, coefficients, inputs, weights, index = self._examples(step)
+            function = torch.func.vmap(phase.step, in_dims=(0, None, None, 0, None))
+            stacked = _stacked(state, n_replicas)
+            return trace(function, stacked, coefficients, inputs, _stacked((weights,), n_replicas)[0], index)
+
+        return self._traced(("step", phase.start, n_replicas), build)
+
+    def batched_event(self, step: int, n_replicas: int) -> TensorFunction:
+        """Traced event of `n_replicas` trainings at once: state and weights have a leading dimension."""
+        phase, event = self.phase(step), str(self.phase(step).event(step))
+
+        def build() -> TensorFunction:
+            state, inputs, weights = self._event_examples()
+            function = torch.func.vmap(lambda *args: phase.apply(event, *args), in_dims=(0, None, 0))
+            return trace(function, _stacked(state, n_replicas), inputs, _stacked((weights,), n_replicas)[0])
+
+        return self._traced((event, phase.start, n_replicas), build)
+
+    def batched_pull_step(self, step: int, n_cotangents: int) -> TensorFunction:
         """Traced reverse step for `n_cotangents` cotangents, which have a leading dimension.
 
         Traced once for a single cotangent and again batched, so that what belongs to the state is computed once.
         """
-        if ("pull", n_cotangents) in self._traces:
-            return self._traces["pull", n_cotangents]
-        examples = self._examples()
-        cotangent = tuple(part.clone() for part in examples[0])
-        single = trace(self._pull_step, *examples, cotangent, spell_out_slopes=True)
-        stacked = tuple(part.expand(n_cotangents, -1).contiguous() for part in cotangent)
-        traced = trace(torch.func.vmap(single, in_dims=(None, None, None, None, 0)), *examples, stacked)
-        return self._traces.setdefault(("pull", n_cotangents), traced)
+        phase = self.phase(step)
+        return self._traced(
+            ("pull step", phase.start, n_cotangents),
+            lambda: _trace_pull(phase.pull_step, self._examples(step), n_cotangents),
+        )
+
+    def batched_pull_event(self, step: int, n_cotangents: int) -> TensorFunction:
+        """Traced reverse of the event before a step for `n_cotangents` cotangents."""
+        phase, event = self.phase(step), str(self.phase(step).event(step))
+        return self._traced(
+            ("pull " + event, phase.start, n_cotangents),
+            lambda: _trace_pull(lambda *args: phase.pull_event(event, *args), self._event_examples(), n_cotangents),
+        )
+
+    def _examples(self, step: int) -> tuple[State, Tensor, Any, Tensor, Tensor]:
+        index, inputs = self.batch(step)
+        weights = torch.ones(len(index), dtype=self.dtype)
+        return self.initial_state(), self.coefficients[step], inputs, weights, index
+
+    def _event_examples(self) -> tuple[State, Tensor, Tensor]:
+        return self.initial_state(), self.inputs, torch.ones(self.n_samples, dtype=self.dtype)
+
+    @cached_property
+    def _traces(self) -> dict[tuple[Any, ...], TensorFunction]:
+        return {}
+
+    def _traced(self, key: tuple[Any, ...], build: Callable[[], TensorFunction]) -> TensorFunction:
+        if key not in self._traces:
+            self._traces[key] = build()
+        return self._traces[key]
+
+
+def _stacked(state: State, n: int) -> State:
+    return tuple(part.expand(n, -1).contiguous() for part in state)
+
+
+def _trace_pull(function: TensorFunction, examples: tuple[Any, ...], n_cotangents: int) -> TensorFunction:
+    cotangent = tuple(part.clone() for part in examples[0])
+    single = trace(function, *examples, cotangent, spell_out_slopes=True)
+    in_dims = (*(None for _ in examples), 0)
+    return trace(torch.func.vmap(single, in_dims=in_dims), *examples, _stacked(cotangent, n_cotangents))

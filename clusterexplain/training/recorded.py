@@ -62,7 +62,7 @@ class RecordedRun:
         states = [state]
         with torch.no_grad():
             for step in range(start, stop - 1):
-                states.append(advance(self.recipe, states[-1], self.weights, step))
+                states.append(self.recipe.advance(states[-1], self.weights, step))
         return states
 
     def replay_error(self) -> float:
@@ -70,7 +70,7 @@ class RecordedRun:
         n_steps = self.recipe.plan.n_steps
         states = self._replay(self.checkpoints[-1], (len(self.checkpoints) - 1) * self.spacing, n_steps)
         with one_thread(), torch.no_grad():
-            found = advance(self.recipe, states[-1], self.weights, n_steps - 1)[0]
+            found = self.recipe.advance(states[-1], self.weights, n_steps - 1)[0]
         return float((found - self.final).abs().max() / self.final.abs().max())
 
 
@@ -78,12 +78,6 @@ def thin_out(run: RecordedRun) -> RecordedRun:
     """Return the run with about sqrt(n_steps) checkpoints, the fewest that a reverse pass needs."""
     keep = max(1, round(math.sqrt(run.recipe.plan.n_steps)) // run.spacing)
     return replace(run, checkpoints=run.checkpoints[::keep], spacing=run.spacing * keep)
-
-
-def advance(recipe: Recipe, state: State, weights: Tensor, step: int) -> State:
-    """Return the state after one step of the plan, at the given data weights."""
-    index, inputs = recipe.batch(step)
-    return recipe.step(state, recipe.coefficients[step], inputs, weights[index])
 
 
 def checkpoint_spacing(recipe: Recipe, max_memory: float) -> int:
@@ -107,7 +101,7 @@ def checkpoint_spacing(recipe: Recipe, max_memory: float) -> int:
         If even k = sqrt(T) does not fit.
     """
     steps = recipe.plan.n_steps
-    state_bytes = recipe.layout.size * recipe.optimizer.n_slots * recipe.inputs.element_size()
+    state_bytes = recipe.state_size * recipe.inputs.element_size()
     best = max(1, round(math.sqrt(steps)))
     for spacing in range(1, best + 1):
         needed = (math.ceil(steps / spacing) + (spacing if spacing > 1 else 0)) * state_bytes
@@ -155,7 +149,7 @@ def train(
         for step in progress(range(recipe.plan.n_steps), label=label, show=show_progress):
             if step % spacing == 0:
                 checkpoints.append(state)
-            state = advance(recipe, state, weights, step)
+            state = recipe.advance(state, weights, step)
     final = state[0]
     if not torch.isfinite(final).all():
         raise TrainingDivergedError(

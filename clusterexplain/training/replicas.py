@@ -29,8 +29,7 @@ def replica_chunk(recipe: Recipe, n_replicas: int) -> int:
     int
         Between 1 and 32; it does not depend on the number of workers, so neither do the results.
     """
-    floats = recipe.layout.size * recipe.optimizer.n_slots
-    fitting = int(CHUNK_BYTES / (floats * recipe.inputs.element_size()))
+    fitting = int(CHUNK_BYTES / (recipe.state_size * recipe.inputs.element_size()))
     n_chunks = math.ceil(n_replicas / min(32, max(4, fitting)))
     return math.ceil(n_replicas / n_chunks)
 
@@ -62,7 +61,10 @@ def train_replicas(
     chunk = replica_chunk(recipe, len(weights))
     padding = -len(weights) % chunk
     padded = torch.cat([weights, weights[-1:].expand(padding, -1)]).to(recipe.dtype)
-    step_function = recipe.batched_step(chunk)
+    for step in recipe.kinds:  # traced here, once, and not in every thread
+        recipe.batched_step(step, chunk)
+        if recipe.phase(step).event(step):
+            recipe.batched_event(step, chunk)
     jobs = list(padded.split(chunk))
 
     def run(job: tuple[int, Tensor]) -> Tensor:
@@ -74,7 +76,10 @@ def train_replicas(
         with torch.inference_mode():
             for step in bar:
                 index, inputs = recipe.batch(step)
-                state = step_function(state, recipe.coefficients[step], inputs, chunk_weights[:, index])
+                if recipe.phase(step).event(step):
+                    state = recipe.batched_event(step, chunk)(state, recipe.inputs, chunk_weights)
+                stepped = recipe.batched_step(step, chunk)
+                state = stepped(state, recipe.coefficients[step], inputs, chunk_weights[:, index], index)
         return state[0].clone()
 
     return torch.cat(map_jobs(run, list(enumerate(jobs)), n_jobs=n_jobs))[: len(weights)]

@@ -41,7 +41,7 @@ def trace(function: TensorFunction, *examples: Any, spell_out_slopes: bool = Fal
     callable
         Computes the same as `function` for arguments of the same shapes; safe to call from several threads.
     """
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.inference_mode(mode=False), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.func's own use of torch.jit
         table = _SLOPES if spell_out_slopes else {}
         graph_module = make_fx(lambda *args: function(*args), decomposition_table=table)(*examples)

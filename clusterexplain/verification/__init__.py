@@ -2,5 +2,6 @@
 
 from clusterexplain.verification.check import Check, verify
 from clusterexplain.verification.removals import Removal, draw_removals
+from clusterexplain.verification.smoothness import Smoothness, measure_smoothness
 
-__all__ = ["Check", "Removal", "draw_removals", "verify"]
+__all__ = ["Check", "Removal", "Smoothness", "draw_removals", "measure_smoothness", "verify"]

@@ -1,0 +1,208 @@
+"""The models that can be asked for by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from torch import Tensor
+
+from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.models.augmentation import ImageAugmentation, TableAugmentation
+from clusterexplain.models.autoencoder import Autoencoder, ConvAutoencoder
+from clusterexplain.models.contrastive import Contrastive
+from clusterexplain.models.dec import DEC
+from clusterexplain.models.networks import ConvEncoder, Dense, ImageShape, Network
+from clusterexplain.models.task import EmbeddingTask
+from clusterexplain.models.variational import VariationalAutoencoder
+
+DENSE_WIDTHS, CONV_CHANNELS = (64,), (16, 32)
+
+
+@dataclass(frozen=True, eq=False)
+class Blueprint:
+    """What a named model is built from.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (n_samples, n_features)
+        Scaled training data.
+    image_shape : tuple of int or None
+        How a row is an image, if it is one.
+    background : Tensor of shape (n_features,)
+        What the scaling subtracted, in scaled units.
+    n_clusters, latent_dim : int
+        Sizes.
+    hidden : tuple of int or None
+        Widths or channels; None is the model's default.
+    activation : str
+        One of ``ACTIVATIONS``.
+    options : dict
+        The model's own options.
+    """
+
+    inputs: Tensor
+    image_shape: tuple[int, ...] | None
+    background: Tensor
+    n_clusters: int
+    latent_dim: int
+    hidden: tuple[int, ...] | None
+    activation: str
+    options: dict[str, Any]
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return self.inputs.shape[1]
+
+    def image(self, what: str) -> tuple[int, ...]:
+        """Return the image shape, or refuse in the name of `what`."""
+        if self.image_shape is None:
+            raise InvalidParameterError(
+                f"{what} needs images. Expected a Dataset with image_shape=(height, width); give one, or use a dense model."
+            )
+        return self.image_shape
+
+    def widths(self, default: tuple[int, ...] = DENSE_WIDTHS) -> dict[str, Any]:
+        """Return the arguments that every network takes."""
+        hidden = default if self.hidden is None else self.hidden
+        return {"hidden": hidden, "latent_dim": self.latent_dim, "activation": self.activation}
+
+
+def _autoencoder(plan: Blueprint) -> EmbeddingTask:
+    return Autoencoder(plan.n_features, **plan.widths())
+
+
+def _conv_autoencoder(plan: Blueprint) -> EmbeddingTask:
+    return ConvAutoencoder(plan.image("model='conv_autoencoder'"), **plan.widths(CONV_CHANNELS))
+
+
+def _variational(plan: Blueprint) -> EmbeddingTask:
+    return VariationalAutoencoder(plan.n_features, **plan.widths(), **plan.options)
+
+
+def _dec(plan: Blueprint) -> EmbeddingTask:
+    return DEC(plan.n_features, n_clusters=plan.n_clusters, **plan.widths(), **plan.options)
+
+
+def _contrastive(plan: Blueprint) -> EmbeddingTask:
+    options = dict(plan.options)
+    augmentation = options.pop("augmentation", {})
+    wide = options.pop("projector_dim", plan.latent_dim)
+    if options.pop("encoder", "dense") == "conv":
+        image = ImageShape(plan.image("model_options={'encoder': 'conv'}"))
+        channels = plan.widths(CONV_CHANNELS)["hidden"]
+        encoder: Network = ConvEncoder("encoder", image, channels, plan.latent_dim, plan.activation)
+    else:
+        widths = (plan.n_features, *plan.widths()["hidden"], plan.latent_dim)
+        encoder = Dense("encoder", widths, plan.activation)
+    projector = Dense("projector", (plan.latent_dim, plan.latent_dim, wide), plan.activation)
+    if not callable(augmentation):
+        augmentation = _augmentation(plan, augmentation)
+    return Contrastive(encoder, projector, augmentation, plan.activation, **options)
+
+
+def _augmentation(plan: Blueprint, strengths: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
+    kind = "table" if plan.image_shape is None else "image"
+    allowed = {"table": ("noise", "mask", "swap"), "image": ("shift", "rotation", "scale", "noise", "cutout")}[kind]
+    for name, value in strengths.items():
+        if name not in allowed:
+            raise InvalidParameterError(
+                f"augmentation has an unknown strength {name!r} for a data set of {kind}s. Expected some of "
+                f"{', '.join(allowed)}, or a function (inputs, keys) -> inputs."
+            )
+        _check_number(f"augmentation strength {name!r}", value, at_least=0)
+    if plan.image_shape is None:
+        return TableAugmentation.measured(plan.inputs, **strengths)
+    return ImageAugmentation(ImageShape(plan.image_shape), plan.background, **strengths)
+
+
+_BUILDERS: dict[str, Callable[[Blueprint], EmbeddingTask]] = {
+    "autoencoder": _autoencoder,
+    "conv_autoencoder": _conv_autoencoder,
+    "vae": _variational,
+    "contrastive": _contrastive,
+    "dec": _dec,
+}
+_NUMBERS: dict[str, dict[str, float]] = {
+    "beta": {"at_least": 0},
+    "temperature": {"at_least": 0.02},
+    "projector_dim": {"at_least": 1},
+    "pretrain": {"at_least": 0, "below": 1},
+    "update_every": {"at_least": 1},
+    "rate": {"above": 0},
+}
+_WHOLE = ("projector_dim", "update_every")
+_WORDS = {"encoder": ("dense", "conv"), "embedding": ("encoder", "projector")}
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "autoencoder": (),
+    "conv_autoencoder": (),
+    "vae": ("beta",),
+    "contrastive": ("temperature", "augmentation", "encoder", "projector_dim", "embedding"),
+    "dec": ("pretrain", "update_every", "rate"),
+}
+MODELS = tuple(_BUILDERS)
+
+
+def build(name: str, plan: Blueprint) -> EmbeddingTask:
+    """Build a named model.
+
+    Parameters
+    ----------
+    name : str
+        One of ``MODELS``.
+    plan : Blueprint
+        Data, sizes and options.
+
+    Returns
+    -------
+    EmbeddingTask
+        The model.
+
+    Raises
+    ------
+    InvalidParameterError
+        If an option is unknown to the model or out of range.
+    """
+    check_options(name, plan.options)
+    return _BUILDERS[name](plan)
+
+
+def check_options(name: str, options: dict[str, Any]) -> None:
+    """Refuse options that a named model does not take, or of the wrong range; see :func:`build`."""
+    for option, value in options.items():
+        if option not in _OPTIONS[name]:
+            known = ", ".join(_OPTIONS[name]) or "none"
+            raise InvalidParameterError(
+                f"model_options has {option!r}, which model={name!r} does not take. Its options: {known}."
+            )
+        if option in _WORDS and value not in _WORDS[option]:
+            raise InvalidParameterError(
+                f"model_options[{option!r}]={value!r} is unknown. Expected one of {', '.join(map(repr, _WORDS[option]))}."
+            )
+        if option in _NUMBERS:
+            _check_number(f"model_options[{option!r}]", value, whole=option in _WHOLE, **_NUMBERS[option])
+        if option == "augmentation" and not (callable(value) or isinstance(value, dict)):
+            raise InvalidParameterError(
+                f"model_options['augmentation']={value!r} must be a dict of strengths, or a function (inputs, keys) -> inputs."
+            )
+
+
+def _check_number(
+    what: str,
+    value: Any,
+    *,
+    at_least: float = -math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+    whole: bool = False,
+) -> None:
+    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if number and at_least <= value < below and value > above and not (whole and value != int(value)):
+        return
+    bounds = [("at least", at_least), ("above", above), ("below", below)]
+    wanted = " and ".join(f"{word} {bound:g}" for word, bound in bounds if math.isfinite(bound))
+    raise InvalidParameterError(f"{what}={value!r} must be a {'whole' if whole else 'finite'} number {wanted}.")

@@ -1,0 +1,70 @@
+"""The variational autoencoder, whose noise comes from the plan's keys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from clusterexplain.models.autoencoder import Reconstruction
+from clusterexplain.models.networks import Dense
+from clusterexplain.models.noise import normal
+from clusterexplain.models.task import Params
+
+
+class VariationalAutoencoder(Reconstruction):
+    r"""Variational autoencoder with a Gaussian posterior of diagonal covariance (Kingma and Welling 2014).
+
+    With :math:`\mu_i, \sigma_i` from the encoder and noise :math:`\varepsilon` the loss of example i is
+
+    .. math::
+        \ell_i = \frac{1}{D} \lVert x_i - \mathrm{dec}(\mu_i + \sigma_i \varepsilon) \rVert^2
+        + \frac{\beta}{D} \sum_k (\mu_{ik}^2 + \sigma_{ik}^2 - 1 - \log \sigma_{ik}^2),
+
+    twice the negative evidence bound over D, where :math:`\beta` is the variance of the decoder's output. The noise depends
+    on the key of the (step, example) pair alone. The embedding is the posterior mean.
+
+    Parameters
+    ----------
+    n_features : int
+        Input dimension D.
+    hidden : sequence of int
+        Widths of the encoder's hidden layers; the decoder mirrors them.
+    latent_dim : int
+        Dimension of the embedding.
+    activation : str
+        One of ``ACTIVATIONS``; all but "relu" are smooth.
+    beta : float, default=0.1
+        Weight of the divergence from the prior.
+    """
+
+    def __init__(
+        self, n_features: int, *, hidden: Sequence[int], latent_dim: int, activation: str = "gelu", beta: float = 0.1
+    ) -> None:
+        super().__init__(
+            Dense("encoder", (n_features, *hidden, 2 * latent_dim), activation),
+            Dense("decoder", (latent_dim, *reversed(tuple(hidden)), n_features), activation),
+            activation,
+        )
+        self.latent_dim = latent_dim
+        self.beta = beta
+
+    def augment(self, inputs: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the inputs and one standard normal vector of shape (batch, latent_dim)."""
+        return inputs, normal(keys, self.latent_dim, stream=0, dtype=inputs.dtype)
+
+    def embed(self, params: Params, inputs: Tensor) -> Tensor:
+        """Return the posterior means, shape (batch, latent_dim)."""
+        return self.encoder(params, inputs)[..., : self.latent_dim]
+
+    def loss(self, params: Params, inputs: Any, weights: Tensor) -> Tensor:
+        """Return the weighted loss for one draw of the noise, divided by the nominal batch size."""
+        x, noise = inputs
+        mean, log_deviation = self.encoder(params, x).split(self.latent_dim, dim=-1)
+        residual = self.decoder(params, mean + torch.exp(log_deviation) * noise) - x
+        divergence = mean.square() + torch.exp(2 * log_deviation) - 1 - 2 * log_deviation
+        each = residual.square().sum(dim=-1) + self.beta * divergence.sum(dim=-1)
+        return (each * (weights / math.prod(x.shape))).sum()

@@ -1,0 +1,152 @@
+"""One stage of a task's training as pure functions of the training state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.func import grad, jvp, vjp
+
+from clusterexplain.models.task import Stage
+from clusterexplain.training.layout import Layout
+from clusterexplain.training.optimizer import Optimizer, State
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """A stage of the training at its place in the plan.
+
+    A training state is a tuple of flat tensors: the parameters, what the optimizer remembers of them, and, if any stage of
+    the task remembers something of every example, that memory.
+
+    Parameters
+    ----------
+    stage : Stage
+        Loss, and what happens before a step.
+    start, stop : int
+        Steps of the plan: ``start <= step < stop``.
+    optimizer : Optimizer
+        The update rule; its schedule begins at `start`.
+    layout : Layout
+        Where each parameter lives in the flat vector.
+    choice : Tensor or None
+        What the stage chose when the recipe was first trained, fixed from then on.
+    n_samples : int
+        Number of training examples.
+    """
+
+    stage: Stage
+    start: int
+    stop: int
+    optimizer: Optimizer
+    layout: Layout
+    choice: Tensor | None
+    n_samples: int
+
+    def enters(self, step: int) -> bool:
+        """Whether the stage is entered at this step with something to do."""
+        return step == self.start and (self.stage.enter is not None or self.start > 0)
+
+    def event(self, step: int) -> str | None:
+        """Name what happens before a step: "enter", "remember" or nothing."""
+        if self.enters(step):
+            return "enter"
+        due = self.stage.remember is not None and (step - self.start) % self.stage.every == 0
+        return "remember" if due else None
+
+    def apply(self, event: str, state: State, inputs: Tensor, weights: Tensor) -> State:
+        """Return the state after an event.
+
+        Parameters
+        ----------
+        event : {"enter", "remember"}
+            "enter" sets the stage's initial parameters and starts the optimizer anew; both recompute the memory.
+        state : State
+            Before the event.
+        inputs : Tensor of shape (n_samples, ...)
+            All training examples, as they are.
+        weights : Tensor of shape (n_samples,)
+            All data weights.
+
+        Returns
+        -------
+        State
+            Differentiable in the state and in the weights.
+        """
+        slots = state[: self.optimizer.n_slots]
+        if event == "enter":
+            params = self.layout.split(slots[0])
+            if self.stage.enter is not None:
+                params = self.stage.enter(params, inputs, weights, self.choice)
+            slots = self.optimizer.initial_state(self.layout.join(params))
+        if self.stage.remember is None:
+            return (*slots, *state[self.optimizer.n_slots :])
+        memory = self.stage.remember(self.layout.split(slots[0]), inputs, weights)
+        return (*slots, memory.reshape(-1))
+
+    def pull_event(self, event: str, state: State, inputs: Tensor, weights: Tensor, cotangent: State) -> Any:
+        """Pull a cotangent on the result of :meth:`apply` back to the state and to all data weights."""
+        pull = vjp(lambda before, w: self.apply(event, before, inputs, w), state, weights)[1]
+        return pull(cotangent)
+
+    def step(self, state: State, coefficients: Tensor, inputs: Any, weights: Tensor, index: Tensor) -> State:
+        """Return the state after one optimizer step on a batch.
+
+        Parameters
+        ----------
+        state : State
+            Before the step, after its event.
+        coefficients : Tensor
+            Of the optimizer at this step.
+        inputs : Tensor or tuple of Tensor
+            The augmented batch.
+        weights : Tensor of shape (batch_size,)
+            Data weights of the batch.
+        index : Tensor of shape (batch_size,), int64
+            Row numbers of the batch.
+
+        Returns
+        -------
+        State
+            After the step.
+        """
+        slots = self.optimizer.n_slots
+        gradient = self._gradient(state[0], inputs, weights, *self._recall(state, index))
+        return (*self.optimizer.update(state[:slots], gradient, coefficients), *state[slots:])
+
+    def pull_step(
+        self, state: State, coefficients: Tensor, inputs: Any, weights: Tensor, index: Tensor, cotangent: State
+    ) -> tuple[State, Tensor]:
+        """Pull a cotangent on the state after a step back to the state before it and to the batch's weights."""
+        slots, recalled = self.optimizer.n_slots, self._recall(state, index)
+        gradient = self._gradient(state[0], inputs, weights, *recalled)
+        (on_theta, *on_moments), on_gradient = self.optimizer.pull(
+            state[:slots], gradient, coefficients, cotangent[:slots]
+        )
+
+        # One forward derivative of (d loss / d theta, d loss / d w) along u gives the Hessian product H u and, for
+        # every example of the batch, the derivative of its weight's effect along u: no per-example gradients needed.
+        # What the step remembers of its examples is an argument of the loss like the weights.
+        def slopes(named: dict[str, Tensor]) -> tuple[Tensor, ...]:
+            arguments = (0, 2, *range(3, 3 + len(recalled)))
+            on_named, *rest = grad(self.stage.loss, argnums=arguments)(named, inputs, weights, *recalled)
+            return self.layout.join(on_named), *rest
+
+        direction = self.layout.split(on_gradient)
+        hessian_u, on_weights, *on_recalled = jvp(slopes, (self.layout.split(state[0]),), (direction,))[1]
+        before = (on_theta + hessian_u, *on_moments)
+        if on_recalled:
+            rows = cotangent[-1].view(self.n_samples, -1).index_add(0, index, on_recalled[0])
+            return (*before, rows.reshape(-1)), on_weights
+        return (*before, *cotangent[slots:]), on_weights
+
+    def _recall(self, state: State, index: Tensor) -> tuple[Tensor, ...]:
+        if self.stage.remember is None:
+            return ()
+        return (state[-1].view(self.n_samples, -1)[index],)
+
+    def _gradient(self, theta: Tensor, inputs: Any, weights: Tensor, *recalled: Tensor) -> Tensor:
+        # Differentiating the named parameters and joining afterwards avoids one zero-padded vector for every slice.
+        named = self.layout.split(theta)
+        return self.layout.join(grad(self.stage.loss)(named, inputs, weights, *recalled))
