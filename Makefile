@@ -49,6 +49,7 @@ docs: $(READY)  ## build the documentation, warnings are errors
 
 bench: $(READY)  ## print the ratios of the benchmarks
 	$(BIN)/python tests/benchmarks/bench_core.py
+	$(BIN)/python -m tests.benchmarks.bench_models
 
 clean:  ## remove what the verbs made
 	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache

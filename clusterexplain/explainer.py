@@ -22,12 +22,13 @@ from clusterexplain.clustering import KMeansClusterer
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.data.validation import as_matrix, check_sample_weight, check_variation
-from clusterexplain.exceptions import FewerClustersWarning, InvalidDataError, InvalidParameterError, SmoothnessWarning
+from clusterexplain.exceptions import FewerClustersWarning, InvalidDataError, InvalidParameterError
 from clusterexplain.explanation import Explanation
+from clusterexplain.fitting import check_method, make_recipe
 from clusterexplain.influence import Unrolled
-from clusterexplain.membership import membership_probabilities, runner_up
+from clusterexplain.membership import membership_probabilities
 from clusterexplain.models import EmbeddingTask
-from clusterexplain.pipeline import Parts, Pipeline, Question
+from clusterexplain.pipeline import Parts, Pipeline, Question, pose
 from clusterexplain.queries import Queries, resolve
 from clusterexplain.training import Recipe
 from clusterexplain.training.further import FurtherTraining
@@ -48,8 +49,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         What clusters the embedding.
     n_clusters : int, default=8
         Number of clusters.
-    latent_dim : int, default=10
-        Dimension of the embedding.
+    latent_dim : int or None, default=None
+        Dimension of the embedding; None is 10, or 16 for a contrastive model.
     hidden : tuple of int or None, default=None
         Widths of the encoder's hidden layers, or channels of its convolutions; a decoder mirrors them. None is the
         model's default: (64,), or (16, 32) channels.
@@ -133,7 +134,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         clusterer: str = "kmeans",
         *,
         n_clusters: int = 8,
-        latent_dim: int = 10,
+        latent_dim: int | None = None,
         hidden: tuple[int, ...] | None = None,
         activation: str = "gelu",
         n_steps: int | None = None,
@@ -219,7 +220,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_variation(data.X[present])
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         scaling = Scaling.measure(data.X[present], self.scaling)
-        recipe, further = self._recipe(data, scaling, seed, torch.from_numpy(weights), train=train)
+        recipe, further = make_recipe(self, data, scaling, seed, torch.from_numpy(weights), train=train)
         run = self._train(recipe, torch.from_numpy(weights).to(recipe.dtype))
         clusterer = KMeansClusterer(self.n_clusters, seed=seed)
         pipeline = Pipeline.cluster(run, clusterer, arrived=further is not None)
@@ -303,11 +304,11 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             If there is no rival cluster, the method is unknown, or the fit did not record what it needs.
         """
         check_is_fitted(self)
-        self._check_method(method)
+        check_method(method, arrived=self._further is not None)
         if isinstance(queries, (pd.DataFrame, Dataset)):
             self._inputs(queries)  # refuses other columns than those of the fit
         asked = resolve(queries, self._data)
-        question = self._question(asked, against)
+        question = pose(self._pipeline, self._inputs(asked.rows), asked.positions, against)
         parts = self._pipeline.influence(question, Unrolled(self._pipeline.run, self.n_jobs, self.verbose))
         return self._explanation(asked, question, parts)
 
@@ -430,46 +431,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def _n_features_out(self) -> int:
         return int(self.embedding_.shape[1])
 
-    def _recipe(
-        self, data: Dataset, scaling: Scaling, seed: int, weights: Tensor, *, train: bool
-    ) -> tuple[Recipe, FurtherTraining | None]:
-        """Return the recipe of a training, or of further training from the weights of the user's own task."""
-        if not train and not isinstance(self.model, EmbeddingTask):
-            raise InvalidParameterError(
-                f"train=False keeps the weights of a network that arrives trained, but model={self.model!r} is built here and "
-                f"has none. Expected model=EmbeddingTask.from_module(your_network, ...), or train=True."
-            )
-        inputs = scaling.to_tensor(data.X, self.dtype)
-        task, weights = settings.task_of(self, data, inputs, scaling), weights.to(inputs.dtype)
-        if not train:
-            return settings.further_recipe(self, task, inputs, seed, weights)
-        recipe = settings.recipe(self, task, inputs, seed)
-        for reason in settings.smoothness_reasons(self, recipe):
-            warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=3)
-        return recipe.settled(weights), None
-
     def _measure_smoothness(self) -> None:
         from clusterexplain.verification import measure_smoothness
 
         self.smoothness_ = measure_smoothness(self)
-
-    def _check_method(self, method: str) -> None:
-        recorded = Unrolled.name if self._further is None else "further"
-        if method not in ("auto", Unrolled.name, "further"):
-            raise InvalidParameterError(
-                f"method={method!r} is unknown. Expected 'auto', '{Unrolled.name}' or 'further'."
-            )
-        if method == Unrolled.name != recorded:
-            raise InvalidParameterError(
-                "method='unrolled' differentiates the training that made the model, but this model arrived trained "
-                "(fit(X, train=False)) and its training was not recorded. Use method='further', which differentiates further "
-                "training from its weights, or fit(X) to train here."
-            )
-        if method == "further" != recorded:
-            raise InvalidParameterError(
-                "method='further' is for a model that arrives trained. This one was trained here and its training is recorded: "
-                "use method='unrolled', or fit(X, train=False) with a task that has the weights."
-            )
 
     def _train(self, recipe: Recipe, weights: Tensor) -> RecordedRun:
         spacing = settings.spacing(self, recipe)
@@ -485,7 +450,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         self._fit_key, self._further = key, further
         self.labels_, self.embedding_, self.cluster_centers_ = pipeline.labels.numpy().copy(), embedding, centers
         self.loss_ = loss
-        if further is not None:
+        vars(self).pop("smoothness_", None)  # of an earlier fit
+        if further is None:
+            vars(self).pop("further_", None)
+        else:
             self.further_ = further
         return self
 
@@ -505,28 +473,6 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             validate_data(self, X if isinstance(X, pd.DataFrame) else matrix, reset=False, skip_check_array=True)
         return self._scaling.to_tensor(matrix, self._pipeline.run.recipe.dtype)
-
-    def _question(self, asked: Queries, against: str | int) -> Question:
-        pipeline = self._pipeline
-        alive = np.flatnonzero(np.isfinite(self.cluster_centers_).all(axis=1))
-        if len(alive) < 2:
-            raise InvalidParameterError(
-                "There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2."
-            )
-        inputs = self._inputs(asked.rows)
-        nearest = pipeline.clusterer.predict(self.cluster_centers_, pipeline.embed(inputs).numpy())
-        own = torch.from_numpy(np.where(asked.positions >= 0, self.labels_[asked.positions], nearest))
-        if isinstance(against, str) and against == "runner-up":
-            return Question(inputs, own, runner_up(pipeline.embed(inputs), pipeline.state, own))
-        if isinstance(against, bool) or not isinstance(against, (int, np.integer)) or against not in alive:
-            raise InvalidParameterError(
-                f"against={against!r} is not a cluster. Expected 'runner-up' or one of {', '.join(map(str, alive))}."
-            )
-        if bool((own == against).any()):
-            raise InvalidParameterError(
-                f"against={against} is the own cluster of a query. Expected another cluster, or 'runner-up'."
-            )
-        return Question(inputs, own, torch.full_like(own, int(against)))
 
     def _explanation(self, asked: Queries, question: Question, parts: Parts) -> Explanation:
         pipeline = self._pipeline

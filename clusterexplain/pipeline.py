@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.func import grad, vjp, vmap
 
 from clusterexplain.clustering import CentroidState, KMeansClusterer, centroid_state
+from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.influence import Unrolled
 from clusterexplain.membership import log_ratio_margin, membership_probabilities, runner_up
 from clusterexplain.training import RecordedRun
@@ -273,3 +274,47 @@ class Pipeline:
         blocks = on_embedding.to(recipe.dtype).split(size)
         pulled = [vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(block) for block in blocks]
         return torch.cat(pulled).detach()
+
+
+def pose(pipeline: Pipeline, inputs: Tensor, positions: np.ndarray, against: str | int) -> Question:
+    """Fix the pair of clusters of every query.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The fitted pipeline.
+    inputs : Tensor of shape (n_queries, ...)
+        Queries as the model sees them.
+    positions : ndarray of shape (n_queries,), int
+        Row numbers among the training examples, whose labels are kept; -1 for new rows, which get the nearest cluster.
+    against : "runner-up" or int
+        The rival cluster.
+
+    Returns
+    -------
+    Question
+        The scores that are asked about.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such rival.
+    """
+    centers = pipeline.state.centers.numpy()
+    alive = np.flatnonzero(np.isfinite(centers).all(axis=1))
+    if len(alive) < 2:
+        raise InvalidParameterError("There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2.")
+    embedding = pipeline.embed(inputs)
+    nearest = pipeline.clusterer.predict(centers, embedding.numpy())
+    own = torch.from_numpy(np.where(positions >= 0, pipeline.labels.numpy()[positions], nearest))
+    if isinstance(against, str) and against == "runner-up":
+        return Question(inputs, own, runner_up(embedding, pipeline.state, own))
+    if isinstance(against, bool) or not isinstance(against, (int, np.integer)) or against not in alive:
+        raise InvalidParameterError(
+            f"against={against!r} is not a cluster. Expected 'runner-up' or one of {', '.join(map(str, alive))}."
+        )
+    if bool((own == against).any()):
+        raise InvalidParameterError(
+            f"against={against} is the own cluster of a query. Expected another cluster, or 'runner-up'."
+        )
+    return Question(inputs, own, torch.full_like(own, int(against)))

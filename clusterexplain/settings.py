@@ -27,8 +27,8 @@ from clusterexplain.training.recorded import checkpoint_spacing
 TINY_EPS = 1e-7
 
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "": {"n_steps": 1400, "learning_rate": 3e-3},
-    "contrastive": {"n_steps": 600, "learning_rate": 1e-3},
+    "": {"n_steps": 1400, "learning_rate": 3e-3, "latent_dim": 10},
+    "contrastive": {"n_steps": 600, "learning_rate": 1e-3, "latent_dim": 16},
 }
 """What None stands for, by model."""
 
@@ -41,7 +41,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 }
 _POSITIVE_WHOLE = ("n_clusters", "latent_dim", "n_steps", "batch_size", "further_steps")
 _POSITIVE = ("learning_rate", "adam_eps", "max_memory", "further_rate")
-_MAY_BE_NONE = ("n_steps", "learning_rate", "further_steps", "further_rate")
+_MAY_BE_NONE = ("latent_dim", "n_steps", "learning_rate", "further_steps", "further_rate")
 _OPTIMIZER_OPTIONS = {
     "adamw": ("schedule", "warmup", "betas"),
     "adam": ("schedule", "warmup", "betas"),
@@ -192,7 +192,7 @@ def task_of(explainer: Any, data: Dataset, inputs: Tensor, scaling: Scaling) -> 
         image_shape=data.image_shape,
         background=torch.from_numpy(scaling.center / scaling.spread),
         n_clusters=explainer.n_clusters,
-        latent_dim=explainer.latent_dim,
+        latent_dim=value_of(explainer, "latent_dim"),
         hidden=None if explainer.hidden is None else tuple(explainer.hidden),
         activation=explainer.activation,
         options=dict(explainer.model_options or {}),

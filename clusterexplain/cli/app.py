@@ -74,7 +74,12 @@ def fit(
     train: Annotated[
         bool, typer.Option("--train/--no-train", help="Train, or keep the weights that --task brings along.")
     ] = True,
-    latent_dim: Annotated[int, typer.Option("--latent-dim", min=1, help="Dimension of the embedding.")] = 10,
+    latent_dim: Annotated[
+        int | None,
+        typer.Option(
+            "--latent-dim", min=1, help="Dimension of the embedding; by default the model's.", show_default=False
+        ),
+    ] = None,
     steps: Annotated[
         int | None,
         typer.Option("--steps", min=1, help="Training steps; by default the model's.", show_default=False),

@@ -73,7 +73,7 @@ def why(
     else:
         printing.answer(explanation, top)
         if not quiet:
-            printing.next_steps(explanation, sample, folder, given=run is not None)
+            printing.next_steps(explanation, sample, folder, task, given=run is not None)
     return explanation
 
 

@@ -40,8 +40,16 @@ def table(frame: pd.DataFrame, title: str) -> None:
 def fitted(explainer: ClusterExplainer, out: Path) -> None:
     """Say what was made."""
     sizes = ", ".join(str(size) for size in pd.Series(explainer.labels_).value_counts().sort_index())
-    line(f"Trained on {len(explainer.labels_)} rows, final loss {explainer.loss_:.4f}; clusters of {sizes} members.")
-    line(f"Run saved in {out}. Next: clusterexplain why --run {out} --sample {explainer.data_.ids[0]}")
+    further = getattr(explainer, "further_", None)
+    made = "Trained on" if further is None else "Took over a trained network for"
+    line(f"{made} {len(explainer.labels_)} rows, final loss {explainer.loss_:.4f}; clusters of {sizes} members.")
+    if further is not None:
+        line(f"Explanations come from {further}.")
+    if hasattr(explainer, "smoothness_"):
+        line(f"Smoothness: {explainer.smoothness_}.")
+    source = getattr(explainer.model, "source", None)
+    again = "" if source is None else f" --task {source}"
+    line(f"Run saved in {out}. Next: clusterexplain why --run {out} --sample {explainer.data_.ids[0]}{again}")
 
 
 def answer(explanation: Explanation, top: int) -> None:
@@ -85,9 +93,9 @@ def which_run(folder: Path) -> None:
     Console(stderr=True, soft_wrap=True).print(Text(f"Run: {folder} (the newest; --run names another)"))
 
 
-def next_steps(explanation: Explanation, sample: list[str], folder: Path, *, given: bool) -> None:
+def next_steps(explanation: Explanation, sample: list[str], folder: Path, task: str | None, *, given: bool) -> None:
     """Name the next command."""
-    where = f" --run {folder}" if given else ""
+    where = (f" --run {folder}" if given else "") + (f" --task {task}" if task else "")
     asked = " ".join(f"--sample {shlex.quote(one)}" for one in sample)
     verb = "verify" if explanation.check is None else "report"
     line(f"Next: clusterexplain {verb} {asked}{where}")

@@ -73,7 +73,7 @@ class ImageAugmentation:
     rotation : float, default=15.0
         Largest rotation in degrees.
     scale : float, default=0.1
-        Largest relative change of size.
+        Largest relative change of the side of the area that is seen.
     noise : float, default=0.1
         Standard deviation of the added noise, in scaled units.
     cutout : int, default=0

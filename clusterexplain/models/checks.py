@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import grad, jvp
+from torch.func import grad, jvp, vmap
 
 from clusterexplain.exceptions import InvalidTaskError
 from clusterexplain.models.task import EmbeddingTask, Params
@@ -179,15 +180,19 @@ def _check_derivatives(task: EmbeddingTask, params: Params, drawn: Any, n: int) 
     def slopes(named: Params) -> Any:
         return grad(loss, argnums=(0, 2))(named, drawn, weights)
 
+    def second(named: Params) -> Any:  # what a reverse pass and, side by side, retrainings need
+        return jvp(slopes, (named,), ({name: torch.ones_like(value) for name, value in named.items()},))
+
     try:
-        gradient = grad(loss)(params, drawn, weights)
-        second = jvp(slopes, (params,), ({name: torch.ones_like(value) for name, value in params.items()},))[1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch.func's own, and those about branches, which fail below
+            found = vmap(second)({name: torch.stack([value, value]) for name, value in params.items()})
     except (RuntimeError, NotImplementedError) as error:
         raise InvalidTaskError(
-            f"The loss cannot be differentiated twice by torch.func: {error}. Expected functions of tensors without operations "
-            f"in place, without branches on values (if x.sum() > 0) and without .item()."
+            f"The loss cannot be differentiated twice by torch.func: {str(error).splitlines()[0]} Expected "
+            f"functions of tensors without operations in place, branches on values (if x.sum() > 0) or .item()."
         ) from error
-    values = [*gradient.values(), *second[0].values(), second[1]]
+    values = [value for slope in found for value in (*slope[0].values(), slope[1])]
     if not all(bool(torch.isfinite(value).all()) for value in values):
         raise InvalidTaskError(
             "A first or second derivative of the loss is NaN or infinite at the initial weights. Expected finite ones: add a "

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from clusterexplain.exceptions import InvalidTaskError
 from clusterexplain.models.task import EmbeddingTask, Params
@@ -145,7 +146,8 @@ class ModuleTask(EmbeddingTask):
     def _call(self, params: Params, function: Any, *args: Any) -> Any:
         values = {f"{_NET}{name}": value for name, value in params.items()}
         dtype = next(iter(params.values())).dtype
-        return functional_call(self._caller, values | self._constant_values(dtype), (function, *args))
+        with sdpa_kernel(SDPBackend.MATH):  # the fused attention kernels have no second derivative
+            return functional_call(self._caller, values | self._constant_values(dtype), (function, *args))
 
     def _constant_values(self, dtype: torch.dtype) -> Params:
         """Buffers and frozen parameters in the training's type: what a function of the parameters may not change."""

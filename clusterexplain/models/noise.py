@@ -44,7 +44,7 @@ def uniform(keys: Tensor, n: int, *, stream: int, dtype: torch.dtype) -> Tensor:
     >>> bool((uniform(torch.tensor([8]), 3, stream=0, dtype=torch.float64) == both[1]).all())
     True
     """
-    return torch.from_numpy(_uniform(keys, n, stream)).to(dtype)
+    return torch.from_numpy(_uniform(keys, n, stream)).to(dtype).clamp(max=1 - torch.finfo(dtype).eps / 2)
 
 
 def normal(keys: Tensor, n: int, *, stream: int, dtype: torch.dtype) -> Tensor:

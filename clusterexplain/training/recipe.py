@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.models.task import EmbeddingTask
 from clusterexplain.training.layout import Layout
 from clusterexplain.training.optimizer import Optimizer, State
@@ -72,6 +73,11 @@ class Recipe:
         for number, stage in enumerate(stages):
             done += stage.share
             stop = round(self.plan.n_steps * done / total)
+            if stop == start:
+                raise InvalidParameterError(
+                    f"n_steps={self.plan.n_steps} leaves no step for stage {number + 1} of {len(stages)} (its share "
+                    f"is {stage.share / total:.0%}). Raise n_steps, or change the shares (pretrain= of a DEC)."
+                )
             optimizer = replace(
                 self.optimizer, n_steps=stop - start, learning_rate=self.optimizer.learning_rate * stage.rate
             )
@@ -238,10 +244,17 @@ class Recipe:
     def _examples(self, step: int) -> tuple[State, Tensor, Any, Tensor, Tensor]:
         index, inputs = self.batch(step)
         weights = torch.ones(len(index), dtype=self.dtype)
-        return self.initial_state(), self.coefficients[step], inputs, weights, index
+        return self._example_state(), self.coefficients[step], inputs, weights, index
 
     def _event_examples(self) -> tuple[State, Tensor, Tensor]:
-        return self.initial_state(), self.inputs, torch.ones(self.n_samples, dtype=self.dtype)
+        return self._example_state(), self.inputs, torch.ones(self.n_samples, dtype=self.dtype)
+
+    def _example_state(self) -> State:
+        """Return a state as in the middle of a training: nothing exactly zero, moments and memory positive."""
+        generator = torch.Generator().manual_seed(0)
+        theta, *rest = self.initial_state()
+        spread = 0.1 * torch.rand(theta.shape, generator=generator, dtype=self.dtype)
+        return theta + spread, *(0.1 + torch.rand(part.shape, generator=generator, dtype=self.dtype) for part in rest)
 
     @cached_property
     def _traces(self) -> dict[tuple[Any, ...], TensorFunction]:

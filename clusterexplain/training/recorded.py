@@ -154,6 +154,7 @@ def train(
     if not torch.isfinite(final).all():
         raise TrainingDivergedError(
             f"Training diverged: parameters became NaN or infinite within {recipe.plan.n_steps} steps at learning rate "
-            f"{recipe.optimizer.learning_rate}. Lower learning_rate, or scale the columns of X."
+            f"{recipe.optimizer.learning_rate}. Lower learning_rate, or scale the columns of X; a DEC also ends like this if "
+            f"all members of one of its initial clusters have weight 0."
         )
     return RecordedRun(recipe, weights, checkpoints, final, spacing)

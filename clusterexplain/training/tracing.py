@@ -17,6 +17,9 @@ import torch
 from torch import Tensor, fx
 from torch._functorch.compile_utils import fx_graph_cse
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_leaves
+
+from clusterexplain.exceptions import InvalidTaskError
 
 aten = torch.ops.aten
 
@@ -45,7 +48,22 @@ def trace(function: TensorFunction, *examples: Any, spell_out_slopes: bool = Fal
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.func's own use of torch.jit
         table = _SLOPES if spell_out_slopes else {}
         graph_module = make_fx(lambda *args: function(*args), decomposition_table=table)(*examples)
-    return _tidy(graph_module).forward
+        traced = _tidy(graph_module).forward
+        _compare(traced(*examples), function(*examples))
+    return traced
+
+
+def _compare(traced: Any, expected: Any) -> None:
+    """Refuse a trace that computes something else than its function did: an operation that this file misunderstood."""
+    pairs = zip(tree_leaves(traced), tree_leaves(expected), strict=True)
+    for found, wanted in pairs:
+        tolerance = 1e-3 if wanted.dtype == torch.float32 else 1e-7
+        size = wanted.abs().max() if wanted.numel() else wanted.new_zeros(())
+        if not torch.allclose(found, wanted, rtol=tolerance, atol=tolerance * float(size), equal_nan=True):
+            raise InvalidTaskError(
+                "The recorded training step does not compute what the task's functions compute. Expected functions of tensors "
+                "alone, without operations in place and without hidden state; please report the layers of this network."
+            )
 
 
 def _gelu_backward(grad: Tensor, x: Tensor, *, approximate: str = "none") -> Tensor:
@@ -58,11 +76,10 @@ def _gelu_backward(grad: Tensor, x: Tensor, *, approximate: str = "none") -> Ten
 
 
 _SLOPES = {aten.gelu_backward.default: _gelu_backward}
-_SAME_IF_SAME_SHAPE = {aten.expand.default, aten.view.default, aten._unsafe_view.default, aten.reshape.default}
+_SAME_IF_SAME_SHAPE = {aten.expand.default, aten.reshape.default}
 _LINEAR_IN_FIRST = {
     aten.expand.default,
-    aten.view.default,
-    aten._unsafe_view.default,
+    aten.reshape.default,
     aten.t.default,
     aten.transpose.int,
     aten.mm.default,
@@ -76,6 +93,7 @@ _LINEAR_IN_FIRST = {
 
 def _tidy(graph_module: fx.GraphModule) -> fx.GraphModule:
     """Drop what does nothing, store scalars as tensors, multiply small factors first, merge equal nodes."""
+    _allow_other_strides(graph_module.graph)
     _drop_and_store(graph_module)
     _merge_equal_nodes(graph_module)  # first, so that a product that is needed twice is not taken apart
     for node in list(graph_module.graph.nodes):
@@ -84,6 +102,13 @@ def _tidy(graph_module: fx.GraphModule) -> fx.GraphModule:
     _merge_equal_nodes(graph_module)
     graph_module.recompile()
     return graph_module
+
+
+def _allow_other_strides(graph: fx.Graph) -> None:
+    """Let views copy where strides are not as they were while tracing: rewriting changes them, and so do convolutions."""
+    for node in graph.nodes:
+        if node.target in (aten.view.default, aten._unsafe_view.default):
+            node.target = aten.reshape.default
 
 
 def _drop_and_store(graph_module: fx.GraphModule) -> None:

@@ -1,0 +1,97 @@
+"""What a fit differentiates: a training from scratch, or further training of a model that arrives trained."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from torch import Tensor
+
+from clusterexplain import settings
+from clusterexplain.data import Dataset
+from clusterexplain.data.scaling import Scaling
+from clusterexplain.exceptions import InvalidParameterError, SmoothnessWarning
+from clusterexplain.models import EmbeddingTask
+from clusterexplain.training import Recipe
+from clusterexplain.training.further import FurtherTraining
+
+METHODS = ("auto", "unrolled", "further")
+
+
+def make_recipe(
+    explainer: Any, data: Dataset, scaling: Scaling, seed: int, weights: Tensor, *, train: bool
+) -> tuple[Recipe, FurtherTraining | None]:
+    """Return the recipe of a training, or of further training from the weights of the user's own task.
+
+    Parameters
+    ----------
+    explainer : ClusterExplainer
+        Its parameters.
+    data : Dataset
+        Training data.
+    scaling : Scaling
+        Of the columns.
+    seed : int
+        Root seed.
+    weights : Tensor of shape (n_samples,)
+        Data weights.
+    train : bool
+        False keeps the weights that the task brings along.
+
+    Returns
+    -------
+    Recipe
+        With its discrete choices made.
+    FurtherTraining or None
+        What was chosen, if the model arrived trained.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a model that is built here is asked to keep weights.
+    """
+    if not train and not isinstance(explainer.model, EmbeddingTask):
+        raise InvalidParameterError(
+            f"train=False keeps the weights of a network that arrives trained, but model={explainer.model!r} is built here and "
+            f"has none. Expected model=EmbeddingTask.from_module(your_network, ...), or train=True."
+        )
+    inputs = scaling.to_tensor(data.X, explainer.dtype)
+    task, weights = settings.task_of(explainer, data, inputs, scaling), weights.to(inputs.dtype)
+    if not train:
+        return settings.further_recipe(explainer, task, inputs, seed, weights)
+    recipe = settings.recipe(explainer, task, inputs, seed)
+    for reason in settings.smoothness_reasons(explainer, recipe):
+        warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=3)
+    return recipe.settled(weights), None
+
+
+def check_method(method: str, *, arrived: bool) -> None:
+    """Refuse an influence method that the fit did not record what it needs for.
+
+    Parameters
+    ----------
+    method : str
+        One of ``METHODS``.
+    arrived : bool
+        Whether the model arrived trained.
+
+    Raises
+    ------
+    InvalidParameterError
+        Naming the method that can be used.
+    """
+    if method not in METHODS:
+        raise InvalidParameterError(
+            f"method={method!r} is unknown. Expected {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}."
+        )
+    if method == "unrolled" and arrived:
+        raise InvalidParameterError(
+            "method='unrolled' differentiates the training that made the model, but this model arrived trained "
+            "(fit(X, train=False)) and its training was not recorded. Use method='further', which differentiates further "
+            "training from its weights, or fit(X) to train here."
+        )
+    if method == "further" and not arrived:
+        raise InvalidParameterError(
+            "method='further' is for a model that arrives trained. This one was trained here and its training is recorded: "
+            "use method='unrolled', or fit(X, train=False) with a task that has the weights."
+        )

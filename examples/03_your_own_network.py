@@ -1,0 +1,93 @@
+# %% [markdown]
+# # Your own network
+#
+# Twice: a network that arrives trained, whose training nobody recorded, and a network with a loss of its own that is trained
+# here.
+
+# %%
+import torch
+from torch import Tensor, nn
+
+from clusterexplain import ClusterExplainer, EmbeddingTask, load_dataset
+from clusterexplain.models.noise import normal
+
+X = load_dataset("digits").X[:400]
+
+# %% [markdown]
+# ## A network that arrives trained
+#
+# An ordinary PyTorch loop: Adam as it comes, shuffled batches. The rows are scaled before the network sees them, so
+# `scaling=None` below.
+
+# %%
+torch.manual_seed(0)
+rows = torch.from_numpy((X - X.mean(axis=0)) / X.std())
+encoder = nn.Sequential(nn.Linear(64, 32), nn.GELU(), nn.Linear(32, 8))
+decoder = nn.Sequential(nn.Linear(8, 32), nn.GELU(), nn.Linear(32, 64))
+optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=3e-3)
+for _ in range(100):
+    for batch in rows.float()[torch.randperm(len(rows))].split(64):
+        optimizer.zero_grad()
+        (decoder(encoder(batch)) - batch).square().mean().backward()
+        optimizer.step()
+
+# %% [markdown]
+# `train=False` keeps the weights: clusters and margins are those of the network as it arrived. How it was trained is unknown,
+# so the question becomes: if training went on, with or without this example, what would the margin be? Length and rate of that
+# further training are chosen so that it stays near the weights, and they are part of the answer.
+
+# %%
+task = EmbeddingTask.from_module(encoder, decoder=decoder)
+arrived = ClusterExplainer(model=task, n_clusters=10, scaling=None, random_state=0).fit(rows.numpy(), train=False)
+print(arrived.further_)
+with torch.no_grad():
+    assert torch.allclose(torch.from_numpy(arrived.embedding_).float(), encoder(rows.float()), atol=1e-4)
+e = arrived.explain([3, 123])
+print(e)
+
+check = arrived.verify(e, n_single=24, n_within=0, n_groups=0, n_top=0)
+print(check)
+assert e.method == "further"
+assert check.figure("single", "frozen") > 0.8
+
+# %% [markdown]
+# ## A loss of your own
+#
+# Two noisy views of each row shall lie close together, and different rows far apart (Wang and Isola 2020). Rows interact, so
+# the loss is given its weights. Two rules: weight 0 is absence, here also in every pair; and the divisor is the batch size,
+# never the sum of the weights. The noise is a function of the key of each (step, example), so removing one example changes
+# nobody else's noise. `fit` probes all of this on a few rows before it trains.
+
+
+# %%
+def two_views(inputs: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Add noise of standard deviation 0.3, drawn anew for each view."""
+    first, second = (normal(keys, inputs.shape[1], stream=s, dtype=inputs.dtype) for s in (0, 1))
+    return inputs + 0.3 * first, inputs + 0.3 * second
+
+
+def align_and_spread(net: nn.Module, views: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
+    """Weigh own terms by w_i and pairs by w_i w_j, and divide by the batch size."""
+    n = len(weights)
+    first, second = (nn.functional.normalize(net(view), dim=1, eps=1e-6) for view in views)
+    close = (first - second).square().sum(dim=1)
+    pairs = torch.exp(2 * (first @ first.T - 1)) * weights.outer(weights) * (1 - torch.eye(n, dtype=weights.dtype))
+    return (weights * close).sum() / n + pairs.sum() / (10 * n)
+
+
+torch.manual_seed(1)
+network = nn.Sequential(nn.Linear(64, 32), nn.SiLU(), nn.Linear(32, 8))
+own = EmbeddingTask.from_module(
+    network,
+    embed=lambda net, x: nn.functional.normalize(net(x), dim=1),
+    loss=align_and_spread,
+    augment=two_views,
+)
+ce = ClusterExplainer(model=own, n_clusters=10, n_steps=200, learning_rate=1e-3, random_state=0).fit(X)
+e = ce.explain([3, 123])
+print(e)
+
+check = ce.verify(e, n_single=12, n_within=0, n_groups=0, n_top=0, n_down=12)
+print(check)
+assert check.figure("down-weight", "frozen") > 0.9
+assert check.figure("single", "frozen") > 0.6

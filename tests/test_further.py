@@ -1,0 +1,137 @@
+"""A model that arrives trained: its weights are kept, further training is differentiated and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from clusterexplain import ClusterExplainer, EmbeddingTask
+from clusterexplain.exceptions import InvalidParameterError, RunMismatchError
+from tests.conftest import SMALL
+
+OPTIONS = {name: SMALL[name] for name in ("n_clusters", "batch_size", "random_state")}
+
+
+def _networks(width: int = 6) -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Linear(5, width), nn.ReLU(), nn.Linear(width, 2))
+    return encoder, nn.Linear(2, 5)
+
+
+def _task(rows: np.ndarray, width: int = 6) -> EmbeddingTask:
+    """Train in an ordinary loop, outside of this package."""
+    encoder, decoder = _networks(width)
+    x = torch.from_numpy((rows - rows.mean(axis=0)) / rows.std(axis=0).mean()).float()
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-2)
+    for _ in range(200):
+        optimizer.zero_grad()
+        (decoder(encoder(x)) - x).square().mean().backward()
+        optimizer.step()
+    return EmbeddingTask.from_module(encoder, decoder=decoder)
+
+
+@pytest.fixture(scope="module")
+def task(blobs: np.ndarray) -> EmbeddingTask:
+    return _task(blobs)
+
+
+@pytest.fixture(scope="module")
+def arrived(blobs: np.ndarray, task: EmbeddingTask) -> ClusterExplainer:
+    return ClusterExplainer(model=task, **OPTIONS).fit(blobs, train=False)
+
+
+def test_the_weights_and_what_is_shown_are_those_that_arrived(arrived: ClusterExplainer, blobs: np.ndarray) -> None:
+    task = arrived.model
+    rows = arrived._scaling.to_tensor(blobs, torch.float32)
+    params = task.initial_params(torch.Generator(), torch.float32)
+    np.testing.assert_array_equal(arrived.embedding_, task.embed(params, rows).double().numpy())
+    np.testing.assert_array_equal(arrived.transform(blobs), arrived.embedding_)
+
+
+def test_length_rate_and_drift_are_chosen_and_told(arrived: ClusterExplainer) -> None:
+    chosen = arrived.further_
+    assert chosen.n_steps == 20  # five passes of four batches
+    assert 0 < chosen.drift <= 0.01
+    explanation = arrived.explain([0])
+    assert explanation.method == "further"
+    assert f"{chosen.n_steps} further steps at learning rate" in repr(explanation)
+    assert explanation.to_dict()["method_note"] == explanation.method_note
+
+
+def test_the_prediction_follows_further_training(arrived: ClusterExplainer) -> None:
+    explanation = arrived.explain([0, 3, 7, 12])
+    check = arrived.verify(explanation, n_single=24, n_within=0, n_groups=0, n_top=0, n_down=24)
+    assert check.figure("down-weight", "frozen") > 0.97
+    assert check.figure("single", "frozen") > 0.9
+
+
+def test_a_refit_with_nothing_removed_is_the_null_run(arrived: ClusterExplainer) -> None:
+    explanation = arrived.explain([0])
+    same = arrived.refit(np.ones(30))
+    np.testing.assert_array_equal(explanation.evaluate(same), explanation.evaluate(arrived))
+
+
+def test_the_derivative_is_that_of_the_further_run_in_double(blobs: np.ndarray, task: EmbeddingTask) -> None:
+    ce = ClusterExplainer(model=task, dtype="float64", further_steps=7, further_rate=1e-3, **OPTIONS)
+    ce.fit(blobs, train=False)
+    explanation, step = ce.explain([2]), 1e-4
+    for row in (2, 11):
+        ends = []
+        for sign in (1, -1):
+            weights = np.ones(30)
+            weights[row] += sign * step
+            ends.append(explanation.evaluate(ce.refit(weights), assignments="frozen")[0])
+        slope = (ends[0] - ends[1]) / (2 * step)
+        assert explanation.influence[0, row] == pytest.approx(slope, rel=1e-5, abs=1e-9)
+
+
+def test_unrolled_of_a_training_that_was_not_recorded_names_further(arrived: ClusterExplainer) -> None:
+    with pytest.raises(InvalidParameterError, match=r"its training was not recorded\. Use method='further'"):
+        arrived.explain([0], method="unrolled")
+    assert arrived.explain([0], method="further").influence.shape == (1, 30)
+
+
+def test_further_of_a_recorded_training_names_unrolled(small: ClusterExplainer) -> None:
+    with pytest.raises(InvalidParameterError, match=r"its training is recorded: use method='unrolled'"):
+        small.explain([0], method="further")
+
+
+def test_named_models_do_not_arrive_trained(blobs: np.ndarray) -> None:
+    with pytest.raises(InvalidParameterError, match=r"train=False keeps the weights of a network that arrives trained"):
+        ClusterExplainer(**SMALL).fit(blobs, train=False)
+
+
+def test_saved_and_loaded_with_the_task(arrived: ClusterExplainer, tmp_path: Path, blobs: np.ndarray) -> None:
+    folder = arrived.save(tmp_path / "run")
+    loaded = ClusterExplainer.load(folder, model=arrived.model)
+    assert loaded.further_ == arrived.further_
+    assert loaded.explain([3]).influence.tobytes() == arrived.explain([3]).influence.tobytes()
+    np.testing.assert_array_equal(loaded.embedding_, arrived.embedding_)
+
+
+def test_a_run_of_ones_own_network_opens_only_with_it(arrived: ClusterExplainer, tmp_path: Path) -> None:
+    folder = arrived.save(tmp_path / "run")
+    with pytest.raises(InvalidParameterError, match=r"a run holds weights, never code\. Pass the task"):
+        ClusterExplainer.load(folder)
+    encoder, decoder = _networks(width=7)
+    with pytest.raises(RunMismatchError, match=r"but the task has .* \(7, 5\)"):
+        ClusterExplainer.load(folder, model=EmbeddingTask.from_module(encoder, decoder=decoder))
+
+
+def test_a_named_model_opens_without_a_task(small: ClusterExplainer, tmp_path: Path, task: EmbeddingTask) -> None:
+    folder = small.save(tmp_path / "run")
+    with pytest.raises(InvalidParameterError, match=r"made with model='autoencoder', which is built here"):
+        ClusterExplainer.load(folder, model=task)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"further_steps": 0}, r"further_steps=0 must be"), ({"further_rate": 0.0}, r"further_rate=0\.0 must be")],
+)
+def test_wrong_lengths_are_refused(blobs: np.ndarray, task: EmbeddingTask, options: dict, message: str) -> None:
+    with pytest.raises(InvalidParameterError, match=message):
+        ClusterExplainer(model=task, **OPTIONS, **options).fit(blobs, train=False)
