@@ -56,7 +56,7 @@ def make_recipe(
             f"has none. Expected model=EmbeddingTask.from_module(your_network, ...), or train=True."
         )
     inputs = scaling.to_tensor(data.X, explainer.dtype)
-    task, weights = settings.task_of(explainer, data, inputs, scaling), weights.to(inputs.dtype)
+    task, weights = settings.task_of(explainer, data, inputs, scaling, weights), weights.to(inputs.dtype)
     if not train:
         return settings.further_recipe(explainer, task, inputs, seed, weights)
     recipe = settings.recipe(explainer, task, inputs, seed)

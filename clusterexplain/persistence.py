@@ -109,7 +109,7 @@ def _restore(cls: type, content: runs.RunContent, data: Any, model: Model, where
         explainer.feature_names_in_ = np.asarray(manifest["data"]["feature_names_in"], dtype=object)
     further = _as(FurtherTraining, manifest.get("further"))
     inputs = scaling.to_tensor(dataset.X, explainer.dtype)
-    task = settings.task_of(explainer, dataset, inputs, scaling)
+    task = settings.task_of(explainer, dataset, inputs, scaling, content.tensors["weights"])
     if further is None:
         recipe = settings.recipe(explainer, task, inputs, seed)
     else:

@@ -158,7 +158,7 @@ def _check_optimizer_options(explainer: Any) -> None:
             raise InvalidParameterError(f"optimizer_options[{name!r}]={value!r} must be {wanted} in [0, 1).")
 
 
-def task_of(explainer: Any, data: Dataset, inputs: Tensor, scaling: Scaling) -> EmbeddingTask:
+def task_of(explainer: Any, data: Dataset, inputs: Tensor, scaling: Scaling, weights: Tensor) -> EmbeddingTask:
     """Return the task: the user's own, after its contract was probed on the first rows, or a named model.
 
     Parameters
@@ -171,6 +171,8 @@ def task_of(explainer: Any, data: Dataset, inputs: Tensor, scaling: Scaling) -> 
         Scaled training data.
     scaling : Scaling
         What was subtracted and divided by.
+    weights : Tensor of shape (n_samples,)
+        Data weights of the fit: what is measured on the rows (quantiles of an augmentation) leaves out absent ones.
 
     Returns
     -------
@@ -185,10 +187,10 @@ def task_of(explainer: Any, data: Dataset, inputs: Tensor, scaling: Scaling) -> 
         If a named model does not fit the data or its options.
     """
     if isinstance(explainer.model, EmbeddingTask):
-        check_task(explainer.model, inputs)
+        check_task(explainer.model, inputs[weights > 0])
         return explainer.model
     blueprint = Blueprint(
-        inputs=inputs,
+        inputs=inputs[weights > 0],
         image_shape=data.image_shape,
         background=torch.from_numpy(scaling.center / scaling.spread),
         n_clusters=explainer.n_clusters,

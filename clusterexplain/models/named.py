@@ -28,8 +28,8 @@ class Blueprint:
 
     Parameters
     ----------
-    inputs : Tensor of shape (n_samples, n_features)
-        Scaled training data.
+    inputs : Tensor of shape (n_present, n_features)
+        Scaled training data of positive weight.
     image_shape : tuple of int or None
         How a row is an image, if it is one.
     background : Tensor of shape (n_features,)

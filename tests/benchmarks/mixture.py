@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.training import train_replicas
+from clusterexplain.models.dec import student_t
+from clusterexplain.training import RecordedRun, train_replicas
 from clusterexplain.verification import metrics
 
 MEANS = ((0.0, 0.0), (5.0, 5.0), (5.0, -5.0))
@@ -25,6 +26,14 @@ def mixture(seed: int) -> np.ndarray:
     """Draw the 150 points."""
     rng = np.random.default_rng(seed)
     return np.concatenate([rng.normal(mean, DEVIATION, (PER_CLUSTER, 2)) for mean in MEANS])
+
+
+def settled(run: RecordedRun) -> float:
+    """Return the share of points whose largest soft assignment is the same at two thirds of the steps and at the end."""
+    task, recipe = run.recipe.task, run.recipe
+    at = [recipe.layout.split(run.checkpoints[2 * len(run.checkpoints) // 3][0]), run.params]
+    early, late = (student_t(task.embed(params, recipe.inputs), params["centroids"]).argmax(dim=1) for params in at)
+    return float((early == late).double().mean())
 
 
 def leave_one_out(seed: int) -> dict[str, float]:
@@ -47,7 +56,10 @@ def leave_one_out(seed: int) -> dict[str, float]:
     question = explainer.question_of(explanation)
     predicted = explanation.predict(weights[1:].numpy())
     member = explanation.train_labels[:, None] == explanation.labels
-    found: dict[str, float] = {"smallest cluster": float(np.bincount(explanation.train_labels).min())}
+    found: dict[str, float] = {
+        "smallest cluster": float(np.bincount(explanation.train_labels).min()),
+        "settled": settled(pipeline.run),
+    }
     for assignments in ("frozen", "reclustered"):
         scores = np.stack(
             [

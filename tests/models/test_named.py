@@ -118,3 +118,13 @@ def test_own_augmentations_work_but_are_not_saved(images: Dataset, tmp_path: Pat
 def test_wrong_settings_get_an_answer_that_helps(blobs: np.ndarray, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidParameterError, match=message):
         ClusterExplainer(**{"n_clusters": 3, "n_steps": 5, **options}).fit(blobs)
+
+
+def test_absent_rows_leave_nothing_behind_in_the_augmentation(blobs: np.ndarray) -> None:
+    def fitted(last: float) -> ClusterExplainer:
+        rows, weights = blobs.copy(), np.ones(30)
+        rows[-1], weights[-1] = last, 0
+        ce = ClusterExplainer("contrastive", n_clusters=3, latent_dim=2, n_steps=20, random_state=0)
+        return ce.fit(rows, sample_weight=weights)
+
+    np.testing.assert_array_equal(fitted(0.0).embedding_[:-1], fitted(9.0).embedding_[:-1])
