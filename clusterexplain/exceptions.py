@@ -18,6 +18,7 @@ The tree (the class on the right is what callers may already catch)::
 
     ClusterExplainWarning           UserWarning
     +-- SmoothnessWarning           the recipe makes derivatives less faithful
+    +-- DriftWarning                further training leaves the model that arrived
     +-- FewerClustersWarning        there are fewer distinct embeddings than clusters
     +-- ScaleWarning                a few columns dominate the reconstruction
     +-- ReproductionWarning         replaying the training did not give the saved bytes
@@ -84,6 +85,10 @@ class ClusterExplainWarning(UserWarning):
 
 class SmoothnessWarning(ClusterExplainWarning):
     """The training recipe is not smooth, so influences predict retraining less well."""
+
+
+class DriftWarning(ClusterExplainWarning):
+    """Further training moves a model that arrived trained far from where it was."""
 
 
 class FewerClustersWarning(ClusterExplainWarning):

@@ -77,8 +77,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Length and peak learning rate of further training (``fit(X, train=False)``); chosen from the run by default.
     measure_smoothness : bool, default=False
         Retrain with single examples at 95 % weight and keep the agreement as ``smoothness_``.
-    scaling : {"global", "standard", None}, default="global"
-        Scaling of the columns, measured once and frozen in refits. "global" keeps relative variances.
+    scaling : {"auto", "global", "standard", None}, default="auto"
+        Scaling of the columns, measured once and frozen in refits. "global" keeps relative variances; "auto" is "global"
+        for a model by name and None for a task of your own, whose network sees the rows of X as they are.
     dtype : {"float32", "float64"}, default="float32"
         Floating point type of the training.
     max_memory : float, default=2e9
@@ -100,7 +101,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Weighted means of the members; n_found is n_clusters unless a warning said otherwise. NaN for a cluster that a
         refit left empty.
     loss_ : float
-        Final weighted training loss of the last stage over all examples, in one batch.
+        Final weighted training loss: over all examples, or where examples interact the mean over the last batches.
     further_ : FurtherTraining
         Steps, rate and drift of further training; only after ``fit(X, train=False)``.
     smoothness_ : Smoothness
@@ -148,7 +149,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         further_steps: int | None = None,
         further_rate: float | None = None,
         measure_smoothness: bool = False,
-        scaling: str | None = "global",
+        scaling: str | None = "auto",
         dtype: str = "float32",
         max_memory: float = 2e9,
         n_jobs: int | None = None,
@@ -219,7 +220,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             )
         check_variation(data.X[present])
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        scaling = Scaling.measure(data.X[present], self.scaling)
+        scaling = Scaling.measure(data.X[present], settings.value_of(self, "scaling"))
         recipe, further = make_recipe(self, data, scaling, seed, torch.from_numpy(weights), train=train)
         run = self._train(recipe, torch.from_numpy(weights).to(recipe.dtype))
         clusterer = KMeansClusterer(self.n_clusters, seed=seed)
@@ -249,7 +250,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         -------
         ClusterExplainer
             A new fitted estimator. Cluster k is what this fit's cluster k became: k-means is continued from the old
-            members' means to convergence.
+            members' means to convergence. After ``fit(X, train=False)`` it is the model after further training at the new
+            weights; compare it with ``refit`` at the old ones.
         """
         check_is_fitted(self)
         weights = check_sample_weight(sample_weight, len(self._data))
@@ -259,8 +261,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name))
-        pipeline = dataclasses.replace(self._pipeline, run=run, labels=labels)
-        return other._finish(pipeline, self._data, self._seed, self._scaling, self._further)
+        pipeline = dataclasses.replace(self._pipeline, run=run, labels=labels, arrived=False)
+        return other._finish(pipeline, self._data, self._seed, self._scaling, self._further, key=self._fit_key)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the nearest cluster of each row, shape (n_samples,)."""
@@ -441,18 +443,25 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return train(recipe, weights, spacing=spacing, show_progress=self.verbose)
 
     def _finish(
-        self, pipeline: Pipeline, data: Dataset, seed: int, scaling: Scaling, further: FurtherTraining | None
+        self,
+        pipeline: Pipeline,
+        data: Dataset,
+        seed: int,
+        scaling: Scaling,
+        further: FurtherTraining | None,
+        *,
+        key: str | None = None,
     ) -> ClusterExplainer:
         """Take over a fitted pipeline; nothing is assigned before everything has been computed."""
-        loss, key = pipeline.loss(), settings.fit_key(self, data, seed, pipeline.run.recipe)
+        loss, key = pipeline.loss(), key or settings.fit_key(self, data, seed, pipeline.run.recipe)
         embedding, centers = pipeline.embedding.numpy().copy(), pipeline.state.centers.numpy().copy()
         self._pipeline, self._data, self._seed, self._scaling, self._map = pipeline, data, seed, scaling, None
         self._fit_key, self._further = key, further
         self.labels_, self.embedding_, self.cluster_centers_ = pipeline.labels.numpy().copy(), embedding, centers
         self.loss_ = loss
-        vars(self).pop("smoothness_", None)  # of an earlier fit
+        self.__dict__.pop("smoothness_", None)  # of an earlier fit
         if further is None:
-            vars(self).pop("further_", None)
+            self.__dict__.pop("further_", None)
         else:
             self.further_ = further
         return self

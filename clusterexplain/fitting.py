@@ -10,10 +10,12 @@ from torch import Tensor
 from clusterexplain import settings
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
-from clusterexplain.exceptions import InvalidParameterError, SmoothnessWarning
+from clusterexplain.exceptions import DriftWarning, InvalidParameterError, SmoothnessWarning
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import Recipe
 from clusterexplain.training.further import FurtherTraining
+
+LARGEST_USUAL_DRIFT = 0.1
 
 METHODS = ("auto", "unrolled", "further")
 
@@ -50,16 +52,30 @@ def make_recipe(
     InvalidParameterError
         If a model that is built here is asked to keep weights.
     """
-    if not train and not isinstance(explainer.model, EmbeddingTask):
+    own = isinstance(explainer.model, EmbeddingTask)
+    if not train and not (own and explainer.model.arrives_trained):
+        named = type(explainer.model).__name__ if own else repr(explainer.model)
         raise InvalidParameterError(
-            f"train=False keeps the weights of a network that arrives trained, but model={explainer.model!r} is built here and "
-            f"has none. Expected model=EmbeddingTask.from_module(your_network, ...), or train=True."
+            f"train=False keeps the weights of a network that arrives trained, but model={named} is built here and has none. "
+            f"Expected model=EmbeddingTask.from_module(your_network, ...), or train=True."
         )
     inputs = scaling.to_tensor(data.X, explainer.dtype)
     task, weights = settings.task_of(explainer, data, inputs, scaling, weights), weights.to(inputs.dtype)
     if not train:
-        return settings.further_recipe(explainer, task, inputs, seed, weights)
+        recipe, further = settings.further_recipe(explainer, task, inputs, seed, weights)
+        if further.drift > LARGEST_USUAL_DRIFT:
+            warnings.warn(
+                f"Further training moves the embedding by {further.drift:.0%} of its spread with nothing removed, so answers "
+                f"are about another model than the one that arrived. Lower further_rate or further_steps, or leave both to be "
+                f"chosen.",
+                DriftWarning,
+                stacklevel=3,
+            )
+        recipe.batched_pull_step(0, 2)  # what cannot be recorded is refused here and not after the fit
+        return recipe, further
     recipe = settings.recipe(explainer, task, inputs, seed)
+    if own:
+        recipe.batched_pull_step(0, 2)
     for reason in settings.smoothness_reasons(explainer, recipe):
         warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=3)
     return recipe.settled(weights), None

@@ -50,6 +50,7 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
             tensors[f"choices.{number}"] = choice
     arrays = {
         "labels": explainer.labels_,
+        "embedding": explainer.embedding_,
         "ids": data.ids,
         "center": explainer._scaling.center,
         "spread": explainer._scaling.spread,
@@ -66,6 +67,8 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
         "layout": [[name, list(shape)] for name, shape in run.recipe.layout.shapes],
         "further": None if explainer._further is None else dataclasses.asdict(explainer._further),
         "smoothness": dataclasses.asdict(explainer.smoothness_) if hasattr(explainer, "smoothness_") else None,
+        "arrived": explainer._pipeline.arrived,
+        "loss": explainer.loss_,
         "seed": explainer._seed,
         "spacing": thin.spacing,
         "n_clusters": explainer._pipeline.clusterer.n_clusters,
@@ -99,7 +102,7 @@ def load(cls: type, path: str | os.PathLike[str], data: Any, model: Model) -> An
 
 def _restore(cls: type, content: runs.RunContent, data: Any, model: Model, where: str) -> Any:
     manifest = content.manifest
-    dataset = _stored_data(content) if data is None else Dataset.of(data)
+    dataset = _stored_data(content) if data is None else _as_image(Dataset.of(data), manifest, where)
     runs.check_fingerprint(manifest, dataset.fingerprint(), where=where)
     explainer = cls(**_parameters(manifest, model, dataset, where))
     settings.check(explainer)
@@ -129,7 +132,10 @@ def _restore(cls: type, content: runs.RunContent, data: Any, model: Model, where
     _check_replay(run, where)
     labels = torch.from_numpy(content.arrays["labels"].astype(np.int64))
     clusterer = KMeansClusterer(manifest["n_clusters"], seed=seed)
-    explainer._finish(Pipeline(run, clusterer, labels, further is not None), dataset, seed, scaling, further)
+    pipeline = Pipeline(run, clusterer, labels, bool(manifest.get("arrived", False)))
+    _check_embedding(pipeline, content.arrays, where)
+    explainer._finish(pipeline, dataset, seed, scaling, further)
+    _check_loss(explainer.loss_, manifest.get("loss"), where)
     if manifest.get("smoothness") is not None:
         explainer.smoothness_ = Smoothness(**manifest["smoothness"])
     explainer._map = runs.read_map(where, len(dataset))
@@ -193,6 +199,40 @@ def _parameters(manifest: dict[str, Any], model: Model, data: Dataset, where: st
     return parameters | {"model": model if isinstance(model, EmbeddingTask) else model(data)}
 
 
+def _as_image(data: Dataset, manifest: dict[str, Any], where: str) -> Dataset:
+    """Give plain rows the image shape of the run, which decides about augmentations; refuse another one."""
+    stored = manifest["data"]["image_shape"]
+    if data.image_shape is None and stored is not None:
+        return dataclasses.replace(data, image_shape=tuple(stored))
+    if data.image_shape is not None and list(data.image_shape) != stored:
+        raise RunMismatchError(
+            f"The run {where} was made with image_shape={stored}, but the data have {list(data.image_shape)}. Expected "
+            f"the same."
+        )
+    return data
+
+
+def _check_embedding(pipeline: Pipeline, arrays: dict[str, np.ndarray], where: str) -> None:
+    """Refuse a task that computes other embeddings from the run's weights than it did."""
+    if "embedding" not in arrays:  # a run of format 1
+        return
+    stored, found = arrays["embedding"], pipeline.embedding.numpy()
+    error = np.abs(found - stored).max() / np.abs(stored).max() if found.shape == stored.shape else np.inf
+    if not error <= LARGEST_REPLAY_ERROR:
+        raise RunMismatchError(
+            f"The run {where} has other embeddings than the model computes from its weights (relative error {error:.1g}). "
+            f"Expected the task that the run was made with: the same layers, activations, constants and embed function."
+        )
+
+
+def _check_loss(found: float, stored: float | None, where: str) -> None:
+    if stored is not None and abs(found - stored) > LARGEST_REPLAY_ERROR * max(abs(stored), 1e-12):
+        raise RunMismatchError(
+            f"The run {where} ended at a loss of {stored:.6g}, but the model's loss with its weights is {found:.6g}. Expected "
+            f"the task that the run was made with: the same loss and augmentation."
+        )
+
+
 def _as(kind: type, stored: dict[str, Any] | None) -> Any:
     return None if stored is None else kind(**stored)
 
@@ -221,4 +261,12 @@ def _plain_parameters(explainer: Any) -> dict[str, Any]:
         parameters["hidden"] = [int(width) for width in parameters["hidden"]]
     if not isinstance(parameters["random_state"], (Integral, type(None))):
         parameters["random_state"] = None  # the seed drawn from it is stored
-    return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
+    return {name: _plain(value) for name, value in parameters.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(one) for one in value]
+    return value.item() if isinstance(value, np.generic) else value

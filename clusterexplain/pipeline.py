@@ -125,15 +125,22 @@ class Pipeline:
             return self.run.recipe.task.embed(self.params if params is None else params, inputs).to(SCORE_DTYPE)
 
     def loss(self) -> float:
-        """Return the weighted loss of the last stage over all training examples, in one batch."""
-        recipe = self.run.recipe
-        drawn = recipe.task.augment(recipe.inputs, torch.arange(1, recipe.n_samples + 1))
-        stage = recipe.phases[-1].stage
+        """Return the weighted loss of the shown model: over all examples, or the mean over the last pass of batches."""
+        recipe, weights, params = self.run.recipe, self.run.weights, self.params
+        phase = recipe.phases[-1]
         with torch.no_grad():
-            remembered = (
-                () if stage.remember is None else (stage.remember(self.params, recipe.inputs, self.run.weights),)
-            )
-            return float(stage.loss(self.params, drawn, self.run.weights, *remembered))
+            if recipe.task.separable and phase.stage.remember is None:
+                drawn = recipe.task.augment(recipe.inputs, torch.arange(1, recipe.n_samples + 1))
+                return float(phase.stage.loss(params, drawn, weights))
+            remember = phase.stage.remember
+            memory = None if remember is None else remember(params, recipe.inputs, weights)
+            per_pass = max(1, recipe.n_samples // recipe.plan.batch_size)
+            losses = []
+            for step in range(max(phase.start, phase.stop - per_pass), phase.stop):
+                index, inputs = recipe.batch(step)
+                remembered = () if memory is None else (memory[index],)
+                losses.append(float(phase.stage.loss(params, inputs, weights[index], *remembered)))
+        return sum(losses) / len(losses)
 
     @cached_property
     def embedding(self) -> Tensor:
@@ -264,7 +271,9 @@ class Pipeline:
             pull = vjp(lambda params: recipe.task.embed(params, row.unsqueeze(0)).squeeze(0), self.run.params)[1]
             return recipe.layout.join(pull(cotangent)[0])
 
-        return vmap(pull_one)(inputs, on_query.to(recipe.dtype)).detach()
+        # One query at a time: not every network of a user's can be batched over its inputs by vmap.
+        pairs = zip(inputs, on_query.to(recipe.dtype), strict=True)
+        return torch.stack([pull_one(row, cotangent) for row, cotangent in pairs]).detach()
 
     def _pull_embeddings(self, on_embedding: Tensor) -> Tensor:
         """Cotangents on the parameters through all training embeddings, shape (n_queries, n_params)."""

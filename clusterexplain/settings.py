@@ -36,7 +36,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "activation": tuple(sorted(ACTIVATIONS)),
     "clusterer": ("kmeans",),
     "optimizer": ("adamw", "adam", "sgd"),
-    "scaling": KINDS,
+    "scaling": ("auto", *KINDS),
     "dtype": ("float32", "float64"),
 }
 _POSITIVE_WHOLE = ("n_clusters", "latent_dim", "n_steps", "batch_size", "further_steps")
@@ -54,6 +54,9 @@ _IRRELEVANT = ("random_state", "n_jobs", "max_memory", "verbose", "measure_smoot
 def value_of(explainer: Any, name: str) -> Any:
     """Return a parameter, or what None stands for with this model."""
     value = getattr(explainer, name)
+    if name == "scaling":
+        automatic = None if isinstance(explainer.model, EmbeddingTask) else "global"
+        return automatic if value == "auto" else value
     if value is not None:
         return value
     model = explainer.model if isinstance(explainer.model, str) else ""
@@ -84,6 +87,10 @@ def check(explainer: Any) -> None:
     whole = isinstance(widths, (tuple, list)) and all(
         isinstance(width, Integral) and int(width) >= 1 for width in widths
     )
+    if isinstance(widths, (tuple, list)) and not widths and _needs_channels(explainer):
+        raise InvalidParameterError(
+            "hidden=() leaves a convolutional model without convolutions. Expected channels, for example (16, 32), or None."
+        )
     if widths is not None and not whole:
         raise InvalidParameterError(
             f"hidden={widths!r} must be a tuple of positive whole numbers, the widths of the hidden layers; for example (64,)."
@@ -92,6 +99,10 @@ def check(explainer: Any) -> None:
         raise InvalidParameterError(f"n_jobs={explainer.n_jobs!r} must be None or a whole number other than 0.")
     _check_numbers(explainer)
     _check_optimizer_options(explainer)
+
+
+def _needs_channels(explainer: Any) -> bool:
+    return explainer.model == "conv_autoencoder" or (explainer.model_options or {}).get("encoder") == "conv"
 
 
 def _check_model(explainer: Any) -> None:
@@ -282,7 +293,9 @@ def _optimizer(explainer: Any, n_steps: int) -> Optimizer:
 
 
 def fit_key(explainer: Any, data: Dataset, seed: int, of: Recipe) -> str:
-    """Return a hash of data, seed and recipe: equal for a fit and its refits, and for nothing else.
+    """Return a hash of data, seed and parameters; a refit has that of its fit.
+
+    A task of the user's own enters by its class and its initial weights: its functions have no fingerprint.
 
     Parameters
     ----------
@@ -306,10 +319,14 @@ def fit_key(explainer: Any, data: Dataset, seed: int, of: Recipe) -> str:
     if isinstance(explainer.model, EmbeddingTask):
         start = b"".join(value.detach().contiguous().numpy().tobytes() for value in of.initial.values())
         parameters["model"] = [type(of.task).__qualname__, list(of.initial), hashlib.sha256(start).hexdigest()]
-    described = {name: str(value) for name, value in sorted(parameters.items())}
-    described["rate"] = repr(of.optimizer.learning_rate)
-    text = json.dumps([data.fingerprint(), seed, described])
+    parameters["scaling"] = value_of(explainer, "scaling")
+    shown = [data.fingerprint(), data.image_shape, seed, of.optimizer.learning_rate, sorted(parameters.items())]
+    text = json.dumps(shown, default=_plain, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def spacing(explainer: Any, of: Recipe) -> int:

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from clusterexplain import ClusterExplainer, EmbeddingTask, load_dataset
 from clusterexplain.models.noise import normal
 
-X = load_dataset("digits").X[:400]
+X = load_dataset("digits").X[:300]
 
 # %% [markdown]
 # ## A network that arrives trained
 #
-# An ordinary PyTorch loop: Adam as it comes, shuffled batches. The rows are scaled before the network sees them, so
-# `scaling=None` below.
+# An ordinary PyTorch loop: Adam as it comes, shuffled batches. The rows are scaled here, and the network must go on seeing what
+# it was trained on; `scaling=None` below passes them as they are.
 
 # %%
 torch.manual_seed(0)
@@ -25,7 +25,7 @@ rows = torch.from_numpy((X - X.mean(axis=0)) / X.std())
 encoder = nn.Sequential(nn.Linear(64, 32), nn.GELU(), nn.Linear(32, 8))
 decoder = nn.Sequential(nn.Linear(8, 32), nn.GELU(), nn.Linear(32, 64))
 optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=3e-3)
-for _ in range(100):
+for _ in range(60):
     for batch in rows.float()[torch.randperm(len(rows))].split(64):
         optimizer.zero_grad()
         (decoder(encoder(batch)) - batch).square().mean().backward()
@@ -33,8 +33,8 @@ for _ in range(100):
 
 # %% [markdown]
 # `train=False` keeps the weights: clusters and margins are those of the network as it arrived. How it was trained is unknown,
-# so the question becomes: if training went on, with or without this example, what would the margin be? Length and rate of that
-# further training are chosen so that it stays near the weights, and they are part of the answer.
+# so the question becomes: if training went on, with or without this example, how would the margin differ? Length and rate of
+# that further training are chosen so that it stays near the weights, and they are part of the answer.
 
 # %%
 task = EmbeddingTask.from_module(encoder, decoder=decoder)
@@ -83,7 +83,7 @@ own = EmbeddingTask.from_module(
     loss=align_and_spread,
     augment=two_views,
 )
-ce = ClusterExplainer(model=own, n_clusters=10, n_steps=200, learning_rate=1e-3, random_state=0).fit(X)
+ce = ClusterExplainer(model=own, n_clusters=10, scaling="global", n_steps=150, random_state=0).fit(X)
 e = ce.explain([3, 123])
 print(e)
 

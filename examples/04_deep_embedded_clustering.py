@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Deep embedded clustering
 #
-# DEC (Xie, Girshick and Farhadi 2016) sharpens soft assignments: every step, the targets are computed anew from *all*
-# examples, then the encoder and the centroids move towards them. The targets of each example therefore depend on all others,
-# and the influence goes through them. Three Gaussians, where one can see everything.
+# DEC (Xie, Girshick and Farhadi 2016) sharpens soft assignments: targets are computed anew from *all* examples, then encoder
+# and centroids move towards them. The targets of one example therefore depend on all others, and the influence goes through
+# them. Here on three Gaussians, without pre-training, with new targets before every step.
 
 # %%
 import numpy as np
@@ -25,32 +25,33 @@ ce = ClusterExplainer(
 print(f"clusters of {np.bincount(ce.labels_)} points")
 
 # %% [markdown]
-# Ask about the points that are least sure of their cluster.
+# Ask about the points that are least sure of their cluster. Negative in the column `if_removed` means that the point pulled the
+# sample in: without it, the margin falls.
 
 # %%
 membership = np.sort(ce.membership(points), axis=1)
 doubtful = np.argsort(membership[:, -1] / membership[:, -2])[:4]
 e = ce.explain(doubtful)
-print(e)
-print(e.by("cluster"))
+print(e[0])
+print(e[0].by("cluster"))
 
 # %% [markdown]
-# Remove single points for real: the same training with weight 0 for one of them. Five strong ones of each sign for the first
-# sample, and what becomes of the margin.
+# Remove points for real: the three strongest pullers and the three strongest pushers of the first sample, one at a time. Each
+# refit repeats the whole training with the same randomness and weight 0 for that point.
 
 # %%
 removed = [int(i) for i in e.top(3)["id"]]
-before = e.evaluate(ce, assignments="frozen")
+before = e.evaluate(ce)
 predicted, retrained = [], []
-print(f"sample {e.query_ids[0]}, margin {before[0]:.3f}; if removed, the margin changes by")
+print(f"Sample {e.query_ids[0]} has the margin {before[0]:+.3f}. If one point is removed, it changes by")
 for i in removed:
-    weights = np.ones(len(points))
-    weights[i] = 0
-    predicted.append(e.predict(weights))
-    retrained.append(e.evaluate(ce.refit(weights), assignments="frozen") - before)
-    print(f"  point {i:3d}: predicted {predicted[-1][0]:+.4f}, retrained {retrained[-1][0]:+.4f}")
+    without = np.ones(len(points))
+    without[i] = 0
+    predicted.append(e.predict(without))
+    retrained.append(e.evaluate(ce.refit(without)) - before)
+    print(f"  {predicted[-1][0]:+.4f} predicted, {retrained[-1][0]:+.4f} retrained, without point {i}")
 
 correlation = np.corrcoef(np.ravel(predicted), np.ravel(retrained))[0, 1]
-print(f"correlation over {len(removed)} removals and {len(e)} samples: {correlation:.3f}")
+print(f"Correlation over {len(removed)} removals and {len(e)} samples: {correlation:.3f}")
 assert correlation > 0.9
-assert (np.sign(np.array(predicted)[:, 0]) == np.sign(np.array(retrained)[:, 0])).all()
+assert (np.sign(predicted)[:, 0] == np.sign(retrained)[:, 0]).all()

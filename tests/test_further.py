@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,17 @@ import torch
 from torch import nn
 
 from clusterexplain import ClusterExplainer, EmbeddingTask
-from clusterexplain.exceptions import InvalidParameterError, RunMismatchError
+from clusterexplain.exceptions import (
+    DriftWarning,
+    InvalidParameterError,
+    ReproductionWarning,
+    RunDamagedError,
+    RunMismatchError,
+)
+from clusterexplain.models import DEC
 from tests.conftest import SMALL
 
-OPTIONS = {name: SMALL[name] for name in ("n_clusters", "batch_size", "random_state")}
+OPTIONS = {name: SMALL[name] for name in ("n_clusters", "batch_size", "random_state")} | {"scaling": "global"}
 
 
 def _networks(width: int = 6) -> tuple[nn.Module, nn.Module]:
@@ -105,6 +113,25 @@ def test_named_models_do_not_arrive_trained(blobs: np.ndarray) -> None:
         ClusterExplainer(**SMALL).fit(blobs, train=False)
 
 
+def test_tasks_without_weights_of_their_own_do_not_arrive_trained(blobs: np.ndarray) -> None:
+    task = DEC(5, hidden=(6,), latent_dim=2, n_clusters=3)
+    with pytest.raises(InvalidParameterError, match=r"model=DEC is built here and has none"):
+        ClusterExplainer(model=task, **OPTIONS).fit(blobs, train=False)
+
+
+def test_a_rate_that_leaves_the_model_is_warned_about(blobs: np.ndarray, task: EmbeddingTask) -> None:
+    with pytest.warns(DriftWarning, match=r"Further training moves the embedding by \d+%"):
+        ClusterExplainer(model=task, further_rate=0.3, **OPTIONS).fit(blobs, train=False)
+
+
+def test_a_refit_shows_the_model_after_further_training(arrived: ClusterExplainer) -> None:
+    weights = np.ones(30)
+    weights[:8] = 0
+    other = arrived.refit(weights)
+    assert not np.array_equal(other.embedding_, arrived.embedding_)
+    np.testing.assert_array_equal(other.predict(arrived.data_), other.labels_)
+
+
 def test_saved_and_loaded_with_the_task(arrived: ClusterExplainer, tmp_path: Path, blobs: np.ndarray) -> None:
     folder = arrived.save(tmp_path / "run")
     loaded = ClusterExplainer.load(folder, model=arrived.model)
@@ -120,6 +147,28 @@ def test_a_run_of_ones_own_network_opens_only_with_it(arrived: ClusterExplainer,
     encoder, decoder = _networks(width=7)
     with pytest.raises(RunMismatchError, match=r"but the task has .* \(7, 5\)"):
         ClusterExplainer.load(folder, model=EmbeddingTask.from_module(encoder, decoder=decoder))
+
+
+@pytest.mark.parametrize("changed", ["embed", "activation", "loss"])
+def test_a_task_that_computes_something_else_is_refused(
+    arrived: ClusterExplainer, tmp_path: Path, task: EmbeddingTask, changed: str
+) -> None:
+    folder = arrived.save(tmp_path / "run")
+    encoder, decoder = task.net.encoder, task.net.decoder  # type: ignore[attr-defined]
+    if changed == "activation":
+        encoder = nn.Sequential(encoder[0], nn.Tanh(), encoder[2])
+    other = EmbeddingTask.from_module(
+        encoder,
+        decoder=decoder,
+        embed=(lambda net, x: net.encoder(10 * x)) if changed == "embed" else None,
+        example_loss=(lambda net, x: (net.decoder(net.encoder(x)) - x).abs().mean(1)) if changed == "loss" else None,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ReproductionWarning
+        )  # the last steps hardly move: the embedding and the loss tell
+        with pytest.raises((RunMismatchError, RunDamagedError), match=r"the task that the run was made with|damaged"):
+            ClusterExplainer.load(folder, model=other)
 
 
 def test_a_named_model_opens_without_a_task(small: ClusterExplainer, tmp_path: Path, task: EmbeddingTask) -> None:

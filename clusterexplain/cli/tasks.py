@@ -39,20 +39,29 @@ def find_factory(name: str) -> Callable[[Dataset], EmbeddingTask]:
         )
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)
     try:
         factory = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise InvalidParameterError(
-            f"--task {name!r} cannot be imported: {error}. Expected a module that Python finds from {here} or among the "
-            f"installed packages, and a function in it."
+            f"--task {name!r} cannot be imported: {type(error).__name__}: {error}. Expected a module that Python finds from "
+            f"{here} or among the installed packages, and a function in it."
         ) from error
     return lambda data: _made(factory, data, name)
 
 
+def _call(factory: Any, data: Dataset, name: str) -> Any:
+    if not callable(factory):
+        raise InvalidParameterError(
+            f"--task {name!r} is a {type(factory).__name__}. Expected a function that returns an EmbeddingTask, or a task."
+        )
+    parameters = inspect.signature(factory).parameters.values()
+    needed = [one for one in parameters if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
+    return factory(data) if needed else factory()
+
+
 def _made(factory: Any, data: Dataset, name: str) -> EmbeddingTask:
-    takes_data = bool(inspect.signature(factory).parameters)
-    task = factory(data) if takes_data else factory()
+    task = factory if isinstance(factory, EmbeddingTask) else _call(factory, data, name)
     if not isinstance(task, EmbeddingTask):
         raise InvalidParameterError(
             f"--task {name!r} returned a {type(task).__name__}. Expected an EmbeddingTask: "

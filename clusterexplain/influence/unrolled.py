@@ -71,6 +71,8 @@ class Unrolled:
         recipe = self.run.recipe
         for step in recipe.kinds:  # traced here, once, and not in every thread
             recipe.batched_pull_step(step, chunk)
+            if self.run.spacing > 1:
+                recipe.step(step)
             if recipe.phase(step).event(step):
                 recipe.event(step), recipe.batched_pull_event(step, chunk)
         jobs = list(enumerate(padded.split(chunk)))

@@ -27,7 +27,7 @@ class TableAugmentation:
     noise : float, default=0.2
         Standard deviation of the added noise, in units of the scaled columns.
     mask : float, default=0.1
-        Share of the features that are set to 0, the column's mean.
+        Share of the features that are set to 0, which is the column's mean after scaling.
     swap : float, default=0.1
         Share of the features that are replaced by a value of their column (Bahri et al. 2022).
     """

@@ -85,7 +85,7 @@ class ConvAutoencoder(Reconstruction):
     Parameters
     ----------
     image_shape : tuple of int
-        (height, width) or (height, width, channels), as ``Dataset.image_shape``.
+        (height, width), as ``Dataset.image_shape``, or (height, width, channels).
     hidden : sequence of int
         Channels of the encoder's convolutions, each of which halves height and width; the decoder mirrors them.
     latent_dim : int

@@ -54,7 +54,11 @@ def check_task(task: EmbeddingTask, inputs: Tensor, *, generator: torch.Generato
         for number, stage in enumerate(task.stages()):
             if stage.remember is None:
                 _check_loss(stage.loss, params, drawn, len(batch), separable=task.separable and number == 0)
-    _check_derivatives(task, params, drawn, len(batch))
+    for stage in task.stages():
+        ones = torch.ones(len(batch), dtype=batch.dtype)
+        remembered = () if stage.remember is None else (stage.remember(params, batch, ones).detach(),)
+        _check_derivatives(stage.loss, params, drawn, ones, remembered)
+    _check_dependence(task, params, batch, drawn)
 
 
 def _check_modes(task: EmbeddingTask) -> None:
@@ -65,16 +69,16 @@ def _check_modes(task: EmbeddingTask) -> None:
         if not module.training:
             continue
         where = f"{name.removeprefix('net.') or 'the module'} ({type(module).__name__})"
-        if isinstance(module, NOISY_LAYERS):
+        if isinstance(module, NOISY_LAYERS) and getattr(module, "p", 1) > 0:
             raise InvalidTaskError(
-                f"{where} is in train mode, so two passes over the same rows differ. Call .eval() on the network, or put the "
-                f"noise into augment=, which draws it from the key of each (step, example)."
+                f"{where} is in train mode, so two passes over the same rows differ. Call .eval() on the network and make the "
+                f"task again, or put the noise into augment=, which draws it from the key of each (step, example)."
             )
         if isinstance(module, BATCH_LAYERS):
             raise InvalidTaskError(
                 f"{where} is in train mode: the embedding of an example then depends on who else is in the batch, also on "
                 f"removed examples, and its running statistics change outside of the parameters. Call .eval() on the network "
-                f"(statistics frozen), or use LayerNorm or GroupNorm."
+                f"(statistics frozen) and make the task again, or use LayerNorm or GroupNorm."
             )
 
 
@@ -146,6 +150,11 @@ def _check_loss(loss: Any, params: Params, drawn: Any, n: int, *, separable: boo
             f"The loss returned {value!r}. Expected a finite scalar Tensor: the weighted sum over the batch, divided by the "
             f"batch size."
         )
+    if not torch.equal(value, loss(params, drawn, ones)):
+        raise InvalidTaskError(
+            "Two calls of the loss with the same arguments gave different values. Expected a deterministic function: put the "
+            "noise into augment=, which draws it from the key of each (step, example)."
+        )
     absent = ones.clone()
     absent[1] = 0
     without, left_out = loss(params, drawn, absent), loss(params, _rows(drawn, [0, *range(2, n)]), ones[1:])
@@ -158,6 +167,11 @@ def _check_loss(loss: Any, params: Params, drawn: Any, n: int, *, separable: boo
         raise InvalidTaskError(
             "The loss ignores the weights: weight 0 for one example left it unchanged. Expected (weights * each).sum() / "
             "len(weights), or example_loss=, which weighs for you."
+        )
+    if _close(without, left_out) and not _close(without * n, left_out * (n - 1)):
+        raise InvalidTaskError(
+            "The loss is a sum over the batch. Expected division by the batch size, so that the learning rate means the same "
+            "for every batch size: (weights * each).sum() / len(weights)."
         )
     if not _close(without * n, left_out * (n - 1)):
         raise InvalidTaskError(
@@ -173,12 +187,9 @@ def _check_loss(loss: Any, params: Params, drawn: Any, n: int, *, separable: boo
         )
 
 
-def _check_derivatives(task: EmbeddingTask, params: Params, drawn: Any, n: int) -> None:
-    weights = torch.ones(n, dtype=_parts(drawn)[0].dtype)
-    loss = task.stages()[0].loss
-
+def _check_derivatives(loss: Any, params: Params, drawn: Any, weights: Tensor, remembered: tuple[Tensor, ...]) -> None:
     def slopes(named: Params) -> Any:
-        return grad(loss, argnums=(0, 2))(named, drawn, weights)
+        return grad(loss, argnums=(0, 2))(named, drawn, weights, *remembered)
 
     def second(named: Params) -> Any:  # what a reverse pass and, side by side, retrainings need
         return jvp(slopes, (named,), ({name: torch.ones_like(value) for name, value in named.items()},))
@@ -198,6 +209,23 @@ def _check_derivatives(task: EmbeddingTask, params: Params, drawn: Any, n: int) 
             "A first or second derivative of the loss is NaN or infinite at the initial weights. Expected finite ones: add a "
             "small constant under square roots, norms and logarithms."
         )
+
+
+def _check_dependence(task: EmbeddingTask, params: Params, batch: Tensor, drawn: Any) -> None:
+    """Refuse functions that use another network than the one they are given: their derivative would be zero."""
+    stage, ones = task.stages()[0], torch.ones(len(batch), dtype=batch.dtype)
+    remembered = () if stage.remember is None else (stage.remember(params, batch, ones).detach(),)
+    with_noise = {name: value + 0.01 * torch.ones_like(value) for name, value in params.items()}
+    slopes = {
+        "embed": grad(lambda named: (task.embed(named, batch) ** 2).sum())(with_noise),
+        "The loss": grad(stage.loss)(with_noise, drawn, ones, *remembered),
+    }
+    for what, slope in slopes.items():
+        if not any(bool(value.any()) for value in slope.values()):
+            raise InvalidTaskError(
+                f"{what} does not depend on any parameter. Expected functions that use the network they are given as their "
+                f"first argument: lambda net, x: net(x), not a module from outside, which stays constant."
+            )
 
 
 def _parts(drawn: Any) -> tuple[Tensor, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,8 @@ class _Pair(nn.Module):
 class ModuleTask(EmbeddingTask):
     """A task made of a user's modules; built by :meth:`EmbeddingTask.from_module`, which documents the parameters."""
 
+    arrives_trained = True
+
     def __init__(
         self,
         encoder: nn.Module,
@@ -74,7 +77,13 @@ class ModuleTask(EmbeddingTask):
             )
         if loss is not None and example_loss is not None:
             raise InvalidTaskError("Both loss and example_loss are given. Expected one of them.")
-        net = copy.deepcopy(net)
+        try:
+            net = copy.deepcopy(net)
+        except RuntimeError as error:
+            raise InvalidTaskError(
+                f"The module cannot be copied: {error}. Expected parameters that are leaves; use "
+                f"torch.nn.utils.parametrizations instead of weight_norm with hooks."
+            ) from error
         for module in net.modules():
             if vars(module).get("inplace") is True:
                 vars(module)["inplace"] = False  # the same values, without overwriting what a derivative needs
@@ -84,6 +93,19 @@ class ModuleTask(EmbeddingTask):
         self._loss = loss
         self._augment = augment
         self._input_shape = input_shape
+        parameters = dict(self._caller.named_parameters())
+        for name, value in parameters.items():
+            if value.requires_grad and not value.is_floating_point():
+                raise InvalidTaskError(
+                    f"The parameter {name.removeprefix(_NET)} is of type {value.dtype}. Expected real floating point "
+                    f"parameters; keep real and imaginary parts apart."
+                )
+        # What is trainable and what is constant is settled here: neither changes with the module afterwards.
+        self._trainable = {name: value.detach().clone() for name, value in parameters.items() if value.requires_grad}
+        frozen = {name: value for name, value in parameters.items() if not value.requires_grad}
+        self._frozen = {
+            name: value.detach().clone() for name, value in {**frozen, **dict(self._caller.named_buffers())}.items()
+        }
         self._constants: dict[torch.dtype, Params] = {}
         self.separable = loss is None
 
@@ -94,17 +116,12 @@ class ModuleTask(EmbeddingTask):
 
     def initial_params(self, generator: torch.Generator, dtype: torch.dtype) -> Params:
         """Return the module's present weights, those that require a gradient; the generator is not used."""
-        trainable = {
-            name.removeprefix(_NET): value.detach().to(dtype).clone()
-            for name, value in self._caller.named_parameters()
-            if value.requires_grad
-        }
-        if not trainable:
+        if not self._trainable:
             raise InvalidTaskError(
                 "No parameter of the module requires a gradient, so there is nothing to train. Expected "
                 "module.requires_grad_(True) for the layers that are to be trained."
             )
-        return trainable
+        return {name.removeprefix(_NET): value.to(dtype, copy=True) for name, value in self._trainable.items()}
 
     def embed(self, params: Params, inputs: Tensor) -> Tensor:
         """Return the embeddings, shape (batch, dim)."""
@@ -141,21 +158,21 @@ class ModuleTask(EmbeddingTask):
         ]
 
     def _shaped(self, inputs: Tensor) -> Tensor:
-        return inputs if self._input_shape is None else inputs.reshape(-1, *self._input_shape)
+        if self._input_shape is None or inputs[0].numel() != math.prod(self._input_shape):
+            return inputs  # a part of an augmentation that is no row: noise, a mask
+        return inputs.reshape(-1, *self._input_shape)
 
     def _call(self, params: Params, function: Any, *args: Any) -> Any:
         values = {f"{_NET}{name}": value for name, value in params.items()}
         dtype = next(iter(params.values())).dtype
         with sdpa_kernel(SDPBackend.MATH):  # the fused attention kernels have no second derivative
-            return functional_call(self._caller, values | self._constant_values(dtype), (function, *args))
+            return functional_call(self._caller, self._constant_values(dtype) | values, (function, *args))
 
     def _constant_values(self, dtype: torch.dtype) -> Params:
         """Buffers and frozen parameters in the training's type: what a function of the parameters may not change."""
         if dtype not in self._constants:
-            frozen = {name: value for name, value in self._caller.named_parameters() if not value.requires_grad}
-            named = {**frozen, **dict(self._caller.named_buffers())}
             self._constants[dtype] = {
-                name: value.detach().to(dtype) if value.is_floating_point() else value for name, value in named.items()
+                name: value.to(dtype) if value.is_floating_point() else value for name, value in self._frozen.items()
             }
         return self._constants[dtype]
 
@@ -178,8 +195,8 @@ def _encode_of_pair(net: Any, inputs: Tensor) -> Tensor:
 
 
 def _reconstruction_error(net: Any, inputs: Any) -> Tensor:
-    target = inputs[0] if isinstance(inputs, tuple) else inputs
-    found = net.decoder(net.encoder(inputs))
+    target, seen = (inputs[0], inputs[-1]) if isinstance(inputs, tuple) else (inputs, inputs)  # (clean, noisy)
+    found = net.decoder(net.encoder(seen))
     if found.numel() != target.numel():
         raise InvalidTaskError(
             f"The decoder returned shape {tuple(found.shape)} for inputs of shape {tuple(target.shape)}. Expected as many "

@@ -83,7 +83,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class ImageShape:
-    """How a flat row is an image: (height, width) or (height, width, channels), as ``Dataset.image_shape``.
+    """How a flat row is an image: (height, width), as ``Dataset.image_shape``, or (height, width, channels).
 
     Parameters
     ----------

@@ -64,11 +64,15 @@ class EmbeddingTask(ABC):
     ----------
     separable : bool
         True if the loss is a sum of one term for each example.
+    arrives_trained : bool
+        Whether :meth:`initial_params` returns weights that were trained elsewhere, so that ``fit(X, train=False)`` can
+        keep them.
     source : str or None
         How the command line found the task ("package.module:factory"); kept in runs as a reminder, never executed.
     """
 
     separable: bool = False
+    arrives_trained: bool = False
     source: str | None = None
 
     @abstractmethod
@@ -175,10 +179,12 @@ class EmbeddingTask(ABC):
             Maps a batch to embeddings of shape (batch, dim), unless `embed` says how. In eval mode if it has dropout or
             BatchNorm.
         decoder : torch.nn.Module, optional
-            Maps embeddings back; the loss is then the mean squared reconstruction error, unless another is given.
+            Maps embeddings back; the loss is then the mean squared reconstruction error, unless another is given. If
+            `augment` returns a tuple (clean, noisy), the clean rows are reconstructed from the noisy ones.
         embed : callable, optional
             ``(net, inputs) -> embeddings`` where `net` is the encoder, or has the attributes ``encoder`` and ``decoder`` if a
-            decoder is given.
+            decoder is given. All functions must use the `net` that they are given: a module that they bring along by
+            themselves stays as it is.
         example_loss : callable, optional
             ``(net, inputs) -> Tensor of shape (batch,)``: the loss of each example, if it does not depend on the others. The
             task weighs and sums it.

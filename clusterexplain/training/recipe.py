@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from threading import RLock
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.models.task import EmbeddingTask
+from clusterexplain.parallel import one_thread
 from clusterexplain.training.layout import Layout
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.training.phase import Phase
@@ -20,6 +22,9 @@ from clusterexplain.training.tracing import TensorFunction, trace
 
 CACHE_BYTES = 256e6
 """Bytes that the augmented batches of all steps may take to be kept instead of drawn again in every pass."""
+
+
+_TRACING = RLock()  # building a trace may ask for another
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +98,18 @@ class Recipe:
     @cached_property
     def memory_width(self) -> int:
         """How many numbers the task remembers of each example; 0 if nothing."""
-        for stage in self.task.stages():
-            if stage.remember is not None:
-                weights = torch.ones(self.n_samples, dtype=self.dtype)
-                with torch.no_grad():
-                    return stage.remember(self.initial, self.inputs, weights).shape[1]
-        return 0
+        weights = torch.ones(self.n_samples, dtype=self.dtype)
+        with torch.no_grad():
+            widths = {
+                stage.remember(self.initial, self.inputs, weights).shape[1]
+                for stage in self.task.stages()
+                if stage.remember is not None
+            }
+        if len(widths) > 1:
+            raise InvalidParameterError(
+                f"Stages of the task remember {sorted(widths)} numbers of each example. Expected the same width in every stage."
+            )
+        return widths.pop() if widths else 0
 
     @property
     def state_size(self) -> int:
@@ -159,7 +170,7 @@ class Recipe:
             if stage.choose is None:
                 continue
             state = recipe.initial_state()
-            with torch.no_grad():
+            with one_thread(), torch.no_grad():
                 for step in range(recipe.phases[number].start):
                     state = recipe.advance(state, weights, step)
                 choice = stage.choose(recipe.layout.split(state[0]), self.inputs, weights)
@@ -189,7 +200,10 @@ class Recipe:
     def step(self, step: int) -> TensorFunction:
         """Traced :meth:`Phase.step` of the phase of a step."""
         phase = self.phase(step)
-        return self._traced(("step", phase.start), lambda: trace(phase.step, *self._examples(step)))
+        return self._traced(
+            ("step", phase.start),
+            lambda: trace(phase.step, *self._examples(step), trial=self._examples(phase.stop - 1, seed=1)),
+        )
 
     def event(self, step: int) -> TensorFunction:
         """Traced ``(state, inputs, weights) -> state`` of the event before a step."""
@@ -228,50 +242,77 @@ class Recipe:
         Traced once for a single cotangent and again batched, so that what belongs to the state is computed once.
         """
         phase = self.phase(step)
-        return self._traced(
-            ("pull step", phase.start, n_cotangents),
-            lambda: _trace_pull(phase.pull_step, self._examples(step), n_cotangents),
-        )
+
+        def build() -> TensorFunction:
+            return _batched(self.pull_step(step), self._examples(step), n_cotangents)
+
+        return self._traced(("pull step", phase.start, n_cotangents), build)
+
+    def pull_step(self, step: int) -> TensorFunction:
+        """Traced reverse step for one cotangent."""
+        phase = self.phase(step)
+
+        def build() -> TensorFunction:
+            examples, trial = self._examples(step), self._examples(phase.stop - 1, seed=1)
+            tried = (*trial, _cotangent(trial[0]))
+            return trace(phase.pull_step, *examples, _cotangent(examples[0]), spell_out_slopes=True, trial=tried)
+
+        return self._traced(("pull step", phase.start), build)
 
     def batched_pull_event(self, step: int, n_cotangents: int) -> TensorFunction:
         """Traced reverse of the event before a step for `n_cotangents` cotangents."""
         phase, event = self.phase(step), str(self.phase(step).event(step))
-        return self._traced(
-            ("pull " + event, phase.start, n_cotangents),
-            lambda: _trace_pull(lambda *args: phase.pull_event(event, *args), self._event_examples(), n_cotangents),
-        )
 
-    def _examples(self, step: int) -> tuple[State, Tensor, Any, Tensor, Tensor]:
+        def build() -> TensorFunction:
+            examples = self._event_examples()
+            single = trace(
+                lambda *args: phase.pull_event(event, *args), *examples, _cotangent(examples[0]), spell_out_slopes=True
+            )
+            return _batched(single, examples, n_cotangents)
+
+        return self._traced(("pull " + event, phase.start, n_cotangents), build)
+
+    def _examples(self, step: int, seed: int = 0) -> tuple[State, Tensor, Any, Tensor, Tensor]:
         index, inputs = self.batch(step)
         weights = torch.ones(len(index), dtype=self.dtype)
-        return self._example_state(), self.coefficients[step], inputs, weights, index
+        return self._example_state(seed), self.coefficients[step], inputs, weights, index
 
     def _event_examples(self) -> tuple[State, Tensor, Tensor]:
         return self._example_state(), self.inputs, torch.ones(self.n_samples, dtype=self.dtype)
 
-    def _example_state(self) -> State:
-        """Return a state as in the middle of a training: nothing exactly zero, moments and memory positive."""
-        generator = torch.Generator().manual_seed(0)
+    def _example_state(self, seed: int = 0) -> State:
+        """Return parameters that are nowhere zero, moments that are (so that gradients show) and a positive memory."""
         theta, *rest = self.initial_state()
-        spread = 0.1 * torch.rand(theta.shape, generator=generator, dtype=self.dtype)
-        return theta + spread, *(0.1 + torch.rand(part.shape, generator=generator, dtype=self.dtype) for part in rest)
+        slots = self.optimizer.n_slots - 1
+        return theta + 0.1 * _positive(theta, seed), *rest[:slots], *(_positive(part, seed) for part in rest[slots:])
 
     @cached_property
     def _traces(self) -> dict[tuple[Any, ...], TensorFunction]:
         return {}
 
     def _traced(self, key: tuple[Any, ...], build: Callable[[], TensorFunction]) -> TensorFunction:
-        if key not in self._traces:
-            self._traces[key] = build()
-        return self._traces[key]
+        with _TRACING:
+            if key not in self._traces:
+                self._traces[key] = build()
+            return self._traces[key]
 
 
 def _stacked(state: State, n: int) -> State:
     return tuple(part.expand(n, -1).contiguous() for part in state)
 
 
-def _trace_pull(function: TensorFunction, examples: tuple[Any, ...], n_cotangents: int) -> TensorFunction:
-    cotangent = tuple(part.clone() for part in examples[0])
-    single = trace(function, *examples, cotangent, spell_out_slopes=True)
+def _positive(like: Tensor, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 0.1 + torch.rand(like.shape, generator=generator, dtype=like.dtype)
+
+
+def _cotangent(state: State) -> State:
+    """Return an example whose first part is zero, so that what is pulled to the parameters is the Hessian's part."""
+    return torch.zeros_like(state[0]), *(_positive(part, 2) for part in state[1:])
+
+
+def _batched(single: TensorFunction, examples: tuple[Any, ...], n_cotangents: int) -> TensorFunction:
+    """Trace a traced pull again, batched over cotangents: what belongs to the state is computed once."""
     in_dims = (*(None for _ in examples), 0)
-    return trace(torch.func.vmap(single, in_dims=in_dims), *examples, _stacked(cotangent, n_cotangents))
+    stacked = _stacked(_cotangent(examples[0]), n_cotangents)
+    return trace(torch.func.vmap(single, in_dims=in_dims), *examples, stacked)

@@ -16,6 +16,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx
 from torch._functorch.compile_utils import fx_graph_cse
+from torch.func import functionalize
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_leaves
 
@@ -26,7 +27,9 @@ aten = torch.ops.aten
 TensorFunction = Callable[..., Any]
 
 
-def trace(function: TensorFunction, *examples: Any, spell_out_slopes: bool = False) -> TensorFunction:
+def trace(
+    function: TensorFunction, *examples: Any, spell_out_slopes: bool = False, trial: tuple[Any, ...] | None = None
+) -> TensorFunction:
     """Trace a function of tensors at the shapes of the examples.
 
     Parameters
@@ -38,19 +41,48 @@ def trace(function: TensorFunction, *examples: Any, spell_out_slopes: bool = Fal
     spell_out_slopes : bool, default=False
         Write activation slopes as elementary operations. Slower for one call; faster when the trace is batched over
         tangents that share the point at which the slope is taken, which is then computed once for all of them.
+    trial : tuple, optional
+        Other arguments of the same shapes, on which trace and function are compared; `examples` otherwise.
 
     Returns
     -------
     callable
         Computes the same as `function` for arguments of the same shapes; safe to call from several threads.
+
+    Raises
+    ------
+    InvalidTaskError
+        If the function writes in place or branches on values, or if the trace does not compute what the function does.
     """
     with torch.inference_mode(mode=False), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.func's own use of torch.jit
         table = _SLOPES if spell_out_slopes else {}
-        graph_module = make_fx(lambda *args: function(*args), decomposition_table=table)(*examples)
+        try:
+            graph_module = make_fx(lambda *args: function(*args), decomposition_table=table)(*examples)
+            if _writes(graph_module.graph):  # some of torch's own derivatives do
+                pure = functionalize(lambda *args: function(*args), remove="mutations")
+                graph_module = make_fx(pure, decomposition_table=table)(*examples)
+        except (RuntimeError, NotImplementedError) as error:
+            raise InvalidTaskError(
+                f"The training step cannot be recorded: {str(error).splitlines()[0]} Expected functions of tensors without "
+                f"operations in place (z[:, :4] = x), branches on values (if x.max() > 1), .item() or shapes that depend on "
+                f"values (x[x > 0])."
+            ) from error
+        if node := _writes(graph_module.graph):
+            raise InvalidTaskError(
+                f"The training step writes in place ({node.target}). Expected functions that make new tensors: torch.cat or "
+                f"torch.where instead of z[:, :4] = x, x + y instead of x += y."
+            )
         traced = _tidy(graph_module).forward
-        _compare(traced(*examples), function(*examples))
+        tried = examples if trial is None else trial
+        _compare(traced(*tried), function(*tried))
     return traced
+
+
+def _writes(graph: fx.Graph) -> fx.Node | None:
+    """Return an operation in place, if there is one: rewriting takes every node for a value that never changes."""
+    schemas = ((node, getattr(node.target, "_schema", None)) for node in graph.nodes)
+    return next((node for node, schema in schemas if schema is not None and schema.is_mutable), None)
 
 
 def _compare(traced: Any, expected: Any) -> None:
@@ -62,7 +94,8 @@ def _compare(traced: Any, expected: Any) -> None:
         if not torch.allclose(found, wanted, rtol=tolerance, atol=tolerance * float(size), equal_nan=True):
             raise InvalidTaskError(
                 "The recorded training step does not compute what the task's functions compute. Expected functions of tensors "
-                "alone, without operations in place and without hidden state; please report the layers of this network."
+                "alone, without hidden state and without operations in place: torch.cat or torch.where instead of "
+                "z[:, :4] = x. If there are none, please report the layers of this network."
             )
 
 

@@ -72,4 +72,4 @@ def measure_smoothness(explainer: Any) -> Smoothness:
     spearman, low, high, slope = (
         check.figure("down-weight", "frozen", name) for name in ("spearman", "low", "high", "slope")
     )
-    return Smoothness(spearman, low, high, slope, int(mask.sum()), min(N_WEIGHTS, n))
+    return Smoothness(spearman, low, high, slope, int(mask.sum()), check.table["retraining"].nunique())

@@ -36,7 +36,7 @@ def own_network(seed: int) -> ClusterExplainer:
     encoder = nn.Sequential(nn.Linear(64, 48), nn.LayerNorm(48), nn.SiLU(), nn.Linear(48, 8))
     decoder = nn.Sequential(nn.Linear(8, 48), nn.SiLU(), nn.Linear(48, 64))
     task = EmbeddingTask.from_module(encoder, decoder=decoder)
-    return ClusterExplainer(model=task, n_clusters=10, random_state=seed).fit(DIGITS)
+    return ClusterExplainer(model=task, n_clusters=10, scaling="global", random_state=seed).fit(DIGITS)
 
 
 def trained_elsewhere(activation: type[nn.Module], seed: int, epochs: int = 50) -> tuple[nn.Module, nn.Module]:
@@ -60,7 +60,7 @@ def arrived(activation: type[nn.Module], **options: float) -> Callable[[int], Cl
     def fit(seed: int) -> ClusterExplainer:
         encoder, decoder = trained_elsewhere(activation, seed)
         task = EmbeddingTask.from_module(encoder, decoder=decoder)
-        explainer = ClusterExplainer(model=task, n_clusters=10, random_state=seed, **options)
+        explainer = ClusterExplainer(model=task, n_clusters=10, scaling="global", random_state=seed, **options)
         return explainer.fit(DIGITS, train=False)
 
     return fit

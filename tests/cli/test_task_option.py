@@ -66,8 +66,11 @@ def test_without_the_task_the_run_says_what_it_needs(
     ("name", "message"),
     [
         ("nonsense", "names no factory. Expected package.module:factory"),
-        ("no_such_module:make", "cannot be imported: No module named 'no_such_module'"),
-        ("own_networks:missing", "cannot be imported: module 'own_networks' has no attribute 'missing'"),
+        ("no_such_module:make", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
+        (
+            "own_networks:missing",
+            "cannot be imported: AttributeError: module 'own_networks' has no attribute 'missing'",
+        ),
         ("own_networks:wrong", "returned a str. Expected an EmbeddingTask"),
     ],
 )

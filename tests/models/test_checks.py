@@ -44,6 +44,9 @@ class Branching(nn.Module):
         return z if float(z.sum()) > 1e9 else 2 * z
 
 
+OUTSIDE = nn.Linear(4, 2, dtype=torch.float64)
+
+
 def _each(net: nn.Module, x: Tensor) -> Tensor:
     return (net(x).sum(dim=1) - x[:, 0]).square()
 
@@ -101,6 +104,16 @@ BROKEN: list[tuple[Callable[[], EmbeddingTask], str]] = [
     (
         lambda: _task(example_loss=lambda net, x: (net(x).sum(1) * 0).abs().sqrt()),
         r"first or second derivative of the loss is NaN",
+    ),
+    (
+        lambda: _task(embed=lambda net, x: OUTSIDE(x)),
+        r"embed does not depend on any parameter.*lambda net, x: net\(x\)",
+    ),
+    (lambda: _task(example_loss=lambda net, x: _each(OUTSIDE, x)), r"The loss does not depend on any parameter"),
+    (lambda: _task(loss=lambda net, x, w: (w * _each(net, x)).sum()), r"The loss is a sum over the batch"),
+    (
+        lambda: _task(example_loss=lambda net, x: net(x + torch.randn_like(x)).sum(1)),
+        r"Two calls of the loss with the same arguments",
     ),
     (lambda: _task(decoder=nn.Linear(2, 3)), r"decoder returned shape \(8, 3\) for inputs of shape \(8, 4\)"),
 ]

@@ -15,7 +15,9 @@ from clusterexplain.exceptions import InvalidParameterError, InvalidTaskError, S
 from clusterexplain.models.noise import normal
 from tests.conftest import SMALL
 
-OPTIONS = {name: SMALL[name] for name in ("n_clusters", "n_steps", "batch_size", "random_state")}
+OPTIONS = {name: SMALL[name] for name in ("n_clusters", "n_steps", "batch_size", "random_state")} | {
+    "scaling": "global"
+}
 
 
 def _pair(activation: type[nn.Module] = nn.GELU) -> tuple[nn.Module, nn.Module]:
@@ -115,7 +117,7 @@ def test_a_hugging_face_style_module_is_accepted() -> None:
     torch.manual_seed(0)
     rows = np.random.default_rng(0).integers(0, 20, (24, 5)).astype(float)
     task = EmbeddingTask.from_module(HuggingFaceModel().eval(), embed=_pooled, example_loss=_next_to_pooled)
-    ce = ClusterExplainer(model=task, scaling=None, weight_decay=0.0, **OPTIONS).fit(rows)
+    ce = ClusterExplainer(model=task, weight_decay=0.0, **{**OPTIONS, "scaling": "auto"}).fit(rows)
     explanation = ce.explain([0, 1])
     assert np.isfinite(explanation.influence).all()
     assert np.abs(explanation.influence).max() > 0
@@ -185,3 +187,99 @@ def test_options_of_named_models_do_not_go_with_a_task(blobs: np.ndarray) -> Non
     task = EmbeddingTask.from_module(encoder, decoder=decoder)
     with pytest.raises(InvalidParameterError, match=r"model_options belong to a model that is asked for by name"):
         ClusterExplainer(model=task, model_options={"beta": 1}, **OPTIONS).fit(blobs)
+
+
+def test_a_network_sees_the_rows_as_they_are(blobs: np.ndarray) -> None:
+    encoder, decoder = _pair()
+    task = EmbeddingTask.from_module(encoder, decoder=decoder)
+    ce = ClusterExplainer(model=task, **{**OPTIONS, "scaling": "auto"}, further_rate=1e-5).fit(blobs, train=False)
+    with torch.no_grad():
+        expected = encoder(torch.from_numpy(blobs).float()).numpy()
+    np.testing.assert_array_equal(ce.transform(blobs).astype(np.float32), expected)
+
+
+def test_what_is_trainable_is_settled_when_the_task_is_made() -> None:
+    encoder = nn.Linear(5, 2).requires_grad_(False)
+    task = EmbeddingTask.from_module(encoder, decoder=nn.Linear(2, 5))
+    params = task.initial_params(torch.Generator(), torch.float32)
+    x = torch.randn(4, 5)
+    before = task.embed(params, x)
+    task.net.requires_grad_(True)  # type: ignore[attr-defined]
+    with torch.no_grad():
+        task.net.encoder.weight.zero_()  # type: ignore[attr-defined]
+    assert list(task.initial_params(torch.Generator(), torch.float32)) == list(params)
+    torch.testing.assert_close(task.embed(params, x), before)
+
+
+def test_complex_parameters_are_refused() -> None:
+    net = nn.Linear(5, 2, dtype=torch.complex64)
+    with pytest.raises(InvalidTaskError, match=r"weight is of type torch\.complex64\. Expected real"):
+        EmbeddingTask.from_module(net, example_loss=lambda n, x: n(x).sum(1).real)
+
+
+def test_denoising_reconstructs_the_clean_rows_from_the_noisy_ones() -> None:
+    encoder, decoder = _pair()
+    task = EmbeddingTask.from_module(encoder, decoder=decoder, augment=lambda x, keys: (x, 0 * x))
+    params, x = task.initial_params(torch.Generator(), torch.float32), torch.randn(4, 5)
+    with torch.no_grad():
+        expected = (decoder(encoder(0 * x)) - x).square().mean()
+    torch.testing.assert_close(task.loss(params, task.augment(x, torch.arange(4)), torch.ones(4)), expected)
+
+
+def test_parts_of_an_augmentation_that_are_no_rows_keep_their_shape() -> None:
+    task = EmbeddingTask.from_module(
+        nn.Sequential(nn.Flatten(), nn.Linear(16, 2)),
+        input_shape=(1, 4, 4),
+        augment=lambda x, keys: (x, torch.ones(len(x), 2)),
+        example_loss=lambda net, both: (net(both[0]) + both[1]).square().sum(dim=1),
+    )
+    check_task(task, torch.randn(8, 16))
+
+
+class Writing(nn.Module):
+    """Fills a new tensor in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(5, 4)
+        self.b = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(self.a(x))
+        z = torch.zeros_like(h)
+        z[:, :2] = h[:, :2]
+        return self.b(z + x[:, :4])
+
+
+class Recurrent(nn.Module):
+    """A GRU over the columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(1, 3, batch_first=True)
+        self.out = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.gru(x.unsqueeze(-1))[0][:, -1])
+
+
+def test_writing_in_place_is_refused_before_training(blobs: np.ndarray) -> None:
+    task = EmbeddingTask.from_module(Writing(), decoder=nn.Linear(2, 5))
+    with pytest.raises(InvalidTaskError, match=r"without operations in place \(z\[:, :4\] = x\)|writes in place"):
+        ClusterExplainer(model=task, **OPTIONS).fit(blobs)
+
+
+def test_branches_on_inputs_are_refused_before_training(blobs: np.ndarray) -> None:
+    task = EmbeddingTask.from_module(
+        nn.Linear(5, 2), example_loss=lambda net, x: net(x if float(x.max()) > 1e9 else 2 * x).square().sum(dim=1)
+    )
+    with pytest.raises(InvalidTaskError, match=r"cannot be recorded: .*branches on values|differentiated twice"):
+        ClusterExplainer(model=task, **OPTIONS).fit(blobs)
+
+
+def test_recurrent_networks_are_explained(blobs: np.ndarray) -> None:
+    torch.manual_seed(0)
+    task = EmbeddingTask.from_module(Recurrent(), decoder=nn.Linear(2, 5))
+    ce = ClusterExplainer(model=task, **{**OPTIONS, "n_steps": 15}).fit(blobs)
+    check = ce.verify(ce.explain([0, 5]), n_single=0, n_within=0, n_groups=0, n_top=0, n_down=12)
+    assert check.figure("down-weight", "frozen") > 0.95

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clusterexplain import ClusterExplainer, Dataset, load_dataset
-from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.exceptions import InvalidParameterError, RunMismatchError
 from clusterexplain.models import DEC
 
 CASES: list[tuple[str, dict[str, Any]]] = [
@@ -83,6 +83,26 @@ def test_own_augmentations_work_but_are_not_saved(images: Dataset, tmp_path: Pat
         ce.save(tmp_path / "run")
 
 
+def test_plain_rows_open_a_run_of_images_as_images(images: Dataset, tmp_path: Path) -> None:
+    ce = ClusterExplainer("contrastive", n_clusters=3, latent_dim=2, n_steps=20, random_state=0).fit(images)
+    folder = ce.save(tmp_path / "run")
+    loaded = ClusterExplainer.load(folder, images.X)
+    assert loaded.explain([0]).influence.tobytes() == ce.explain([0]).influence.tobytes()
+    with pytest.raises(RunMismatchError, match=r"made with image_shape=\[8, 8\], but the data have \[4, 16\]"):
+        ClusterExplainer.load(folder, Dataset(images.X, image_shape=(4, 16)))
+
+
+def test_a_staged_run_is_explained_in_threads_after_loading(images: Dataset, tmp_path: Path) -> None:
+    options = {"model_options": {"update_every": np.int64(5)}, "optimizer_options": {"betas": (0.9, 0.99)}}
+    ce = ClusterExplainer("dec", n_clusters=3, latent_dim=2, n_steps=40, random_state=0, n_jobs=4, **options).fit(
+        images
+    )
+    explanation = ce.explain(slice(0, 40))
+    loaded = ClusterExplainer.load(ce.save(tmp_path / "run"))
+    assert loaded.explain(slice(0, 40)).influence.tobytes() == explanation.influence.tobytes()
+    assert loaded.verify(explanation, n_single=2, n_within=0, n_groups=0, n_top=0).table["frozen"].notna().all()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -102,6 +122,7 @@ def test_own_augmentations_work_but_are_not_saved(images: Dataset, tmp_path: Pat
             r"unknown strength 'shift' for a data set of tables\. Expected some of noise, mask, swap",
         ),
         ({"model": "conv_autoencoder"}, r"model='conv_autoencoder' needs images\. Expected a Dataset with image_shape"),
+        ({"model": "dec", "n_steps": 4, "model_options": {"pretrain": 0.95}}, r"leaves no step for stage 2 of 2"),
         ({"model_options": 3}, r"model_options=3 must be None or a dict"),
         ({"optimizer": "lbfgs"}, r"optimizer='lbfgs' is unknown\. Expected one of 'adamw', 'adam', 'sgd'"),
         ({"optimizer_options": {"max_grad_norm": 1}}, r"gradient clipping is refused\. It has a kink"),
