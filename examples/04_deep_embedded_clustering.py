@@ -30,7 +30,7 @@ print(f"clusters of {np.bincount(ce.labels_)} points")
 
 # %%
 membership = np.sort(ce.membership(points), axis=1)
-doubtful = np.argsort(membership[:, -1] / membership[:, -2])[:4]
+doubtful = np.argsort(membership[:, -1] / membership[:, -2])[:2]
 e = ce.explain(doubtful)
 print(e[0])
 print(e[0].by("cluster"))

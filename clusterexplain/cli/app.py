@@ -89,8 +89,12 @@ def fit(
     ] = False,
     scaling: Annotated[
         str,
-        typer.Option("--scaling", help="'global' (columns of one unit) or 'standard' (columns of different units)."),
-    ] = "global",
+        typer.Option(
+            "--scaling",
+            help="'global' (columns of one unit), 'standard' (columns of different units) or 'none'. 'auto' is 'global', but "
+            "'none' with --task.",
+        ),
+    ] = "auto",
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything.")] = 0,
     max_memory: Annotated[float, typer.Option("--max-memory", help="Budget of the recorded training, in GB.")] = 2.0,
     overwrite: OverwriteOption = False,
@@ -101,7 +105,7 @@ def fit(
 
     commands.fit(
         data, out, clusters, task=task, train=train, overwrite=overwrite, quiet=quiet, model=model, latent_dim=latent_dim,
-        n_steps=steps, scaling=scaling, random_state=seed, max_memory=max_memory * 1e9,
+        n_steps=steps, scaling=None if scaling == "none" else scaling, random_state=seed, max_memory=max_memory * 1e9,
         measure_smoothness=measure_smoothness,
     )  # fmt: skip
 
