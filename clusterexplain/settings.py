@@ -99,6 +99,10 @@ def check(explainer: Any) -> None:
         raise InvalidParameterError(f"n_jobs={explainer.n_jobs!r} must be None or a whole number other than 0.")
     _check_numbers(explainer)
     _check_optimizer_options(explainer)
+    if explainer.measure_smoothness and explainer.n_clusters < 2:
+        raise InvalidParameterError(
+            "measure_smoothness=True needs margins between clusters, but n_clusters=1. Expected n_clusters >= 2."
+        )
 
 
 def _needs_channels(explainer: Any) -> bool:

@@ -123,6 +123,8 @@ def test_a_staged_run_is_explained_in_threads_after_loading(images: Dataset, tmp
         ),
         ({"model": "conv_autoencoder"}, r"model='conv_autoencoder' needs images\. Expected a Dataset with image_shape"),
         ({"model": "dec", "n_steps": 4, "model_options": {"pretrain": 0.95}}, r"leaves no step for stage 2 of 2"),
+        ({"n_clusters": 1, "measure_smoothness": True}, r"needs margins between clusters, but n_clusters=1"),
+        ({"model": "contrastive", "hidden": (), "model_options": {"encoder": "conv"}}, r"without convolutions"),
         ({"model_options": 3}, r"model_options=3 must be None or a dict"),
         ({"optimizer": "lbfgs"}, r"optimizer='lbfgs' is unknown\. Expected one of 'adamw', 'adam', 'sgd'"),
         ({"optimizer_options": {"max_grad_norm": 1}}, r"gradient clipping is refused\. It has a kink"),
