@@ -76,7 +76,7 @@ def test_wrong_weights(weights: np.ndarray, message: str) -> None:
     [
         ({"model": "magic"}, r"model='magic' is unknown\. Expected one of 'autoencoder'"),
         ({"clusterer": "magic"}, r"clusterer='magic' is unknown\. Expected one of 'kmeans'"),
-        ({"scaling": "max"}, r"scaling='max' is unknown\. Expected one of 'global', 'standard', None"),
+        ({"scaling": "max"}, r"scaling='max' is unknown\. Expected one of 'auto', 'global', 'standard', None"),
         ({"dtype": "int8"}, r"dtype='int8' is unknown\. Expected one of 'float32', 'float64'"),
         ({"activation": "step"}, r"activation='step' is unknown\. Expected one of 'gelu', 'relu'"),
         ({"n_clusters": 0}, r"n_clusters=0 must be a whole number of at least 1"),
