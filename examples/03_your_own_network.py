@@ -81,7 +81,6 @@ ce = ClusterExplainer(model=own, n_clusters=10, scaling="global", n_steps=150, r
 e = ce.explain([3, 123])
 print(e)
 
-check = ce.verify(e, n_single=12, n_within=0, n_groups=0, n_top=0, n_down=12)
+check = ce.verify(e, n_single=24, n_within=0, n_groups=0, n_top=0)
 print(check)
-assert check.figure("down-weight", "frozen") > 0.9
-assert check.figure("single", "frozen") > 0.6
+assert check.figure("single", "frozen") > 0.8

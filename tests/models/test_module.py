@@ -277,6 +277,14 @@ def test_branches_on_inputs_are_refused_before_training(blobs: np.ndarray) -> No
         ClusterExplainer(model=task, **OPTIONS).fit(blobs)
 
 
+def test_frozen_batch_statistics_are_explained(blobs: np.ndarray) -> None:
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.GELU(), nn.Linear(6, 2)).eval()
+    ce = ClusterExplainer(model=EmbeddingTask.from_module(encoder, decoder=nn.Linear(2, 5)), **OPTIONS).fit(blobs)
+    check = ce.verify(ce.explain([0, 5]), n_single=0, n_within=0, n_groups=0, n_top=0, n_down=12)
+    assert check.figure("down-weight", "frozen") > 0.95
+
+
 def test_recurrent_networks_are_explained(blobs: np.ndarray) -> None:
     torch.manual_seed(0)
     task = EmbeddingTask.from_module(Recurrent(), decoder=nn.Linear(2, 5))
