@@ -214,7 +214,10 @@ def task_of(explainer: Any, data: Dataset, inputs: Tensor, scaling: Scaling, wei
         activation=explainer.activation,
         options=dict(explainer.model_options or {}),
     )
-    return build(explainer.model, blueprint)
+    task = build(explainer.model, blueprint)
+    if callable(blueprint.options.get("augmentation")):
+        check_task(task, blueprint.inputs)
+    return task
 
 
 def recipe(explainer: Any, task: EmbeddingTask, inputs: Tensor, seed: int) -> Recipe:

@@ -21,6 +21,10 @@ KINKS = (
     nn.LeakyReLU,
     nn.PReLU,
     nn.RReLU,
+    nn.SELU,
+    nn.Softshrink,
+    nn.Hardshrink,
+    nn.Threshold,
     nn.Hardtanh,
     nn.Hardswish,
     nn.Hardsigmoid,
@@ -70,7 +74,7 @@ class ModuleTask(EmbeddingTask):
         net = _as_module(encoder, "encoder")
         if decoder is not None:
             net = _Pair(net, _as_module(decoder, "decoder"))
-        if sum(way is not None for way in (loss, example_loss)) + (decoder is not None) == 0:
+        if decoder is None and loss is None and example_loss is None:
             raise InvalidTaskError(
                 "The task has nothing to train on. Expected decoder= (trained to reconstruct), example_loss= (one value for "
                 "each example) or loss= (a weighted scalar)."

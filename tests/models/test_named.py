@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from clusterexplain import ClusterExplainer, Dataset, load_dataset
-from clusterexplain.exceptions import InvalidParameterError, RunMismatchError
+from clusterexplain.exceptions import InvalidParameterError, InvalidTaskError, RunMismatchError
 from clusterexplain.models import DEC
 
 CASES: list[tuple[str, dict[str, Any]]] = [
@@ -101,6 +102,12 @@ def test_a_staged_run_is_explained_in_threads_after_loading(images: Dataset, tmp
     loaded = ClusterExplainer.load(ce.save(tmp_path / "run"))
     assert loaded.explain(slice(0, 40)).influence.tobytes() == explanation.influence.tobytes()
     assert loaded.verify(explanation, n_single=2, n_within=0, n_groups=0, n_top=0).table["frozen"].notna().all()
+
+
+def test_an_augmentation_that_ignores_its_keys_is_refused(blobs: np.ndarray) -> None:
+    options = {"augmentation": lambda inputs, keys: inputs + torch.randn_like(inputs)}
+    with pytest.raises(InvalidTaskError, match=r"different results for the same keys"):
+        ClusterExplainer("contrastive", n_clusters=3, n_steps=5, model_options=options).fit(blobs)
 
 
 @pytest.mark.parametrize(
