@@ -7,6 +7,7 @@ The tree (the class on the right is what callers may already catch)::
     |   +-- NotNumericError         TypeError     ... because some values are no numbers
     +-- InvalidParameterError       ValueError    a parameter is out of its allowed set or range
     |   +-- InvalidTaskError        TypeError     a network of the user's own breaks the contract of a task
+    +-- DisagreementError           ValueError    the explained score does not tell what the labels tell
     +-- UnknownSampleError          IndexError    no sample has this id
     +-- TrainingDivergedError       ArithmeticError  the loss or the parameters became non-finite
     +-- MemoryBudgetError           MemoryError   the recorded run cannot fit the budget
@@ -45,6 +46,10 @@ class InvalidParameterError(ClusterExplainError, ValueError):
 
 class InvalidTaskError(InvalidParameterError, TypeError):
     """A network of the user's own breaks the contract of a task."""
+
+
+class DisagreementError(ClusterExplainError, ValueError):
+    """The explained score does not tell what the labels tell, so its answer would be about other clusters."""
 
 
 class UnknownSampleError(ClusterExplainError, IndexError):

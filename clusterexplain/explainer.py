@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,24 +18,31 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from clusterexplain import settings
-from clusterexplain.clustering import KMeansClusterer
+from clusterexplain.answering import Answers
+from clusterexplain.clustering import Clustering
+from clusterexplain.clustering.named import Request, make_clustering
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.data.validation import as_matrix, check_sample_weight, check_variation
 from clusterexplain.exceptions import FewerClustersWarning, InvalidDataError, InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.fitting import check_method, make_recipe
-from clusterexplain.influence import Unrolled
-from clusterexplain.membership import membership_probabilities
 from clusterexplain.models import EmbeddingTask
-from clusterexplain.pipeline import Parts, Pipeline, Question, pose
-from clusterexplain.queries import Queries, resolve
+from clusterexplain.pipeline import Pipeline, Question
+from clusterexplain.posing import pose
+from clusterexplain.queries import resolve
 from clusterexplain.training import Recipe
 from clusterexplain.training.further import FurtherTraining
 from clusterexplain.training.recorded import RecordedRun, train
+from clusterexplain.wording import NOISE
 
 if TYPE_CHECKING:
+    from clusterexplain.questions import ClusterAnswer, Flip
+    from clusterexplain.stability import Stability
     from clusterexplain.verification import Check, Smoothness
+
+
+LONGEST_NAME = 80
 
 
 class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):
@@ -45,10 +52,21 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     ----------
     model : {"autoencoder", "conv_autoencoder", "vae", "contrastive", "dec"} or EmbeddingTask, default="autoencoder"
         What is trained: a model by name, or a task of your own (:meth:`EmbeddingTask.from_module`).
-    clusterer : {"kmeans"}, default="kmeans"
-        What clusters the embedding.
+    clusterer : {"kmeans", "spherical_kmeans", "soft_kmeans", "gmm", "hdbscan", "dec"}, estimator or labels, default="kmeans"
+        What clusters the embedding: a name ("dec" is the assignment that a DEC has learned); an estimator that you have
+        fitted to the embedding (scikit-learn's KMeans or GaussianMixture, hdbscan's HDBSCAN, anything with ``labels_``); or
+        one label for each row, -1 for noise. What is fitted elsewhere keeps its labels and their numbers.
     n_clusters : int, default=8
-        Number of clusters.
+        Number of clusters, for clusterers by name that take one; "hdbscan" finds its own.
+    clusterer_options : dict, optional
+        temperature ("soft_kmeans": share of the within-cluster variance); covariance_type, reg_covar ("gmm");
+        min_cluster_size (a sixtieth of the rows, at least 5), min_samples (5), cluster_selection_method,
+        cluster_selection_epsilon, allow_single_cluster ("hdbscan").
+    membership_score : {"auto", "margin", "student_t", "softmax", "cosine", "dec_assignment", "responsibility", "exemplar", \
+            "hdbscan_membership"}, default="auto"
+        The assignment score that is explained; "auto" is the first that fits the clusterer ("margin" for k-means).
+    min_agreement : float, default=0.8
+        Explanations are refused if labels and score agree on a smaller share of the training examples.
     latent_dim : int or None, default=None
         Dimension of the embedding; None is 10, or 16 for a contrastive model.
     hidden : tuple of int or None, default=None
@@ -94,18 +112,22 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,)
-        Clusters, 0 the largest.
+        Clusters, 0 the largest; -1 is noise. Labels that were given keep their numbers.
     embedding_ : ndarray of shape (n_samples, latent_dim)
         Embeddings of the training data.
     cluster_centers_ : ndarray of shape (n_found, latent_dim)
-        Weighted means of the members; n_found is n_clusters unless a warning said otherwise. NaN for a cluster that a
-        refit left empty.
+        Centroids, means of the mixture, or weighted means of the members (of rows scaled to length 1 for spherical
+        k-means); n_found is n_clusters unless a warning said otherwise. NaN for a cluster that a refit left empty.
     loss_ : float
         Final weighted training loss: over all examples, or where examples interact the mean over the last batches.
     further_ : FurtherTraining
         Steps, rate and drift of further training; only after ``fit(X, train=False)``.
     smoothness_ : Smoothness
         Only with ``measure_smoothness=True``.
+    stability_ : Stability
+        Only after :meth:`stability`.
+    cluster_names_ : dict of int to str
+        Names given by :meth:`name_clusters`.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of str
@@ -126,15 +148,21 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     loss_: float
     further_: FurtherTraining
     smoothness_: Smoothness
+    stability_: Stability
+    cluster_names_: dict[int, str]
     _map: np.ndarray | None
     _further: FurtherTraining | None
+    _answers: Answers
 
     def __init__(
         self,
         model: str | EmbeddingTask = "autoencoder",
-        clusterer: str = "kmeans",
+        clusterer: Any = "kmeans",
         *,
         n_clusters: int = 8,
+        clusterer_options: dict[str, Any] | None = None,
+        membership_score: str = "auto",
+        min_agreement: float = 0.8,
         latent_dim: int | None = None,
         hidden: tuple[int, ...] | None = None,
         activation: str = "gelu",
@@ -159,6 +187,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         self.model = model
         self.clusterer = clusterer
         self.n_clusters = n_clusters
+        self.clusterer_options = clusterer_options
+        self.membership_score = membership_score
+        self.min_agreement = min_agreement
         self.latent_dim = latent_dim
         self.hidden = hidden
         self.activation = activation
@@ -213,7 +244,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         data = Dataset.of(X)
         weights = check_sample_weight(sample_weight, len(data))
         present = weights > 0
-        if present.sum() < self.n_clusters:
+        if self._takes_number and present.sum() < self.n_clusters:
             raise InvalidDataError(
                 f"X has n_samples={present.sum()} rows (of positive weight), fewer than n_clusters={self.n_clusters}. "
                 f"Expected at least one row for each cluster; lower n_clusters or add rows."
@@ -223,11 +254,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         scaling = Scaling.measure(data.X[present], settings.value_of(self, "scaling"))
         recipe, further = make_recipe(self, data, scaling, seed, torch.from_numpy(weights), train=train)
         run = self._train(recipe, torch.from_numpy(weights).to(recipe.dtype))
-        clusterer = KMeansClusterer(self.n_clusters, seed=seed)
-        pipeline = Pipeline.cluster(run, clusterer, arrived=further is not None)
-        if pipeline.clusterer.n_clusters < self.n_clusters:
+        pipeline = self._cluster(run, seed, arrived=further is not None)
+        if self._takes_number and pipeline.n_clusters < self.n_clusters:
             warnings.warn(
-                f"Only {pipeline.clusterer.n_clusters} clusters were found for n_clusters={self.n_clusters}: there are fewer "
+                f"Only {pipeline.n_clusters} clusters were found for n_clusters={self.n_clusters}: there are fewer "
                 f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
                 FewerClustersWarning,
                 stacklevel=2,
@@ -250,25 +280,29 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         -------
         ClusterExplainer
             A new fitted estimator. Cluster k is what this fit's cluster k became: k-means is continued from the old
-            members' means to convergence. After ``fit(X, train=False)`` it is the model after further training at the new
+            members' means to convergence, a mixture from its old parameters, HDBSCAN is run anew and matched; labels that
+            were given are kept. After ``fit(X, train=False)`` it is the model after further training at the new
             weights; compare it with ``refit`` at the old ones.
         """
         check_is_fitted(self)
         weights = check_sample_weight(sample_weight, len(self._data))
         run = self._train(self._pipeline.run.recipe, torch.from_numpy(weights).to(self._pipeline.run.recipe.dtype))
-        labels = self._pipeline.tracked_labels(run.params, run.weights)
-        other = clone(self)
+        clustering = self._pipeline.tracked(run.params, run.weights)
+        other = clone(self).set_params(
+            clusterer=self.clusterer
+        )  # clone would make a fitted clusterer forget its labels
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name))
-        pipeline = dataclasses.replace(self._pipeline, run=run, labels=labels, arrived=False)
-        return other._finish(pipeline, self._data, self._seed, self._scaling, self._further, key=self._fit_key)
+        pipeline = dataclasses.replace(self._pipeline, run=run, clustering=clustering, arrived=False)
+        other._finish(pipeline, self._data, self._seed, self._scaling, self._further, key=self._fit_key)
+        other.cluster_names_ = dict(self.cluster_names_)
+        return other
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the nearest cluster of each row, shape (n_samples,)."""
+        """Return the cluster of each row, as a row that was not trained on, shape (n_samples,); -1 is noise."""
         check_is_fitted(self)
-        embedding = self._pipeline.embed(self._inputs(X)).numpy()
-        return self._pipeline.clusterer.predict(self.cluster_centers_, embedding)
+        return self._pipeline.assign(self._inputs(X)).numpy()
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the embedding of each row, shape (n_samples, latent_dim)."""
@@ -278,7 +312,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def membership(self, X: Any) -> np.ndarray:
         """Return soft memberships, shape (n_samples, n_clusters); the log-ratio of two of them is the margin."""
         check_is_fitted(self)
-        return membership_probabilities(self._pipeline.embed(self._inputs(X)), self._pipeline.state).numpy()
+        return self._pipeline.score.membership(self._pipeline.look(self._inputs(X)), self._pipeline.state).numpy()
 
     def explain(self, queries: Any, *, against: str | int = "runner-up", method: str = "auto") -> Explanation:
         """Say which training examples pulled each query into its cluster, and which pushed it away.
@@ -286,9 +320,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Parameters
         ----------
         queries : id, sequence of ids, slice, boolean mask, or rows of shape (n_queries, n_features)
-            Ids of training examples, positions by slice or mask, or new rows (which get the nearest cluster).
-        against : "runner-up" or int, default="runner-up"
-            The rival cluster of the margin.
+            Ids of training examples, positions by slice or mask, or new rows, which are assigned to a cluster.
+        against : "runner-up", "noise" or int, default="runner-up"
+            The rival cluster of the margin. For a sample that is noise the runner-up is the cluster that it lacks least to
+            join, and the margin says how much.
         method : {"auto", "unrolled", "further"}, default="auto"
             The influence method: "unrolled" is the exact derivative through the training, "further" that of further training
             from the weights of a model that arrived trained; "auto" is the one that the fit recorded.
@@ -304,15 +339,205 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             If an id does not exist.
         InvalidParameterError
             If there is no rival cluster, the method is unknown, or the fit did not record what it needs.
+        DisagreementError
+            If the score does not tell what the labels tell.
         """
         check_is_fitted(self)
         check_method(method, arrived=self._further is not None)
-        if isinstance(queries, (pd.DataFrame, Dataset)):
-            self._inputs(queries)  # refuses other columns than those of the fit
         asked = resolve(queries, self._data)
-        question = pose(self._pipeline, self._inputs(asked.rows), asked.positions, against)
-        parts = self._pipeline.influence(question, Unrolled(self._pipeline.run, self.n_jobs, self.verbose))
-        return self._explanation(asked, question, parts)
+        self._inputs(queries if isinstance(queries, (pd.DataFrame, Dataset)) else asked.rows)  # refuses other columns
+        return self._answers.explain(asked, against, self, self.cluster_names_, getattr(self, "stability_", None))
+
+    def cluster(self, cluster: int, *, n_shown: int = 5) -> ClusterAnswer:
+        """Say who holds a cluster together, who is typical of it, and which other clusters pull at it.
+
+        Parameters
+        ----------
+        cluster : int
+            The cluster.
+        n_shown : int, default=5
+            Most and least typical members whose influence on themselves is computed; 0 saves the time.
+
+        Returns
+        -------
+        ClusterAnswer
+            Its ``cohesion`` is an explanation, to be verified like any other.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the cluster does not exist or has no rival.
+        """
+        from clusterexplain.questions import clusters
+
+        check_is_fitted(self)
+        mixed = clusters.cohesion_of(self._pipeline, cluster, self.cluster_names_)
+        asked = self._answers.explain_mixed(mixed, self, self.cluster_names_)
+        themselves: dict[Any, float] = {}
+        if n_shown:
+            shown = clusters.shown_members(self._pipeline, cluster, n_shown)
+            question = pose(self._pipeline, self._pipeline.run.recipe.inputs[shown], shown, "runner-up")
+            own = self._answers.influence(question).total[np.arange(len(shown)), shown]
+            themselves = dict(zip(self._data.ids[shown].tolist(), own.tolist(), strict=True))
+        return clusters.answer(self._pipeline, cluster, asked, themselves)
+
+    def between(self, first: int, second: int) -> Explanation:
+        """Say which examples keep two clusters apart, and which merge them.
+
+        Parameters
+        ----------
+        first, second : int
+            The clusters.
+
+        Returns
+        -------
+        Explanation
+            Of their separation: the mean margin of each one's members against the other, averaged. Positive influence keeps
+            the two apart, negative merges them.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the two are not two clusters.
+        """
+        from clusterexplain.questions import separation_of
+
+        check_is_fitted(self)
+        mixed = separation_of(self._pipeline, first, second, self.cluster_names_)
+        return self._answers.explain_mixed(mixed, self, self.cluster_names_)
+
+    def flip(self, query: Any, *, against: str | int = "runner-up", max_removed: int | None = None) -> Flip:
+        """Search for the smallest set of training examples whose removal moves a sample to its rival.
+
+        Parameters
+        ----------
+        query : id or matrix of one row
+            The sample.
+        against : "runner-up", "noise" or int, default="runner-up"
+            Where it should move.
+        max_removed : int, optional
+            Examples that may be removed at most; a tenth of the training examples by default.
+
+        Returns
+        -------
+        Flip
+            Every claim in it is a retraining; it says so when none was found.
+        """
+        from clusterexplain.questions import Retrainings, find_flip
+
+        explanation = self.explain(query, against=against)
+        question = self.question_of(explanation)
+        budget = max(1, len(self._data) // 10) if max_removed is None else max_removed
+
+        def relearn(weights: np.ndarray) -> np.ndarray:
+            return self.refit(weights)._answers.influence(question).total[0]
+
+        return find_flip(Retrainings(self._pipeline, question, explanation, self.n_jobs), relearn, max_removed=budget)
+
+    def twins(self, *, share: float = 0.01) -> pd.DataFrame:
+        """List near-identical training rows with different labels.
+
+        Parameters
+        ----------
+        share : float, default=0.01
+            A pair is near-identical if its distance is among this share of the smallest nearest-neighbour distances.
+
+        Returns
+        -------
+        DataFrame
+            Columns id, cluster, twin, twin_cluster, distance, relative (to the usual nearest-neighbour distance), nearest
+            first; each pair once. ``explain([id], against=twin_cluster)`` says which examples separate a pair.
+        """
+        from clusterexplain.twins import find_twins
+
+        check_is_fitted(self)
+        present = np.flatnonzero(self._pipeline.weights.numpy() > 0)
+        rows = self._scaling.apply(self._data.X)[present]
+        return find_twins(rows, self.labels_[present], self._data.ids[present], share=share, n_jobs=self.n_jobs)
+
+    def stability(self, *, n_seeds: int = 10, n_bootstrap: int = 10) -> Stability:
+        """Refit with other seeds and on bootstrapped data, and say what stays.
+
+        Every refit trains and clusters anew from scratch; clusters are matched by their members. From then on explanations
+        carry the badge of their samples.
+
+        Parameters
+        ----------
+        n_seeds : int, default=10
+            Refits with other initial parameters, batch plans and initialisations of the clusterer.
+        n_bootstrap : int, default=10
+            Refits with the same seed on rows drawn with replacement.
+
+        Returns
+        -------
+        Stability
+            Tables for samples and clusters; also kept as ``stability_``.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the model or the labels are not found here, so that they cannot be found anew.
+        """
+        from clusterexplain.stability.of_fit import stability_of
+
+        check_is_fitted(self)
+        self.stability_ = stability_of(
+            self, self._pipeline, self._seed, self._fit_key, n_seeds=n_seeds, n_bootstrap=n_bootstrap
+        )
+        return self.stability_
+
+    def name_clusters(self, names: dict[int, str]) -> ClusterExplainer:
+        """Give clusters names, which every surface shows and a run keeps; an empty name takes one away.
+
+        Parameters
+        ----------
+        names : dict of int to str
+            By cluster number.
+
+        Returns
+        -------
+        ClusterExplainer
+            Self.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a cluster does not exist or a name is no text.
+        """
+        check_is_fitted(self)
+        for cluster, name in names.items():
+            if cluster not in range(self._pipeline.n_clusters) or not isinstance(name, str) or len(name) > LONGEST_NAME:
+                raise InvalidParameterError(
+                    f"{cluster!r}: {name!r:.80} does not name a cluster. Expected a number from 0 to "
+                    f"{self._pipeline.n_clusters - 1} and a text of at most {LONGEST_NAME} characters."
+                )
+        merged = self.cluster_names_ | {int(cluster): name for cluster, name in names.items()}
+        self.cluster_names_ = {cluster: name for cluster, name in sorted(merged.items()) if name}
+        return self
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the silhouette of the clusters of X in the embedding, from -1 to 1: what model selection maximises.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : object
+            Ignored.
+
+        Returns
+        -------
+        float
+            -1 if all rows are in one cluster, or each in its own. Noise is left out.
+        """
+        from sklearn.metrics import silhouette_score
+
+        labels = self.predict(X)
+        clustered = labels != NOISE
+        found = len(np.unique(labels[clustered]))
+        if not 2 <= found < clustered.sum():
+            return -1.0
+        return float(silhouette_score(self.transform(X)[clustered], labels[clustered]))
 
     def verify(self, explanation: Explanation, **options: Any) -> Check:
         """Check an explanation by retraining without examples.
@@ -394,7 +619,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         if assignments not in ("reclustered", "frozen"):
             raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'reclustered' or 'frozen'.")
         self._refuse_foreign(explanation)
-        pipeline = dataclasses.replace(self._pipeline, labels=torch.from_numpy(explanation.train_labels.copy()))
+        clustering = cast("ClusterExplainer", explanation.source)._pipeline.clustering
+        pipeline = dataclasses.replace(self._pipeline, clustering=clustering)
         question = self.question_of(explanation)
         run = self._pipeline.run
         return pipeline.scores(question, run.params, run.weights, assignments=assignments)[0].numpy()
@@ -422,12 +648,23 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return self._data
 
     def question_of(self, explanation: Explanation) -> Question:
-        """Return the explained samples and pairs of clusters as the pipeline's question."""
-        return Question(
-            self._scaling.to_tensor(explanation.queries, self._pipeline.run.recipe.dtype),
-            torch.from_numpy(explanation.labels.copy()),
-            torch.from_numpy(explanation.rivals.copy()),
-        )
+        """Return the explained scores as the pipeline's question."""
+        return self._answers.question_of(explanation)
+
+    def predict_reclustered(self, explanation: Explanation, relative: np.ndarray) -> np.ndarray:
+        """Predict changes under a hard re-clustering; use :meth:`Explanation.predict`."""
+        return self._answers.predict_reclustered(explanation, relative)
+
+    @property
+    def _takes_number(self) -> bool:
+        return isinstance(self.clusterer, str) and self.clusterer != "hdbscan"
+
+    def _cluster(self, run: RecordedRun, seed: int, *, arrived: bool) -> Pipeline:
+        def find(embedding: Tensor, weights: Tensor, learned: Tensor | None) -> Clustering:
+            request = Request(self.n_clusters, seed, dict(self.clusterer_options or {}), learned)
+            return make_clustering(self.clusterer, embedding, weights, request)
+
+        return Pipeline.cluster(run, find, lambda found: settings.score_of(self, found), arrived=arrived)
 
     @property
     def _n_features_out(self) -> int:
@@ -453,13 +690,16 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         key: str | None = None,
     ) -> ClusterExplainer:
         """Take over a fitted pipeline; nothing is assigned before everything has been computed."""
-        loss, key = pipeline.loss(), key or settings.fit_key(self, data, seed, pipeline.run.recipe)
-        embedding, centers = pipeline.embedding.numpy().copy(), pipeline.state.centers.numpy().copy()
+        loss, key = pipeline.loss(), key or settings.fit_key(self, data, seed, pipeline.run.recipe, pipeline.clustering)
+        embedding, centers = pipeline.embedding.numpy().copy(), pipeline.centers
         self._pipeline, self._data, self._seed, self._scaling, self._map = pipeline, data, seed, scaling, None
+        self._answers = Answers(pipeline, data, scaling, key, further, self.min_agreement, self.n_jobs, self.verbose)
         self._fit_key, self._further = key, further
         self.labels_, self.embedding_, self.cluster_centers_ = pipeline.labels.numpy().copy(), embedding, centers
         self.loss_ = loss
-        self.__dict__.pop("smoothness_", None)  # of an earlier fit
+        self.cluster_names_ = {}
+        for name in ("smoothness_", "stability_"):  # of an earlier fit
+            self.__dict__.pop(name, None)
         if further is None:
             self.__dict__.pop("further_", None)
         else:
@@ -482,29 +722,3 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             validate_data(self, X if isinstance(X, pd.DataFrame) else matrix, reset=False, skip_check_array=True)
         return self._scaling.to_tensor(matrix, self._pipeline.run.recipe.dtype)
-
-    def _explanation(self, asked: Queries, question: Question, parts: Parts) -> Explanation:
-        pipeline = self._pipeline
-        standing = pipeline.standing(question)
-        return Explanation(
-            query_ids=asked.ids,
-            positions=asked.positions,
-            fit_key=self._fit_key,
-            labels=question.own.numpy(),
-            rivals=question.rival.numpy(),
-            scores=standing.margins,
-            encoder=parts.encoder,
-            cluster=parts.cluster,
-            direct=parts.direct,
-            train_ids=self._data.ids,
-            train_labels=pipeline.labels.numpy().copy(),
-            sample_weight=pipeline.run.weights.double().numpy().copy(),
-            probabilities=standing.probabilities,
-            rank=standing.rank,
-            agreement=standing.agreement,
-            queries=asked.rows,
-            method=Unrolled.name if self._further is None else "further",
-            method_note="" if self._further is None else f"with or without an example in {self._further}",
-            source=self,
-            metadata=self._data.metadata,
-        )

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.groups import group_sums
+from clusterexplain.wording import NOISE, cluster_name
 
 
 class Fitted(Protocol):
@@ -23,8 +25,60 @@ class Fitted(Protocol):
     def write_report(self, explanation: Explanation, path: str | os.PathLike[str]) -> Any:
         """Write the page about this explanation."""
 
+    def predict_reclustered(self, explanation: Explanation, relative: np.ndarray) -> np.ndarray:
+        """Predict changes of the scores at relative changes of the weights, clusters' members chosen anew."""
+
 
 SIDES = ("pulled in", "pushed away")
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """Scores that are combinations of many samples' scores: the mean over a cluster's members.
+
+    Attributes
+    ----------
+    positions, own, rival : ndarray of shape (n_pairs,), int
+        Row numbers in the training data and the pair of clusters of each.
+    mix : ndarray of shape (n_queries, n_pairs)
+        The combinations.
+    titles : tuple of str
+        What each combination is, as a sentence.
+    sides : tuple of str
+        What a positive and a negative influence do.
+    """
+
+    positions: np.ndarray
+    own: np.ndarray
+    rival: np.ndarray
+    mix: np.ndarray
+    titles: tuple[str, ...]
+    sides: tuple[str, str]
+
+    def __getitem__(self, picked: np.ndarray) -> Mixed:
+        """Select combinations by position."""
+        return dataclasses.replace(self, mix=self.mix[picked], titles=tuple(self.titles[one] for one in picked))
+
+
+@dataclass(frozen=True, eq=False)
+class StabilitySummary:
+    """How often each query kept its cluster in refits with other seeds and on other data.
+
+    Attributes
+    ----------
+    kept, counted : ndarray of shape (n_queries,), int
+        Refits in which the sample kept its cluster, and refits that count for it; 0 of 0 for rows not trained on.
+    badges : tuple of str
+        The same in words.
+    """
+
+    kept: np.ndarray
+    counted: np.ndarray
+    badges: tuple[str, ...]
+
+    def __getitem__(self, picked: np.ndarray) -> StabilitySummary:
+        """Select queries by position."""
+        return StabilitySummary(self.kept[picked], self.counted[picked], tuple(self.badges[one] for one in picked))
 
 
 @dataclass(frozen=True)
@@ -59,7 +113,7 @@ class Explanation:
     labels, rivals : ndarray of shape (n_queries,), int
         Own cluster and the cluster it is compared with.
     scores : ndarray of shape (n_queries,)
-        Margins: log squared distance to the rival's centroid minus to the own. Positive is inside.
+        Margins: the assignment score for the own cluster against the rival; `score_words` says which. Positive is inside.
     encoder, cluster, direct : ndarray of shape (n_queries, n_train)
         The three parts: the query's embedding moved; the clusters moved through their members' embeddings; the
         example's own weight in its centroid.
@@ -81,6 +135,17 @@ class Explanation:
         The influence method.
     method_note : str, default=""
         What the method's answer is about beyond its name: length and rate of further training.
+    score_words : str
+        What the margin is, in words.
+    lacks : tuple of str
+        For each query that is noise what it lacks to join the rival, "density" or "distance"; "" for the others.
+    cluster_names : dict of int to str
+        Names that clusters were given.
+    stability : StabilitySummary or None
+        How often each query kept its cluster in refits; filled in once ``stability`` was computed.
+    mixed : Mixed or None
+        For answers about whole clusters: what the scores are combinations of. Labels and rivals are then those of the cluster
+        (-1 where there are many), `queries` has no rows.
     fit_key : str
         Names data, seed and recipe of the fit; a refit has the same.
     metadata : DataFrame or None
@@ -112,6 +177,11 @@ class Explanation:
     metadata: pd.DataFrame | None = None
     check: CheckSummary | None = None
     method_note: str = ""
+    score_words: str = "log squared distance to the rival's centroid minus that to its own"
+    lacks: tuple[str, ...] = ()
+    cluster_names: dict[int, str] = field(default_factory=dict)
+    stability: StabilitySummary | None = None
+    mixed: Mixed | None = None
 
     @property
     def influence(self) -> np.ndarray:
@@ -138,15 +208,23 @@ class Explanation:
             "rank",
             "queries",
         )
-        return dataclasses.replace(self, **{name: getattr(self, name)[picked] for name in per_query})
+        lacks = tuple(self.lacks[one] for one in picked) if self.lacks else ()
+        badges = None if self.stability is None else self.stability[picked]
+        chosen = {name: getattr(self, name)[picked] for name in per_query}
+        mixed = None if self.mixed is None else self.mixed[picked]
+        return dataclasses.replace(self, **chosen, lacks=lacks, stability=badges, mixed=mixed)
 
-    def predict(self, sample_weight: np.ndarray) -> np.ndarray:
+    def predict(self, sample_weight: np.ndarray, *, assignments: str = "frozen") -> np.ndarray:
         """Predict the change of each score if the recipe were refitted at other data weights.
 
         Parameters
         ----------
         sample_weight : ndarray of shape (n_train,) or (n_refits, n_train)
             Data weights of the refit, comparable to those of the fit (0 removes an example).
+        assignments : {"frozen", "reclustered"}, default="frozen"
+            "frozen" uses :attr:`influence` alone, in which the clusters' members stay. "reclustered" adds the jumps of a hard
+            k-means: it predicts which samples near a boundary will change sides (their margins are differentiated when this
+            is first needed, at the cost of 64 more rows). The two are the same for clusterers without hard centroids.
 
         Returns
         -------
@@ -165,7 +243,11 @@ class Explanation:
                 "Expected 0 where the fit had 0; use refit to see what happens."
             )
         relative = np.divide(weights, self.sample_weight, out=np.ones_like(weights), where=self.sample_weight > 0) - 1
-        return relative @ self.influence.T
+        if assignments not in ("frozen", "reclustered"):
+            raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'frozen' or 'reclustered'.")
+        if assignments == "frozen":
+            return relative @ self.influence.T
+        return self.source.predict_reclustered(self, relative)
 
     def evaluate(self, fitted: Fitted, *, assignments: str = "reclustered") -> np.ndarray:
         """Return the explained scores (same queries, same pairs of clusters) under a fit or a refit.
@@ -251,27 +333,13 @@ class Explanation:
         Returns
         -------
         DataFrame
-            One row for each (query, group): n, influence (sum; positive pulled in), if_removed (predicted change of the
-            margin if the whole group is removed), share (size of this group's sum among the sizes of all groups' sums,
-            without sign). A group can pull in on the whole although its strongest members push away.
+            One row for each (query, group): n, size_share, influence (sum; positive pulled in) with low and high (95 %
+            interval), if_removed (predicted change of the margin if the whole group is removed), pull_share and push_share (of
+            all that pulls in, of all that pushes away), share (size of this group's sum among the sizes of all groups' sums).
+            A group can pull in on the whole although its strongest members push away. See
+            :func:`clusterexplain.groups.group_sums`.
         """
-        names = self._groups(group)
-        codes, uniques = pd.factorize(
-            np.where(pd.isna(names), "missing", names.astype(str)) if pd.isna(names).any() else names, sort=True
-        )
-        sums = np.stack([np.bincount(codes, weights=row, minlength=len(uniques)) for row in self.influence])
-        total = np.abs(sums).sum(axis=1, keepdims=True)
-        frame = pd.DataFrame(
-            {
-                "query": np.repeat(self.query_ids, len(uniques)),
-                "group": np.tile(uniques, len(self)),
-                "n": np.tile(np.bincount(codes, minlength=len(uniques)), len(self)),
-                "influence": sums.ravel(),
-                "if_removed": -sums.ravel(),
-                "share": np.divide(np.abs(sums), total, out=np.zeros_like(sums), where=total > 0).ravel(),
-            }
-        )
-        return frame
+        return group_sums(self.influence, self._groups(group), self.query_ids)
 
     def to_dict(self, top: int = 10) -> dict[str, Any]:
         """Return the answer as plain data, the same that ``why --json`` prints.
@@ -295,8 +363,10 @@ class Explanation:
                     "cluster": int(self.labels[position]),
                     "rival": int(self.rivals[position]),
                     "margin": float(self.scores[position]),
-                    "membership": [float(p) for p in self.probabilities[position]],
-                    "more_marginal_than": float(self.rank[position]),
+                    "membership": [_finite(p) for p in self.probabilities[position]],
+                    "more_marginal_than": _finite(self.rank[position]),
+                    "lacks": (self.lacks[position] or None) if self.lacks else None,
+                    "stability": None if self.stability is None else self.stability.badges[position],
                     "parts": {
                         name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")
                     },
@@ -315,6 +385,7 @@ class Explanation:
             "method": self.method,
             "method_note": self.method_note,
             "sign": "influence > 0 pulled the sample in; if_removed is the predicted change of the margin",
+            "score": self.score_words,
             "agreement": self.agreement,
             "checked": check,
             "answers": answers,
@@ -360,13 +431,32 @@ class Explanation:
 
     def headline(self, query: int = 0) -> str:
         """Return the answer about one query as a sentence."""
+        if self.mixed is not None:
+            return self.mixed.titles[query]
         own, rival = self.probabilities[query]
+        like_it = int((self.train_labels == self.labels[query]).sum())
+        if self.labels[query] == NOISE:
+            return (
+                f"Sample {self.query_ids[query]} is noise, as {like_it} of {len(self.train_labels)} samples are. It lacks "
+                f"least to join {self.name_of(self.rivals[query])}, and what it lacks is {self.lacks[query]}. Its margin is "
+                f"{self.scores[query]:.3f}: positive is outside, at 0 it would join; {self.rank[query]:.0%} of the noise is "
+                f"farther outside."
+            )
         return (
-            f"Sample {self.query_ids[query]} is in cluster {self.labels[query]} "
-            f"({int((self.train_labels == self.labels[query]).sum())} members); rival: cluster {self.rivals[query]}. "
+            f"Sample {self.query_ids[query]} is in {self.name_of(self.labels[query])} "
+            f"({like_it} members); rival: {self.name_of(self.rivals[query])}. "
             f"Its margin is {self.scores[query]:.3f} (0 is the boundary), its membership {own:.2f} "
             f"against {rival:.2f}; it is more marginal than {self.rank[query]:.0%} of its cluster."
         )
+
+    def name_of(self, cluster: int) -> str:
+        """Return what a cluster is called: its number, with the name that it was given; "noise" for -1."""
+        return cluster_name(int(cluster), self.cluster_names)
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What a positive and a negative influence did, in words."""
+        return SIDES if self.mixed is None else self.mixed.sides
 
     @property
     def method_words(self) -> str:
@@ -437,6 +527,10 @@ class Explanation:
                 f"group has shape {names.shape}, expected ({len(self.train_ids)},): one name for each training example."
             )
         return names
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _plain(value: Any) -> Any:

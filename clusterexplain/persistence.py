@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from clusterexplain import runs, settings
+from clusterexplain import beside, runs, settings
 from clusterexplain._version import __version__
-from clusterexplain.clustering import KMeansClusterer
+from clusterexplain.clustering import Clustering, KMeansClustering
+from clusterexplain.clustering.named import KINDS
 from clusterexplain.data import Dataset, list_datasets, load_dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.exceptions import (
@@ -28,6 +29,7 @@ from clusterexplain.exceptions import (
 )
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.pipeline import Pipeline
+from clusterexplain.stability import Stability
 from clusterexplain.training import Recipe
 from clusterexplain.training.further import FurtherTraining
 from clusterexplain.training.recorded import RecordedRun, thin_out
@@ -55,6 +57,8 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
         "center": explainer._scaling.center,
         "spread": explainer._scaling.spread,
     }
+    clustering = explainer._pipeline.clustering
+    arrays |= {f"clustering.{name}": array for name, array in clustering.arrays().items()}
     named = _is_registered(data)
     if not named:
         arrays["X"] = data.X
@@ -71,7 +75,7 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
         "loss": explainer.loss_,
         "seed": explainer._seed,
         "spacing": thin.spacing,
-        "n_clusters": explainer._pipeline.clusterer.n_clusters,
+        "clustering": {"name": clustering.name, "n_clusters": clustering.n_clusters, "settings": clustering.settings},
         "fingerprint": data.fingerprint(),
         "data": {
             "name": data.name if named else None,
@@ -84,7 +88,11 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
     }
     folder = runs.write_run(path, runs.RunContent(manifest, arrays, tensors, tables), overwrite=overwrite)
     if explainer._map is not None:
-        runs.write_map(folder, explainer._map)
+        beside.write_map(folder, explainer._map)
+    if hasattr(explainer, "stability_"):
+        beside.write_stability(folder, explainer.stability_.to_arrays())
+    if explainer.cluster_names_:
+        beside.write_names(folder, explainer.cluster_names_)
     return folder
 
 
@@ -104,7 +112,7 @@ def _restore(cls: type, content: runs.RunContent, data: Any, model: Model, where
     manifest = content.manifest
     dataset = _stored_data(content) if data is None else _as_image(Dataset.of(data), manifest, where)
     runs.check_fingerprint(manifest, dataset.fingerprint(), where=where)
-    explainer = cls(**_parameters(manifest, model, dataset, where))
+    explainer = cls(**_parameters(manifest, model, dataset, content.arrays["labels"], where))
     settings.check(explainer)
     seed, scaling = int(manifest["seed"]), Scaling(content.arrays["center"], content.arrays["spread"])
     explainer.n_features_in_ = dataset.X.shape[1]
@@ -130,16 +138,32 @@ def _restore(cls: type, content: runs.RunContent, data: Any, model: Model, where
     )
     run = RecordedRun(recipe, content.tensors["weights"], checkpoints, content.tensors["final"], manifest["spacing"])
     _check_replay(run, where)
-    labels = torch.from_numpy(content.arrays["labels"].astype(np.int64))
-    clusterer = KMeansClusterer(manifest["n_clusters"], seed=seed)
-    pipeline = Pipeline(run, clusterer, labels, bool(manifest.get("arrived", False)))
+    clustering = _clustering(content)
+    arrived = bool(manifest.get("arrived", False))
+    pipeline = Pipeline(run, clustering, settings.score_of(explainer, clustering), arrived)
+    based = clustering.based(pipeline.viewed, pipeline.weights)
+    pipeline = dataclasses.replace(pipeline, clustering=based)
     _check_embedding(pipeline, content.arrays, where)
     explainer._finish(pipeline, dataset, seed, scaling, further)
     _check_loss(explainer.loss_, manifest.get("loss"), where)
     if manifest.get("smoothness") is not None:
         explainer.smoothness_ = Smoothness(**manifest["smoothness"])
-    explainer._map = runs.read_map(where, len(dataset))
+    explainer._map = beside.read_map(where, len(dataset))
+    explainer.name_clusters(beside.read_names(where))
+    measured = beside.read_stability(where)
+    if measured is not None and str(measured["fit_key"]) == explainer._fit_key:
+        explainer.stability_ = Stability.from_arrays(measured)
     return explainer
+
+
+def _clustering(content: runs.RunContent) -> Clustering:
+    labels = torch.from_numpy(content.arrays["labels"].astype(np.int64))
+    stored = content.manifest.get("clustering")
+    if stored is None:  # formats 1 and 2 knew k-means only
+        return KMeansClustering(labels, int(content.manifest["n_clusters"]))
+    prefix = "clustering."
+    arrays = {name.removeprefix(prefix): array for name, array in content.arrays.items() if name.startswith(prefix)}
+    return KINDS[stored["name"]].restore(labels, int(stored["n_clusters"]), arrays, stored["settings"])
 
 
 def _check_replay(run: RecordedRun, where: str) -> None:
@@ -179,9 +203,13 @@ def _stored_data(content: runs.RunContent) -> Dataset:
     )
 
 
-def _parameters(manifest: dict[str, Any], model: Model, data: Dataset, where: str) -> dict[str, Any]:
+def _parameters(
+    manifest: dict[str, Any], model: Model, data: Dataset, labels: np.ndarray, where: str
+) -> dict[str, Any]:
     """Return the stored parameters, with the task of the user's own if the run was made with one."""
     parameters = dict(manifest["parameters"])
+    if parameters["clusterer"] is None:  # it was fitted elsewhere: a run holds its labels, never the estimator
+        parameters["clusterer"] = labels
     if parameters["hidden"] is not None:
         parameters["hidden"] = tuple(parameters["hidden"])
     if parameters["model"] is not None:
@@ -257,6 +285,8 @@ def _plain_parameters(explainer: Any) -> dict[str, Any]:
         )
     if isinstance(parameters["model"], EmbeddingTask):
         parameters["model"] = None
+    if not isinstance(parameters["clusterer"], str):
+        parameters["clusterer"] = None
     if parameters["hidden"] is not None:
         parameters["hidden"] = [int(width) for width in parameters["hidden"]]
     if not isinstance(parameters["random_state"], (Integral, type(None))):

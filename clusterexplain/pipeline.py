@@ -7,22 +7,25 @@ function at the weights of the fit; :meth:`Pipeline.scores` evaluates it at any 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.func import grad, vjp, vmap
 
-from clusterexplain.clustering import CentroidState, KMeansClusterer, centroid_state
-from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.clustering import Clustering, centroid_state
 from clusterexplain.influence import Unrolled
-from clusterexplain.membership import log_ratio_margin, membership_probabilities, runner_up
+from clusterexplain.membership import NOISE, Score
 from clusterexplain.training import RecordedRun
 
 SCORE_DTYPE = torch.float64
 BLOCK_BYTES = 256e6
+
+FindClusters = Callable[[Tensor, Tensor, Tensor | None], Clustering]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,31 +37,62 @@ class Question:
     inputs : Tensor of shape (n_queries, ...)
         Queries as the model sees them.
     own, rival : Tensor of shape (n_queries,), int64
-        The fixed pair of clusters of each query.
+        The fixed pair of clusters of each query; one of the two may be -1, noise.
+    mix : Tensor of shape (n_scores, n_queries), float64, optional
+        Linear combinations of the queries' scores that are asked about instead of each (the mean over a cluster's members):
+        the influence on one of them costs as much as that on one query.
     """
 
     inputs: Tensor
     own: Tensor
     rival: Tensor
+    mix: Tensor | None = None
+
+    @property
+    def noise(self) -> bool:
+        """Whether noise is part of any pair."""
+        return bool((self.own == NOISE).any() or (self.rival == NOISE).any())
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Influence of every training example on every query, in three parts that sum to the total.
+    """Influence of every training example on every score, in three parts that sum to the total.
 
     Attributes
     ----------
-    encoder : ndarray of shape (n_queries, n_samples)
+    encoder : ndarray of shape (n_scores, n_samples)
         Through the network: the query's own embedding moved.
-    cluster : ndarray of shape (n_queries, n_samples)
-        Through the network: the clusters moved because their members' embeddings moved.
-    direct : ndarray of shape (n_queries, n_samples)
-        The example's own weight in its centroid.
+    cluster : ndarray of shape (n_scores, n_samples)
+        Through the network: the clusters moved because their members' embeddings (or learned centroids) moved.
+    direct : ndarray of shape (n_scores, n_samples)
+        The example's own weight in its cluster.
     """
 
     encoder: np.ndarray
     cluster: np.ndarray
     direct: np.ndarray
+
+    @property
+    def total(self) -> np.ndarray:
+        """The sum of the three, shape (n_scores, n_samples)."""
+        return self.encoder + self.cluster + self.direct
+
+
+class _End(NamedTuple):
+    """What a score is a function of at the end of the run: embeddings, weights and learned centroids."""
+
+    embedding: Tensor
+    weights: Tensor
+    learned: Tensor | None
+
+
+class _Cotangents(NamedTuple):
+    """Derivatives of scores in the queries' embeddings, all embeddings, the weights and the learned centroids."""
+
+    queries: Tensor
+    embedding: Tensor
+    weights: Tensor
+    learned: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,59 +104,95 @@ class Standing:
     margins : ndarray of shape (n_queries,)
         Scores against the rival.
     probabilities : ndarray of shape (n_queries, 2)
-        Soft membership in the own cluster and in the rival.
+        Soft membership in the own cluster and in the rival; where noise is one of the two, of the two alone.
     rank : ndarray of shape (n_queries,)
-        Share of the own cluster's members whose margin to their runner-up is larger.
-    agreement : float
-        Share of the training examples that are nearest to their own cluster.
+        Share of the own cluster's members (of the noise, for noise) whose margin to their runner-up is larger.
     """
 
     margins: np.ndarray
     probabilities: np.ndarray
     rank: np.ndarray
-    agreement: float
 
 
 @dataclass(frozen=True, eq=False)
 class Pipeline:
-    """A fitted pipeline: a recorded training and labels.
+    """A fitted pipeline: a recorded training, its clustering and a score.
 
     Parameters
     ----------
     run : RecordedRun
         The training.
-    clusterer : KMeansClusterer
-        How labels are found.
-    labels : Tensor of shape (n_samples,), int64
-        Labels of the training examples, frozen in derivatives.
+    clustering : Clustering
+        Clusters of the shown model's embedding; discrete choices are frozen in derivatives.
+    score : Score
+        How firmly a sample sits in a cluster.
     arrived : bool, default=False
         The model arrived trained and the run is further training from its weights. Clusters, margins and embeddings that
         are shown are those of the model as it arrived; derivatives and retrained scores are those of the further run.
     """
 
     run: RecordedRun
-    clusterer: KMeansClusterer
-    labels: Tensor
+    clustering: Clustering
+    score: Score
     arrived: bool = False
 
     @classmethod
-    def cluster(cls, run: RecordedRun, clusterer: KMeansClusterer, *, arrived: bool = False) -> Pipeline:
-        """Cluster the embedding from scratch."""
+    def cluster(
+        cls, run: RecordedRun, find: FindClusters, score_of: Callable[[Clustering], Score], *, arrived: bool = False
+    ) -> Pipeline:
+        """Cluster the embedding.
+
+        Parameters
+        ----------
+        run : RecordedRun
+            The training.
+        find : callable
+            ``(embedding, weights, learned) -> Clustering``.
+        score_of : callable
+            The score for a clustering.
+        arrived : bool, default=False
+            See the class.
+
+        Returns
+        -------
+        Pipeline
+            Fitted.
+        """
         recipe = run.recipe
+        params = recipe.initial if arrived else run.params
         with torch.no_grad():
-            embedding = recipe.task.embed(recipe.initial if arrived else run.params, recipe.inputs).to(SCORE_DTYPE)
-        labels = torch.from_numpy(clusterer.fit(embedding.numpy(), run.weights.to(SCORE_DTYPE).numpy()))
-        return cls(run, replace(clusterer, n_clusters=int(labels.max()) + 1), labels, arrived)
+            embedding = recipe.task.embed(params, recipe.inputs).to(SCORE_DTYPE)
+            found = find(embedding, run.weights.to(SCORE_DTYPE), _learned(recipe.task, params))
+        return cls(run, found, score_of(found), arrived)
+
+    @property
+    def labels(self) -> Tensor:
+        """Cluster of each training example, shape (n_samples,), int64; -1 is noise."""
+        return self.clustering.labels
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters, empty ones included."""
+        return self.clustering.n_clusters
 
     @property
     def params(self) -> dict[str, Tensor]:
         """Parameters of the model that is shown."""
         return self.run.recipe.initial if self.arrived else self.run.params
 
+    @cached_property
+    def weights(self) -> Tensor:
+        """Data weights of the fit, shape (n_samples,), float64."""
+        return self.run.weights.to(SCORE_DTYPE)
+
     def embed(self, inputs: Tensor, params: dict[str, Tensor] | None = None) -> Tensor:
         """Return float64 embeddings of shape (n, dim), under the shown parameters unless others are given."""
         with torch.no_grad():
             return self.run.recipe.task.embed(self.params if params is None else params, inputs).to(SCORE_DTYPE)
+
+    def look(self, inputs: Tensor) -> Tensor:
+        """Return embeddings under the shown parameters in the geometry of the clustering, shape (n, dim)."""
+        return self.clustering.view(self.embed(inputs))
 
     def loss(self) -> float:
         """Return the weighted loss of the shown model: over all examples, or the mean over the last pass of batches."""
@@ -148,12 +218,37 @@ class Pipeline:
         return self.embed(self.run.recipe.inputs)
 
     @cached_property
-    def state(self) -> CentroidState:
-        """Clusters of the shown model at the weights of the fit."""
-        return self._state(self.embedding, self.run.weights.to(SCORE_DTYPE), self.labels)
+    def viewed(self) -> Tensor:
+        """Embeddings of the training examples in the geometry of the clustering, shape (n_samples, dim)."""
+        return self.clustering.view(self.embedding)
 
-    def _state(self, embedding: Tensor, weights: Tensor, labels: Tensor) -> CentroidState:
-        return centroid_state(embedding, weights, labels, self.clusterer.n_clusters)
+    @cached_property
+    def state(self) -> Any:
+        """Clusters of the shown model at the weights of the fit."""
+        with torch.no_grad():
+            return self.clustering.values(self.viewed, self.weights, _learned(self.run.recipe.task, self.params))
+
+    @cached_property
+    def centers(self) -> np.ndarray:
+        """One point for each cluster, shape (n_clusters, dim): its centroid or mean; NaN for a cluster without weight."""
+        state = self.state
+        centers = getattr(state, "centers", getattr(state, "means", None))
+        if centers is None:
+            centers = centroid_state(self.viewed, self.weights, self.labels, self.n_clusters).centers
+        return np.where(state.alive.numpy()[:, None], centers.numpy(), np.nan)
+
+    def assign(self, inputs: Tensor) -> Tensor:
+        """Return the cluster of each row that was not trained on, shape (n,), int64; -1 is noise."""
+        with torch.no_grad():
+            return self.clustering.assign(self.look(inputs), self.state)
+
+    def _end(self, params: dict[str, Tensor], weights: Tensor) -> _End:
+        """Return what the clusters are a function of: embeddings as the model gives them, not yet viewed."""
+        embedding = self.embed(self.run.recipe.inputs, params)
+        return _End(embedding, weights.to(SCORE_DTYPE), _learned(self.run.recipe.task, params))
+
+    def _viewed(self, end: _End) -> _End:
+        return end._replace(embedding=self.clustering.view(end.embedding))
 
     def scores(
         self, question: Question, params: dict[str, Tensor], weights: Tensor, *, assignments: str = "reclustered"
@@ -169,43 +264,89 @@ class Pipeline:
         weights : Tensor of shape (n_samples,)
             Data weights.
         assignments : {"reclustered", "frozen"}, default="reclustered"
-            "frozen" keeps this fit's labels, which isolates the mathematics. "reclustered" continues k-means from this
-            fit's clusters to convergence, which is what really happens.
+            "frozen" keeps this fit's discrete choices, which isolates the mathematics. "reclustered" makes them anew,
+            continuing from this fit's clusters, which is what really happens.
 
         Returns
         -------
         scores : Tensor of shape (n_queries,)
-            NaN where a cluster of the pair lost all its weight.
-        labels : Tensor of shape (n_samples,)
-            Labels used.
+            NaN where a cluster of the pair lost all its weight; shape (n_scores,) for a question with a mix.
+        landed : Tensor of shape (n_queries,), int64
+            The cluster that has most evidence for each query there.
         """
-        labels = self.tracked_labels(params, weights) if assignments == "reclustered" else self.labels
-        embedding = self.embed(self.run.recipe.inputs, params)
-        state = self._state(embedding, weights.to(SCORE_DTYPE), labels)
-        queries = self.embed(question.inputs, params)
-        return log_ratio_margin(queries, state, question.own, question.rival), labels
+        with torch.no_grad():
+            end = self._viewed(self._end(params, weights))
+            kept = assignments == "frozen" or not self.clustering.reclusters
+            found = (self.clustering.settle if kept else self.clustering.follow)(*end)
+            queries = found.view(self.embed(question.inputs, params))
+            state = found.values(*end)
+            each = self.score.pair(queries, state, question.own, question.rival, noise=question.noise)
+            landed = self.score.nearest(queries, state)
+            return (each if question.mix is None else question.mix @ each), landed
+
+    def pair(self, question: Question) -> Tensor:
+        """Return the scores of the queries under the shown model, shape (n_queries,), before any mix."""
+        with torch.no_grad():
+            queries = self.look(question.inputs)
+            return self.score.pair(queries, self.state, question.own, question.rival, noise=question.noise)
 
     def standing(self, question: Question) -> Standing:
         """Compare the queries with the members of their clusters."""
-        queries = self.embed(question.inputs)
-        margins = log_ratio_margin(queries, self.state, question.own, question.rival)
-        probabilities = membership_probabilities(queries, self.state)
-        nearest, of_train = self._to_runner_up(queries, question.own), self._to_runner_up(self.embedding, self.labels)
+        queries, own, rival = self.look(question.inputs), question.own, question.rival
+        with torch.no_grad():
+            margins = self.pair(question)
+            membership = self.score.membership(queries, self.state)
+            pair = torch.gather(membership, 1, torch.stack([own, rival], dim=1).clamp(min=0))
+            contest = torch.stack([torch.sigmoid(margins), torch.sigmoid(-margins)], dim=1)
+            with_noise = (own == NOISE) | (rival == NOISE)
+            nearest = self.to_runner_up(queries, own)
+        of_train = self.train_margins
         rank = [
-            float((of_train[self.labels == own] > margin).double().mean())
-            for own, margin in zip(question.own, nearest, strict=True)
+            float((of_train[self.labels == one] > margin).double().mean())
+            for one, margin in zip(own, nearest, strict=True)
         ]
-        return Standing(
-            margins.numpy(),
-            torch.gather(probabilities, 1, torch.stack([question.own, question.rival], dim=1)).numpy(),
-            np.array(rank),
-            float((of_train >= 0).double().mean()),
-        )
+        return Standing(margins.numpy(), torch.where(with_noise.unsqueeze(1), contest, pair).numpy(), np.array(rank))
 
-    def _to_runner_up(self, embedding: Tensor, own: Tensor) -> Tensor:
-        return log_ratio_margin(embedding, self.state, own, runner_up(embedding, self.state, own))
+    @cached_property
+    def train_margins(self) -> Tensor:
+        """Margin of each training example against its runner-up, shape (n_samples,)."""
+        with torch.no_grad():
+            return self.to_runner_up(self.viewed, self.labels)
 
-    def tracked_labels(self, params: dict[str, Tensor], weights: Tensor) -> Tensor:
+    def to_runner_up(self, rows: Tensor, own: Tensor) -> Tensor:
+        """Return the margins of viewed rows against the runner-up of each, shape (n,)."""
+        noise = bool((own == NOISE).any())
+        if not self.n_clusters:
+            return torch.full((len(rows),), torch.nan, dtype=SCORE_DTYPE)
+        return self.score.pair(rows, self.state, own, self.rivals(rows, own), noise=noise or self.alone)
+
+    def rivals(self, rows: Tensor, own: Tensor) -> Tensor:
+        """Return the runner-up of viewed rows, shape (n,); noise, where there is no other cluster."""
+        found = self.score.runner_up(rows, self.state, own)
+        return torch.where(own == NOISE, found, torch.full_like(found, NOISE)) if self.alone else found
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is one living cluster only."""
+        return int(self.state.alive.sum()) == 1
+
+    def agreement(self, *, noise: bool = False) -> float:
+        """Return the share of the present training examples on whose label clustering and score agree.
+
+        Parameters
+        ----------
+        noise : bool, default=False
+            Of the noise instead: the share that lies outside the edge of every cluster.
+
+        Returns
+        -------
+        float
+            NaN if there are none.
+        """
+        picked = (self.weights > 0) & ((self.labels == NOISE) if noise else (self.labels != NOISE))
+        return float((self.train_margins[picked] >= 0).double().mean())
+
+    def tracked(self, params: dict[str, Tensor], weights: Tensor) -> Clustering:
         """Cluster under other parameters and weights, continuing from this fit's clusters so that k stays k.
 
         Parameters
@@ -217,16 +358,14 @@ class Pipeline:
 
         Returns
         -------
-        Tensor of shape (n_samples,), int64
-            Labels.
+        Clustering
+            Settled there.
         """
-        weights = weights.to(SCORE_DTYPE)
-        embedding = self.embed(self.run.recipe.inputs, params)
-        centers = self._state(embedding, weights, self.labels).centers
-        return torch.from_numpy(self.clusterer.continue_from(centers.numpy(), embedding.numpy(), weights.numpy()))
+        with torch.no_grad():
+            return self.clustering.follow(*self._viewed(self._end(params, weights)))
 
     def influence(self, question: Question, method: Unrolled) -> Parts:
-        """Differentiate the scores of the question in the data weights, labels frozen.
+        """Differentiate the scores of the question in the data weights, discrete choices frozen.
 
         The derivative is relative to the weights of the fit: ``-influence[q, i]`` predicts the change of score q if
         example i is removed, whatever its weight was.
@@ -241,27 +380,35 @@ class Pipeline:
         Returns
         -------
         Parts
-            Float64 arrays of shape (n_queries, n_samples).
+            Float64 arrays of shape (n_scores, n_samples).
         """
-        on_query, on_embedding, on_weights = self._score_gradients(question)
-        encoder = self._pull_queries(question.inputs, on_query)
-        cluster = self._pull_embeddings(on_embedding)
-        rows = method.pull(torch.cat([encoder, cluster]))
-        scale = self.run.weights.to(SCORE_DTYPE)
-        encoder_rows, cluster_rows = (rows.to(SCORE_DTYPE) * scale).split(len(question.inputs))
-        return Parts(encoder_rows.numpy(), cluster_rows.numpy(), (on_weights * scale).numpy())
+        encoder, cluster, direct = self._cotangents(question)
+        rows = method.pull(torch.cat([encoder, cluster])).to(SCORE_DTYPE) * self.weights
+        encoder_rows, cluster_rows = rows.split(len(encoder))
+        return Parts(encoder_rows.numpy(), cluster_rows.numpy(), (direct * self.weights).numpy())
 
-    def _score_gradients(self, question: Question) -> tuple[Tensor, Tensor, Tensor]:
-        """Differentiate each score in the query's embedding, in all embeddings and in the weights, at the end of the run."""
-        queries, embedding = (self.embed(rows, self.run.params) for rows in (question.inputs, self.run.recipe.inputs))
-        weights = self.run.weights.to(SCORE_DTYPE)
+    def total_influence(self, question: Question, method: Unrolled) -> np.ndarray:
+        """Return the sum of the three parts of :meth:`influence`, shape (n_scores, n_samples), at half its cost."""
+        encoder, cluster, direct = self._cotangents(question)
+        return ((method.pull(encoder + cluster).to(SCORE_DTYPE) + direct) * self.weights).numpy()
 
-        def score(z: Tensor, members: Tensor, w: Tensor, own: Tensor, rival: Tensor) -> Tensor:
-            return log_ratio_margin(z, self._state(members, w, self.labels), own, rival)
-
-        gradients = vmap(grad(score, argnums=(0, 1, 2)), in_dims=(0, None, None, 0, 0))
-        on_query, on_embedding, on_weights = gradients(queries, embedding, weights, question.own, question.rival)
-        return on_query, on_embedding, on_weights
+    def _cotangents(self, question: Question) -> tuple[Tensor, Tensor, Tensor]:
+        """Return cotangents on the parameters through the queries and through the clusters, and the direct derivative."""
+        end = self._end(self.run.params, self.run.weights)
+        with torch.no_grad():
+            clustering = self.clustering.settle(*self._viewed(end)) if self.arrived else self.clustering
+        queries = self.embed(question.inputs, self.run.params)
+        scored = _Scored(clustering, self.score, question)
+        if question.mix is None:
+            found = scored.gradients(queries, end)
+            encoder = self._pull_queries(question.inputs, found.queries)
+        else:
+            found = scored.mixed_gradients(queries, end, question.mix)
+            encoder = self._pull_embeddings(question.inputs, found.queries)
+        cluster = self._pull_embeddings(self.run.recipe.inputs, found.embedding)
+        if found.learned is not None:
+            cluster = cluster + self._pull_learned(found.learned)
+        return encoder, cluster, found.weights
 
     def _pull_queries(self, inputs: Tensor, on_query: Tensor) -> Tensor:
         """Cotangents on the parameters through each query's own embedding, shape (n_queries, n_params)."""
@@ -275,55 +422,70 @@ class Pipeline:
         pairs = zip(inputs, on_query.to(recipe.dtype), strict=True)
         return torch.stack([pull_one(row, cotangent) for row, cotangent in pairs]).detach()
 
-    def _pull_embeddings(self, on_embedding: Tensor) -> Tensor:
-        """Cotangents on the parameters through all training embeddings, shape (n_queries, n_params)."""
+    def _pull_embeddings(self, inputs: Tensor, on_embedding: Tensor) -> Tensor:
+        """Cotangents on the parameters through the embeddings of all `inputs`, shape (n_scores, n_params)."""
         recipe = self.run.recipe
-        pull = vjp(lambda params: recipe.task.embed(params, recipe.inputs), self.run.params)[1]
-        size = max(1, int(BLOCK_BYTES / (recipe.inputs.numel() * recipe.inputs.element_size())))
+        pull = vjp(lambda params: recipe.task.embed(params, inputs), self.run.params)[1]
+        size = max(1, int(BLOCK_BYTES / (inputs.numel() * inputs.element_size())))
         blocks = on_embedding.to(recipe.dtype).split(size)
         pulled = [vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(block) for block in blocks]
         return torch.cat(pulled).detach()
 
+    def _pull_learned(self, on_learned: Tensor) -> Tensor:
+        """Cotangents on the parameters through the learned centroids, shape (n_scores, n_params)."""
+        recipe = self.run.recipe
+        pull = vjp(lambda params: recipe.task.cluster_centers(params), self.run.params)[1]
+        return vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(on_learned.to(recipe.dtype)).detach()
 
-def pose(pipeline: Pipeline, inputs: Tensor, positions: np.ndarray, against: str | int) -> Question:
-    """Fix the pair of clusters of every query.
 
-    Parameters
-    ----------
-    pipeline : Pipeline
-        The fitted pipeline.
-    inputs : Tensor of shape (n_queries, ...)
-        Queries as the model sees them.
-    positions : ndarray of shape (n_queries,), int
-        Row numbers among the training examples, whose labels are kept; -1 for new rows, which get the nearest cluster.
-    against : "runner-up" or int
-        The rival cluster.
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """The scores of a question as a function of embeddings, weights and learned centroids, and their gradients."""
 
-    Returns
-    -------
-    Question
-        The scores that are asked about.
+    clustering: Clustering
+    score: Score
+    question: Question
 
-    Raises
-    ------
-    InvalidParameterError
-        If there is no such rival.
-    """
-    centers = pipeline.state.centers.numpy()
-    alive = np.flatnonzero(np.isfinite(centers).all(axis=1))
-    if len(alive) < 2:
-        raise InvalidParameterError("There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2.")
-    embedding = pipeline.embed(inputs)
-    nearest = pipeline.clusterer.predict(centers, embedding.numpy())
-    own = torch.from_numpy(np.where(positions >= 0, pipeline.labels.numpy()[positions], nearest))
-    if isinstance(against, str) and against == "runner-up":
-        return Question(inputs, own, runner_up(embedding, pipeline.state, own))
-    if isinstance(against, bool) or not isinstance(against, (int, np.integer)) or against not in alive:
-        raise InvalidParameterError(
-            f"against={against!r} is not a cluster. Expected 'runner-up' or one of {', '.join(map(str, alive))}."
-        )
-    if bool((own == against).any()):
-        raise InvalidParameterError(
-            f"against={against} is the own cluster of a query. Expected another cluster, or 'runner-up'."
-        )
-    return Question(inputs, own, torch.full_like(own, int(against)))
+    def gradients(self, queries: Tensor, end: _End) -> _Cotangents:
+        """Differentiate each score, leading dimension n_queries; `queries` of shape (n_queries, dim) are unviewed."""
+        question, noise = self.question, self.question.noise
+
+        def one(z: Tensor, members: Tensor, w: Tensor, learned: Tensor | None, own: Tensor, rival: Tensor) -> Tensor:
+            state = self._state(members, w, learned)
+            return self.score.pair(self.clustering.view(z), state, own, rival, noise=noise)
+
+        argnums = (0, 1, 2) if end.learned is None else (0, 1, 2, 3)
+        pulled = vmap(grad(one, argnums=argnums), in_dims=(0, None, None, None, 0, 0), chunk_size=self._chunk(end))
+        return _cotangents(pulled(queries, *end, question.own, question.rival))
+
+    def mixed_gradients(self, queries: Tensor, end: _End, mix: Tensor) -> _Cotangents:
+        """Differentiate linear combinations of the scores, leading dimension n_scores."""
+        question = self.question
+
+        def all_scores(z: Tensor, members: Tensor, w: Tensor, learned: Tensor | None = None) -> Tensor:
+            state = self._state(members, w, learned)
+            rows = self.clustering.view(z)
+            return self.score.pair(rows, state, question.own, question.rival, noise=question.noise)
+
+        primals = (queries, *end) if end.learned is not None else (queries, *end[:2])
+        pull = vjp(all_scores, *primals)[1]
+        return _cotangents(vmap(pull, chunk_size=self._chunk(end))(mix))
+
+    def _state(self, members: Tensor, weights: Tensor, learned: Tensor | None) -> Any:
+        return self.clustering.state(self.clustering.view(members), weights, learned)
+
+    @staticmethod
+    def _chunk(end: _End) -> int:
+        """Return how many scores are differentiated side by side: a mixture keeps n x dim x dim numbers for each."""
+        n, dim = end.embedding.shape
+        return max(1, int(BLOCK_BYTES / (n * dim * max(dim, 8) * 8)))
+
+
+def _cotangents(gradients: tuple[Tensor, ...]) -> _Cotangents:
+    queries, embedding, weights, *learned = (one.detach() for one in gradients)
+    return _Cotangents(queries, embedding, weights, learned[0] if learned else None)
+
+
+def _learned(task: Any, params: dict[str, Tensor]) -> Tensor | None:
+    centers = task.cluster_centers(params)
+    return None if centers is None else centers.to(SCORE_DTYPE)

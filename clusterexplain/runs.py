@@ -6,8 +6,8 @@ Layout of a run directory::
     arrays.npz            labels, ids, scaling, unnamed data (opened without pickle)
     tensors.safetensors   parameters, batch plan and training checkpoints
     metadata.parquet      what is known about the rows; optional
-    check.json            the newest retraining check, written later; optional
-    map.npy               the two-dimensional view, written when it is first drawn; optional
+
+and what is written later, if ever: see :mod:`clusterexplain.beside`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from clusterexplain.beside import BESIDE
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "run.json"
-CHECK = "check.json"
-MAP = "map.npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,24 +97,6 @@ def write_run(path: str | os.PathLike[str], content: RunContent, *, overwrite: b
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
     return target
-
-
-def write_map(path: str | os.PathLike[str], coordinates: np.ndarray) -> None:
-    """Store the two-dimensional view beside a run, atomically."""
-    folder = Path(path)
-    partial = folder / f".{MAP}.partial.npy"
-    np.save(partial, coordinates, allow_pickle=False)
-    os.replace(partial, folder / MAP)
-
-
-def read_map(path: str | os.PathLike[str], n_samples: int) -> np.ndarray | None:
-    """Return the stored view, shape (n_samples, 2), or None if there is none that fits: it can be drawn anew."""
-    file = Path(path) / MAP
-    try:
-        coordinates = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return np.asarray(coordinates) if coordinates.shape == (n_samples, 2) else None
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -234,44 +215,6 @@ def check_fingerprint(manifest: dict[str, Any], fingerprint: str, *, where: str)
         )
 
 
-def write_check(path: str | os.PathLike[str], check: dict[str, Any]) -> None:
-    """Store the newest check beside a run, atomically."""
-    folder = Path(path)
-    partial = folder / f".{CHECK}.partial"
-    partial.write_text(json.dumps(check, indent=1), encoding="utf-8")
-    os.replace(partial, folder / CHECK)
-
-
-def read_check(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """Return the newest check of a run, or None.
-
-    Parameters
-    ----------
-    path : path-like
-        A run directory.
-
-    Returns
-    -------
-    dict or None
-        What :func:`write_check` stored.
-
-    Raises
-    ------
-    RunDamagedError
-        If the file is there and cannot be read.
-    """
-    file = Path(path) / CHECK
-    if not file.exists():
-        return None
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        if not {"fit_key", "answers", "sentence", "figures"} <= set(stored):
-            raise ValueError("entries are missing")
-    except (ValueError, TypeError) as error:
-        raise RunDamagedError(f"The check {file} cannot be read ({error}). Delete it and run verify again.") from error
-    return dict(stored)
-
-
 def _write_files(work: Path, content: RunContent) -> None:
     from safetensors.torch import save
 
@@ -289,7 +232,7 @@ def _swap(work: Path, target: Path) -> None:
     if not target.exists():
         os.rename(work, target)
         return
-    known = {MANIFEST, CHECK, MAP, *_read_manifest(target)["files"]}
+    known = {MANIFEST, *BESIDE, *_read_manifest(target)["files"]}
     for kept in target.iterdir():
         if kept.name not in known:
             (shutil.copytree if kept.is_dir() else shutil.copy2)(kept, work / kept.name)

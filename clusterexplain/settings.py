@@ -13,9 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clusterexplain.clustering import Clustering
+from clusterexplain.clustering.named import CLUSTERERS
+from clusterexplain.clustering.named import check_options as check_clusterer_options
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import KINDS, Scaling
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.membership import SCORES, Score
 from clusterexplain.models import MODELS, Blueprint, EmbeddingTask, build, check_task
 from clusterexplain.models.named import check_options
 from clusterexplain.models.networks import ACTIVATIONS
@@ -34,7 +38,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "activation": tuple(sorted(ACTIVATIONS)),
-    "clusterer": ("kmeans",),
+    "membership_score": ("auto", *SCORES),
     "optimizer": ("adamw", "adam", "sgd"),
     "scaling": ("auto", *KINDS),
     "dtype": ("float32", "float64"),
@@ -48,7 +52,7 @@ _OPTIMIZER_OPTIONS = {
     "sgd": ("schedule", "warmup", "momentum"),
 }
 _CLIPPING = ("clip", "clip_norm", "max_norm", "max_grad_norm", "gradient_clip_val", "clip_value")
-_IRRELEVANT = ("random_state", "n_jobs", "max_memory", "verbose", "measure_smoothness")
+_IRRELEVANT = ("random_state", "n_jobs", "max_memory", "verbose", "measure_smoothness", "min_agreement")
 
 
 def value_of(explainer: Any, name: str) -> Any:
@@ -77,6 +81,7 @@ def check(explainer: Any) -> None:
         Naming the parameter, its value and what was expected.
     """
     _check_model(explainer)
+    _check_clusterer(explainer)
     for name, allowed in _CHOICES.items():
         value = getattr(explainer, name)
         if not isinstance(value, (str, type(None))) or value not in allowed:
@@ -103,6 +108,57 @@ def check(explainer: Any) -> None:
         raise InvalidParameterError(
             "measure_smoothness=True needs margins between clusters, but n_clusters=1. Expected n_clusters >= 2."
         )
+
+
+def _check_clusterer(explainer: Any) -> None:
+    clusterer, options = explainer.clusterer, explainer.clusterer_options
+    if options is not None and not isinstance(options, dict):
+        raise InvalidParameterError(
+            f"clusterer_options={options!r} must be None or a dict, for example {{'covariance_type': 'diag'}}."
+        )
+    if isinstance(clusterer, str):
+        if clusterer not in CLUSTERERS:
+            raise InvalidParameterError(
+                f"clusterer={clusterer!r} is unknown. Expected one of {', '.join(map(repr, CLUSTERERS))}, an estimator that "
+                f"was fitted to the embedding of X, or one label for each row, -1 for noise."
+            )
+        check_clusterer_options(clusterer, options or {})
+    elif options:
+        raise InvalidParameterError(
+            "clusterer_options belong to a clusterer that is asked for by name. Expected None with one that is already fitted."
+        )
+    share = explainer.min_agreement
+    if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= float(share) <= 1:
+        raise InvalidParameterError(f"min_agreement={share!r} must be a number from 0 to 1.")
+
+
+def score_of(explainer: Any, clustering: Clustering) -> Score:
+    """Return the assignment score that is explained.
+
+    Parameters
+    ----------
+    explainer : ClusterExplainer
+        Its parameters.
+    clustering : Clustering
+        What is scored.
+
+    Returns
+    -------
+    Score
+        The clustering's own, or the one that was asked for.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the score does not read this clustering.
+    """
+    name = clustering.scores[0] if explainer.membership_score == "auto" else explainer.membership_score
+    if name not in clustering.scores:
+        raise InvalidParameterError(
+            f"membership_score={name!r} cannot score clusterer {clustering.name!r}. Expected one of "
+            f"{', '.join(map(repr, clustering.scores))}, or 'auto' for the first of them."
+        )
+    return SCORES[name]
 
 
 def _needs_channels(explainer: Any) -> bool:
@@ -299,7 +355,7 @@ def _optimizer(explainer: Any, n_steps: int) -> Optimizer:
     return Adam(rate, n_steps, weight_decay=decay, shape=shape, eps=eps, decoupled=decoupled, **options)
 
 
-def fit_key(explainer: Any, data: Dataset, seed: int, of: Recipe) -> str:
+def fit_key(explainer: Any, data: Dataset, seed: int, of: Recipe, clustering: Clustering) -> str:
     """Return a hash of data, seed and parameters; a refit has that of its fit.
 
     A task of the user's own enters by its class and its initial weights: its functions have no fingerprint.
@@ -314,6 +370,8 @@ def fit_key(explainer: Any, data: Dataset, seed: int, of: Recipe) -> str:
         Root seed.
     of : Recipe
         Its initial parameters stand for a task of the user's own.
+    clustering : Clustering
+        Its labels stand for a clusterer that was fitted elsewhere.
 
     Returns
     -------
@@ -326,6 +384,9 @@ def fit_key(explainer: Any, data: Dataset, seed: int, of: Recipe) -> str:
     if isinstance(explainer.model, EmbeddingTask):
         start = b"".join(value.detach().contiguous().numpy().tobytes() for value in of.initial.values())
         parameters["model"] = [type(of.task).__qualname__, list(of.initial), hashlib.sha256(start).hexdigest()]
+    if not isinstance(explainer.clusterer, str):
+        labels = clustering.labels.numpy().tobytes()
+        parameters["clusterer"] = [clustering.name, hashlib.sha256(labels).hexdigest()]
     parameters["scaling"] = value_of(explainer, "scaling")
     shown = [data.fingerprint(), data.image_shape, seed, of.optimizer.learning_rate, sorted(parameters.items())]
     text = json.dumps(shown, default=_plain, sort_keys=True)

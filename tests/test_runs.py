@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterexplain import ClusterExplainer, Dataset, runs
+from clusterexplain import ClusterExplainer, Dataset, beside, runs
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
 from clusterexplain.runs import newest_run
 from tests.conftest import SMALL
@@ -132,10 +132,10 @@ def test_files_of_others_in_a_run_survive_an_overwrite(small: ClusterExplainer, 
 
 
 def test_a_torn_check_is_named(saved: Path) -> None:
-    assert runs.read_check(saved) is None
+    assert beside.read_check(saved) is None
     (saved / "check.json").write_text("{}")
     with pytest.raises(RunDamagedError, match=r"check\.json cannot be read .*Delete it and run verify again"):
-        runs.read_check(saved)
+        beside.read_check(saved)
 
 
 def test_nothing_is_unpickled(saved: Path) -> None:

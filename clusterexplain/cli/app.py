@@ -1,4 +1,4 @@
-"""``clusterexplain``: fit, why, verify, report, data, demo.
+"""``clusterexplain``: fit, why, verify, report, data, demo; the other questions are in :mod:`clusterexplain.cli.questions`.
 
 Only typer is imported here; torch and the rest come when a command runs, so that ``--help`` answers at once.
 """
@@ -23,7 +23,16 @@ app = typer.Typer(
 RunOption = Annotated[
     Path | None, typer.Option("--run", help="Run directory; the newest under ./runs if not given.", show_default=False)
 ]
-SampleOption = Annotated[list[str], typer.Option("--sample", help="Id of the sample; may be given several times.")]
+SampleOption = Annotated[
+    list[str] | None,
+    typer.Option("--sample", help="Id of the sample; may be given several times.", show_default=False),
+]
+RowOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--row", help="New rows instead: a .csv, .parquet or .npy file with the run's columns.", show_default=False
+    ),
+]
 TaskOption = Annotated[
     str | None,
     typer.Option(
@@ -33,7 +42,9 @@ TaskOption = Annotated[
         show_default=False,
     ),
 ]
-AgainstOption = Annotated[str, typer.Option("--against", help="Rival cluster: 'runner-up' or a cluster number.")]
+AgainstOption = Annotated[
+    str, typer.Option("--against", help="Rival: 'runner-up', a cluster number or name, or 'noise'.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no remarks.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 TopOption = Annotated[int, typer.Option("--top", min=1, help="Examples on each side.")]
@@ -67,6 +78,28 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    clusterer: Annotated[
+        str,
+        typer.Option("--clusterer", help="kmeans, spherical_kmeans, soft_kmeans, gmm, hdbscan or dec."),
+    ] = "kmeans",
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            help="Your own labels instead: a .csv, .parquet or .npy file with one whole number for each row, -1 for noise.",
+            show_default=False,
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", help="Option of the clusterer, NAME=VALUE; may be given several times.", show_default=False
+        ),
+    ] = None,
+    score: Annotated[str, typer.Option("--score", help="Assignment score; 'auto' fits the clusterer.")] = "auto",
+    min_agreement: Annotated[
+        float, typer.Option("--min-agreement", help="Least share of samples on which score and labels agree.")
+    ] = 0.8,
     model: Annotated[
         str, typer.Option("--model", help="autoencoder, conv_autoencoder, vae, contrastive or dec.")
     ] = "autoencoder",
@@ -106,16 +139,22 @@ def fit(
     commands.fit(
         data, out, clusters, task=task, train=train, overwrite=overwrite, quiet=quiet, model=model, latent_dim=latent_dim,
         n_steps=steps, scaling=None if scaling == "none" else scaling, random_state=seed, max_memory=max_memory * 1e9,
-        measure_smoothness=measure_smoothness,
+        measure_smoothness=measure_smoothness, clusterer=clusterer, labels=labels, option=option or [],
+        membership_score=score, min_agreement=min_agreement,
     )  # fmt: skip
 
 
 @app.command()
 def why(
-    sample: SampleOption,
+    sample: SampleOption = None,
+    row: RowOption = None,
     run: RunOption = None,
     task: TaskOption = None,
     against: AgainstOption = "runner-up",
+    by: Annotated[
+        str | None,
+        typer.Option("--by", help="Sum over a metadata column, or 'cluster', too.", show_default=False),
+    ] = None,
     top: TopOption = 10,
     as_json: JsonOption = False,
     csv: Annotated[
@@ -126,12 +165,12 @@ def why(
     """Say who pulled a sample into its cluster, and who pushed it away."""
     from clusterexplain.cli import commands
 
-    commands.why(sample, run, against, top, task=task, as_json=as_json, csv=csv, quiet=quiet)
+    commands.why(sample, row, run, against, top, by=by, task=task, as_json=as_json, csv=csv, quiet=quiet)
 
 
 @app.command()
 def verify(
-    sample: SampleOption,
+    sample: Annotated[list[str], typer.Option("--sample", help="Id of the sample; may be given several times.")],
     run: RunOption = None,
     task: TaskOption = None,
     against: AgainstOption = "runner-up",
@@ -189,6 +228,15 @@ def demo(
     from clusterexplain.cli import commands
 
     commands.demo(name, sample, Path("runs") / f"demo-{name}" if out is None else out, quiet=quiet)
+
+
+def _add_questions() -> None:
+    from clusterexplain.cli import questions
+
+    questions.add_to(app)
+
+
+_add_questions()
 
 
 def main() -> None:

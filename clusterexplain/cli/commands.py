@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from clusterexplain import runs
+from clusterexplain import beside, runs
 from clusterexplain.cli import printing
 from clusterexplain.cli.tasks import find_factory
 from clusterexplain.data import list_datasets, load_dataset
-from clusterexplain.data.files import read_table
+from clusterexplain.data.files import read_labels, read_table
+from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explainer import ClusterExplainer
 
 if TYPE_CHECKING:
@@ -36,12 +38,17 @@ def fit(
     quiet: bool,
     task: str | None = None,
     train: bool = True,
+    labels: Path | None = None,
+    option: list[str] | None = None,
     **parameters: Any,
 ) -> ClusterExplainer:
     """Train, cluster and save; print what was made and the next command."""
     _listen(quiet)
     dataset, usual = _open_data(data)
     runs.check_target(out, overwrite=overwrite)
+    parameters["clusterer_options"] = _options(option or []) or None
+    if labels is not None:
+        parameters["clusterer"] = read_labels(labels)
     if task is not None:
         parameters["model"] = find_factory(task)(dataset)
     explainer = ClusterExplainer(n_clusters=clusters or usual, verbose=not quiet, **parameters)
@@ -53,26 +60,37 @@ def fit(
 
 
 def why(
-    sample: list[str],
+    sample: list[str] | None,
+    row: Path | None,
     run: Path | None,
     against: str,
     top: int,
     *,
+    by: str | None,
     task: str | None,
     as_json: bool,
     csv: Path | None,
     quiet: bool,
 ) -> Explanation:
     """Explain samples of a saved run and print the answer."""
-    folder, explainer = _open(run, task, quiet=quiet or as_json)
-    explanation = _with_check(explainer.explain(_ids(sample, explainer), against=_rival(against)), folder)
+    if bool(sample) == (row is not None):
+        raise InvalidParameterError(
+            "why needs either --sample ID or --row FILE, and not both. Expected for example --sample 123."
+        )
+    folder, explainer = open_run(run, task, quiet=quiet or as_json)
+    asked = read_ids(sample, explainer) if sample else _new_rows(row, explainer)
+    explanation = with_check(explainer.explain(asked, against=read_rival(against, explainer)), folder)
+    groups = None if by is None else explanation.by(by)
     if csv is not None:
         explanation.to_frame().to_csv(csv, index=False)
     if as_json:
-        printing.as_json(explanation.to_dict(top))
+        shown = {} if groups is None else {"by": {by: json.loads(groups.to_json(orient="records"))}}
+        printing.as_json({**explanation.to_dict(top), **shown})
     else:
         printing.answer(explanation, top)
-        if not quiet:
+        if groups is not None and by is not None:
+            printing.groups(groups, by)
+        if not quiet and sample:
             printing.next_steps(explanation, sample, folder, task, given=run is not None)
     return explanation
 
@@ -90,8 +108,8 @@ def verify(
     quiet: bool,
 ) -> str:
     """Retrain, print the comparison, keep it beside the run; return its status."""
-    folder, explainer = _open(run, task, quiet=quiet or as_json)
-    explanation = explainer.explain(_ids(sample, explainer), against=_rival(against))
+    folder, explainer = open_run(run, task, quiet=quiet or as_json)
+    explanation = explainer.explain(read_ids(sample, explainer), against=read_rival(against, explainer))
     check = explainer.verify(explanation, n_single=singles, n_groups=groups, random_state=seed)
     if as_json:
         printing.as_json(check.to_dict())
@@ -105,9 +123,9 @@ def report(
     sample: list[str] | None, run: Path | None, out: Path | None, *, task: str | None, open_page: bool, quiet: bool
 ) -> Path:
     """Write the page about samples of a saved run."""
-    folder, explainer = _open(run, task, quiet=quiet)
-    ids = [explainer.data_.ids[_most_marginal(explainer)]] if not sample else _ids(sample, explainer)
-    explanation = _with_check(explainer.explain(ids), folder)
+    folder, explainer = open_run(run, task, quiet=quiet)
+    ids = [explainer.data_.ids[_most_marginal(explainer)]] if not sample else read_ids(sample, explainer)
+    explanation = with_check(explainer.explain(ids), folder)
     return _write_report(explainer, explanation, folder, out, open_page=open_page)
 
 
@@ -123,7 +141,7 @@ def list_data(*, as_json: bool) -> None:
 def demo(name: str, sample: str, out: Path, *, quiet: bool) -> None:
     """Fit, explain, check and report in one go."""
     explainer = fit(name, out, None, overwrite=True, quiet=quiet, random_state=0)
-    explanation = explainer.explain(_ids([sample], explainer))
+    explanation = explainer.explain(read_ids([sample], explainer))
     printing.answer(explanation, 5)
     check = explainer.verify(explanation, n_single=DEMO_SINGLES, n_within=DEMO_SINGLES, n_groups=DEMO_GROUPS)
     printing.check(check)
@@ -138,14 +156,15 @@ def _write_report(
     name = "-".join(str(one) for one in explanation.query_ids[:3])
     path = explanation.report(folder / f"why-{_file_name(name)}.html" if out is None else out)
     if drawn:
-        runs.write_map(folder, explainer.map_)
+        beside.write_map(folder, explainer.map_)
     printing.line(f"Report: {path}")
     if open_page:
         webbrowser.open(Path(path).resolve().as_uri())
     return Path(path)
 
 
-def _open(run: Path | None, task: str | None, *, quiet: bool) -> tuple[Path, ClusterExplainer]:
+def open_run(run: Path | None, task: str | None, *, quiet: bool) -> tuple[Path, ClusterExplainer]:
+    """Open a run, the newest if none is named."""
     _listen(quiet)
     folder = runs.newest_run() if run is None else run
     if run is None and not quiet:
@@ -171,15 +190,53 @@ def _most_marginal(explainer: ClusterExplainer) -> int:
     return int(np.argmin(membership[:, -1] / membership[:, -2]))
 
 
-def _ids(sample: list[str], explainer: ClusterExplainer) -> list[Any]:
+def read_ids(sample: list[str], explainer: ClusterExplainer) -> list[Any]:
     """Read ids as the run's ids are: numbers if they are numbers, else as they stand."""
     if explainer.data_.ids.dtype.kind not in "iu":
         return list(sample)
     return [int(one) if re.fullmatch("-?[0-9]+", one) else one for one in sample]
 
 
-def _rival(against: str) -> str | int:
-    return int(against) if re.fullmatch("[0-9]+", against) else against
+def read_rival(against: str, explainer: ClusterExplainer) -> str | int:
+    """Read a rival: a word that `explain` knows, or a cluster by number or name."""
+    return against if against in ("runner-up", "noise") else cluster_number(against, explainer)
+
+
+def cluster_number(text: str, explainer: ClusterExplainer) -> int:
+    """Read a cluster by its number or by the name that it was given."""
+    if re.fullmatch("-?[0-9]+", text):
+        return int(text)
+    named = [cluster for cluster, name in explainer.cluster_names_.items() if name == text]
+    if len(named) != 1:
+        known = ", ".join(repr(name) for name in explainer.cluster_names_.values()) or "none so far"
+        raise InvalidParameterError(
+            f"{text!r} is no cluster. Expected a number, or a name that one cluster was given ({known}); `clusterexplain name` "
+            f"gives names."
+        )
+    return named[0]
+
+
+def _new_rows(row: Path | None, explainer: ClusterExplainer) -> Any:
+    dataset = read_table(Path(str(row)))
+    if dataset.feature_names is None or not hasattr(explainer, "feature_names_in_"):
+        return dataset.X
+    return pd.DataFrame(dataset.X, columns=dataset.feature_names, index=dataset.ids)
+
+
+def _options(given: list[str]) -> dict[str, Any]:
+    """Read NAME=VALUE pairs; values are JSON where they can be."""
+    options = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not (name and equals):
+            raise InvalidParameterError(
+                f"--option {one!r} is no NAME=VALUE. Expected for example covariance_type=diag."
+            )
+        try:
+            options[name] = json.loads(value)
+        except ValueError:
+            options[name] = value
+    return options
 
 
 def _keep(check: Check, folder: Path) -> None:
@@ -187,12 +244,12 @@ def _keep(check: Check, folder: Path) -> None:
     figures = explanation.to_dict()["checked"]
     kept = {name: figure for name, figure in figures.items() if name != "sentence"}
     stored = {"fit_key": explanation.fit_key, "answers": explanation.answers(), "figures": kept}
-    runs.write_check(folder, {**check.to_dict(), **stored})
+    beside.write_check(folder, {**check.to_dict(), **stored})
 
 
-def _with_check(explanation: Explanation, folder: Path) -> Explanation:
+def with_check(explanation: Explanation, folder: Path) -> Explanation:
     """Attach the newest check of the run if it covers every answer."""
-    stored = runs.read_check(folder)
+    stored = beside.read_check(folder)
     return explanation if stored is None else explanation.with_check(stored)
 
 

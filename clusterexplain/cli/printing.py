@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from clusterexplain.explainer import ClusterExplainer
-from clusterexplain.explanation import Explanation
+from clusterexplain.explanation import SIDES, Explanation
+from clusterexplain.groups import main_source
 from clusterexplain.verification import Check
+from clusterexplain.wording import change
 
 
 def line(text: str) -> None:
@@ -54,13 +56,18 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
 
 def answer(explanation: Explanation, top: int) -> None:
     """Print the answer about every query: words first, then both sides."""
+    titles = [
+        f"Training examples that {explanation.sides[0].upper()}"
+        if explanation.mixed
+        else "Training examples that PULLED IT IN",
+        f"... that {explanation.sides[1].upper()}" if explanation.mixed else "... that PUSHED IT AWAY",
+    ]
     for position in range(len(explanation)):
         line("")
         line(explanation.headline(position))
-        for side, title in (
-            ("pulled in", "Training examples that PULLED IT IN"),
-            ("pushed away", "... that PUSHED IT AWAY"),
-        ):
+        if explanation.stability is not None:
+            line(f"Stability: {explanation.stability.badges[position]}.")
+        for side, title in zip(SIDES, titles, strict=True):
             listed = explanation.top(top, query=position, side=side)
             itself = (listed["id"] == explanation.query_ids[position]) & (explanation.positions[position] >= 0)
             frame = pd.DataFrame(
@@ -70,8 +77,7 @@ def answer(explanation: Explanation, top: int) -> None:
                     ],
                     "cluster": listed["cluster"],
                     "if removed, change of margin": [
-                        f"{change:+.4f} ({percent:+.1f} %)"
-                        for change, percent in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
+                        change(*one) for one in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
                     ],
                 }
             )
@@ -81,11 +87,32 @@ def answer(explanation: Explanation, top: int) -> None:
             f"Without these {len(pullers)} pullers together the margin would change by {pullers['if_removed'].sum():+.3f} "
             f"({pullers['if_removed_percent'].sum():+.0f} %), predicted."
         )
+    line(f"The margin is {explanation.score_words}.")
     line(
         f"The margin agrees with the clustering for {explanation.agreement:.1%} of the training examples. Method: "
         f"{explanation.method_words}."
     )
     line(f"This answer is {explanation.checked}.")
+
+
+def groups(frame: pd.DataFrame, what: str) -> None:
+    """Print sums over groups, strongest first, and where most of the pull comes from."""
+    for query in frame["query"].unique():
+        rows = frame[frame["query"] == query].sort_values("pull_share", ascending=False)
+        shown = pd.DataFrame(
+            {
+                what: rows["group"],
+                "examples": rows["n"],
+                "if removed, change of margin": [f"{value:+.4f}" for value in rows["if_removed"]],
+                "95 % interval": [
+                    f"[{-high:+.4f}, {-low:+.4f}]" for low, high in zip(rows["low"], rows["high"], strict=True)
+                ],
+                "share of the pull": [f"{value:.0%}" for value in rows["pull_share"]],
+                "share of the push": [f"{value:.0%}" for value in rows["push_share"]],
+            }
+        )
+        table(shown, f"Sample {query}, by {what}")
+        line(f"{main_source(frame, query, what)}.")
 
 
 def which_run(folder: Path) -> None:
@@ -135,18 +162,16 @@ def _margins(result: Check) -> pd.DataFrame:
         {
             "sample": picked["query"].astype(str),
             "removed": [f"{kind} {n}" for kind, n in zip(picked["kind"], picked["n_removed"], strict=True)],
-            "margin now": [margin[position] for position in picked["position"]],
-            "predicted": [
-                margin[position] + change
-                for position, change in zip(picked["position"], picked["predicted"], strict=True)
-            ],
-            "frozen": [
-                margin[position] + change for position, change in zip(picked["position"], picked["frozen"], strict=True)
-            ],
-            "re-clustered": [
-                margin[position] + change
-                for position, change in zip(picked["position"], picked["reclustered"], strict=True)
-            ],
+            "margin now": margin[picked["position"]],
+            **{
+                title: margin[picked["position"]] + picked[column]
+                for title, column in (
+                    ("predicted, frozen", "predicted"),
+                    ("retrained, frozen", "frozen"),
+                    ("predicted, re-clustered", "predicted_reclustered"),
+                    ("retrained, re-clustered", "reclustered"),
+                )
+            },
         }
     )
 

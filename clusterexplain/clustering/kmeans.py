@@ -1,14 +1,20 @@
-"""k-means with data weights: scikit-learn finds the labels, the state is recomputed from them."""
+"""k-means with data weights, flat or spherical: scikit-learn finds the labels, the state is recomputed from them."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
+import torch
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
+from torch import Tensor
+
+from clusterexplain.clustering.clustering import Clustering
+from clusterexplain.clustering.state import CentroidState, around, centroid_state, squared_distances
 
 MAX_ITERATIONS = 1000
 
@@ -25,11 +31,15 @@ class KMeansClusterer:
         Seed of the initialisations.
     n_init : int, default=10
         Initialisations of a fresh fit; the best is kept.
+    spherical : bool, default=False
+        Rows lie on the unit sphere, and so do the centroids: they are scaled to length 1 after every mean (Dhillon and
+        Modha 2001).
     """
 
     n_clusters: int
     seed: int
     n_init: int = 10
+    spherical: bool = False
 
     def fit(self, embedding: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Cluster from scratch.
@@ -47,7 +57,10 @@ class KMeansClusterer:
             Labels in canonical order: cluster 0 is the largest, ties go to the smallest row number.
         """
         model = KMeans(self.n_clusters, n_init=self.n_init, random_state=self.seed, tol=0, max_iter=MAX_ITERATIONS)
-        return canonical_order(_quietly(model, embedding, weights).labels_)
+        fitted = _quietly(model, embedding, weights)
+        if not self.spherical:
+            return canonical_order(fitted.labels_)
+        return canonical_order(self.continue_from(self._placed(fitted.cluster_centers_), embedding, weights))
 
     def continue_from(self, centers: np.ndarray, embedding: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Continue Lloyd's iterations from given centroids to convergence, so that cluster k stays cluster k.
@@ -74,7 +87,7 @@ class KMeansClusterer:
             mass = np.equal.outer(np.arange(len(centers)), labels) * weights
             totals = mass.sum(axis=1, keepdims=True)
             moved = np.divide(mass @ embedding, totals, out=np.full_like(centers, np.nan), where=totals > 0)
-            before, labels = labels, self.predict(moved, embedding)
+            before, labels = labels, self.predict(self._placed(moved), embedding)
             if np.array_equal(before, labels):
                 break
         return labels
@@ -83,6 +96,100 @@ class KMeansClusterer:
         """Return the nearest living centroid of each row."""
         alive = np.flatnonzero(np.isfinite(centers).all(axis=1))
         return np.asarray(alive[pairwise_distances_argmin(embedding, centers[alive])])
+
+    def _placed(self, centers: np.ndarray) -> np.ndarray:
+        return centers / np.linalg.norm(centers, axis=1, keepdims=True) if self.spherical else centers
+
+
+@dataclass(frozen=True, eq=False)
+class KMeansClustering(Clustering):
+    """Hard k-means: the labels are the discrete choice, the centroids weighted means of the members."""
+
+    name: ClassVar[str] = "kmeans"
+    scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
+    spherical: ClassVar[bool] = False
+
+    @classmethod
+    def fit(cls, embedding: Tensor, weights: Tensor, n_clusters: int, *, seed: int) -> KMeansClustering:
+        """Cluster from scratch.
+
+        Parameters
+        ----------
+        embedding : Tensor of shape (n_samples, dim), float64
+            Embeddings, not yet in :meth:`view`.
+        weights : Tensor of shape (n_samples,), float64
+            Data weights.
+        n_clusters : int
+            Number of clusters; fewer are made where there are fewer distinct rows.
+        seed : int
+            Seed of the initialisations.
+
+        Returns
+        -------
+        KMeansClustering
+            Labels in canonical order.
+        """
+        viewed = cls(torch.empty(0, dtype=torch.int64), n_clusters).view(embedding)
+        algorithm = KMeansClusterer(n_clusters, seed=seed, spherical=cls.spherical)
+        labels = torch.from_numpy(algorithm.fit(viewed.numpy(), weights.numpy()))
+        return cls(labels, int(labels.max()) + 1)
+
+    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> CentroidState:
+        """Return weighted means of the members and their variances; see :meth:`Clustering.state`."""
+        return centroid_state(embedding, weights, self.labels, self.n_clusters)
+
+    def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> KMeansClustering:
+        """Continue Lloyd's iterations from the old members' means to convergence."""
+        centers = living_centers(self.state(embedding, weights))
+        algorithm = KMeansClusterer(self.n_clusters, seed=0, spherical=self.spherical)
+        labels = algorithm.continue_from(centers, embedding.numpy(), weights.numpy())
+        return replace(self, labels=torch.from_numpy(labels))
+
+    def assign(self, rows: Tensor, state: CentroidState) -> Tensor:
+        """Return the nearest living centroid."""
+        return nearest_center(rows, state)
+
+
+@dataclass(frozen=True, eq=False)
+class SphericalClustering(KMeansClustering):
+    """Spherical k-means: embeddings are scaled to length 1, centroids are mean directions.
+
+    References
+    ----------
+    I. S. Dhillon, D. S. Modha. Concept decompositions for large sparse text data using clustering. Machine Learning 42,
+    2001.
+    """
+
+    name: ClassVar[str] = "spherical_kmeans"
+    scores: ClassVar[tuple[str, ...]] = ("cosine", "margin", "student_t", "softmax")
+    spherical: ClassVar[bool] = True
+
+    def view(self, embedding: Tensor) -> Tensor:
+        """Return the rows scaled to length 1."""
+        return on_sphere(embedding)
+
+    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> CentroidState:
+        """Return mean directions and mean squared chord lengths."""
+        flat = super().state(embedding, weights)
+        mass = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(embedding.dtype) * weights.unsqueeze(-1)
+        return around(on_sphere(flat.centers), embedding, mass)
+
+
+def on_sphere(rows: Tensor) -> Tensor:
+    """Return rows of shape (..., dim) scaled to length 1; a row of zeros stays."""
+    return rows / rows.square().sum(dim=-1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny).sqrt()
+
+
+def living_centers(state: CentroidState) -> np.ndarray:
+    """Return the centroids, NaN for a cluster without weight."""
+    centers = state.centers.detach().numpy().copy()
+    centers[~state.alive.numpy()] = np.nan
+    return centers
+
+
+def nearest_center(rows: Tensor, state: CentroidState) -> Tensor:
+    """Return the nearest living centroid of each row, shape (n,), int64."""
+    return squared_distances(rows, state.centers).masked_fill(~state.alive, torch.inf).argmin(dim=-1)
 
 
 def canonical_order(labels: np.ndarray) -> np.ndarray:

@@ -14,13 +14,19 @@ class CentroidState(NamedTuple):
     Attributes
     ----------
     centers : Tensor of shape (n_clusters, dim)
-        Weighted means of the members; NaN for a cluster without weight.
+        Weighted means of the members; 0 for a cluster without weight, so that no NaN enters a derivative.
     within : Tensor of shape ()
         Pooled within-cluster variance: weighted mean squared distance of a member to its centroid.
+    spread : Tensor of shape (n_clusters,)
+        The same for each cluster by itself.
+    alive : Tensor of shape (n_clusters,), bool
+        Whether the cluster has any weight.
     """
 
     centers: Tensor
     within: Tensor
+    spread: Tensor
+    alive: Tensor
 
 
 def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_clusters: int) -> CentroidState:
@@ -44,7 +50,7 @@ def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_cluster
     Returns
     -------
     CentroidState
-        Centroids and pooled variance.
+        Centroids and variances.
 
     Examples
     --------
@@ -54,11 +60,39 @@ def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_cluster
     """
     members = (labels.unsqueeze(-1) == torch.arange(n_clusters)).to(embedding.dtype)
     mass = members * weights.unsqueeze(-1)
+    return around(weighted_means(embedding, mass), embedding, mass)
+
+
+def weighted_means(embedding: Tensor, mass: Tensor) -> Tensor:
+    """Return the mean of the rows for each column of `mass` (n_samples, n_clusters); 0 for a column without mass."""
     totals = mass.sum(dim=0).unsqueeze(-1)
+    return (mass.T @ embedding) / torch.where(totals > 0, totals, torch.ones_like(totals))
+
+
+def around(centers: Tensor, embedding: Tensor, mass: Tensor) -> CentroidState:
+    """Measure the spread of weighted rows around given centroids.
+
+    Parameters
+    ----------
+    centers : Tensor of shape (n_clusters, dim)
+        Centroids.
+    embedding : Tensor of shape (n_samples, dim)
+        Embeddings.
+    mass : Tensor of shape (n_samples, n_clusters)
+        Weight with which each sample belongs to each cluster.
+
+    Returns
+    -------
+    CentroidState
+        With these centroids.
+    """
+    totals = mass.sum(dim=0)
     alive = totals > 0
-    # An emptied cluster has no centre. Dividing by 1 there and marking it afterwards keeps its NaN out of derivatives.
-    means = (mass.T @ embedding) / torch.where(alive, totals, torch.ones_like(totals))
-    residual = (embedding - members @ means).square().sum(dim=-1)
-    clustered = mass.sum(dim=-1)
-    within = (residual * clustered).sum() / clustered.sum()
-    return CentroidState(torch.where(alive, means, torch.full_like(means, torch.nan)), within)
+    scatter = (squared_distances(embedding, centers) * mass).sum(dim=0)
+    spread = scatter / torch.where(alive, totals, torch.ones_like(totals))
+    return CentroidState(centers, scatter.sum() / totals.sum(), spread, alive)
+
+
+def squared_distances(rows: Tensor, centers: Tensor) -> Tensor:
+    """Return squared Euclidean distances of shape (..., n_centers), by subtraction: exact near zero."""
+    return (rows.unsqueeze(-2) - centers).square().sum(dim=-1)

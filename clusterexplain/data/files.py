@@ -51,6 +51,37 @@ def read_table(path: Path) -> Dataset:
         ) from error
 
 
+def read_labels(path: Path) -> np.ndarray:
+    """Read one cluster label for each row from a .csv (with a header line), .parquet or .npy file.
+
+    Parameters
+    ----------
+    path : Path
+        The file; a table of one column, or an array of one dimension.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The labels; -1 is noise.
+
+    Raises
+    ------
+    InvalidDataError
+        If the file is missing, or holds more than one column.
+    """
+    if path.suffix == ".npy" and path.is_file():
+        try:
+            found = np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise InvalidDataError(f"{path} cannot be read as labels ({error}). Expected whole numbers.") from error
+        if found.ndim == 1:
+            return np.asarray(found)
+    table = read_table(path)
+    if table.X.shape[1] != 1:
+        raise InvalidDataError(f"{path} has {table.X.shape[1]} columns. Expected one: a cluster label for each row.")
+    return table.X[:, 0]
+
+
 def _refuse_missing_header(frame: pd.DataFrame, path: Path) -> None:
     names = pd.to_numeric(pd.Series([str(name) for name in frame.columns]), errors="coerce")
     counted = [str(number) for number in range(len(names))]

@@ -107,6 +107,10 @@ class DEC(Autoencoder):
         )
         return (Stage(self.loss, share=self.pretrain), refinement) if self.pretrain else (refinement,)
 
+    def cluster_centers(self, params: Params) -> Tensor:
+        """Return the learned centroids, shape (n_clusters, latent_dim)."""
+        return params[CENTROIDS]
+
     def divergence(self, params: Params, inputs: Tensor, weights: Tensor, targets: Tensor) -> Tensor:
         """Return the weighted divergence of the batch's assignments from its targets, over the nominal batch size."""
         assignments, tiny = student_t(self.embed(params, inputs), params[CENTROIDS]), torch.finfo(targets.dtype).tiny

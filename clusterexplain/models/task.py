@@ -152,6 +152,21 @@ class EmbeddingTask(ABC):
         """Return the stages of the training in order; by default one, with :meth:`loss`."""
         return (Stage(self.loss),)
 
+    def cluster_centers(self, params: Params) -> Tensor | None:
+        """Return centroids that are parameters of the model, shape (n_clusters, dim); None if it has none.
+
+        Parameters
+        ----------
+        params : dict of str to Tensor
+            Parameters.
+
+        Returns
+        -------
+        Tensor or None
+            A differentiable function of `params`; what ``clusterer="dec"`` explains.
+        """
+        return None
+
     @property
     def smooth_warnings(self) -> list[str]:
         """Reasons why this model is not smooth, in words; empty when it is."""

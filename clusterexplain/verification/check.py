@@ -18,7 +18,8 @@ from clusterexplain.training import train_replicas
 from clusterexplain.verification import metrics
 from clusterexplain.verification.removals import Removal, draw_removals
 
-ASSIGNMENTS = ("frozen", "reclustered")
+PREDICTED = {"frozen": "predicted", "reclustered": "predicted_reclustered"}
+ASSIGNMENTS = tuple(PREDICTED)
 SUPPORTED = 0.6
 """Lower bound of the rank correlation with frozen members from which a check counts as support."""
 LARGEST_GROUP = 0.5
@@ -34,12 +35,14 @@ class Check:
     ----------
     table : DataFrame
         One row for each (query, retraining): query, position (of the query), retraining, kind, n_removed, own_cluster
-        (all removed examples are members of the query's own cluster), predicted (change of the margin), same_cluster
+        (all removed examples are members of the query's own cluster), predicted (change of the margin with the clusters'
+        members frozen), predicted_reclustered (with the members that are predicted to change sides), same_cluster
         (baseline: minus the number of removed members of the own cluster), frozen and reclustered (retrained change
         under either assignment).
     summary : DataFrame
-        One row for each (kind, assignments): n, spearman with low and high (95 % bootstrap interval), pearson, slope,
-        within (Spearman among removals from the query's own cluster), same_cluster (Spearman of that baseline).
+        One row for each (kind, assignments), each truth against its own prediction: n, spearman with low and high (95 %
+        bootstrap interval), pearson, slope, within (Spearman among removals from the query's own cluster), same_cluster
+        (Spearman of that baseline).
     dissolved : float
         Share of (query, retraining) pairs in which a cluster of the pair lost all its members.
     explanation : Explanation
@@ -110,7 +113,7 @@ class Check:
         """Count the samples whose margin without their top pullers has another sign than predicted."""
         rows = self.table[self.table["kind"] == "top pullers"]
         margins = self.explanation.scores[rows["position"].to_numpy(dtype=int)]
-        return int((np.sign(margins + rows["predicted"]) != np.sign(margins + rows["reclustered"])).sum())
+        return int((np.sign(margins + rows["predicted_reclustered"]) != np.sign(margins + rows["reclustered"])).sum())
 
     def _words(self, kind: str, assignments: str, *, baseline: bool = False) -> str:
         if baseline:
@@ -232,10 +235,10 @@ def _retrain(
     for block in tensor.split(BLOCK):
         trained = train_replicas(recipe, block, n_jobs=n_jobs, show_progress=show_progress)
         for theta, row in zip(trained, block, strict=True):
-            for name in ASSIGNMENTS:
+            for name in ASSIGNMENTS if pipeline.clustering.reclusters else ASSIGNMENTS[:1]:
                 found, _ = pipeline.scores(question, recipe.layout.split(theta), row, assignments=name)
                 scores[name].append(found.numpy())
-    stacked = {name: np.stack(rows) for name, rows in scores.items()}
+    stacked = {name: np.stack(rows or scores[ASSIGNMENTS[0]]) for name, rows in scores.items()}
     return {name: rows[1:] - rows[0] for name, rows in stacked.items()}
 
 
@@ -243,6 +246,7 @@ def _table(
     explanation: Explanation, removals: list[Removal], weights: np.ndarray, truth: dict[str, np.ndarray]
 ) -> pd.DataFrame:
     predicted = explanation.predict(weights)
+    reclustered = explanation.predict(weights, assignments="reclustered")
     frames = []
     for position, query in enumerate(explanation.query_ids):
         member = explanation.train_labels == explanation.labels[position]
@@ -257,6 +261,7 @@ def _table(
                     "n_removed": [len(removals[number].members) for number in picked],
                     "own_cluster": [bool(member[removals[number].members].all()) for number in picked],
                     "predicted": predicted[picked, position],
+                    "predicted_reclustered": reclustered[picked, position],
                     "same_cluster": [-float(member[removals[number].members].sum()) for number in picked],
                     **{name: changes[picked, position] for name, changes in truth.items()},
                 }
@@ -269,10 +274,10 @@ def _summary(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for kind in table["kind"].unique():
         part = table[table["kind"] == kind]
-        predicted, baseline = _wide(part, "predicted"), _wide(part, "same_cluster")
+        baseline = _wide(part, "same_cluster")
         own = _wide(part, "own_cluster").astype(bool)
         for name in ASSIGNMENTS:
-            truth = _wide(part, name)
+            truth, predicted = _wide(part, name), _wide(part, PREDICTED[name])
             mean, low, high = metrics.mean_with_interval(predicted, truth)
             rows.append(
                 {

@@ -30,6 +30,11 @@ def named(model: str) -> Callable[[int], ClusterExplainer]:
     return lambda seed: ClusterExplainer(model, n_clusters=10, random_state=seed).fit(DIGITS)
 
 
+def clustered(clusterer: str, model: str = "autoencoder", **options: object) -> Callable[[int], ClusterExplainer]:
+    """Return a function that fits a named model and clusters it otherwise than by k-means."""
+    return lambda seed: ClusterExplainer(model, clusterer, n_clusters=10, random_state=seed, **options).fit(DIGITS)
+
+
 def own_network(seed: int) -> ClusterExplainer:
     """Fit a network that this package did not build, from its initial weights."""
     torch.manual_seed(seed)
@@ -68,6 +73,8 @@ def arrived(activation: type[nn.Module], **options: float) -> Callable[[int], Cl
 
 FITS: dict[str, Callable[[int], ClusterExplainer]] = {
     **{model: named(model) for model in ("autoencoder", "vae", "contrastive", "dec", "conv_autoencoder")},
+    **{name: clustered(name) for name in ("spherical_kmeans", "soft_kmeans", "gmm", "hdbscan")},
+    "dec's assignment": clustered("dec", "dec"),
     "own network": own_network,
     "further, ReLU": arrived(nn.ReLU),
     "further, GELU": arrived(nn.GELU),
@@ -78,10 +85,12 @@ STEPS = (35, 70, 145, 290, 580)
 def queries(explainer: ClusterExplainer, seed: int) -> np.ndarray:
     """Draw the samples that are asked about."""
     membership = np.sort(explainer.membership(DIGITS), axis=1)
-    boundary = np.argsort(membership[:, -1] / membership[:, -2])[: len(DIGITS) // 10]
+    clustered = np.flatnonzero(explainer.labels_ >= 0)
+    ratio = membership[clustered, -1] / membership[clustered, -2]
+    boundary = clustered[np.argsort(ratio)[: len(DIGITS) // 10]]
     rng = np.random.default_rng(seed)
     near = rng.choice(boundary, QUERIES, replace=False)
-    random = rng.choice(np.setdiff1d(np.arange(len(DIGITS)), near), QUERIES, replace=False)
+    random = rng.choice(np.setdiff1d(clustered, near), QUERIES, replace=False)
     return np.concatenate([random, near])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterexplain import ClusterExplainer, runs
+from clusterexplain import ClusterExplainer, beside
 from clusterexplain.cli.app import main
 from tests.conftest import SMALL
 
@@ -83,7 +83,7 @@ def test_verify_keeps_its_check_and_speaks_by_exit_code(
 ) -> None:
     assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "12", "--groups", "6") == 0
     assert "Verdict: supported by" in capsys.readouterr().out
-    assert runs.read_check(folder) is not None
+    assert beside.read_check(folder) is not None
     _call(monkeypatch, "why", "--sample", "11")
     out = capsys.readouterr().out
     assert "This answer is checked: supported by" in out

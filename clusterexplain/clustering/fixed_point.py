@@ -1,0 +1,143 @@
+"""Implicit fixed points x = F(x; Z, w): solved to rounding, differentiated without unrolling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.func import jacrev
+
+Map = Callable[[Tensor], Tensor]
+
+TOLERANCE = 1e-13
+STALLED = 1e-9
+"""Newton steps that no longer shrink are round-off, and good enough, below this size relative to the solution."""
+ROUGH = (1e-5, 1e-7, 1e-9)
+"""Relative sizes of a plain step at which Newton's method takes over, in turn."""
+POWER_STEPS = 100
+SHIFT = 1e-6
+JACOBIAN_CHUNK = 64
+
+
+def solve(
+    step: Map,
+    start: Tensor,
+    *,
+    inverse: Tensor | None = None,
+    invert: Map | None = None,
+    max_iterations: int = 2000,
+) -> tuple[Tensor, bool]:
+    r"""Solve ``x = F(x)`` by iteration, finished by Newton's method.
+
+    Plain iteration converges linearly and follows the map (it cannot leave the basin of `start` for a saddle as Newton's
+    method could), so it does the distance; Newton's method :math:`x \leftarrow x + (I - J)^{-1} (F(x) - x)` does the digits.
+    Where Newton's method fails, or finds a fixed point that plain iteration would leave, iteration goes on from where it
+    was, a hundred times as far.
+
+    Parameters
+    ----------
+    step : callable
+        F, from a flat vector to a flat vector.
+    start : Tensor of shape (size,)
+        Where to start.
+    inverse : Tensor of shape (size, size), optional
+        :math:`(I - J)^{-1}` of a nearby fixed point, from :func:`inverse_of`. Newton steps with it are tried first: after a
+        small change of the data a handful of them reach rounding.
+    invert : callable, optional
+        Computes :math:`(I - J)^{-1}` at a point; :func:`inverse_of` if it is not given.
+    max_iterations : int, default=2000
+        Plain iterations at most, before each attempt of Newton's method.
+
+    Returns
+    -------
+    solution : Tensor of shape (size,)
+        The fixed point, detached.
+    converged : bool
+        Whether the last Newton step was round-off, at a fixed point that attracts the iteration.
+    """
+    invert = partial(inverse_of, step) if invert is None else invert
+    with torch.no_grad():
+        if inverse is not None:
+            found, converged = _newton(step, start, inverse)
+            if converged:
+                return found, True
+        x = start
+        for rough in ROUGH:
+            x = found = _iterate(step, x, rough, max_iterations)
+            for _ in range(3):  # the Jacobian is taken where the last one led to
+                found, converged = _newton(step, found, invert(found))
+                if converged:
+                    break
+            if converged and _attracts(step, found):
+                return found, True
+        return x, False
+
+
+def inverse_of(step: Map, solution: Tensor) -> Tensor:
+    """Return ``inv(I - J)`` at a fixed point, shape (size, size); J is the Jacobian of the map."""
+    jacobian = jacrev(step, chunk_size=JACOBIAN_CHUNK)(solution).detach()
+    return torch.linalg.inv(torch.eye(len(solution), dtype=solution.dtype) - jacobian)
+
+
+def implicit(moved: Tensor, solution: Tensor, inverse: Tensor) -> Tensor:
+    r"""Return the fixed point with its derivative, by the implicit function theorem.
+
+    .. math:: dx = (I - J)^{-1} \, \partial F(x; Z, w)
+
+    Parameters
+    ----------
+    moved : Tensor of shape (size,)
+        ``F(solution; Z, w)`` with `solution` held constant: its derivative in Z and w is the one that counts.
+    solution : Tensor of shape (size,)
+        The fixed point, constant.
+    inverse : Tensor of shape (size, size)
+        From :func:`inverse_of`, constant.
+
+    Returns
+    -------
+    Tensor of shape (size,)
+        Equal to `solution` (up to one Newton step), differentiable in what F depends on.
+    """
+    return solution + inverse @ (moved - solution)
+
+
+def _iterate(step: Map, x: Tensor, rough: float, max_iterations: int) -> Tensor:
+    for _ in range(max_iterations):
+        moved = step(x)
+        done = _size(moved - x) <= rough * _size(moved)
+        x = moved
+        if done:
+            break
+    return x
+
+
+def _attracts(step: Map, solution: Tensor) -> bool:
+    # Power iteration, on the map itself: does a small displacement grow in the end?
+    shift = torch.randn(solution.shape, generator=torch.Generator().manual_seed(0), dtype=solution.dtype)
+    growth = torch.ones(())
+    for _ in range(POWER_STEPS):
+        shift = shift * (SHIFT * _size(solution) / _size(shift))
+        before, shift = shift, step(solution + shift) - solution
+        growth = _size(shift) / _size(before)
+        if not growth > 0:
+            break
+    return bool(growth < 1)
+
+
+def _newton(step: Map, x: Tensor, inverse: Tensor, max_steps: int = 25) -> tuple[Tensor, bool]:
+    before = torch.inf
+    for _ in range(max_steps):
+        change = inverse @ (step(x) - x)
+        size = float(_size(change))
+        if not size < max(0.9 * before, TOLERANCE * float(_size(x))):
+            return x, before <= STALLED * float(_size(x))
+        x, before = x + change, size
+        if size <= TOLERANCE * float(_size(x)):
+            return x, True
+    return x, False
+
+
+def _size(x: Tensor) -> Tensor:
+    return x.abs().max()

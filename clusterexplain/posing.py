@@ -1,0 +1,110 @@
+"""From queries to a question: the own cluster of each, its rival, and whether the score is fit to answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clusterexplain.exceptions import DisagreementError, InvalidParameterError
+from clusterexplain.membership import NOISE
+from clusterexplain.pipeline import Pipeline, Question
+
+
+def pose(pipeline: Pipeline, inputs: Tensor, positions: np.ndarray, against: str | int) -> Question:
+    """Fix the pair of clusters of every query.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The fitted pipeline.
+    inputs : Tensor of shape (n_queries, ...)
+        Queries as the model sees them.
+    positions : ndarray of shape (n_queries,), int
+        Row numbers among the training examples, whose labels are kept; -1 for new rows, which are assigned.
+    against : "runner-up", "noise" or int
+        The rival cluster.
+
+    Returns
+    -------
+    Question
+        The scores that are asked about.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no such rival.
+    """
+    alive = np.flatnonzero(pipeline.state.alive.numpy()) if pipeline.n_clusters else np.empty(0, dtype=int)
+    has_noise = bool((pipeline.labels == NOISE).any())
+    _check_rivals(alive, has_noise=has_noise)
+    assigned = pipeline.assign(inputs)
+    of_train = pipeline.labels[torch.from_numpy(np.maximum(positions, 0))]
+    own = torch.where(torch.from_numpy(positions >= 0), of_train, assigned)
+    if isinstance(against, str) and against == "runner-up":
+        return Question(inputs, own, pipeline.rivals(pipeline.look(inputs), own))
+    return Question(inputs, own, torch.full_like(own, _rival(against, own, alive, has_noise=has_noise)))
+
+
+def _check_rivals(alive: np.ndarray, *, has_noise: bool) -> None:
+    if not len(alive):
+        raise InvalidParameterError(
+            "Every sample is noise, so there is no cluster to explain. Lower min_cluster_size or min_samples "
+            "(clusterer_options), or use a clusterer that puts every sample in a cluster, for example 'kmeans'."
+        )
+    if len(alive) < 2 and not has_noise:
+        raise InvalidParameterError("There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2.")
+
+
+def _rival(against: Any, own: Tensor, alive: np.ndarray, *, has_noise: bool) -> int:
+    known = ", ".join([*map(str, alive), *(["'noise'"] if has_noise else [])])
+    wanted = NOISE if isinstance(against, str) and against == "noise" else against
+    whole = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
+    if not whole or not (wanted in alive or (wanted == NOISE and has_noise)):
+        raise InvalidParameterError(f"against={against!r} is not a cluster. Expected 'runner-up' or one of {known}.")
+    if bool((own == wanted).any()):
+        raise InvalidParameterError(
+            f"against={against!r} is the own cluster of a query. Expected another cluster, or 'runner-up'."
+        )
+    return int(wanted)
+
+
+def check_agreement(pipeline: Pipeline, own: Tensor, least: float) -> float:
+    """Refuse a score that does not tell what the labels tell.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The fitted pipeline.
+    own : Tensor of shape (n_queries,), int64
+        Own clusters of the queries; noise is judged by how much of the noise the score finds outside of every cluster.
+    least : float
+        Least share of training examples on which labels and score must agree.
+
+    Returns
+    -------
+    float
+        The agreement, the lower one if clusters and noise are both asked about.
+
+    Raises
+    ------
+    DisagreementError
+        If it is lower than `least`.
+    """
+    shares = {kind: pipeline.agreement(noise=kind) for kind in (False, True) if bool(((own == NOISE) == kind).any())}
+    worst = min(shares, key=lambda kind: shares[kind])
+    if shares[worst] < least:
+        which = (
+            "samples that are noise by their labels, are outside of every cluster by"
+            if worst
+            else ("clustered samples, have their own cluster first by")
+        )
+        raise DisagreementError(
+            f"Only {shares[worst]:.1%} of the {which} the score {pipeline.score.name!r}, less than "
+            f"min_agreement={least:g}: an answer in terms of this score would explain other clusters than the labels. Expected "
+            f"labels that were found in this embedding. Choose another membership_score, fit the clusterer to this embedding, "
+            f"or lower min_agreement if you know better."
+        )
+    return shares[worst]

@@ -1,0 +1,300 @@
+"""What would it take? The smallest set of training examples found whose removal moves a sample to its rival.
+
+Greedy on influence, and honest: every claim is a retraining. Examples are removed in the order of their influence; how many
+are needed is found by retraining at many lengths of that order side by side. Then the influence is computed anew without the
+first half of them (re-linearised), the rest is ordered anew, and the search is repeated, until a round finds no smaller set.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.explanation import Explanation
+from clusterexplain.pipeline import Pipeline, Question
+from clusterexplain.training import train_replicas
+from clusterexplain.wording import NOISE
+
+LENGTHS = 12
+"""Sizes of sets that are retrained side by side in one step of the search."""
+ROUNDS = 3
+"""Times that the influence is computed anew at most."""
+
+Relearn = Callable[[np.ndarray], np.ndarray]
+"""From data weights to the influence of every training example on the explained score at those weights."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Flip:
+    """Whether a set of training examples was found whose removal moves a sample to its rival.
+
+    Attributes
+    ----------
+    sample : object
+        Id of the sample.
+    own, rival : int
+        The pair of clusters.
+    margin : float
+        Margin with all examples.
+    flipped : bool
+        Whether a set was found, by retraining and re-clustering without it.
+    removed : ndarray of shape (n_removed,)
+        Ids of the set, in the order of removal; of the largest set that was tried if none flipped.
+    predicted : float
+        Margin without the set as predicted by the influence with all examples.
+    retrained : float
+        Margin without the set, retrained and re-clustered.
+    landed : int
+        Where the retrained clustering puts the sample, in the numbers of the fit.
+    tried : DataFrame
+        Every set that was retrained: round, n_removed, predicted, retrained.
+    budget : int
+        Examples that could be removed at most.
+    """
+
+    sample: Any
+    own: int
+    rival: int
+    margin: float
+    flipped: bool
+    removed: np.ndarray
+    predicted: float
+    retrained: float
+    landed: int
+    tried: pd.DataFrame
+    budget: int
+
+    @property
+    def sentence(self) -> str:
+        """The result as a plain sentence."""
+        n, retrainings = len(self.removed), len(self.tried)
+        if not self.flipped:
+            return (
+                f"No set of at most {self.budget} training examples was found whose removal moves sample {self.sample} from "
+                f"cluster {self.own} to cluster {self.rival} ({retrainings} retrainings). Without the {n} strongest pullers "
+                f"the margin is {self.retrained:+.3f} retrained, {self.predicted:+.3f} predicted, {self.margin:+.3f} with all. "
+                f"A larger max_removed may find one"
+            )
+        return (
+            f"Without {n} training example{'s' if n > 1 else ''} sample {self.sample} moves from cluster {self.own} to cluster "
+            f"{self.rival}, checked by retraining and re-clustering: margin {self.margin:+.3f} becomes {self.retrained:+.3f} "
+            f"(predicted {self.predicted:+.3f}; {retrainings} retrainings; a smaller set may exist)"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain data."""
+        return {
+            "sentence": self.sentence,
+            "sample": self.sample.item() if isinstance(self.sample, np.generic) else self.sample,
+            "own": self.own,
+            "rival": self.rival,
+            "margin": self.margin,
+            "flipped": self.flipped,
+            "removed": self.removed.tolist(),
+            "predicted": self.predicted,
+            "retrained": self.retrained if np.isfinite(self.retrained) else None,
+            "landed": self.landed,
+            "tried": self.tried.astype(object).where(self.tried.notna(), None).to_dict("records"),
+        }
+
+    def __repr__(self) -> str:
+        """Return the sentence and the set."""
+        return f"{self.sentence}.\nRemoved: {', '.join(map(str, self.removed.tolist()))}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>"
+
+
+@dataclass(frozen=True, eq=False)
+class Retrainings:
+    """Retrainings without sets of examples, for one sample and one pair of clusters; every one is written down.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The fitted pipeline.
+    question : Question
+        The one explained score.
+    explanation : Explanation
+        Of it.
+    n_jobs : int or None
+        Retrainings that run side by side.
+    """
+
+    pipeline: Pipeline
+    question: Question
+    explanation: Explanation
+    n_jobs: int | None = None
+    written: list[dict[str, Any]] = field(default_factory=list)
+
+    def without(self, removed: np.ndarray) -> np.ndarray:
+        """Return the data weights of the fit, those of the removed rows 0."""
+        weights = self.explanation.sample_weight.copy()
+        weights[removed] = 0
+        return weights
+
+    def flips(self, sets: list[np.ndarray], round_: int) -> list[bool]:
+        """Retrain without each set and re-cluster; say where the sample ends on the rival's side, in the rival.
+
+        Parameters
+        ----------
+        sets : list of ndarray of int
+            Row numbers to remove.
+        round_ : int
+            Written down with each.
+
+        Returns
+        -------
+        list of bool
+            One for each set.
+        """
+        recipe, own, rival = self.pipeline.run.recipe, int(self.question.own[0]), int(self.question.rival[0])
+        weights = torch.from_numpy(np.stack([self.without(one) for one in sets])).to(recipe.dtype)
+        trained = train_replicas(recipe, weights, n_jobs=self.n_jobs)
+        for removed, theta, row in zip(sets, trained, weights, strict=True):
+            margin, nearest = self._outcome(theta, row)
+            landed = (own if margin > 0 else rival) if NOISE in (own, rival) else nearest
+            self.written.append(
+                {
+                    "rows": removed,
+                    "round": round_,
+                    "n_removed": len(removed),
+                    "predicted": self.predicted(removed),
+                    "retrained": margin,
+                    "landed": landed,
+                    "flipped": margin < 0 and landed == rival,
+                }
+            )
+        return [one["flipped"] for one in self.written[-len(sets) :]]
+
+    def predicted(self, removed: np.ndarray) -> float:
+        """Return the margin without the rows, by the influence with all examples."""
+        return float(self.explanation.scores[0] - self.explanation.influence[0, removed].sum())
+
+    def _outcome(self, theta: Tensor, weights: Tensor) -> tuple[float, int]:
+        params = self.pipeline.run.recipe.layout.split(theta)
+        margins, landed = self.pipeline.scores(self.question, params, weights)
+        return float(margins[0]), int(landed[0])
+
+
+def find_flip(retrainings: Retrainings, relearn: Relearn, *, max_removed: int) -> Flip:
+    """Search for the smallest set whose removal moves a sample to its rival.
+
+    Parameters
+    ----------
+    retrainings : Retrainings
+        Of the one sample.
+    relearn : callable
+        Influence at other data weights.
+    max_removed : int
+        Examples that may be removed at most. The sample itself is never removed.
+
+    Returns
+    -------
+    Flip
+        Confirmed by retraining, or an honest report that none was found within the budget.
+
+    Raises
+    ------
+    InvalidParameterError
+        If more or less than one sample is asked about, or the budget is not positive.
+    """
+    explanation = retrainings.explanation
+    if len(explanation) != 1 or explanation.mixed is not None:
+        raise InvalidParameterError(
+            f"flip moves one sample at a time, but {len(explanation)} scores were given. Expected one id."
+        )
+    if max_removed < 1:
+        raise InvalidParameterError(f"max_removed={max_removed} must be a whole number of at least 1.")
+    order = _pullers(explanation.influence[0], retrainings, np.empty(0, dtype=np.intp))[:max_removed]
+    if not len(order):
+        raise InvalidParameterError(
+            f"No training example but itself pulls sample {explanation.query_ids[0]} in, so there is nothing to remove. "
+            f"Expected a sample with pullers; `explain` lists them."
+        )
+    best = shortest_prefix(order, 0, len(order), retrainings, 0)
+    for round_ in range(1, ROUNDS + 1):
+        kept = order[: max(1, len(order if best is None else best) // 2)]
+        influence = relearn(retrainings.without(kept))
+        order = np.concatenate([kept, _pullers(influence, retrainings, kept)])[:max_removed]
+        longest = len(order) if best is None else len(best) - 1
+        found = shortest_prefix(order, len(kept), longest, retrainings, round_)
+        if found is None and best is not None:
+            break
+        best = best if found is None else found
+    return _result(retrainings, max_removed)
+
+
+def shortest_prefix(order: np.ndarray, low: int, high: int, retrainings: Retrainings, round_: int) -> np.ndarray | None:
+    """Return the shortest beginning of `order` found whose removal flips the sample.
+
+    Parameters
+    ----------
+    order : ndarray of int
+        Row numbers, most promising first.
+    low, high : int
+        Longer than `low`, at most `high`.
+    retrainings : Retrainings
+        Decides.
+    round_ : int
+        Written down.
+
+    Returns
+    -------
+    ndarray of int or None
+        None if no length that was tried flips it.
+    """
+    best = None
+    lengths = np.unique(np.geomspace(low + 1, high, LENGTHS).round().astype(int)) if high > low else np.empty(0, int)
+    while len(lengths):
+        flips = retrainings.flips([order[:length] for length in lengths], round_)
+        if not any(flips):
+            break
+        first = flips.index(True)
+        best, high = order[: lengths[first]], int(lengths[first])
+        low = int(lengths[first - 1]) if first else low
+        lengths = (
+            np.unique(np.linspace(low + 1, high - 1, LENGTHS).round().astype(int)) if high - low > 1 else lengths[:0]
+        )
+    return best
+
+
+def _pullers(influence: np.ndarray, retrainings: Retrainings, gone: np.ndarray) -> np.ndarray:
+    """Return row numbers of positive influence, strongest first, without the sample itself and those that are gone."""
+    allowed = (influence > 0) & (retrainings.explanation.sample_weight > 0)
+    position = retrainings.explanation.positions[0]
+    allowed[gone] = False
+    if position >= 0:
+        allowed[position] = False
+    order = np.argsort(-influence, kind="stable")
+    return order[allowed[order]]
+
+
+def _result(retrainings: Retrainings, budget: int) -> Flip:
+    explanation, tried = retrainings.explanation, pd.DataFrame(retrainings.written).drop(columns="rows")
+    flipped = [one for one in retrainings.written if one["flipped"]]
+    if flipped:
+        shown = min(flipped, key=lambda one: one["n_removed"])
+    else:
+        shown = min(retrainings.written, key=lambda one: np.nan_to_num(one["retrained"], nan=np.inf))
+    return Flip(
+        sample=explanation.query_ids[0],
+        own=int(explanation.labels[0]),
+        rival=int(explanation.rivals[0]),
+        margin=float(explanation.scores[0]),
+        flipped=bool(flipped),
+        removed=explanation.train_ids[shown["rows"]],
+        predicted=shown["predicted"],
+        retrained=shown["retrained"],
+        landed=shown["landed"],
+        tried=tried,
+        budget=budget,
+    )
