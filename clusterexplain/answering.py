@@ -16,7 +16,7 @@ from clusterexplain.data.scaling import Scaling
 from clusterexplain.explanation import Explanation, Fitted, Mixed, StabilitySummary
 from clusterexplain.influence import Unrolled
 from clusterexplain.pipeline import Parts, Pipeline, Question, Standing
-from clusterexplain.posing import check_agreement, pose
+from clusterexplain.posing import check_agreement, check_identified, pose
 from clusterexplain.queries import Queries
 from clusterexplain.reclustering import PredictedReclustering
 from clusterexplain.stability import Stability
@@ -99,6 +99,7 @@ class Answers:
             One answer for each sample.
         """
         pipeline = self.pipeline
+        check_identified(pipeline)
         question = pose(pipeline, self._rows(asked.rows), asked.positions, against)
         agreement = check_agreement(pipeline, question.own, self.least_agreement)
         found = self._explanation(
@@ -130,6 +131,7 @@ class Answers:
             One answer for each combination.
         """
         pipeline, n = self.pipeline, len(mixed.mix)
+        check_identified(pipeline)
         question = self.mixed_question(mixed)
         agreement = check_agreement(pipeline, question.own, self.least_agreement)
         values = (torch.from_numpy(mixed.mix) @ pipeline.pair(question)).numpy()

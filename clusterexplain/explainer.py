@@ -59,7 +59,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     n_clusters : int, default=8
         Number of clusters, for clusterers by name that take one; "hdbscan" finds its own.
     clusterer_options : dict, optional
-        temperature ("soft_kmeans": share of the within-cluster variance); covariance_type, reg_covar ("gmm");
+        temperature ("soft_kmeans": share of the within-cluster variance); covariance_type ("tied"), reg_covar ("gmm");
         min_cluster_size (a sixtieth of the rows, at least 5), min_samples (5), cluster_selection_method,
         cluster_selection_epsilon, allow_single_cluster ("hdbscan").
     membership_score : {"auto", "margin", "student_t", "softmax", "cosine", "dec_assignment", "responsibility", "exemplar", \

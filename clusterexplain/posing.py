@@ -55,7 +55,9 @@ def _check_rivals(alive: np.ndarray, *, has_noise: bool) -> None:
             "(clusterer_options), or use a clusterer that puts every sample in a cluster, for example 'kmeans'."
         )
     if len(alive) < 2 and not has_noise:
-        raise InvalidParameterError("There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2.")
+        raise InvalidParameterError(
+            "There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2, or give labels of two clusters."
+        )
 
 
 def _rival(against: Any, own: Tensor, alive: np.ndarray, *, has_noise: bool) -> int:
@@ -69,6 +71,27 @@ def _rival(against: Any, own: Tensor, alive: np.ndarray, *, has_noise: bool) -> 
             f"against={against!r} is the own cluster of a query. Expected another cluster, or 'runner-up'."
         )
     return int(wanted)
+
+
+def check_identified(pipeline: Pipeline) -> None:
+    """Refuse clusters that are no isolated fixed point of their equations, for which no derivative exists.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The fitted pipeline.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the clustering is not identified.
+    """
+    if not pipeline.clustering.identified:
+        raise InvalidParameterError(
+            f"The clusters of {pipeline.clustering.name!r} are not identified: components coincide or drift without end, so "
+            f"how they would move cannot be derived. Lower n_clusters, raise reg_covar, choose another covariance_type (or lower "
+            f"the temperature of soft k-means), or use clusterer='kmeans'."
+        )
 
 
 def check_agreement(pipeline: Pipeline, own: Tensor, least: float) -> float:
@@ -96,13 +119,9 @@ def check_agreement(pipeline: Pipeline, own: Tensor, least: float) -> float:
     shares = {kind: pipeline.agreement(noise=kind) for kind in (False, True) if bool(((own == NOISE) == kind).any())}
     worst = min(shares, key=lambda kind: shares[kind])
     if shares[worst] < least:
-        which = (
-            "samples that are noise by their labels, are outside of every cluster by"
-            if worst
-            else ("clustered samples, have their own cluster first by")
-        )
+        which = "noise lies outside of every cluster" if worst else "clustered samples have their own cluster first"
         raise DisagreementError(
-            f"Only {shares[worst]:.1%} of the {which} the score {pipeline.score.name!r}, less than "
+            f"Only {shares[worst]:.1%} of the {which} by the score {pipeline.score.name!r}, less than "
             f"min_agreement={least:g}: an answer in terms of this score would explain other clusters than the labels. Expected "
             f"labels that were found in this embedding. Choose another membership_score, fit the clusterer to this embedding, "
             f"or lower min_agreement if you know better."

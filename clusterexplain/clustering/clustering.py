@@ -41,6 +41,11 @@ class Clustering(ABC):
     reclusters: ClassVar[bool] = True
     """Whether :meth:`follow` makes choices that :meth:`settle` does not; False where the two are the same."""
 
+    @property
+    def identified(self) -> bool:
+        """Whether the state is a function of embeddings and weights; False for a fixed point that is not isolated."""
+        return True
+
     def view(self, embedding: Tensor) -> Tensor:
         """Return embeddings of shape (..., dim) in the geometry of the clustering; the identity but for spheres."""
         return embedding

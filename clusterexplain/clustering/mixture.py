@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,8 +18,6 @@ from clusterexplain.clustering.em import Covariances, ExpectationMaximization, p
 from clusterexplain.clustering.fixed_point import implicit, solve
 from clusterexplain.clustering.kmeans import KMeansClusterer
 from clusterexplain.exceptions import InvalidParameterError
-
-logger = logging.getLogger(__name__)
 
 LOG_NOTHING = math.log(torch.finfo(torch.float64).tiny)
 
@@ -236,6 +233,11 @@ class MixtureClustering(Clustering):
             converged=False,
         )
 
+    @property
+    def identified(self) -> bool:
+        """Whether EM converged to rounding: coinciding components have no isolated fixed point."""
+        return self.converged
+
     def _em(self, embedding: Tensor, weights: Tensor) -> ExpectationMaximization:
         rows = (embedding - self.origin) / self.unit
         covariances = Covariances(self.covariance_type, embedding.shape[-1])
@@ -256,7 +258,6 @@ class MixtureClustering(Clustering):
             em = replace(em, alive=alive)
             solution, converged = solve(em, solution, inverse=inverse, invert=em.inverse)
             if not converged:
-                logger.warning("EM did not converge to rounding; the derivative of the mixture may be inexact")
                 break
         return replace(
             self,

@@ -48,6 +48,10 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 """What ``clusterer_options`` may hold, by clusterer."""
 
+MIXTURE = {"covariance_type": "tied"}
+"""One covariance for all components, unlike scikit-learn: on digits the influence predicts the removal of 5 % groups at a rank
+correlation of 0.97, and at 0.78 with a full covariance for each, whose fixed point is strongly curved in the weights."""
+
 _CHOICES = {
     "covariance_type": ("full", "tied", "diag", "spherical"),
     "cluster_selection_method": ("eom", "leaf"),
@@ -127,7 +131,7 @@ _BY_NAME: dict[str, Callable[[Tensor, Tensor, Request], Clustering]] = {
     "kmeans": lambda z, w, r: KMeansClustering.fit(z, w, r.n_clusters, seed=r.seed),
     "spherical_kmeans": lambda z, w, r: SphericalClustering.fit(z, w, r.n_clusters, seed=r.seed),
     "soft_kmeans": lambda z, w, r: SoftClustering.fit(z, w, r.n_clusters, seed=r.seed, **r.options),
-    "gmm": lambda z, w, r: MixtureClustering.fit(z, w, r.n_clusters, seed=r.seed, **r.options),
+    "gmm": lambda z, w, r: MixtureClustering.fit(z, w, r.n_clusters, seed=r.seed, **(MIXTURE | r.options)),
     "hdbscan": lambda z, w, r: DensityClustering.fit(z, w, options=_density_options(len(z)) | r.options),
     "dec": _learned,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,8 +16,6 @@ from clusterexplain.clustering.clustering import Clustering
 from clusterexplain.clustering.fixed_point import implicit, inverse_of, solve
 from clusterexplain.clustering.kmeans import KMeansClustering, SphericalClustering, canonical_order, on_sphere
 from clusterexplain.clustering.state import CentroidState, around, squared_distances, weighted_means
-
-logger = logging.getLogger(__name__)
 
 TEMPERATURE = 0.2
 """Default temperature, as a share of the pooled within-cluster variance."""
@@ -49,6 +46,8 @@ class SoftClustering(Clustering):
         Embeddings and centroids lie on the unit sphere.
     basis : tuple of Tensor, optional
         Embeddings and weights that `solution` belongs to.
+    converged : bool, default=True
+        Whether it is a fixed point to rounding.
 
     References
     ----------
@@ -60,6 +59,7 @@ class SoftClustering(Clustering):
     temperature: float = TEMPERATURE
     spherical: bool = False
     basis: tuple[Tensor, Tensor] | None = None
+    converged: bool = True
 
     name: ClassVar[str] = "soft_kmeans"
     scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
@@ -126,6 +126,11 @@ class SoftClustering(Clustering):
         spherical = isinstance(hard, SphericalClustering)
         return cls(hard.labels, hard.n_clusters, start, temperature, spherical).follow(embedding, weights)
 
+    @property
+    def identified(self) -> bool:
+        """Whether the fixed point was reached to rounding."""
+        return self.converged
+
     def view(self, embedding: Tensor) -> Tensor:
         """Return the rows, scaled to length 1 if the clustering is spherical."""
         return on_sphere(embedding) if self.spherical else embedding
@@ -144,9 +149,7 @@ class SoftClustering(Clustering):
         step = partial(self._step, embedding=embedding, weights=weights)
         inverse = None if self.basis is None else self._inverse
         solution, converged = solve(step, self.solution, inverse=inverse)
-        if not converged:
-            logger.warning("soft k-means did not converge to rounding; its derivative may be inexact")
-        return replace(self, solution=solution, basis=(embedding, weights))
+        return replace(self, solution=solution, basis=(embedding, weights), converged=converged)
 
     def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> SoftClustering:
         """Solve the fixed point and label every sample by its largest assignment."""
@@ -164,8 +167,8 @@ class SoftClustering(Clustering):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return temperature and geometry."""
-        return {"temperature": self.temperature, "spherical": self.spherical}
+        """Return temperature, geometry and whether the fixed point was reached."""
+        return {"temperature": self.temperature, "spherical": self.spherical, "converged": self.converged}
 
     def based(self, embedding: Tensor, weights: Tensor) -> SoftClustering:
         """Take the basis over."""

@@ -19,7 +19,7 @@ class CentroidScore(Score):
 
     def inside(self, rows: Tensor, state: CentroidState) -> Tensor:
         r"""Return :math:`\log(\sigma_k^2 + \epsilon) - \log(d_k^2 + \epsilon)`: 0 as far out as a typical member."""
-        floor = FLOOR * state.within + torch.finfo(rows.dtype).tiny
+        floor = FLOOR * state.within + _tiny(rows)
         return torch.log(state.spread + floor) - torch.log(squared_distances(rows, state.centers) + floor)
 
 
@@ -39,7 +39,7 @@ class LogRatioMargin(CentroidScore):
 
     def evidence(self, rows: Tensor, state: CentroidState) -> Tensor:
         r"""Return :math:`-\log(d_k^2 + \epsilon)`."""
-        floor = FLOOR * state.within + torch.finfo(rows.dtype).tiny
+        floor = FLOOR * state.within + _tiny(rows)
         return -torch.log(squared_distances(rows, state.centers) + floor)
 
 
@@ -61,7 +61,7 @@ class StudentT(CentroidScore):
         return -torch.log1p(squared_distances(rows, state.centers) / self._unit(rows, state))
 
     def _unit(self, rows: Tensor, state: CentroidState) -> Tensor:
-        return state.within / rows.shape[-1] + torch.finfo(rows.dtype).tiny
+        return state.within / rows.shape[-1] + _tiny(rows)
 
 
 class DecAssignment(StudentT):
@@ -88,7 +88,7 @@ class Softmax(CentroidScore):
 
     def evidence(self, rows: Tensor, state: CentroidState) -> Tensor:
         r"""Return :math:`-d_k^2 / \tau`."""
-        temperature = 2 * state.within / rows.shape[-1] + torch.finfo(rows.dtype).tiny
+        temperature = 2 * state.within / rows.shape[-1] + _tiny(rows)
         return -squared_distances(rows, state.centers) / temperature
 
 
@@ -106,4 +106,9 @@ class Cosine(CentroidScore):
 
     def evidence(self, rows: Tensor, state: CentroidState) -> Tensor:
         r"""Return :math:`z \cdot \mu_k / \sigma^2` for rows and centroids of length 1."""
-        return rows @ state.centers.T / (state.within + torch.finfo(rows.dtype).tiny)
+        return rows @ state.centers.T / (state.within + _tiny(rows))
+
+
+def _tiny(rows: Tensor) -> float:
+    """Return what is left of a floor where all members coincide; its reciprocal can still be squared and summed."""
+    return float(torch.finfo(rows.dtype).tiny) ** 0.5
