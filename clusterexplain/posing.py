@@ -89,8 +89,8 @@ def check_identified(pipeline: Pipeline) -> None:
     if not pipeline.clustering.identified:
         raise InvalidParameterError(
             f"The clusters of {pipeline.clustering.name!r} are not identified: components coincide or drift without end, so "
-            f"how they would move cannot be derived. Lower n_clusters, raise reg_covar, choose another covariance_type (or lower "
-            f"the temperature of soft k-means), or use clusterer='kmeans'."
+            f"how they would move cannot be derived. Lower n_clusters, raise reg_covar, choose another covariance_type (or "
+            f"lower the temperature of soft k-means), or use clusterer='kmeans'."
         )
 
 
