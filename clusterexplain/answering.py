@@ -23,8 +23,8 @@ from clusterexplain.stability import Stability
 from clusterexplain.training.further import FurtherTraining
 from clusterexplain.wording import NOISE
 
-VALUE = "<value>"
-"""Where the score goes in the title of a combination of scores."""
+VALUE = "\0"
+"""Where the score goes in the title of a combination of scores; no name of a cluster can hold it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +101,14 @@ class Answers:
         pipeline = self.pipeline
         check_identified(pipeline)
         question = pose(pipeline, self._rows(asked.rows), asked.positions, against)
-        agreement = check_agreement(pipeline, question.own, self.least_agreement)
+        agreement = check_agreement(pipeline, question.own, question.rival, self.least_agreement)
         found = self._explanation(
             asked, question.own, question.rival, self.influence(question), pipeline.standing(question), source
         )
         return dataclasses.replace(
             found,
             agreement=agreement,
+            score_words=_words(pipeline, question),
             lacks=self._lacks(question),
             cluster_names=dict(names),
             stability=None if stability is None else _badges(stability, asked.positions),
@@ -133,14 +134,13 @@ class Answers:
         pipeline, n = self.pipeline, len(mixed.mix)
         check_identified(pipeline)
         question = self.mixed_question(mixed)
-        agreement = check_agreement(pipeline, question.own, self.least_agreement)
+        agreement = check_agreement(pipeline, question.own, question.rival, self.least_agreement)
         values = (torch.from_numpy(mixed.mix) @ pipeline.pair(question)).numpy()
         titles = tuple(title.replace(VALUE, f"{value:.3f}") for title, value in zip(mixed.titles, values, strict=True))
-        ids = np.full(n, f"cluster {mixed.own[0]}")
-        asked = Queries(ids, np.empty((n, self.data.X.shape[1])), np.full(n, -1))
+        asked = Queries(np.array(mixed.names), np.empty((n, 0)), np.full(n, -1))
         unknown = np.full((n, 2), np.nan)
         standing = Standing(values, unknown, unknown[:, 0])
-        own, rival = torch.full((n,), int(mixed.own[0])), torch.full((n,), int(mixed.rival[-1]))
+        own, rival = (torch.from_numpy(_common(part, mixed.mix)) for part in (mixed.own, mixed.rival))
         found = self._explanation(asked, own, rival, self.influence(question), standing, source)
         named = dataclasses.replace(mixed, titles=titles)
         return dataclasses.replace(found, agreement=agreement, cluster_names=dict(names), mixed=named)
@@ -215,8 +215,24 @@ class Answers:
             method=Unrolled.name if self.further is None else "further",
             method_note="" if self.further is None else f"with or without an example in {self.further}",
             source=source,
+            basis=self,
             metadata=self.data.metadata,
         )
+
+
+def _words(pipeline: Pipeline, question: Question) -> str:
+    if not question.noise:
+        return pipeline.score.words
+    alone = bool(((question.own == NOISE) | (question.rival == NOISE)).all())
+    return (
+        pipeline.score.noise_words if alone else f"{pipeline.score.words}, or with noise {pipeline.score.noise_words}"
+    )
+
+
+def _common(clusters: np.ndarray, mix: np.ndarray) -> np.ndarray:
+    """Return the cluster that all pairs of each combination share, -1 where there are several."""
+    shared = [np.unique(clusters[row != 0]) for row in mix]
+    return np.array([int(one[0]) if len(one) == 1 else NOISE for one in shared])
 
 
 def _badges(stability: Stability, positions: np.ndarray) -> StabilitySummary:

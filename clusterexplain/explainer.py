@@ -34,15 +34,12 @@ from clusterexplain.queries import resolve
 from clusterexplain.training import Recipe
 from clusterexplain.training.further import FurtherTraining
 from clusterexplain.training.recorded import RecordedRun, train
-from clusterexplain.wording import NOISE
+from clusterexplain.wording import LONGEST_NAME, NOISE, is_name
 
 if TYPE_CHECKING:
     from clusterexplain.questions import ClusterAnswer, Flip
     from clusterexplain.stability import Stability
     from clusterexplain.verification import Check, Smoothness
-
-
-LONGEST_NAME = 80
 
 
 class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):
@@ -464,7 +461,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Parameters
         ----------
         n_seeds : int, default=10
-            Refits with other initial parameters, batch plans and initialisations of the clusterer.
+            Refits with other initial parameters, batch plans and initialisations of the clusterer. A network of your own
+            brings its initial parameters along, so only the other two change.
         n_bootstrap : int, default=10
             Refits with the same seed on rows drawn with replacement.
 
@@ -506,10 +504,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         check_is_fitted(self)
         for cluster, name in names.items():
-            if cluster not in range(self._pipeline.n_clusters) or not isinstance(name, str) or len(name) > LONGEST_NAME:
+            whole = isinstance(cluster, (int, np.integer)) and not isinstance(cluster, bool)
+            if not (whole and cluster in range(self._pipeline.n_clusters) and is_name(name)):
                 raise InvalidParameterError(
                     f"{cluster!r}: {name!r:.80} does not name a cluster. Expected a number from 0 to "
-                    f"{self._pipeline.n_clusters - 1} and a text of at most {LONGEST_NAME} characters."
+                    f"{self._pipeline.n_clusters - 1} and a printable text of at most {LONGEST_NAME} characters that is "
+                    f"neither a number nor 'noise' nor 'runner-up'."
                 )
         merged = self.cluster_names_ | {int(cluster): name for cluster, name in names.items()}
         self.cluster_names_ = {cluster: name for cluster, name in sorted(merged.items()) if name}
@@ -619,7 +619,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         if assignments not in ("reclustered", "frozen"):
             raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'reclustered' or 'frozen'.")
         self._refuse_foreign(explanation)
-        clustering = cast("ClusterExplainer", explanation.source)._pipeline.clustering
+        clustering = cast("Answers", explanation.basis).pipeline.clustering
         pipeline = dataclasses.replace(self._pipeline, clustering=clustering)
         question = self.question_of(explanation)
         run = self._pipeline.run
@@ -629,6 +629,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """Write the page about an explanation; use :meth:`Explanation.report`."""
         from clusterexplain.report import write_page
 
+        self._refuse_foreign(explanation)
         return write_page(explanation, self._data, self.map_, path)
 
     @property
@@ -650,10 +651,6 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def question_of(self, explanation: Explanation) -> Question:
         """Return the explained scores as the pipeline's question."""
         return self._answers.question_of(explanation)
-
-    def predict_reclustered(self, explanation: Explanation, relative: np.ndarray) -> np.ndarray:
-        """Predict changes under a hard re-clustering; use :meth:`Explanation.predict`."""
-        return self._answers.predict_reclustered(explanation, relative)
 
     @property
     def _takes_number(self) -> bool:

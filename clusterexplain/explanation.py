@@ -25,11 +25,17 @@ class Fitted(Protocol):
     def write_report(self, explanation: Explanation, path: str | os.PathLike[str]) -> Any:
         """Write the page about this explanation."""
 
+
+class Basis(Protocol):
+    """The fit that an explanation was made with: it stays what it was, whatever becomes of the estimator."""
+
     def predict_reclustered(self, explanation: Explanation, relative: np.ndarray) -> np.ndarray:
         """Predict changes of the scores at relative changes of the weights, clusters' members chosen anew."""
 
 
 SIDES = ("pulled in", "pushed away")
+KEPT_OUT = ("kept out", "drew in")
+"""The same for a sample that is noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +48,8 @@ class Mixed:
         Row numbers in the training data and the pair of clusters of each.
     mix : ndarray of shape (n_queries, n_pairs)
         The combinations.
+    names : tuple of str
+        What each combination is called.
     titles : tuple of str
         What each combination is, as a sentence.
     sides : tuple of str
@@ -52,12 +60,14 @@ class Mixed:
     own: np.ndarray
     rival: np.ndarray
     mix: np.ndarray
+    names: tuple[str, ...]
     titles: tuple[str, ...]
     sides: tuple[str, str]
 
     def __getitem__(self, picked: np.ndarray) -> Mixed:
         """Select combinations by position."""
-        return dataclasses.replace(self, mix=self.mix[picked], titles=tuple(self.titles[one] for one in picked))
+        names, titles = (tuple(part[one] for one in picked) for part in (self.names, self.titles))
+        return dataclasses.replace(self, mix=self.mix[picked], names=names, titles=titles)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +164,8 @@ class Explanation:
         Filled in by ``verify``.
     source : Fitted
         The estimator that made the explanation.
+    basis : Basis
+        Its fit at that time.
     """
 
     query_ids: np.ndarray
@@ -182,6 +194,7 @@ class Explanation:
     cluster_names: dict[int, str] = field(default_factory=dict)
     stability: StabilitySummary | None = None
     mixed: Mixed | None = None
+    basis: Basis = field(default=None, compare=False)  # type: ignore[assignment]  # always given by the front
 
     @property
     def influence(self) -> np.ndarray:
@@ -247,7 +260,7 @@ class Explanation:
             raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'frozen' or 'reclustered'.")
         if assignments == "frozen":
             return relative @ self.influence.T
-        return self.source.predict_reclustered(self, relative)
+        return self.basis.predict_reclustered(self, relative)
 
     def evaluate(self, fitted: Fitted, *, assignments: str = "reclustered") -> np.ndarray:
         """Return the explained scores (same queries, same pairs of clusters) under a fit or a refit.
@@ -362,7 +375,7 @@ class Explanation:
                     "sample": _plain(self.query_ids[position]),
                     "cluster": int(self.labels[position]),
                     "rival": int(self.rivals[position]),
-                    "margin": float(self.scores[position]),
+                    "margin": _finite(self.scores[position]),
                     "membership": [_finite(p) for p in self.probabilities[position]],
                     "more_marginal_than": _finite(self.rank[position]),
                     "lacks": (self.lacks[position] or None) if self.lacks else None,
@@ -384,7 +397,7 @@ class Explanation:
         return {
             "method": self.method,
             "method_note": self.method_note,
-            "sign": "influence > 0 pulled the sample in; if_removed is the predicted change of the margin",
+            "sign": f"influence > 0 {self.sides()[0]}; if_removed is the predicted change of the margin",
             "score": self.score_words,
             "agreement": self.agreement,
             "checked": check,
@@ -436,11 +449,12 @@ class Explanation:
         own, rival = self.probabilities[query]
         like_it = int((self.train_labels == self.labels[query]).sum())
         if self.labels[query] == NOISE:
+            rank = self.rank[query]
+            farther = f"; {rank:.0%} of the noise is farther outside" if np.isfinite(rank) else ""
             return (
-                f"Sample {self.query_ids[query]} is noise, as {like_it} of {len(self.train_labels)} samples are. It lacks "
-                f"least to join {self.name_of(self.rivals[query])}, and what it lacks is {self.lacks[query]}. Its margin is "
-                f"{self.scores[query]:.3f}: positive is outside, at 0 it would join; {self.rank[query]:.0%} of the noise is "
-                f"farther outside."
+                f"Sample {self.query_ids[query]} is noise, as {like_it} of {len(self.train_labels)} samples are. To join "
+                f"{self.name_of(self.rivals[query])} it lacks {self.lacks[query]}. Its margin is "
+                f"{self.scores[query]:.3f}: positive is outside, at 0 it would join{farther}."
             )
         return (
             f"Sample {self.query_ids[query]} is in {self.name_of(self.labels[query])} "
@@ -453,10 +467,11 @@ class Explanation:
         """Return what a cluster is called: its number, with the name that it was given; "noise" for -1."""
         return cluster_name(int(cluster), self.cluster_names)
 
-    @property
-    def sides(self) -> tuple[str, str]:
-        """What a positive and a negative influence did, in words."""
-        return SIDES if self.mixed is None else self.mixed.sides
+    def sides(self, query: int = 0) -> tuple[str, str]:
+        """Return what a positive and a negative influence on a query did, in words."""
+        if self.mixed is not None:
+            return self.mixed.sides
+        return KEPT_OUT if self.labels[query] == NOISE else SIDES
 
     @property
     def method_words(self) -> str:
@@ -474,19 +489,33 @@ class Explanation:
         """Return the answer as text."""
         blocks = []
         for position in range(min(len(self), 3)):
-            table = self.top(5, query=position)[["side", "id", "cluster", "if_removed", "if_removed_percent"]]
-            blocks.append(f"{self.headline(position)}\n{table.to_string(index=False, float_format='{:+.4f}'.format)}")
+            table = self._shown(position).to_string(index=False, float_format="{:+.4f}".format)
+            blocks.append(f"{self.headline(position)}{self._badge(position)}\n{table}")
         if len(self) > 3:
             blocks.append(f"... and {len(self) - 3} more queries")
-        blocks.append(f"Method {self.method_words}; {self.checked}.")
+        blocks.append(f"{self._basis_words} {self.checked.capitalize()}.")
         return "\n\n".join(blocks)
 
     def _repr_html_(self) -> str:
         blocks = []
         for position in range(min(len(self), 3)):
-            table = self.top(5, query=position)[["side", "id", "cluster", "if_removed", "if_removed_percent"]]
-            blocks.append(f"<p>{html.escape(self.headline(position))}</p>{table.to_html(index=False)}")
-        return "".join(blocks) + f"<p>Method {html.escape(self.method_words)}; {html.escape(self.checked)}.</p>"
+            words = html.escape(self.headline(position) + self._badge(position))
+            blocks.append(f"<p>{words}</p>{self._shown(position).to_html(index=False)}")
+        return "".join(blocks) + f"<p>{html.escape(self._basis_words)} {html.escape(self.checked.capitalize())}.</p>"
+
+    @property
+    def _basis_words(self) -> str:
+        return (
+            f"The margin is {self.score_words}; it agrees with the clustering for {self.agreement:.1%} of the training "
+            f"examples. Method {self.method_words}."
+        )
+
+    def _badge(self, query: int) -> str:
+        return "" if self.stability is None else f" Stability: {self.stability.badges[query]}."
+
+    def _shown(self, query: int) -> pd.DataFrame:
+        table = self.top(5, query=query)[["side", "id", "cluster", "if_removed", "if_removed_percent"]]
+        return table.assign(side=table["side"].map(dict(zip(SIDES, self.sides(query), strict=True))))
 
     def _rows(self, query: int, picked: Any, side: str) -> pd.DataFrame:
         picked = np.asarray(picked, dtype=np.intp)
@@ -539,5 +568,9 @@ def _plain(value: Any) -> Any:
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [
-        {str(key): _plain(value) for key, value in row.items()} for row in frame.drop(columns="side").to_dict("records")
+        {
+            str(key): None if isinstance(value, float) and np.isnan(value) else _plain(value)
+            for key, value in row.items()
+        }
+        for row in frame.drop(columns="side").to_dict("records")
     ]

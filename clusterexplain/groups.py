@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 DRAWS = 1000
+FEWEST = 5
 BLOCK = 100
 """Bootstrap draws that are held in memory at a time."""
 
@@ -28,7 +29,8 @@ def group_sums(influence: np.ndarray, names: np.ndarray, query_ids: np.ndarray) 
     -------
     DataFrame
         One row for each (query, group): n; size_share (of the training examples); influence (sum), low and high (95 %
-        interval by the bootstrap: how much the sum would vary if the group's examples were drawn anew from their like);
+        interval by the bootstrap: how much the sum would vary if the group's examples were drawn anew from their like; NaN
+        for groups of fewer than ``FEWEST``, too few to say);
         if_removed (predicted change of the margin if the whole group is removed); pull_share and push_share (of all positive
         influence, of all negative); share (size of this sum among the sizes of all sums, without sign).
     """
@@ -99,6 +101,9 @@ def _intervals(influence: np.ndarray, codes: np.ndarray, n_groups: int) -> tuple
     for group in range(n_groups):
         members = influence[:, codes == group]
         size = members.shape[1]
+        if size < FEWEST:
+            low[:, group] = high[:, group] = np.nan
+            continue
         counts = (
             rng.multinomial(size, np.full(size, 1 / size), size=BLOCK).astype(float) for _ in range(DRAWS // BLOCK)
         )

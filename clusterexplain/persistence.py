@@ -75,8 +75,13 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
         "loss": explainer.loss_,
         "seed": explainer._seed,
         "spacing": thin.spacing,
-        "clustering": {"name": clustering.name, "n_clusters": clustering.n_clusters, "settings": clustering.settings},
+        "clustering": {
+            "name": clustering.name,
+            "n_clusters": clustering.n_clusters,
+            "settings": _plain(clustering.settings),
+        },
         "fingerprint": data.fingerprint(),
+        "fit_key": explainer._fit_key,
         "data": {
             "name": data.name if named else None,
             "feature_names": data.feature_names,
@@ -144,7 +149,7 @@ def _restore(cls: type, content: runs.RunContent, data: Any, model: Model, where
     based = clustering.based(pipeline.viewed, pipeline.weights)
     pipeline = dataclasses.replace(pipeline, clustering=based)
     _check_embedding(pipeline, content.arrays, where)
-    explainer._finish(pipeline, dataset, seed, scaling, further)
+    explainer._finish(pipeline, dataset, seed, scaling, further, key=manifest.get("fit_key"))
     _check_loss(explainer.loss_, manifest.get("loss"), where)
     if manifest.get("smoothness") is not None:
         explainer.smoothness_ = Smoothness(**manifest["smoothness"])

@@ -252,7 +252,7 @@ class Pipeline:
 
     def scores(
         self, question: Question, params: dict[str, Tensor], weights: Tensor, *, assignments: str = "reclustered"
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Callable[[np.ndarray], np.ndarray]]:
         """Evaluate the question under other parameters and weights, clusters matched to this fit.
 
         Parameters
@@ -271,18 +271,23 @@ class Pipeline:
         -------
         scores : Tensor of shape (n_queries,)
             NaN where a cluster of the pair lost all its weight; shape (n_scores,) for a question with a mix.
-        landed : Tensor of shape (n_queries,), int64
-            The cluster that has most evidence for each query there.
+        landed : callable
+            From row numbers in the training data, -1 for rows that are not in it, to the clusters that the queries end in:
+            the labels of the re-clustering for rows that have weight, the assignment of new rows for the others.
         """
         with torch.no_grad():
             end = self._viewed(self._end(params, weights))
-            kept = assignments == "frozen" or not self.clustering.reclusters
-            found = (self.clustering.settle if kept else self.clustering.follow)(*end)
+            found = (self.clustering.settle if assignments == "frozen" else self.clustering.follow)(*end)
             queries = found.view(self.embed(question.inputs, params))
             state = found.values(*end)
             each = self.score.pair(queries, state, question.own, question.rival, noise=question.noise)
-            landed = self.score.nearest(queries, state)
-            return (each if question.mix is None else question.mix @ each), landed
+
+        def landed(positions: np.ndarray) -> np.ndarray:
+            where = torch.from_numpy(np.maximum(positions, 0))
+            known = torch.from_numpy(positions >= 0) & (end.weights[where] > 0)
+            return torch.where(known, found.labels[where], found.assign(queries, state)).numpy()
+
+        return (each if question.mix is None else question.mix @ each), landed
 
     def pair(self, question: Question) -> Tensor:
         """Return the scores of the queries under the shown model, shape (n_queries,), before any mix."""
@@ -301,10 +306,7 @@ class Pipeline:
             with_noise = (own == NOISE) | (rival == NOISE)
             nearest = self.to_runner_up(queries, own)
         of_train = self.train_margins
-        rank = [
-            float((of_train[self.labels == one] > margin).double().mean())
-            for one, margin in zip(own, nearest, strict=True)
-        ]
+        rank = [_share(of_train[self.labels == one] > margin) for one, margin in zip(own, nearest, strict=True)]
         return Standing(margins.numpy(), torch.where(with_noise.unsqueeze(1), contest, pair).numpy(), np.array(rank))
 
     @cached_property
@@ -330,21 +332,29 @@ class Pipeline:
         """Whether there is one living cluster only."""
         return int(self.state.alive.sum()) == 1
 
-    def agreement(self, *, noise: bool = False) -> float:
-        """Return the share of the present training examples on whose label clustering and score agree.
+    def agreement(self) -> float:
+        """Return the share of the present, clustered training examples whose own cluster has the largest evidence."""
+        if not self.n_clusters:
+            return float("nan")
+        rows, own = self._present(self.labels != NOISE)
+        with torch.no_grad():
+            evidence = self.score.evidence(rows, self.state).masked_fill(~self.state.alive, -torch.inf)
+        return _share(torch.gather(evidence, 1, own.unsqueeze(1)).squeeze(1) >= evidence.amax(dim=1))
 
-        Parameters
-        ----------
-        noise : bool, default=False
-            Of the noise instead: the share that lies outside the edge of every cluster.
+    def agreement_of_noise(self) -> float:
+        """Return the share of the present noise that lies outside the edge of every cluster; NaN if there is none."""
+        return _share(self.train_margins[(self.weights > 0) & (self.labels == NOISE)] >= 0)
 
-        Returns
-        -------
-        float
-            NaN if there are none.
-        """
-        picked = (self.weights > 0) & ((self.labels == NOISE) if noise else (self.labels != NOISE))
-        return float((self.train_margins[picked] >= 0).double().mean())
+    def agreement_on_edges(self) -> float:
+        """Return the share of the present, clustered training examples that lie inside the edge of their own cluster."""
+        rows, own = self._present(self.labels != NOISE)
+        with torch.no_grad():
+            inside = self.score.inside(rows, self.state)
+        return _share(torch.gather(inside, 1, own.unsqueeze(1)).squeeze(1) >= 0)
+
+    def _present(self, which: Tensor) -> tuple[Tensor, Tensor]:
+        picked = (self.weights > 0) & which
+        return self.viewed[picked], self.labels[picked]
 
     def tracked(self, params: dict[str, Tensor], weights: Tensor) -> Clustering:
         """Cluster under other parameters and weights, continuing from this fit's clusters so that k stays k.
@@ -484,6 +494,10 @@ class _Scored:
 def _cotangents(gradients: tuple[Tensor, ...]) -> _Cotangents:
     queries, embedding, weights, *learned = (one.detach() for one in gradients)
     return _Cotangents(queries, embedding, weights, learned[0] if learned else None)
+
+
+def _share(agreeing: Tensor) -> float:
+    return float(agreeing.double().mean())
 
 
 def _learned(task: Any, params: dict[str, Tensor]) -> Tensor | None:

@@ -43,6 +43,7 @@ def pose(pipeline: Pipeline, inputs: Tensor, positions: np.ndarray, against: str
     assigned = pipeline.assign(inputs)
     of_train = pipeline.labels[torch.from_numpy(np.maximum(positions, 0))]
     own = torch.where(torch.from_numpy(positions >= 0), of_train, assigned)
+    _check_own(own, alive)
     if isinstance(against, str) and against == "runner-up":
         return Question(inputs, own, pipeline.rivals(pipeline.look(inputs), own))
     return Question(inputs, own, torch.full_like(own, _rival(against, own, alive, has_noise=has_noise)))
@@ -57,6 +58,15 @@ def _check_rivals(alive: np.ndarray, *, has_noise: bool) -> None:
     if len(alive) < 2 and not has_noise:
         raise InvalidParameterError(
             "There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2, or give labels of two clusters."
+        )
+
+
+def _check_own(own: Tensor, alive: np.ndarray) -> None:
+    dead = np.setdiff1d(own.numpy(), np.append(alive, NOISE))
+    if len(dead):
+        raise InvalidParameterError(
+            f"Cluster {dead[0]} of a query has no members of positive weight, so nobody can have pulled it there. Expected "
+            f"queries of other clusters, or data weights that leave this cluster a member."
         )
 
 
@@ -94,36 +104,45 @@ def check_identified(pipeline: Pipeline) -> None:
         )
 
 
-def check_agreement(pipeline: Pipeline, own: Tensor, least: float) -> float:
+def check_agreement(pipeline: Pipeline, own: Tensor, rival: Tensor, least: float) -> float:
     """Refuse a score that does not tell what the labels tell.
 
     Parameters
     ----------
     pipeline : Pipeline
         The fitted pipeline.
-    own : Tensor of shape (n_queries,), int64
-        Own clusters of the queries; noise is judged by how much of the noise the score finds outside of every cluster.
+    own, rival : Tensor of shape (n_queries,), int64
+        The pairs that are asked about. Noise is judged by how much of the noise the score finds outside of every cluster, and
+        where it is the rival, by how many members the score finds inside of theirs.
     least : float
         Least share of training examples on which labels and score must agree.
 
     Returns
     -------
     float
-        The agreement, the lower one if clusters and noise are both asked about.
+        The agreement, the lowest one of those that the pairs ask for; 1 if there is nothing to judge by.
 
     Raises
     ------
     DisagreementError
         If it is lower than `least`.
     """
-    shares = {kind: pipeline.agreement(noise=kind) for kind in (False, True) if bool(((own == NOISE) == kind).any())}
-    worst = min(shares, key=lambda kind: shares[kind])
-    if shares[worst] < least:
-        which = "noise lies outside of every cluster" if worst else "clustered samples have their own cluster first"
+    asked = {
+        "clustered samples have their own cluster first": (own != NOISE) & (rival != NOISE),
+        "noise lies outside of every cluster": own == NOISE,
+        "clustered samples lie inside the edge of their own cluster": (own != NOISE) & (rival == NOISE),
+    }
+    judges = (pipeline.agreement, pipeline.agreement_of_noise, pipeline.agreement_on_edges)
+    shares = {which: judge() for (which, some), judge in zip(asked.items(), judges, strict=True) if bool(some.any())}
+    known = {which: share for which, share in shares.items() if not np.isnan(share)}
+    if not known:
+        return 1.0
+    which = min(known, key=lambda one: known[one])
+    if known[which] < least:
         raise DisagreementError(
-            f"Only {shares[worst]:.1%} of the {which} by the score {pipeline.score.name!r}, less than "
+            f"Only {known[which]:.1%} of the {which} by the score {pipeline.score.name!r}, less than "
             f"min_agreement={least:g}: an answer in terms of this score would explain other clusters than the labels. Expected "
             f"labels that were found in this embedding. Choose another membership_score, fit the clusterer to this embedding, "
             f"or lower min_agreement if you know better."
         )
-    return shares[worst]
+    return known[which]

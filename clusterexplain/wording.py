@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 NOISE = -1
+LONGEST_NAME = 80
+RESERVED = ("noise", "runner-up")
 
 
 def cluster_name(cluster: int, names: dict[int, str] | None = None) -> str:
@@ -28,6 +30,19 @@ def cluster_name(cluster: int, names: dict[int, str] | None = None) -> str:
     if cluster == NOISE:
         return "noise"
     return f'cluster {cluster} "{names[cluster]}"' if names and cluster in names else f"cluster {cluster}"
+
+
+def is_name(text: object) -> bool:
+    """Return whether a text can name a cluster: printable, short, and not to be taken for a number or a word of its own.
+
+    Examples
+    --------
+    >>> [is_name(text) for text in ("nines", "7", "noise", "")]
+    [True, False, False, True]
+    """
+    if not isinstance(text, str) or len(text) > LONGEST_NAME:
+        return False
+    return text == "" or (text.isprintable() and text not in RESERVED and not text.lstrip("-").isdecimal())
 
 
 def change(amount: float, percent: float) -> str:

@@ -31,7 +31,7 @@ N = 36
 STEP = 1e-4
 TOLERANCE = 1e-4
 FEW = [0, 3, 8, 11, 17, 20, 26, 30, 33, 35]
-"""Examples whose weights are perturbed where all of them have been perturbed for another score already."""
+"""Examples whose weights are perturbed where all of them have been for another score or option."""
 
 NAMED: dict[str, dict[str, Any]] = {
     "kmeans": {"clusterer": "kmeans"},
@@ -184,7 +184,7 @@ def test_influence_equals_finite_differences_of_real_refits(case: str, score: st
     default = score == SCORES[case.split(",")[0]][0]
     ce = fitted(case) if default else fitted(case, score)
     explanations = explained_at(ce)
-    picked = list(range(N)) if default and case in NAMED else FEW
+    picked = list(range(N)) if default and case in SCORES and case in NAMED else FEW
     for explanation, expected in zip(explanations, slopes(explanations, picked), strict=True):
         for query in range(len(explanation)):
             row = explanation.influence[query, picked]
@@ -530,7 +530,7 @@ def test_duplicates_share_their_fate() -> None:
 
 def test_duplicates_only_are_an_error_or_fewer_clusters() -> None:
     X = np.repeat(rows()[:2], N // 2, axis=0)
-    for clusterer in ("kmeans", "gmm", "soft_kmeans"):
+    for clusterer in ("gmm", "soft_kmeans"):
         with pytest.warns(FewerClustersWarning, match=r"Only [12] clusters were found for n_clusters=3"):
             ce = ClusterExplainer(**{**SMALL, "n_steps": 10}, dtype="float64", clusterer=clusterer).fit(X)
         try:

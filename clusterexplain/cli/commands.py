@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from clusterexplain import beside, runs
 from clusterexplain.cli import printing
@@ -48,6 +47,11 @@ def fit(
     runs.check_target(out, overwrite=overwrite)
     parameters["clusterer_options"] = _options(option or []) or None
     if labels is not None:
+        if parameters.get("clusterer", "kmeans") != "kmeans":
+            raise InvalidParameterError(
+                f"--labels {labels} are clusters already, so --clusterer {parameters['clusterer']} has nothing to do. "
+                f"Expected one of the two."
+            )
         parameters["clusterer"] = read_labels(labels)
     if task is not None:
         parameters["model"] = find_factory(task)(dataset)
@@ -217,10 +221,16 @@ def cluster_number(text: str, explainer: ClusterExplainer) -> int:
 
 
 def _new_rows(row: Path | None, explainer: ClusterExplainer) -> Any:
-    dataset = read_table(Path(str(row)))
-    if dataset.feature_names is None or not hasattr(explainer, "feature_names_in_"):
-        return dataset.X
-    return pd.DataFrame(dataset.X, columns=dataset.feature_names, index=dataset.ids)
+    dataset, known = read_table(Path(str(row))), explainer.data_.feature_names
+    if dataset.feature_names is not None and known is not None:
+        missing = [name for name in known if name not in dataset.feature_names]
+        if missing or len(dataset.feature_names) != len(known):
+            raise InvalidParameterError(
+                f"{row} has the columns {', '.join(dataset.feature_names[:5])}, ..., but the run was made with "
+                f"{', '.join(known[:5])}, ... Expected the same {len(known)} names; their order does not matter."
+            )
+        return dataset.X[:, [dataset.feature_names.index(name) for name in known]]
+    return dataset.X
 
 
 def _options(given: list[str]) -> dict[str, Any]:

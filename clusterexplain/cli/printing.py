@@ -56,18 +56,12 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
 
 def answer(explanation: Explanation, top: int) -> None:
     """Print the answer about every query: words first, then both sides."""
-    titles = [
-        f"Training examples that {explanation.sides[0].upper()}"
-        if explanation.mixed
-        else "Training examples that PULLED IT IN",
-        f"... that {explanation.sides[1].upper()}" if explanation.mixed else "... that PUSHED IT AWAY",
-    ]
     for position in range(len(explanation)):
         line("")
         line(explanation.headline(position))
         if explanation.stability is not None:
             line(f"Stability: {explanation.stability.badges[position]}.")
-        for side, title in zip(SIDES, titles, strict=True):
+        for side, title in zip(SIDES, _titles(explanation, position), strict=True):
             listed = explanation.top(top, query=position, side=side)
             itself = (listed["id"] == explanation.query_ids[position]) & (explanation.positions[position] >= 0)
             frame = pd.DataFrame(
@@ -84,7 +78,7 @@ def answer(explanation: Explanation, top: int) -> None:
             table(frame, title)
         pullers = explanation.top(top, query=position, side="pulled in")
         line(
-            f"Without these {len(pullers)} pullers together the margin would change by {pullers['if_removed'].sum():+.3f} "
+            f"Without the first {len(pullers)} together the margin would change by {pullers['if_removed'].sum():+.3f} "
             f"({pullers['if_removed_percent'].sum():+.0f} %), predicted."
         )
     line(f"The margin is {explanation.score_words}.")
@@ -93,6 +87,13 @@ def answer(explanation: Explanation, top: int) -> None:
         f"{explanation.method_words}."
     )
     line(f"This answer is {explanation.checked}.")
+
+
+def _titles(explanation: Explanation, position: int) -> tuple[str, str]:
+    first, second = (side.upper() for side in explanation.sides(position))
+    if explanation.mixed is not None:
+        return f"Training examples: each {first}", f"... {second}"
+    return f"Training examples that {first.replace(' ', ' IT ')}", f"... that {second.replace(' ', ' IT ')}"
 
 
 def groups(frame: pd.DataFrame, what: str) -> None:
@@ -105,7 +106,8 @@ def groups(frame: pd.DataFrame, what: str) -> None:
                 "examples": rows["n"],
                 "if removed, change of margin": [f"{value:+.4f}" for value in rows["if_removed"]],
                 "95 % interval": [
-                    f"[{-high:+.4f}, {-low:+.4f}]" for low, high in zip(rows["low"], rows["high"], strict=True)
+                    "too few to say" if pd.isna(low) else f"[{-high:+.4f}, {-low:+.4f}]"
+                    for low, high in zip(rows["low"], rows["high"], strict=True)
                 ],
                 "share of the pull": [f"{value:.0%}" for value in rows["pull_share"]],
                 "share of the push": [f"{value:.0%}" for value in rows["push_share"]],

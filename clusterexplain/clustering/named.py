@@ -52,6 +52,8 @@ MIXTURE = {"covariance_type": "tied"}
 """One covariance for all components, unlike scikit-learn: on digits the influence predicts the removal of 5 % groups at a rank
 correlation of 0.97, and at 0.78 with a full covariance for each, whose fixed point is strongly curved in the weights."""
 
+LARGEST_LABEL = 9999
+
 _CHOICES = {
     "covariance_type": ("full", "tied", "diag", "spherical"),
     "cluster_selection_method": ("eom", "leaf"),
@@ -167,8 +169,11 @@ def adopt(clusterer: Any, embedding: Tensor, weights: Tensor) -> Clustering:
         return DensityClustering.adopt(clusterer, embedding)
     labels = given_labels(clusterer, len(embedding))
     n_clusters = int(labels.max()) + 1
-    lloyd = module == "sklearn" and kind in ("KMeans", "MiniBatchKMeans", "BisectingKMeans")
-    return (KMeansClustering if lloyd else GivenClustering)(torch.from_numpy(labels), n_clusters)
+    found = torch.from_numpy(labels)
+    lloyd = KMeansClustering(found, n_clusters)
+    if module == "sklearn" and kind == "KMeans" and torch.equal(lloyd.follow(embedding, weights).labels, found):
+        return lloyd  # Lloyd's iterations leave the labels as they are, so they can find them anew at other weights
+    return GivenClustering(found, n_clusters)
 
 
 def given_labels(clusterer: Any, n_samples: int) -> np.ndarray:
@@ -208,6 +213,16 @@ def given_labels(clusterer: Any, n_samples: int) -> np.ndarray:
     whole = found.dtype.kind in "iub" or (
         found.dtype.kind == "f" and np.isfinite(found).all() and (found % 1 == 0).all()
     )
+    if whole and not (found >= 0).any():
+        raise InvalidParameterError(
+            "clusterer has labels that are all -1, noise, so there is no cluster to explain. "
+            "Expected at least one label from 0 up."
+        )
+    if whole and found.max() > LARGEST_LABEL:
+        raise InvalidParameterError(
+            f"clusterer has labels up to {found.max():.0f}. Expected small numbers from 0 up, at most {LARGEST_LABEL}: a table "
+            f"is kept for every number up to the largest. Renumber them with pandas.factorize."
+        )
     if not whole or (found < -1).any():
         raise InvalidParameterError(
             "clusterer has labels that are not whole numbers from -1 (noise) up. Expected for example 0, 1, 2; turn names into "
@@ -241,7 +256,7 @@ def check_options(clusterer: str, options: dict[str, Any]) -> None:
             )
         if name in _CHOICES and value not in _CHOICES[name]:
             raise InvalidParameterError(f"{shown} is unknown. Expected one of {', '.join(map(repr, _CHOICES[name]))}.")
-        if name in _WHOLE and value is not None:
+        if name in _WHOLE and not (name == "min_samples" and value is None):
             whole = isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= _WHOLE[name]
             if not whole:
                 raise InvalidParameterError(f"{shown} must be a whole number of at least {_WHOLE[name]}.")

@@ -44,6 +44,10 @@ class DensityScore(Score):
     of the edge itself is exactly on it: 0, with derivative 0, because the edge moves along.
     """
 
+    noise_words: ClassVar[str] = (
+        "log squared mutual reachability distance to the cluster minus that at which the cluster splits off"
+    )
+
     def inside(self, rows: Tensor, state: DensityState) -> Tensor:
         """Return ``inside``, shape (..., n_clusters); unit: logarithm of a ratio of squared distances."""
 

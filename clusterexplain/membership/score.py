@@ -24,7 +24,9 @@ class Score(ABC):
 
     name: ClassVar[str]
     words: ClassVar[str]
-    """What the score is, to be read after "its margin is"."""
+    """What the score is, to be read after "the margin is"."""
+    noise_words: ClassVar[str] = "how far out a sample lies compared with a typical member of the cluster"
+    """The same where noise is one of the pair."""
 
     @abstractmethod
     def evidence(self, rows: Tensor, state: Any) -> Tensor:

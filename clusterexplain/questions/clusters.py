@@ -104,6 +104,7 @@ def cohesion_of(pipeline: Pipeline, cluster: int, names: dict[int, str]) -> Mixe
     members, others = _members(pipeline, cluster), other_clusters(pipeline, cluster)
     nearest = pipeline.rivals(pipeline.viewed[members], pipeline.labels[members]).numpy()
     rivals = np.concatenate([nearest, *(np.full(len(members), other) for other in others)])
+    labels = [cluster_name(cluster), *(f"{cluster_name(cluster)} against {other}" for other in others)]
     titles = [
         f"{_capital(cluster_name(cluster, names))} has {len(members)} members. Its cohesion is {VALUE}, the mean margin of "
         f"its members to their runner-ups (0 is the boundary)."
@@ -119,6 +120,7 @@ def cohesion_of(pipeline: Pipeline, cluster: int, names: dict[int, str]) -> Mixe
         np.full(rows * len(members), cluster),
         rivals,
         np.kron(np.eye(rows), np.full(len(members), 1 / len(members))),
+        labels,
         titles,
         HOLDING,
     )
@@ -157,7 +159,8 @@ def separation_of(pipeline: Pipeline, first: int, second: int, names: dict[int, 
         f"{_capital(cluster_name(first, names))} and {cluster_name(second, names)} ({len(sides[0])} and {len(sides[1])} "
         f"members) are separated by {VALUE}, the mean margin of each one's members against the other (0 is no separation)."
     )
-    return _mixed(np.concatenate(sides), own, np.where(own == first, second, first), share[None], [title], PARTING)
+    rival, called = np.where(own == first, second, first), f"clusters {first} and {second}"
+    return _mixed(np.concatenate(sides), own, rival, share[None], [called], [title], PARTING)
 
 
 def other_clusters(pipeline: Pipeline, cluster: int) -> list[int]:
@@ -217,6 +220,8 @@ def _pull(asked: Explanation, row: int, other: int, rivals: np.ndarray) -> tuple
 
 
 def _members(pipeline: Pipeline, cluster: int) -> np.ndarray:
+    if isinstance(cluster, bool) or not isinstance(cluster, (int, np.integer)):
+        raise InvalidParameterError(f"{cluster!r} is no cluster. Expected its number, for example 4.")
     rows: Any = np.flatnonzero(((pipeline.labels == cluster) & (pipeline.weights > 0)).numpy()) if cluster >= 0 else []
     if not len(rows):
         known = ", ".join(map(str, np.flatnonzero(pipeline.state.alive.numpy()))) if pipeline.n_clusters else "none"
@@ -231,10 +236,12 @@ def _mixed(
     own: np.ndarray,
     rival: np.ndarray,
     mix: np.ndarray,
+    names: list[str],
     titles: list[str],
     sides: tuple[str, str],
 ) -> Mixed:
-    return Mixed(positions, own.astype(np.int64), rival.astype(np.int64), mix, tuple(titles), sides)
+    pair = (own.astype(np.int64), rival.astype(np.int64))
+    return Mixed(positions, *pair, mix, tuple(names), tuple(titles), sides)
 
 
 def _capital(text: str) -> str:

@@ -17,14 +17,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from clusterexplain.clustering import GivenClustering
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.pipeline import Pipeline, Question
 from clusterexplain.training import train_replicas
-from clusterexplain.wording import NOISE
+from clusterexplain.wording import cluster_name
 
 LENGTHS = 12
 """Sizes of sets that are retrained side by side in one step of the search."""
+SMALLEST = 1e-6
+"""A margin counts as negative below this share of the margin with all examples: an edge that moves along gives 0."""
 ROUNDS = 3
 """Times that the influence is computed anew at most."""
 
@@ -47,17 +50,21 @@ class Flip:
     flipped : bool
         Whether a set was found, by retraining and re-clustering without it.
     removed : ndarray of shape (n_removed,)
-        Ids of the set, in the order of removal; of the largest set that was tried if none flipped.
+        Ids of the set, in the order of removal; if none flipped, of the set that left the smallest margin.
     predicted : float
         Margin without the set as predicted by the influence with all examples.
     retrained : float
         Margin without the set, retrained and re-clustered.
     landed : int
-        Where the retrained clustering puts the sample, in the numbers of the fit.
+        Where the retrained clustering puts the sample, in the numbers of the fit; -1 is noise.
     tried : DataFrame
         Every set that was retrained: round, n_removed, predicted, retrained.
     budget : int
         Examples that could be removed at most.
+    reclustered : bool
+        Whether the clusters' members were chosen anew; labels that were given are kept.
+    names : dict of int to str
+        Names that clusters were given.
     """
 
     sample: Any
@@ -71,22 +78,26 @@ class Flip:
     landed: int
     tried: pd.DataFrame
     budget: int
+    reclustered: bool = True
+    names: dict[int, str] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
         """The result as a plain sentence."""
         n, retrainings = len(self.removed), len(self.tried)
+        own, rival = cluster_name(self.own, self.names), cluster_name(self.rival, self.names)
+        examples = f"{n} training example{'s' if n > 1 else ''}"
         if not self.flipped:
             return (
                 f"No set of at most {self.budget} training examples was found whose removal moves sample {self.sample} from "
-                f"cluster {self.own} to cluster {self.rival} ({retrainings} retrainings). Without the {n} strongest pullers "
-                f"the margin is {self.retrained:+.3f} retrained, {self.predicted:+.3f} predicted, {self.margin:+.3f} with all. "
-                f"A larger max_removed may find one"
+                f"{own} to {rival} ({retrainings} retrainings). Nearest came the removal of {examples}: margin "
+                f"{self.margin:+.3f} becomes {self.retrained:+.3f} (predicted {self.predicted:+.3f}). A larger max_removed may "
+                f"find one"
             )
+        how = "retraining and re-clustering" if self.reclustered else "retraining, with the given labels kept"
         return (
-            f"Without {n} training example{'s' if n > 1 else ''} sample {self.sample} moves from cluster {self.own} to cluster "
-            f"{self.rival}, checked by retraining and re-clustering: margin {self.margin:+.3f} becomes {self.retrained:+.3f} "
-            f"(predicted {self.predicted:+.3f}; {retrainings} retrainings; a smaller set may exist)"
+            f"Without {examples} sample {self.sample} moves from {own} to {rival}, checked by {how}: margin {self.margin:+.3f} "
+            f"becomes {self.retrained:+.3f} (predicted {self.predicted:+.3f}; {retrainings} retrainings; a smaller may exist)"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -156,12 +167,13 @@ class Retrainings:
         list of bool
             One for each set.
         """
-        recipe, own, rival = self.pipeline.run.recipe, int(self.question.own[0]), int(self.question.rival[0])
+        recipe, rival = self.pipeline.run.recipe, int(self.question.rival[0])
         weights = torch.from_numpy(np.stack([self.without(one) for one in sets])).to(recipe.dtype)
         trained = train_replicas(recipe, weights, n_jobs=self.n_jobs)
         for removed, theta, row in zip(sets, trained, weights, strict=True):
-            margin, nearest = self._outcome(theta, row)
-            landed = (own if margin > 0 else rival) if NOISE in (own, rival) else nearest
+            margin, landed = self._outcome(theta, row)
+            # Labels that were given are nobody's to choose anew: there the side of the boundary decides.
+            moved = landed == rival or isinstance(self.pipeline.clustering, GivenClustering)
             self.written.append(
                 {
                     "rows": removed,
@@ -170,10 +182,15 @@ class Retrainings:
                     "predicted": self.predicted(removed),
                     "retrained": margin,
                     "landed": landed,
-                    "flipped": margin < 0 and landed == rival,
+                    "flipped": moved and margin < -SMALLEST * abs(self.margin),
                 }
             )
         return [one["flipped"] for one in self.written[-len(sets) :]]
+
+    @property
+    def margin(self) -> float:
+        """Margin with all examples."""
+        return float(self.explanation.scores[0])
 
     def predicted(self, removed: np.ndarray) -> float:
         """Return the margin without the rows, by the influence with all examples."""
@@ -182,7 +199,7 @@ class Retrainings:
     def _outcome(self, theta: Tensor, weights: Tensor) -> tuple[float, int]:
         params = self.pipeline.run.recipe.layout.split(theta)
         margins, landed = self.pipeline.scores(self.question, params, weights)
-        return float(margins[0]), int(landed[0])
+        return float(margins[0]), int(landed(self.explanation.positions)[0])
 
 
 def find_flip(retrainings: Retrainings, relearn: Relearn, *, max_removed: int) -> Flip:
@@ -212,8 +229,14 @@ def find_flip(retrainings: Retrainings, relearn: Relearn, *, max_removed: int) -
         raise InvalidParameterError(
             f"flip moves one sample at a time, but {len(explanation)} scores were given. Expected one id."
         )
-    if max_removed < 1:
-        raise InvalidParameterError(f"max_removed={max_removed} must be a whole number of at least 1.")
+    if isinstance(max_removed, bool) or not isinstance(max_removed, (int, np.integer)) or max_removed < 1:
+        raise InvalidParameterError(f"max_removed={max_removed!r} must be a whole number of at least 1.")
+    if not retrainings.margin > 0:
+        raise InvalidParameterError(
+            f"Sample {explanation.query_ids[0]} has a margin of {retrainings.margin:+.3f}: by the explained score it is on the "
+            f"side of its rival already, so nothing needs to be removed. Expected a positive margin; choose another rival "
+            f"(against=)."
+        )
     order = _pullers(explanation.influence[0], retrainings, np.empty(0, dtype=np.intp))[:max_removed]
     if not len(order):
         raise InvalidParameterError(
@@ -297,4 +320,6 @@ def _result(retrainings: Retrainings, budget: int) -> Flip:
         landed=shown["landed"],
         tried=tried,
         budget=budget,
+        reclustered=not isinstance(retrainings.pipeline.clustering, GivenClustering),
+        names=explanation.cluster_names,
     )

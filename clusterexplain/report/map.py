@@ -48,10 +48,10 @@ def map_svg(explanation: Explanation, coordinates: np.ndarray, *, query: int, to
         for i in shown
     )
     note = "" if len(shown) == len(place) else f" {len(shown)} of {len(place)} examples drawn."
-    where = (
-        "" if explanation.positions[query] >= 0 else " The sample was not trained on, so it has no place on the map."
-    )
-    label = f"Map of the training examples; sample {explanation.query_ids[query]} and its pullers and pushers.{note}"
+    where = ""
+    if explanation.mixed is None and explanation.positions[query] < 0:
+        where = " The sample was not trained on, so it has no place on the map."
+    label = f"Map of the training examples; {explanation.query_ids[query]} and its pullers and pushers.{note}"
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(label, quote=True)}">'
         f'<g opacity="0.6">{dots}</g>{_rings(explanation, place, query, top)}{_star(explanation, place, query)}'
@@ -71,10 +71,12 @@ def _numbers(explanation: Explanation, place: np.ndarray) -> str:
 
 def _legend(explanation: Explanation, query: int) -> str:
     own, rival = int(explanation.labels[query]), int(explanation.rivals[query])
+    if explanation.mixed is not None:
+        return ""
     dot = '<svg viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="5" fill="{}"/></svg>'
     return (
-        f'<p class="legend"><span>{dot.format(_colour(own))} cluster {own}, its own</span>'
-        f"<span>{dot.format(_colour(rival))} cluster {rival}, the rival</span></p>"
+        f'<p class="legend"><span>{dot.format(_colour(own))} {html.escape(explanation.name_of(own))}, its own</span>'
+        f"<span>{dot.format(_colour(rival))} {html.escape(explanation.name_of(rival))}, the rival</span></p>"
     )
 
 

@@ -88,8 +88,11 @@ class Check:
             "not supported": f"NOT supported by {n} retrainings",
             "untested": f"untested, {n} retrainings hold too few removals of single examples",
         }[self.status]
+        hard = not self.table["frozen"].equals(self.table["reclustered"])
         single, group = (
             f"{self._words(kind, 'frozen')} with the clusters' members frozen, {self._words(kind, 'reclustered')} re-clustered"
+            if hard
+            else self._words(kind, "frozen")
             for kind in ("single", "group")
         )
         return (

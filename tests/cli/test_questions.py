@@ -41,7 +41,23 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @cache
 def opened() -> ClusterExplainer:
-    return ClusterExplainer.load(template())
+    found = ClusterExplainer.load(template())
+    found.explain([0])
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every opened copy the traces of the first, which take most of the time: they hold no numbers of a fit."""
+    traces, load = opened()._pipeline.run.recipe._traces, ClusterExplainer.load
+
+    def quick(path: Any, *arguments: Any, **options: Any) -> ClusterExplainer:
+        found = load(path, *arguments, **options)
+        if Path(path).name == "small":
+            found._pipeline.run.recipe._traces.update(traces)
+        return found
+
+    monkeypatch.setattr(ClusterExplainer, "load", staticmethod(quick))
 
 
 @pytest.fixture
@@ -275,16 +291,17 @@ def test_why_by_groups(folder: Path, ce: ClusterExplainer, call: Caller) -> None
 def test_fit_with_a_clusterer_and_its_options(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
     pd.DataFrame(ce.data_.X, columns=COLUMNS).to_csv("data.csv", index=False)
     arguments = ("fit", "--data", "data.csv", "--clusters", "3", "--latent-dim", "2", "--steps", "20", "--quiet")
-    code, _, err = call(*arguments, "--out", "g", "--clusterer", "gmm", "--option", "covariance_type=diag", "--option", "reg_covar=1e-4")  # fmt: skip  # noqa: E501
+    options = ("--option", "covariance_type=diag", "--option", "reg_covar=1e-4")
+    chosen = ("--score", "responsibility", "--min-agreement", "0.5")
+    code, _, err = call(*arguments, "--out", "g", "--clusterer", "gmm", *options, *chosen)
     assert (code, err) == (0, "")
     loaded = ClusterExplainer.load("g")
     assert loaded.clusterer == "gmm"
     assert loaded.clusterer_options == {"covariance_type": "diag", "reg_covar": 1e-4}
+    assert (loaded.membership_score, loaded.min_agreement) == ("responsibility", 0.5)
     assert "responsibilities" in call.json("why", "--run", "g", "--sample", "1")["score"]
-    assert call(*arguments, "--out", "s", "--score", "student_t", "--min-agreement", "0.5")[0] == 0
-    loaded = ClusterExplainer.load("s")
-    assert (loaded.membership_score, loaded.min_agreement) == ("student_t", 0.5)
-    assert call(*arguments, "--out", "h", "--clusterer", "hdbscan", "--option", "min_cluster_size=5", "--option", "min_samples=2")[0] == 0  # fmt: skip  # noqa: E501
+    options = ("--option", "min_cluster_size=5", "--option", "min_samples=2")
+    assert call(*arguments, "--out", "h", "--clusterer", "hdbscan", *options)[0] == 0
     loaded = ClusterExplainer.load("h")
     assert loaded.clusterer_options == {"min_cluster_size": 5, "min_samples": 2}
     noise = np.flatnonzero(loaded.labels_ == -1)
@@ -294,8 +311,9 @@ def test_fit_with_a_clusterer_and_its_options(folder: Path, ce: ClusterExplainer
     answer = call.json("why", "--run", "h", "--sample", str(noise[0]))["answers"][0]
     assert answer["cluster"] == -1
     assert answer["lacks"] in ("density", "distance")
-    assert call.json("why", "--run", "h", "--sample", str(inside[0]), "--against", "noise")["answers"][0]["rival"] == -1
-    assert "is noise" in call("why", "--run", "h", "--sample", str(noise[0]))[1]
+    code, out, _ = call("why", "--run", "h", "--sample", str(inside[0]), "--against", "noise")
+    assert code == 0
+    assert "rival: noise" in out
 
 
 @pytest.mark.parametrize("kind", ["csv", "npy", "parquet"])
