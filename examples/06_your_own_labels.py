@@ -5,7 +5,7 @@
 # are kept as they are. Here HDBSCAN on 178 wines, thirteen measurements each. It leaves some of them out as noise.
 
 # %%
-import hdbscan  # noqa: TID253
+import hdbscan
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_wine

@@ -92,7 +92,7 @@ def test_cohesion_is_the_mean_over_the_members(case: str, cluster: int) -> None:
     assert cohesion.scores[0] == pytest.approx(every.scores[members].mean(), rel=1e-12)
     assert f"{len(members)} members" in cohesion.headline()
     assert f"{cohesion.scores[0]:.3f}" in cohesion.headline()
-    assert cohesion.sides == ("holds it together", "loosens it")
+    assert cohesion.sides() == ("holds it together", "loosens it")
     assert cohesion.labels.tolist() == [cluster]
 
 
@@ -141,7 +141,7 @@ def test_a_cluster_answer_in_words_and_json() -> None:
     assert [one["rival"] for one in plain["towards"]] == answer.towards["rival"].tolist()
     for text in (repr(answer), answer._repr_html_()):
         assert "Cluster 1 has" in text
-        assert "not checked" in text
+        assert "not checked" in text.lower()
     quick = fitted().cluster(1, n_shown=0)
     assert quick.members["self_influence"].isna().all()
     np.testing.assert_allclose(quick.cohesion.influence, answer.cohesion.influence, rtol=1e-12)
@@ -170,7 +170,7 @@ def test_separation_is_the_average_of_both_sides(case: str, first: int, second: 
     scale = np.abs(expected).max()
     np.testing.assert_allclose(asked.influence[0], expected, rtol=1e-9, atol=1e-9 * scale)
     assert asked.scores[0] == pytest.approx(np.mean([side.scores.mean() for side in sides]), rel=1e-12)
-    assert asked.sides == ("keeps them apart", "merges them")
+    assert asked.sides() == ("keeps them apart", "merges them")
     turned = ce.between(second, first)
     np.testing.assert_allclose(turned.influence, asked.influence, rtol=1e-9, atol=1e-12)
     assert turned.scores[0] == pytest.approx(asked.scores[0], rel=1e-12)
@@ -523,11 +523,24 @@ def test_every_surface_shows_the_names(named: ClusterExplainer) -> None:
     assert '"T cells"' in named.flip(sample, max_removed=1).sentence
 
 
-@pytest.mark.parametrize("names", [{3: "x"}, {-1: "noise"}, {0: 5}, {0: None}, {0: "x" * 81}, {"0": "x"}])
+@pytest.mark.parametrize(
+    "names",
+    [
+        {3: "x"},
+        {-1: "noise"},
+        {0: 5},
+        {0: None},
+        {0: "x" * 81},
+        {"0": "x"},
+        {0: "7"},
+        {0: "noise"},
+        {0: "a\nb"},
+    ],
+)
 def test_names_that_name_no_cluster_change_nothing(names: dict[Any, Any]) -> None:
     ce = fitted()
     with pytest.raises(
-        InvalidParameterError, match=r"does not name a cluster\. Expected a number from 0 to 2 and a text"
+        InvalidParameterError, match=r"does not name a cluster\. Expected a number from 0 to 2 and a .*text"
     ):
         ce.name_clusters({1: "kept", **names})
     assert ce.cluster_names_ == {}
@@ -583,11 +596,12 @@ def test_sums_lie_inside_their_intervals_and_shares_sum_to_one() -> None:
             assert row.pull_share == pytest.approx(positive[names == row.group].sum() / positive.sum())
 
 
-def test_constant_groups_and_single_examples_have_no_width() -> None:
+def test_constant_groups_have_no_width_and_few_examples_no_interval() -> None:
     influence = np.r_[np.full(10, 0.5), 3.0, np.linspace(-1, 1, 9)][None]
     frame = group_sums(influence, np.repeat(["a", "b", "c"], [10, 1, 9]), np.array([7])).set_index("group")
-    for group, value in (("a", 5.0), ("b", 3.0)):
-        np.testing.assert_allclose(frame.loc[group, ["low", "influence", "high"]].astype(float), value)
+    np.testing.assert_allclose(frame.loc["a", ["low", "influence", "high"]].astype(float), 5)
+    assert frame.loc["b", "influence"] == 3
+    assert frame.loc["b", ["low", "high"]].isna().all(), "one example says nothing about its like"
     assert frame.loc["c", "low"] < -1 < 1 < frame.loc["c", "high"]
 
 

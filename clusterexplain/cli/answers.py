@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,10 +96,11 @@ def twins(run: Path | None, share: float, *, task: str | None, as_json: bool, qu
         )
     else:
         printing.table(found, "Near-identical rows with different labels (-1 is noise)")
-        first = found.iloc[0]
+        first = found.to_dict("records")[0]
+        again = (f" --run {shlex.quote(str(run))}" if run else "") + (f" --task {task}" if task else "")
         printing.line(
-            f"Next: clusterexplain why --sample {first['id']} --against {_cluster_word(first['twin_cluster'])} (who separates "
-            f"the first pair)"
+            f"Next: clusterexplain why --sample {shlex.quote(str(first['id']))} --against "
+            f"{_cluster_word(first['twin_cluster'])}{again} (who separates the first pair)"
         )
 
 

@@ -95,7 +95,7 @@ def why(
         if groups is not None and by is not None:
             printing.groups(groups, by)
         if not quiet and sample:
-            printing.next_steps(explanation, sample, folder, task, given=run is not None)
+            printing.next_steps(explanation, sample, against, folder, task, given=run is not None)
     return explanation
 
 

@@ -16,7 +16,7 @@ from clusterexplain.explainer import ClusterExplainer
 from clusterexplain.explanation import SIDES, Explanation
 from clusterexplain.groups import main_source
 from clusterexplain.verification import Check
-from clusterexplain.wording import change
+from clusterexplain.wording import NOISE, change
 
 
 def line(text: str) -> None:
@@ -41,10 +41,13 @@ def table(frame: pd.DataFrame, title: str) -> None:
 
 def fitted(explainer: ClusterExplainer, out: Path) -> None:
     """Say what was made."""
-    sizes = ", ".join(str(size) for size in pd.Series(explainer.labels_).value_counts().sort_index())
+    labels = pd.Series(explainer.labels_)
+    sizes = ", ".join(str(size) for size in labels[labels != NOISE].value_counts().sort_index())
+    noise = int((labels == NOISE).sum())
+    sizes += " members" + (f", and {noise} rows of noise" if noise else "")
     further = getattr(explainer, "further_", None)
     made = "Trained on" if further is None else "Took over a trained network for"
-    line(f"{made} {len(explainer.labels_)} rows, final loss {explainer.loss_:.4f}; clusters of {sizes} members.")
+    line(f"{made} {len(explainer.labels_)} rows, final loss {explainer.loss_:.4f}; clusters of {sizes}.")
     if further is not None:
         line(f"Explanations come from {further}.")
     if hasattr(explainer, "smoothness_"):
@@ -86,7 +89,11 @@ def answer(explanation: Explanation, top: int) -> None:
         f"The margin agrees with the clustering for {explanation.agreement:.1%} of the training examples. Method: "
         f"{explanation.method_words}."
     )
-    line(f"This answer is {explanation.checked}.")
+    line(f"This answer is {explanation.checked if explanation.mixed is None else _checked(explanation)}.")
+
+
+def _checked(explanation: Explanation) -> str:
+    return "not checked; --verify does it" if explanation.check is None else explanation.checked
 
 
 def _titles(explanation: Explanation, position: int) -> tuple[str, str]:
@@ -122,11 +129,17 @@ def which_run(folder: Path) -> None:
     Console(stderr=True, soft_wrap=True).print(Text(f"Run: {folder} (the newest; --run names another)"))
 
 
-def next_steps(explanation: Explanation, sample: list[str], folder: Path, task: str | None, *, given: bool) -> None:
+def next_steps(
+    explanation: Explanation, sample: list[str], against: str, folder: Path, task: str | None, *, given: bool
+) -> None:
     """Name the next command."""
     where = (f" --run {folder}" if given else "") + (f" --task {task}" if task else "")
     asked = " ".join(f"--sample {shlex.quote(one)}" for one in sample)
     verb = "verify" if explanation.check is None else "report"
+    if against != "runner-up":
+        if verb == "report":
+            return  # the page is about the runner-up
+        asked += f" --against {shlex.quote(against)}"
     line(f"Next: clusterexplain {verb} {asked}{where}")
 
 

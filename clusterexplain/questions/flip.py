@@ -1,8 +1,10 @@
 """What would it take? The smallest set of training examples found whose removal moves a sample to its rival.
 
-Greedy on influence, and honest: every claim is a retraining. Examples are removed in the order of their influence; how many
-are needed is found by retraining at many lengths of that order side by side. Then the influence is computed anew without the
-first half of them (re-linearised), the rest is ordered anew, and the search is repeated, until a round finds no smaller set.
+Greedy, and honest: every claim is a retraining. Examples are removed in the order of their influence; how many are needed is
+found by retraining at many lengths of that order side by side. Two searches then look for less. One orders the strongest
+pullers by what the re-clustering is predicted to do without them, one after the other: a set that carries samples near a
+boundary across it moves the centroids too. The other computes the influence anew without the first half of the set
+(re-linearised), orders the rest anew, and repeats until a round finds no smaller set.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering import GivenClustering
+from clusterexplain.clustering import GivenClustering, KMeansClustering
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.pipeline import Pipeline, Question
@@ -28,6 +30,8 @@ LENGTHS = 12
 """Sizes of sets that are retrained side by side in one step of the search."""
 SMALLEST = 1e-6
 """A margin counts as negative below this share of the margin with all examples: an edge that moves along gives 0."""
+POOL, LONGEST = 40, 24
+"""Strongest pullers that are ordered by the predicted re-clustering, and how far."""
 ROUNDS = 3
 """Times that the influence is computed anew at most."""
 
@@ -244,10 +248,18 @@ def find_flip(retrainings: Retrainings, relearn: Relearn, *, max_removed: int) -
             f"Expected a sample with pullers; `explain` lists them."
         )
     best = shortest_prefix(order, 0, len(order), retrainings, 0)
+    if isinstance(retrainings.pipeline.clustering, KMeansClustering):
+        longest = min(LONGEST, max_removed, len(order) if best is None else len(best) - 1)
+        predicted = _by_prediction(order[:POOL], longest, retrainings)
+        found = shortest_prefix(predicted, 0, len(predicted), retrainings, 0)
+        best, order = (best, order) if found is None else (found, found)
     for round_ in range(1, ROUNDS + 1):
         kept = order[: max(1, len(order if best is None else best) // 2)]
+        before = order
         influence = relearn(retrainings.without(kept))
         order = np.concatenate([kept, _pullers(influence, retrainings, kept)])[:max_removed]
+        if best is None and np.array_equal(np.sort(order), np.sort(before)):
+            break  # the same set again
         longest = len(order) if best is None else len(best) - 1
         found = shortest_prefix(order, len(kept), longest, retrainings, round_)
         if found is None and best is not None:
@@ -288,6 +300,18 @@ def shortest_prefix(order: np.ndarray, low: int, high: int, retrainings: Retrain
             np.unique(np.linspace(low + 1, high - 1, LENGTHS).round().astype(int)) if high - low > 1 else lengths[:0]
         )
     return best
+
+
+def _by_prediction(pool: np.ndarray, longest: int, retrainings: Retrainings) -> np.ndarray:
+    """Order the pool greedily: next comes the one without which the predicted re-clustered margin is smallest."""
+    order, rest = np.empty(0, dtype=np.intp), pool
+    for _ in range(min(longest, len(pool))):
+        sets = [np.append(order, one) for one in rest]
+        weights = np.stack([retrainings.without(one) for one in sets])
+        changes = retrainings.explanation.predict(weights, assignments="reclustered")[:, 0]
+        order = sets[int(np.argmin(changes))]
+        rest = np.setdiff1d(rest, order, assume_unique=True)
+    return order
 
 
 def _pullers(influence: np.ndarray, retrainings: Retrainings, gone: np.ndarray) -> np.ndarray:

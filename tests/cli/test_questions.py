@@ -361,7 +361,7 @@ def test_fit_with_labels(kind: str, folder: Path, ce: ClusterExplainer, call: Ca
         (["twins", "--share", "2"], "share=2.0 must lie in [0, 1)"),
         (["stability", "--seeds", "0", "--bootstrap", "0"], "n_seeds + n_bootstrap is 0"),
         (["name", "7", "x"], "does not name a cluster. Expected a number from 0 to 2"),
-        (["name", "0", "x" * 81], "a text of at most 80 characters"),
+        (["name", "0", "x" * 81], "text of at most 80 characters"),
         (["cluster", "0", "--run", "nowhere"], "There is no run at nowhere"),
     ],
 )
@@ -390,6 +390,7 @@ def test_errors_are_one_line(arguments: list[str], message: str, folder: Path, c
         (["--labels", "words.csv"], "words.csv"),
         (["--labels", "half.csv"], "labels that are not whole numbers from -1 (noise) up"),
         (["--labels", "bomb.npy"], "bomb.npy cannot be read as labels"),
+        (["--labels", "good.csv", "--clusterer", "gmm"], "--labels good.csv are clusters already"),
         (["--labels", "good.csv", "--option", "temperature=1"], "belong to a clusterer that is asked for by name"),
     ],
 )
