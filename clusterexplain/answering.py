@@ -173,7 +173,7 @@ class Answers:
             Those with frozen members where nothing hard is chosen anew, or nothing is known about how.
         """
         frozen = relative @ explanation.influence.T
-        if not isinstance(self.pipeline.clustering, KMeansClustering):
+        if not isinstance(self.pipeline.clustering, KMeansClustering) or not len(relative):
             return frozen
         if "reclustering" not in self._kept:
             self._kept["reclustering"] = PredictedReclustering.near(self.pipeline, self.method)

@@ -493,7 +493,7 @@ class Explanation:
             blocks.append(f"{self.headline(position)}{self._badge(position)}\n{table}")
         if len(self) > 3:
             blocks.append(f"... and {len(self) - 3} more queries")
-        blocks.append(f"{self._basis_words} {self.checked.capitalize()}.")
+        blocks.append(f"{self._basis_words} This answer is {self.checked}.")
         return "\n\n".join(blocks)
 
     def _repr_html_(self) -> str:
@@ -501,7 +501,7 @@ class Explanation:
         for position in range(min(len(self), 3)):
             words = html.escape(self.headline(position) + self._badge(position))
             blocks.append(f"<p>{words}</p>{self._shown(position).to_html(index=False)}")
-        return "".join(blocks) + f"<p>{html.escape(self._basis_words)} {html.escape(self.checked.capitalize())}.</p>"
+        return "".join(blocks) + f"<p>{html.escape(self._basis_words)} This answer is {html.escape(self.checked)}.</p>"
 
     @property
     def _basis_words(self) -> str:

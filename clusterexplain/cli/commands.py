@@ -230,6 +230,11 @@ def _new_rows(row: Path | None, explainer: ClusterExplainer) -> Any:
                 f"{', '.join(known[:5])}, ... Expected the same {len(known)} names; their order does not matter."
             )
         return dataset.X[:, [dataset.feature_names.index(name) for name in known]]
+    if dataset.X.shape[1] != explainer.n_features_in_:
+        raise InvalidParameterError(
+            f"{row} has {dataset.X.shape[1]} columns, but the run was made with {explainer.n_features_in_}. Expected the same "
+            f"columns in the same order."
+        )
     return dataset.X
 
 

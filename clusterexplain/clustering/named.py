@@ -213,7 +213,7 @@ def given_labels(clusterer: Any, n_samples: int) -> np.ndarray:
     whole = found.dtype.kind in "iub" or (
         found.dtype.kind == "f" and np.isfinite(found).all() and (found % 1 == 0).all()
     )
-    if whole and not (found >= 0).any():
+    if whole and (found == -1).all():
         raise InvalidParameterError(
             "clusterer has labels that are all -1, noise, so there is no cluster to explain. "
             "Expected at least one label from 0 up."

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.data.dataset import Dataset
-from clusterexplain.exceptions import InvalidDataError
+from clusterexplain.exceptions import InvalidDataError, NotNumericError
 
 READERS = (".csv", ".parquet", ".npy")
 
@@ -76,10 +76,22 @@ def read_labels(path: Path) -> np.ndarray:
             raise InvalidDataError(f"{path} cannot be read as labels ({error}). Expected whole numbers.") from error
         if found.ndim == 1:
             return np.asarray(found)
-    table = read_table(path)
+    try:
+        table = read_table(path)
+    except InvalidDataError as error:
+        if isinstance(error, NotNumericError) or "not numbers" in str(error):
+            raise _no_labels(path) from error
+        raise
     if table.X.shape[1] != 1:
         raise InvalidDataError(f"{path} has {table.X.shape[1]} columns. Expected one: a cluster label for each row.")
     return table.X[:, 0]
+
+
+def _no_labels(path: Path) -> InvalidDataError:
+    return InvalidDataError(
+        f"{path} holds labels that are not numbers. Expected whole numbers from 0 up, -1 for noise; turn names into numbers "
+        f"with pandas.factorize."
+    )
 
 
 def _refuse_missing_header(frame: pd.DataFrame, path: Path) -> None:

@@ -13,7 +13,7 @@ from clusterexplain.clustering.named import Request, make_clustering
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.parallel import progress
 from clusterexplain.pipeline import Pipeline
-from clusterexplain.stability.refits import bootstrap_weights, measure, refit_seeds
+from clusterexplain.stability.refits import bootstrap_weights, check_counts, measure, refit_seeds
 from clusterexplain.stability.result import Stability
 from clusterexplain.training import Recipe, train_replicas
 from clusterexplain.training.recorded import train
@@ -45,6 +45,7 @@ def stability_of(
     InvalidParameterError
         If the labels were given or the model arrived trained, so that there is nothing to find anew.
     """
+    check_counts(n_seeds=n_seeds, n_bootstrap=n_bootstrap)
     _check(explainer, pipeline, n_seeds)
     weights = pipeline.weights.numpy()
     drawn = bootstrap_weights(weights, n_bootstrap, seed)

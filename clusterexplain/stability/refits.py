@@ -58,7 +58,7 @@ def measure(
     InvalidParameterError
         If a count is negative, both are 0, or a refit returns other shapes.
     """
-    _check_counts(n_seeds=n_seeds, n_bootstrap=n_bootstrap)
+    check_counts(n_seeds=n_seeds, n_bootstrap=n_bootstrap)
     base_labels = np.asarray(base_labels, dtype=np.int64)
     base_weights, ids = np.asarray(base_weights, dtype=np.float64), np.asarray(ids)
     jobs = [("seed", number) for number in range(n_seeds)] + [("bootstrap", number) for number in range(n_bootstrap)]
@@ -155,7 +155,8 @@ def refit_seeds(seed: int, n_seeds: int) -> list[int]:
     return [int(one) for one in np.random.SeedSequence([seed, KINDS.index("seed")]).generate_state(n_seeds)]
 
 
-def _check_counts(**counts: int) -> None:
+def check_counts(**counts: int) -> None:
+    """Refuse negative counts of refits, and none at all."""
     for name, value in counts.items():
         if value < 0:
             raise InvalidParameterError(f"{name}={value} must be at least 0.")
