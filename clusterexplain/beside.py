@@ -9,6 +9,7 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,7 @@ def read_check(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     RunDamagedError
         If the file is there and cannot be read.
     """
-    file = Path(path) / CHECK
-    if not file.exists():
-        return None
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        if not {"fit_key", "answers", "sentence", "figures"} <= set(stored):
-            raise ValueError("entries are missing")
-    except (ValueError, TypeError) as error:
-        raise RunDamagedError(f"The check {file} cannot be read ({error}). Delete it and run verify again.") from error
-    return dict(stored)
+    return _read(Path(path) / CHECK, _parse_check, "run verify again")
 
 
 def write_stability(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) -> None:
@@ -100,14 +92,7 @@ def read_stability(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | None
     RunDamagedError
         If the file is there and cannot be read.
     """
-    file = Path(path) / STABILITY
-    if not file.exists():
-        return None
-    try:
-        with np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise RunDamagedError(f"{file} cannot be read ({error}). Delete it and run stability again.") from error
+    return _read(Path(path) / STABILITY, _parse_arrays, "run stability again")
 
 
 def write_names(path: str | os.PathLike[str], names: dict[int, str]) -> None:
@@ -133,20 +118,38 @@ def read_names(path: str | os.PathLike[str]) -> dict[int, str]:
     RunDamagedError
         If the file is there and cannot be read.
     """
-    file = Path(path) / NAMES
-    if not file.exists():
-        return {}
-    try:
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        names = {int(cluster): name for cluster, name in stored.items()}
-        if not all(isinstance(name, str) for name in names.values()):
-            raise TypeError("a name is no text")
-    except (ValueError, TypeError, AttributeError) as error:
-        raise RunDamagedError(f"{file} cannot be read ({error}). Delete it and name the clusters again.") from error
-    return names
+    return _read(Path(path) / NAMES, _parse_names, "name the clusters again") or {}
 
 
 def _write(file: Path, blob: bytes) -> None:
     partial = file.with_name(f".{file.name}.partial")
     partial.write_bytes(blob)
     os.replace(partial, file)
+
+
+def _read(file: Path, parse: Callable[[bytes], Any], again: str) -> Any:
+    if not file.exists():
+        return None
+    try:
+        return parse(file.read_bytes())
+    except (ValueError, TypeError, AttributeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise RunDamagedError(f"{file} cannot be read ({error}). Delete it and {again}.") from error
+
+
+def _parse_check(blob: bytes) -> dict[str, Any]:
+    stored = json.loads(blob)
+    if not {"fit_key", "answers", "sentence", "figures"} <= set(stored):
+        raise ValueError("entries are missing")
+    return dict(stored)
+
+
+def _parse_arrays(blob: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def _parse_names(blob: bytes) -> dict[int, str]:
+    names = {int(cluster): name for cluster, name in json.loads(blob).items()}
+    if not all(isinstance(name, str) for name in names.values()):
+        raise TypeError("a name is no text")
+    return names

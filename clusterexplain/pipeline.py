@@ -24,6 +24,8 @@ from clusterexplain.training import RecordedRun
 
 SCORE_DTYPE = torch.float64
 BLOCK_BYTES = 256e6
+QUERY_BLOCK = 512
+"""Queries of a combination of scores that are differentiated at a time: the distances of all to all exemplars are large."""
 
 FindClusters = Callable[[Tensor, Tensor, Tensor | None], Clustering]
 
@@ -469,17 +471,24 @@ class _Scored:
         return _cotangents(pulled(queries, *end, question.own, question.rival))
 
     def mixed_gradients(self, queries: Tensor, end: _End, mix: Tensor) -> _Cotangents:
-        """Differentiate linear combinations of the scores, leading dimension n_scores."""
+        """Differentiate linear combinations of the scores, leading dimension n_scores, a block of queries at a time."""
         question = self.question
+        columns = (queries, question.own, question.rival, mix.T)
+        blocks = [
+            self._mixed_block(end, *block) for block in zip(*(one.split(QUERY_BLOCK) for one in columns), strict=True)
+        ]
+        on_queries, on_embedding, on_weights, on_learned = zip(*blocks, strict=True)
+        learned = None if end.learned is None else sum(on_learned)
+        return _Cotangents(torch.cat(on_queries, dim=1), sum(on_embedding), sum(on_weights), learned)
 
-        def all_scores(z: Tensor, members: Tensor, w: Tensor, learned: Tensor | None = None) -> Tensor:
-            state = self._state(members, w, learned)
-            rows = self.clustering.view(z)
-            return self.score.pair(rows, state, question.own, question.rival, noise=question.noise)
+    def _mixed_block(self, end: _End, queries: Tensor, own: Tensor, rival: Tensor, columns: Tensor) -> _Cotangents:
+        noise = self.question.noise
+
+        def scores(z: Tensor, members: Tensor, w: Tensor, learned: Tensor | None = None) -> Tensor:
+            return self.score.pair(self.clustering.view(z), self._state(members, w, learned), own, rival, noise=noise)
 
         primals = (queries, *end) if end.learned is not None else (queries, *end[:2])
-        pull = vjp(all_scores, *primals)[1]
-        return _cotangents(vmap(pull, chunk_size=self._chunk(end))(mix))
+        return _cotangents(vmap(vjp(scores, *primals)[1], chunk_size=self._chunk(end))(columns.T))
 
     def _state(self, members: Tensor, weights: Tensor, learned: Tensor | None) -> Any:
         return self.clustering.state(self.clustering.view(members), weights, learned)

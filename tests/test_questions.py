@@ -638,3 +638,10 @@ def test_groups_with_missing_names_and_of_clusters() -> None:
     assert frame["influence"].sum() == pytest.approx(ce.between(0, 1).influence.sum())
     with pytest.raises(InvalidParameterError, match=r"group has shape \(3,\), expected \(36,\)"):
         e.by(np.arange(3))
+
+
+def test_blocks_of_queries_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fitted().cluster(0, n_shown=0).cohesion
+    monkeypatch.setattr("clusterexplain.pipeline.QUERY_BLOCK", 3)
+    blocks = fitted().cluster(0, n_shown=0).cohesion
+    np.testing.assert_allclose(blocks.influence, whole.influence, rtol=1e-9, atol=1e-12)

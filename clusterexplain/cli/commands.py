@@ -92,6 +92,8 @@ def why(
         printing.as_json({**explanation.to_dict(top), **shown})
     else:
         printing.answer(explanation, top)
+        if sample:
+            printing.twins(explanation, explainer.twins())
         if groups is not None and by is not None:
             printing.groups(groups, by)
         if not quiet and sample:

@@ -15,6 +15,7 @@ from rich.text import Text
 from clusterexplain.explainer import ClusterExplainer
 from clusterexplain.explanation import SIDES, Explanation
 from clusterexplain.groups import main_source
+from clusterexplain.twins import twins_of
 from clusterexplain.verification import Check
 from clusterexplain.wording import NOISE, change
 
@@ -101,6 +102,18 @@ def _titles(explanation: Explanation, position: int) -> tuple[str, str]:
     if explanation.mixed is not None:
         return f"Training examples: each {first}", f"... {second}"
     return f"Training examples that {first.replace(' ', ' IT ')}", f"... that {second.replace(' ', ' IT ')}"
+
+
+def twins(explanation: Explanation, found: pd.DataFrame) -> None:
+    """Name near-identical rows with other labels, if a sample has any."""
+    for sample in explanation.query_ids:
+        own = twins_of(found, sample)
+        if len(own):
+            named = ", ".join(
+                f"{one} ({explanation.name_of(cluster)})"
+                for one, cluster in zip(own["id"], own["cluster"], strict=True)
+            )
+            line(f"Twins of {sample}, near-identical rows with other labels: {named}.")
 
 
 def groups(frame: pd.DataFrame, what: str) -> None:

@@ -410,3 +410,16 @@ def test_fits_that_cannot_be_made_are_one_line(
     np.save("bomb.npy", np.array([None] * 30, dtype=object), allow_pickle=True)
     assert message in call.refused("fit", "--data", "data.csv", "--out", "x", "--steps", "2", "--quiet", *arguments)
     assert not Path("x").exists()
+
+
+def test_why_names_twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: np.ndarray, call: Caller) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = np.vstack([blobs, blobs[:1]])
+    pd.DataFrame(rows, columns=COLUMNS).to_csv("data.csv", index=False)
+    labels = np.append(np.arange(30) % 2, 1)
+    pd.DataFrame({"label": labels}).to_csv("labels.csv", index=False)
+    made = ["fit", "--data", "data.csv", "--labels", "labels.csv", "--out", "runs/t", "--steps", "5", "--quiet"]
+    assert call(*made, "--min-agreement", "0")[0] == 0
+    code, out, _ = call("why", "--sample", "0")
+    assert code == 0
+    assert "Twins of 0, near-identical rows with other labels: 30 (cluster 1)." in out
