@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clusterexplain.clustering.clustering import Clustering
 from clusterexplain.clustering.fixed_point import implicit, inverse_of, solve
-from clusterexplain.clustering.kmeans import KMeansClustering, SphericalClustering, canonical_order, on_sphere
+from clusterexplain.clustering.kmeans import KMeansClustering, canonical_order
 from clusterexplain.clustering.state import CentroidState, around, squared_distances, weighted_means
 
 TEMPERATURE = 0.2
@@ -42,8 +42,6 @@ class SoftClustering(Clustering):
         Centroids and the logarithm of T, flat.
     temperature : float
         :math:`\tau`.
-    spherical : bool, default=False
-        Embeddings and centroids lie on the unit sphere.
     basis : tuple of Tensor, optional
         Embeddings and weights that `solution` belongs to.
     converged : bool, default=True
@@ -57,7 +55,6 @@ class SoftClustering(Clustering):
 
     solution: Tensor
     temperature: float = TEMPERATURE
-    spherical: bool = False
     basis: tuple[Tensor, Tensor] | None = None
     converged: bool = True
 
@@ -109,7 +106,7 @@ class SoftClustering(Clustering):
         hard : KMeansClustering
             Where to start.
         embedding : Tensor of shape (n_samples, dim)
-            Embeddings in the hard clustering's view.
+            Embeddings.
         weights : Tensor of shape (n_samples,)
             Data weights.
         temperature : float
@@ -123,17 +120,12 @@ class SoftClustering(Clustering):
         state = hard.state(embedding, weights)
         log_temperature = (temperature * state.within).clamp(min=torch.finfo(embedding.dtype).tiny).log()
         start = torch.cat([state.centers.reshape(-1), log_temperature.reshape(1)])
-        spherical = isinstance(hard, SphericalClustering)
-        return cls(hard.labels, hard.n_clusters, start, temperature, spherical).follow(embedding, weights)
+        return cls(hard.labels, hard.n_clusters, start, temperature).follow(embedding, weights)
 
     @property
     def identified(self) -> bool:
         """Whether the fixed point was reached to rounding."""
         return self.converged
-
-    def view(self, embedding: Tensor) -> Tensor:
-        """Return the rows, scaled to length 1 if the clustering is spherical."""
-        return on_sphere(embedding) if self.spherical else embedding
 
     def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> CentroidState:
         """Return centroids and variances; the derivative is that of the fixed point."""
@@ -167,8 +159,8 @@ class SoftClustering(Clustering):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return temperature, geometry and whether the fixed point was reached."""
-        return {"temperature": self.temperature, "spherical": self.spherical, "converged": self.converged}
+        """Return the temperature and whether the fixed point was reached."""
+        return {"temperature": self.temperature, "converged": self.converged}
 
     def based(self, embedding: Tensor, weights: Tensor) -> SoftClustering:
         """Take the basis over."""
@@ -192,7 +184,6 @@ class SoftClustering(Clustering):
         centers, temperature = self._split(x)
         mass = weights.unsqueeze(-1) * self._assignments(embedding, centers, temperature)
         means = weighted_means(embedding, mass)
-        means = on_sphere(means) if self.spherical else means
         within = (squared_distances(embedding, means) * mass).sum() / weights.sum()
         tiny = torch.finfo(embedding.dtype).tiny
         return torch.cat([means.reshape(-1), (within + tiny).log().reshape(1) + math.log(self.temperature)])
