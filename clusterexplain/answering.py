@@ -100,7 +100,7 @@ class Answers:
         """
         pipeline = self.pipeline
         check_identified(pipeline)
-        question = pose(pipeline, self._rows(asked.rows), asked.positions, against)
+        question = pose(pipeline, self.rows_of(asked.rows), asked.positions, against)
         agreement = check_agreement(pipeline, question.own, question.rival, self.least_agreement)
         found = self._explanation(
             asked, question.own, question.rival, self.influence(question), pipeline.standing(question), source
@@ -150,7 +150,7 @@ class Answers:
         if explanation.mixed is not None:
             return self.mixed_question(explanation.mixed)
         own, rival = (torch.from_numpy(part.copy()) for part in (explanation.labels, explanation.rivals))
-        return Question(self._rows(explanation.queries), own, rival)
+        return Question(self.rows_of(explanation.queries), own, rival)
 
     def mixed_question(self, mixed: Mixed) -> Question:
         """Return combinations of scores as the pipeline's question."""
@@ -180,7 +180,8 @@ class Answers:
         question, rows = self.question_of(explanation), np.atleast_2d(relative)
         return self._kept["reclustering"].changes(question, np.atleast_2d(frozen), rows).reshape(frozen.shape)
 
-    def _rows(self, X: np.ndarray) -> Tensor:
+    def rows_of(self, X: np.ndarray) -> Tensor:
+        """Return rows of shape (n, n_features), as the user gave them, as the network sees them."""
         return self.scaling.to_tensor(X, self.pipeline.run.recipe.dtype)
 
     def _lacks(self, question: Question) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ The tree (the class on the right is what callers may already catch)::
     +-- UnknownSampleError          IndexError    no sample has this id
     +-- TrainingDivergedError       ArithmeticError  the loss or the parameters became non-finite
     +-- MemoryBudgetError           MemoryError   the recorded run cannot fit the budget
+    +-- MissingExtraError           ImportError   an optional package is not installed
     +-- RunError
         +-- RunNotFoundError        FileNotFoundError  there is no run where one was looked for
         +-- RunDamagedError         ValueError    a file of the run is missing or changed
@@ -62,6 +63,10 @@ class TrainingDivergedError(ClusterExplainError, ArithmeticError):
 
 class MemoryBudgetError(ClusterExplainError, MemoryError):
     """The recorded run does not fit into the memory budget."""
+
+
+class MissingExtraError(ClusterExplainError, ImportError):
+    """An optional package is needed that is not installed."""
 
 
 class RunError(ClusterExplainError):

@@ -38,6 +38,9 @@ from clusterexplain.wording import LONGEST_NAME, NOISE, is_name
 
 if TYPE_CHECKING:
     from clusterexplain.questions import ClusterAnswer, Flip
+    from clusterexplain.report import Plots
+    from clusterexplain.report.exhibit import Exhibit
+    from clusterexplain.report.rows import Renderer
     from clusterexplain.stability import Stability
     from clusterexplain.verification import Check, Smoothness
 
@@ -378,6 +381,25 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             themselves = dict(zip(self._data.ids[shown].tolist(), own.tolist(), strict=True))
         return clusters.answer(self._pipeline, cluster, asked, themselves)
 
+    def cohesion(self) -> Explanation:
+        """Say which examples hold each cluster together, for all clusters at once.
+
+        Returns
+        -------
+        Explanation
+            One row for each cluster that has members: influence on their mean margin to their runner-ups. Positive holds the
+            cluster together. ``cohesion().by("cluster")`` says which cluster's examples hold or loosen which.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no rival.
+        """
+        from clusterexplain.questions import cohesions_of
+
+        check_is_fitted(self)
+        return self._answers.explain_mixed(cohesions_of(self._pipeline, self.cluster_names_), self, self.cluster_names_)
+
     def between(self, first: int, second: int) -> Explanation:
         """Say which examples keep two clusters apart, and which merge them.
 
@@ -625,12 +647,38 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         run = self._pipeline.run
         return pipeline.scores(question, run.params, run.weights, assignments=assignments)[0].numpy()
 
-    def write_report(self, explanation: Explanation, path: str | os.PathLike[str]) -> Path:
+    def write_report(
+        self,
+        explanation: Explanation,
+        path: str | os.PathLike[str],
+        *,
+        render: Renderer | None = None,
+        run: str | None = None,
+    ) -> Path:
         """Write the page about an explanation; use :meth:`Explanation.report`."""
         from clusterexplain.report import write_page
 
+        return write_page(explanation, self._exhibit(explanation, render), path, run=run)
+
+    def plots_of(self, explanation: Explanation, render: Renderer | None = None) -> Plots:
+        """Return the charts of an explanation; use :attr:`Explanation.plot`."""
+        from clusterexplain.report import Plots
+
+        return Plots(explanation, self._exhibit(explanation, render))
+
+    def bundle_of(self, shown: Explanation | Check) -> dict[str, Any]:
+        """Return what a notebook can show of an explanation or a check, by MIME type."""
+        from clusterexplain.report import card
+
+        if not isinstance(shown, Explanation):
+            return card.check_bundle(shown)
+        return card.bundle(shown, self._exhibit(shown, None, quick=True))
+
+    def _exhibit(self, explanation: Explanation, render: Renderer | None, *, quick: bool = False) -> Exhibit:
+        from clusterexplain.report.of_fit import exhibit_of
+
         self._refuse_foreign(explanation)
-        return write_page(explanation, self._data, self.map_, path)
+        return exhibit_of(self, explanation.basis, self._seed, render, quick=quick)
 
     @property
     def map_(self) -> np.ndarray:
@@ -641,6 +689,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
             self._map = umap_view(self.embedding_, self._seed)
         return self._map
+
+    @property
+    def margins_(self) -> np.ndarray:
+        """Margin of each training example to its runner-up, shape (n_samples,); positive is inside its cluster."""
+        check_is_fitted(self)
+        return self._pipeline.train_margins.numpy().copy()
 
     @property
     def data_(self) -> Dataset:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,8 +22,14 @@ class Fitted(Protocol):
     def evaluate_question(self, explanation: Explanation, assignments: str) -> np.ndarray:
         """Return the explained scores under this fit."""
 
-    def write_report(self, explanation: Explanation, path: str | os.PathLike[str]) -> Any:
+    def write_report(self, explanation: Explanation, path: str | os.PathLike[str], *, render: Any, run: Any) -> Any:
         """Write the page about this explanation."""
+
+    def plots_of(self, explanation: Explanation, render: Any) -> Any:
+        """Return the charts of this explanation."""
+
+    def bundle_of(self, shown: Any) -> dict[str, Any]:
+        """Return what a notebook can show, by MIME type."""
 
 
 class Basis(Protocol):
@@ -101,10 +107,30 @@ class CheckSummary:
         The plain verdict.
     figures : dict
         Named agreement figures.
+    status : str
+        "supported", "not supported" or "untested".
+    retrained : DataFrame or None
+        One row for each (query, retraining): position (of the query), kind, n_removed, predicted and frozen (change of the
+        margin with the clusters' members frozen, predicted and retrained), predicted_reclustered and reclustered (with the
+        members chosen anew).
+    null : float
+        Largest change of a margin when everything was retrained with nothing removed: no change below it means anything.
     """
 
     sentence: str
     figures: dict[str, float | None] = field(default_factory=dict)
+    status: str = "untested"
+    retrained: pd.DataFrame | None = field(default=None, compare=False)
+    null: float = float("nan")
+
+    def __getitem__(self, picked: np.ndarray) -> CheckSummary:
+        """Select queries by position."""
+        if self.retrained is None:
+            return self
+        numbers = {int(old): new for new, old in enumerate(picked)}
+        kept = self.retrained[self.retrained["position"].isin(list(numbers))]
+        renamed = kept.assign(position=kept["position"].map(numbers)).reset_index(drop=True)
+        return dataclasses.replace(self, retrained=renamed)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -225,7 +251,8 @@ class Explanation:
         badges = None if self.stability is None else self.stability[picked]
         chosen = {name: getattr(self, name)[picked] for name in per_query}
         mixed = None if self.mixed is None else self.mixed[picked]
-        return dataclasses.replace(self, **chosen, lacks=lacks, stability=badges, mixed=mixed)
+        check = None if self.check is None else self.check[picked]
+        return dataclasses.replace(self, **chosen, lacks=lacks, stability=badges, mixed=mixed, check=check)
 
     def predict(self, sample_weight: np.ndarray, *, assignments: str = "frozen") -> np.ndarray:
         """Predict the change of each score if the recipe were refitted at other data weights.
@@ -417,30 +444,75 @@ class Explanation:
         Explanation
             With the check, or unchanged.
         """
-        covered = {tuple(answer) for answer in stored["answers"]}
-        if stored["fit_key"] != self.fit_key or (self.positions < 0).any() or not set(self.answers()) <= covered:
+        covered = {tuple(answer): position for position, answer in enumerate(stored["answers"])}
+        if stored["fit_key"] != self.fit_key or (self.positions < 0).any() or not set(self.answers()) <= set(covered):
             return self
-        return dataclasses.replace(self, check=CheckSummary(stored["sentence"], stored["figures"]))
+        retrained = None if stored.get("retrained") is None else pd.DataFrame(stored["retrained"])
+        null = stored.get("null")
+        whole = CheckSummary(
+            stored["sentence"],
+            stored["figures"],
+            stored.get("status", "untested"),
+            retrained,
+            float("nan") if null is None else float(null),
+        )
+        picked = np.array([covered[answer] for answer in self.answers()])
+        return dataclasses.replace(self, check=whole[picked])
 
     def answers(self) -> list[tuple[int, int, int]]:
         """Return what is answered: (row number or -1, own cluster, rival) for each query."""
         columns = (self.positions, self.labels, self.rivals)
         return [(int(row), int(own), int(rival)) for row, own, rival in zip(*columns, strict=True)]
 
-    def report(self, path: str | os.PathLike[str]) -> Any:
-        """Write a one-file HTML page about this explanation.
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        render: Callable[[np.ndarray, int], Any] | None = None,
+        run: str | None = None,
+    ) -> Any:
+        """Write a one-file HTML page about this explanation, which needs no network.
 
         Parameters
         ----------
         path : path-like
             Where to write.
+        render : callable, optional
+            Your own way to show a row: ``render(row, position)`` returns text, an image (array, PNG bytes or data URI), or a
+            :class:`clusterexplain.report.rows.Shown`. By default images become thumbnails, texts snippets, and table rows the
+            columns in which they differ most.
+        run : str, optional
+            The run directory, for the commands that the page offers to copy.
 
         Returns
         -------
         pathlib.Path
             The file.
         """
-        return self.source.write_report(self, path)
+        return self.source.write_report(self, path, render=render, run=run)
+
+    @property
+    def plot(self) -> Any:
+        """The charts, each an ``altair.Chart`` to customise: ``e.plot.map()``, ``e.plot.waterfall()``, ...
+
+        See :class:`clusterexplain.report.Plots`.
+        """
+        return self.source.plots_of(self, None)
+
+    def widget(self, query: int = 0) -> Any:
+        """Return the map of a query as a live chart; ``e.plot.selected(widget)`` returns the ids that are selected on it.
+
+        Parameters
+        ----------
+        query : int, default=0
+            Position of the query.
+
+        Returns
+        -------
+        altair.JupyterChart
+            Needs the extra ``widget``.
+        """
+        return self.plot.widget(query)
 
     def headline(self, query: int = 0) -> str:
         """Return the answer about one query as a sentence."""
@@ -496,12 +568,12 @@ class Explanation:
         blocks.append(f"{self._basis_words} This answer is {self.checked}.")
         return "\n\n".join(blocks)
 
-    def _repr_html_(self) -> str:
-        blocks = []
-        for position in range(min(len(self), 3)):
-            words = html.escape(self.headline(position) + self._badge(position))
-            blocks.append(f"<p>{words}</p>{self._shown(position).to_html(index=False)}")
-        return "".join(blocks) + f"<p>{html.escape(self._basis_words)} This answer is {html.escape(self.checked)}.</p>"
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
+        try:
+            return self.source.bundle_of(self)
+        except InvalidParameterError:  # the estimator was fitted to other data since: the words stay true
+            return {"text/plain": repr(self)}
 
     @property
     def _basis_words(self) -> str:

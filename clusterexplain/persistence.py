@@ -89,6 +89,7 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
                 list(explainer.feature_names_in_) if hasattr(explainer, "feature_names_in_") else None
             ),
             "image_shape": data.image_shape,
+            "text": data.text,
         },
     }
     folder = runs.write_run(path, runs.RunContent(manifest, arrays, tensors, tables), overwrite=overwrite)
@@ -197,7 +198,9 @@ def _is_registered(data: Dataset) -> bool:
 def _stored_data(content: runs.RunContent) -> Dataset:
     described = content.manifest["data"]
     if described["name"] is not None:
-        return load_dataset(described["name"])
+        named = load_dataset(described["name"])
+        metadata = content.tables.get("metadata", named.metadata)
+        return dataclasses.replace(named, metadata=metadata, text=described.get("text"))
     shape = described["image_shape"]
     return Dataset(
         content.arrays["X"],
@@ -205,6 +208,7 @@ def _stored_data(content: runs.RunContent) -> Dataset:
         feature_names=described["feature_names"],
         image_shape=None if shape is None else tuple(shape),
         metadata=content.tables.get("metadata", None),
+        text=described.get("text"),
     )
 
 

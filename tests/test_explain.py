@@ -114,7 +114,7 @@ def test_an_explanation_is_immutable_and_says_that_it_is_not_checked(small: Clus
     with pytest.raises(dataclasses.FrozenInstanceError):
         e.scores = e.scores  # type: ignore[misc]
     assert "not checked" in repr(e)
-    assert "not checked" in e._repr_html_()
+    assert "not checked" in e._repr_mimebundle_()["text/html"]
     assert "Sample 0 is in cluster" in repr(e)
 
 

@@ -139,7 +139,7 @@ def test_a_cluster_answer_in_words_and_json() -> None:
     assert plain["size"] == len(answer.members)
     assert [one["id"] for one in plain["typical"]] == answer.typical(3)["id"].tolist()
     assert [one["rival"] for one in plain["towards"]] == answer.towards["rival"].tolist()
-    for text in (repr(answer), answer._repr_html_()):
+    for text in (repr(answer), answer._repr_mimebundle_()["text/html"]):
         assert "Cluster 1 has" in text
         assert "not checked" in text.lower()
     quick = fitted().cluster(1, n_shown=0)
@@ -456,7 +456,7 @@ def test_the_badge_is_part_of_the_answer_in_words() -> None:
     """Explanations carry the badge "from then on", on paper too."""
     ce, found = measured()
     assert found.badge(2) in repr(ce.explain([2]))
-    assert found.badge(2) in ce.explain([2])._repr_html_()
+    assert found.badge(2) in ce.explain([2])._repr_mimebundle_()["text/html"]
 
 
 def test_a_new_fit_forgets_the_old_stability() -> None:
@@ -492,7 +492,7 @@ def test_names_are_shown_kept_and_taken_away(named: ClusterExplainer, tmp_path: 
     e = named.explain([sample], against=2)
     assert 'in cluster 0 "T cells"' in e.headline()
     assert 'rival: cluster 2 "<b>"' in e.headline()
-    assert "<b>" not in e._repr_html_()
+    assert "<b>" not in e._repr_mimebundle_()["text/html"]
     assert '"T cells"' in named.between(1, 0).headline()
     assert 'Cluster 0 "T cells"' in named.cluster(0, n_shown=0).cohesion.headline()
     named.save(tmp_path / "run")

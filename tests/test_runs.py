@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import resource
@@ -14,8 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterexplain import ClusterExplainer, Dataset, beside, runs
+from clusterexplain import ClusterExplainer, Dataset, beside, load_dataset, runs
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
+from clusterexplain.report.rows import Rows
 from clusterexplain.runs import newest_run
 from tests.conftest import SMALL
 
@@ -63,6 +65,47 @@ def test_ids_names_and_metadata_survive(blobs: np.ndarray, tmp_path: Path) -> No
     loaded = ClusterExplainer.load(tmp_path / "run")
     assert loaded.data_.feature_names == list("abcde")
     assert loaded.explain(["s4"]).by("batch")["n"].tolist() == [15, 15]
+
+
+TEXTS = [
+    "plain", "</script><script>alert('x')</script>\"&", "\u202eRTL\u200f", "\U0001f469\u200d\U0001f680", "x" * 10_000,
+    "\ud800torn", "NUL\0inside", "", None, "two\nlines",
+]  # fmt: skip
+
+
+def test_texts_survive(blobs: np.ndarray, tmp_path: Path) -> None:
+    table = pd.DataFrame({"body": pd.Series(TEXTS * 3, dtype=object), "batch": np.arange(30) % 2})
+    data = Dataset(blobs, metadata=table, text="body")
+    assert table["body"][5] == "\ud800torn"
+    ClusterExplainer(**SMALL).fit(data).save(tmp_path / "run")
+    loaded = ClusterExplainer.load(tmp_path / "run").data_
+    assert loaded.text == "body"
+    assert loaded.metadata is not None
+    found = loaded.metadata["body"].tolist()[:10]
+    assert found[:5] + found[6:8] + found[9:] == TEXTS[:5] + TEXTS[6:8] + TEXTS[9:]
+    assert found[5] == "\ufffdtorn"
+    assert pd.isna(found[8])
+    rows, before = Rows.of(loaded), Rows.of(data)
+    assert [rows.show(blobs[i], i) for i in range(30)] == [before.show(blobs[i], i) for i in range(30)]
+
+
+def test_runs_from_before_texts_open(saved: Path) -> None:
+    manifest = json.loads((saved / "run.json").read_text())
+    del manifest["data"]["text"]
+    manifest["digest"] = runs._manifest_digest(manifest)
+    (saved / "run.json").write_text(json.dumps(manifest))
+    assert ClusterExplainer.load(saved).data_.text is None
+
+
+def test_named_data_keep_what_was_added(tmp_path: Path) -> None:
+    wine = load_dataset("wine")
+    assert wine.metadata is not None
+    table = wine.metadata.assign(note=[f"bottle {i}" for i in range(len(wine))])
+    data = dataclasses.replace(wine, metadata=table, text="note")
+    ClusterExplainer(**SMALL).fit(data).save(tmp_path / "run")
+    loaded = ClusterExplainer.load(tmp_path / "run").data_
+    assert (loaded.name, loaded.text) == ("wine", "note")
+    pd.testing.assert_frame_equal(loaded.metadata, data.metadata)
 
 
 def test_existing_targets_are_left_alone(small: ClusterExplainer, saved: Path, tmp_path: Path) -> None:

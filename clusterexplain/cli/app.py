@@ -48,6 +48,10 @@ AgainstOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no remarks.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 TopOption = Annotated[int, typer.Option("--top", min=1, help="Examples on each side.")]
+PictureOption = Annotated[
+    Path | None,
+    typer.Option(help="Write a picture of one chart instead; needs the extra 'export'.", show_default=False),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]
 
 
@@ -69,6 +73,25 @@ def fit(
         str, typer.Option("--data", help="Name of a data set (see `data`), or a .csv, .parquet or .npy file.")
     ],
     out: Annotated[Path, typer.Option("--out", help="Run directory to make.")],
+    ids: Annotated[
+        str | None, typer.Option("--ids", help="Column of the file that holds the ids.", show_default=False)
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            "--text",
+            help="Column that holds what each row is as text: not trained on, but shown in reports.",
+            show_default=False,
+        ),
+    ] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metadata",
+            help="Column to keep without training on it, for `why --by`; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     clusters: Annotated[
         int | None,
         typer.Option(
@@ -140,6 +163,7 @@ def fit(
         data, out, clusters, task=task, train=train, overwrite=overwrite, quiet=quiet, model=model, latent_dim=latent_dim,
         n_steps=steps, scaling=None if scaling == "none" else scaling, random_state=seed, max_memory=max_memory * 1e9,
         measure_smoothness=measure_smoothness, clusterer=clusterer, labels=labels, option=option or [],
+        columns={"ids": ids, "text": text, "metadata": metadata or []},
         membership_score=score, min_agreement=min_agreement,
     )  # fmt: skip
 
@@ -189,22 +213,42 @@ def verify(
 
 @app.command()
 def report(
-    sample: Annotated[
-        list[str] | None,
-        typer.Option("--sample", help="Samples; by default the one with the smallest margin.", show_default=False),
-    ] = None,
+    sample: SampleOption = None,
     run: RunOption = None,
+    against: AgainstOption = "runner-up",
     task: TaskOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="HTML file; inside the run by default.", show_default=False)
+        Path | None,
+        typer.Option("--out", help="File to write; by default why-SAMPLES.html in the run.", show_default=False),
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    png: PictureOption = None,
+    svg: PictureOption = None,
+    pdf: PictureOption = None,
+    chart: Annotated[
+        str,
+        typer.Option(
+            "--chart",
+            help="What a picture shows: map, influence, waterfall, groups, standing, clusters, check or stability.",
+        ),
+    ] = "map",
     quiet: QuietOption = False,
 ) -> None:
-    """Write one HTML file that needs no network."""
+    """Write one HTML file that needs no network. Without --sample: the sample nearest to a boundary of each cluster."""
     from clusterexplain.cli import commands
 
-    commands.report(sample, run, out, task=task, open_page=open_page, quiet=quiet)
+    pictures = {kind: path for kind, path in ((".png", png), (".svg", svg), (".pdf", pdf)) if path is not None}
+    commands.report(
+        sample,
+        run,
+        out,
+        against=against,
+        task=task,
+        open_page=open_page,
+        quiet=quiet,
+        pictures=pictures,
+        chart=chart,
+    )
 
 
 @app.command(name="data")

@@ -15,9 +15,10 @@ from clusterexplain import beside, runs
 from clusterexplain.cli import printing
 from clusterexplain.cli.tasks import find_factory
 from clusterexplain.data import list_datasets, load_dataset
-from clusterexplain.data.files import read_labels, read_table
+from clusterexplain.data.files import column_names, read_labels, read_table
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explainer import ClusterExplainer
+from clusterexplain.wording import NOISE
 
 if TYPE_CHECKING:
     from clusterexplain.data import Dataset
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from clusterexplain.verification import Check
 
 DEFAULT_CLUSTERS = 8
+CHARTS = ("map", "influence", "waterfall", "groups", "standing", "clusters", "check", "stability")
+MOST_SAMPLES = 12
+"""Samples on a page that was asked for without naming any."""
 DEMO_SINGLES, DEMO_GROUPS = 24, 16
 
 
@@ -39,11 +43,12 @@ def fit(
     train: bool = True,
     labels: Path | None = None,
     option: list[str] | None = None,
+    columns: dict[str, Any] | None = None,
     **parameters: Any,
 ) -> ClusterExplainer:
     """Train, cluster and save; print what was made and the next command."""
     _listen(quiet)
-    dataset, usual = _open_data(data)
+    dataset, usual = _open_data(data, columns or {})
     runs.check_target(out, overwrite=overwrite)
     parameters["clusterer_options"] = _options(option or []) or None
     if labels is not None:
@@ -126,13 +131,43 @@ def verify(
 
 
 def report(
-    sample: list[str] | None, run: Path | None, out: Path | None, *, task: str | None, open_page: bool, quiet: bool
-) -> Path:
-    """Write the page about samples of a saved run."""
+    sample: list[str] | None,
+    run: Path | None,
+    out: Path | None,
+    *,
+    against: str,
+    task: str | None,
+    open_page: bool,
+    quiet: bool,
+    pictures: dict[str, Path],
+    chart: str,
+) -> None:
+    """Write the page about samples of a saved run, or a picture of one chart."""
+    if chart not in CHARTS:
+        raise InvalidParameterError(f"--chart {chart!r} is unknown. Expected one of: {', '.join(CHARTS)}.")
+    for kind, path in pictures.items():
+        if path.suffix != kind:
+            raise InvalidParameterError(f"--{kind[1:]} {path} does not fit. Expected a name ending in {kind}.")
     folder, explainer = open_run(run, task, quiet=quiet)
-    ids = [explainer.data_.ids[_most_marginal(explainer)]] if not sample else read_ids(sample, explainer)
-    explanation = with_check(explainer.explain(ids), folder)
-    return _write_report(explainer, explanation, folder, out, open_page=open_page)
+    ids = read_ids(sample, explainer) if sample else _marginal(explainer)
+    explanation = with_check(explainer.explain(ids, against=read_rival(against, explainer)), folder)
+    if pictures:
+        _write_pictures(explainer, explanation, folder, pictures, chart)
+    if out is not None or not pictures:
+        _write_report(explainer, explanation, folder, out, open_page=open_page)
+
+
+def _write_pictures(
+    explainer: ClusterExplainer, explanation: Explanation, folder: Path, pictures: dict[str, Path], chart: str
+) -> None:
+    from clusterexplain.report.export import save_chart
+
+    drawn = explainer._map is None
+    picture = getattr(explanation.plot, chart)()
+    for path in pictures.values():
+        printing.line(f"Picture: {save_chart(picture, path)}")
+    if drawn and explainer._map is not None:
+        beside.write_map(folder, explainer.map_)
 
 
 def list_data(*, as_json: bool) -> None:
@@ -160,7 +195,7 @@ def _write_report(
 ) -> Path:
     drawn = explainer._map is None
     name = "-".join(str(one) for one in explanation.query_ids[:3])
-    path = explanation.report(folder / f"why-{_file_name(name)}.html" if out is None else out)
+    path = explanation.report(folder / f"why-{_file_name(name)}.html" if out is None else out, run=str(folder))
     if drawn:
         beside.write_map(folder, explainer.map_)
     printing.line(f"Report: {path}")
@@ -180,20 +215,28 @@ def open_run(run: Path | None, task: str | None, *, quiet: bool) -> tuple[Path, 
     return folder, explainer
 
 
-def _open_data(data: str) -> tuple[Dataset, int]:
+def _open_data(data: str, columns: dict[str, Any]) -> tuple[Dataset, int]:
     known = list_datasets()
     if data in known.index:
+        given = [f"--{role}" for role, named in columns.items() if named]
+        if given:
+            raise InvalidParameterError(
+                f"{', '.join(given)} cannot be used with --data {data}, which brings its own ids and metadata: they name "
+                f"columns of a file. Expected --data FILE.csv or FILE.parquet with such columns, or none of these options."
+            )
         return load_dataset(data), int(known["n_clusters"].to_dict()[data])
     if Path(data).suffix or Path(data).exists():
-        return read_table(Path(data)), DEFAULT_CLUSTERS
+        return read_table(Path(data), **columns), DEFAULT_CLUSTERS
     return load_dataset(data), DEFAULT_CLUSTERS  # raises, naming the data sets
 
 
-def _most_marginal(explainer: ClusterExplainer) -> int:
-    membership = np.sort(explainer.membership(explainer.data_), axis=1)
-    if membership.shape[1] < 2:
-        return 0  # explain says that there is no rival
-    return int(np.argmin(membership[:, -1] / membership[:, -2]))
+def _marginal(explainer: ClusterExplainer) -> list[Any]:
+    """Return the ids of the samples nearest to a boundary, one of each cluster, the nearest of all first."""
+    margins, labels = explainer.margins_, explainer.labels_
+    present = np.flatnonzero(np.isfinite(margins) & (labels != NOISE))
+    order = present[np.argsort(np.abs(margins[present]), kind="stable")]
+    _, first = np.unique(labels[order], return_index=True)
+    return [explainer.data_.ids[row].item() for row in order[np.sort(first)][:MOST_SAMPLES]]
 
 
 def read_ids(sample: list[str], explainer: ClusterExplainer) -> list[Any]:
@@ -223,13 +266,17 @@ def cluster_number(text: str, explainer: ClusterExplainer) -> int:
 
 
 def _new_rows(row: Path | None, explainer: ClusterExplainer) -> Any:
-    dataset, known = read_table(Path(str(row))), explainer.data_.feature_names
+    path, known = Path(str(row)), explainer.data_.feature_names
+    names = column_names(path)
+    beside = [name for name in names if name not in known] if known is not None and set(known) <= set(names) else []
+    dataset = read_table(path, metadata=beside)  # ids, texts and whatever else was not trained on
     if dataset.feature_names is not None and known is not None:
         missing = [name for name in known if name not in dataset.feature_names]
         if missing or len(dataset.feature_names) != len(known):
             raise InvalidParameterError(
                 f"{row} has the columns {', '.join(dataset.feature_names[:5])}, ..., but the run was made with "
-                f"{', '.join(known[:5])}, ... Expected the same {len(known)} names; their order does not matter."
+                f"{', '.join(known[:5])}, ... Expected these {len(known)} names; their order does not "
+                f"matter, and further columns are left aside."
             )
         return dataset.X[:, [dataset.feature_names.index(name) for name in known]]
     if dataset.X.shape[1] != explainer.n_features_in_:
@@ -260,7 +307,16 @@ def _keep(check: Check, folder: Path) -> None:
     explanation = check.explanation
     figures = explanation.to_dict()["checked"]
     kept = {name: figure for name, figure in figures.items() if name != "sentence"}
-    stored = {"fit_key": explanation.fit_key, "answers": explanation.answers(), "figures": kept}
+    assert explanation.check is not None
+    assert explanation.check.retrained is not None
+    table = explanation.check.retrained
+    retrained = table.astype(object).where(table.notna(), None).to_dict("list")
+    stored = {
+        "fit_key": explanation.fit_key,
+        "answers": explanation.answers(),
+        "figures": kept,
+        "retrained": retrained,
+    }
     beside.write_check(folder, {**check.to_dict(), **stored})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KDTree
 
@@ -105,6 +106,40 @@ class CondensedTree:
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = (self._largest[self.row_node][:, None] + 1e-8) / heights  # the package's guard, kept for parity
         return np.exp(-np.where(np.isnan(ratio), 1.0, ratio))
+
+    def rectangles(self) -> pd.DataFrame:
+        """Return the tree as an icicle: each node a rectangle, its children below it side by side.
+
+        Returns
+        -------
+        DataFrame
+            Columns node, parent (-1 for the root), left and right (width is the number of rows below), birth and death
+            (lambda at which the node is split off, and at which its last row leaves or it splits; what is infinite, for
+            duplicates, is drawn as the largest finite lambda), size.
+        """
+        nodes = np.arange(self.root, len(self._parent))
+        sizes = np.zeros(len(self._parent))
+        np.add.at(sizes, self.row_node, 1.0)
+        for node in nodes[::-1]:
+            if node > self.root:
+                sizes[self._parent[node]] += sizes[node]
+        left, taken = np.zeros(len(sizes)), np.zeros(len(sizes))
+        for node in nodes[1:]:
+            parent = self._parent[node]
+            left[node] = left[parent] + taken[parent]
+            taken[parent] += sizes[node]
+        highest = max([one for one in self._largest[nodes] if np.isfinite(one)], default=1.0)
+        return pd.DataFrame(
+            {
+                "node": nodes,
+                "parent": self._parent[nodes],
+                "left": left[nodes],
+                "right": (left + sizes)[nodes],
+                "birth": np.minimum(self._birth[nodes], highest),
+                "death": np.minimum(self._largest[nodes], highest),
+                "size": sizes[nodes].astype(int),
+            }
+        )
 
     @cached_property
     def _is_leaf(self) -> np.ndarray:

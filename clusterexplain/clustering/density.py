@@ -162,6 +162,22 @@ class DensityClustering(Clustering):
         labels = np.array(fitted.labels_, dtype=np.int64)
         return cls._freeze(rows, np.arange(len(rows)), labels, tree, options)
 
+    def condensed(self, embedding: Tensor, weights: Tensor) -> CondensedTree:
+        """Return the condensed tree of the present rows, numbered among themselves: for views, by running HDBSCAN again.
+
+        Parameters
+        ----------
+        embedding, weights : Tensor
+            That the clustering was fitted to.
+
+        Returns
+        -------
+        CondensedTree
+            Of the rows of positive weight.
+        """
+        rows = embedding.detach().numpy()[weights.detach().numpy() > 0]
+        return CondensedTree(_run(rows, self.options).condensed_tree_.to_numpy())
+
     @classmethod
     def _freeze(
         cls,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ import pandas as pd
 
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError, UnknownSampleError
+
+_LONE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,10 @@ class Dataset:
     image_shape : tuple of (height, width), optional
         Given when a row is a grey-scale image, so that reports can draw it.
     metadata : DataFrame of n_samples rows, optional
-        What is known about the rows but not trained on (batch, author, true label).
+        What is known about the rows but not trained on (batch, author, true label). Lone surrogates in its texts, which no
+        file can hold, become U+FFFD.
+    text : str, optional
+        The column of `metadata` that holds what each row is as text (a document, a sentence), so that reports can show it.
     name : str, optional
         Name of a data set that :func:`clusterexplain.data.load_dataset` knows.
 
@@ -46,6 +52,7 @@ class Dataset:
     image_shape: tuple[int, int] | None = None
     metadata: pd.DataFrame | None = None
     name: str | None = None
+    text: str | None = None
 
     def __post_init__(self) -> None:
         """Check the parts against each other."""
@@ -64,7 +71,9 @@ class Dataset:
         if self.metadata is not None:
             if len(self.metadata) != n:
                 raise InvalidDataError(f"metadata has {len(self.metadata)} rows, expected {n}: one for each row of X.")
-            object.__setattr__(self, "metadata", self.metadata.rename(columns=str).reset_index(drop=True))
+            metadata = _writable(self.metadata.rename(columns=str).reset_index(drop=True))
+            object.__setattr__(self, "metadata", metadata)
+        _check_text(self.text, self.metadata)
         if self.image_shape is not None:
             shape = tuple(int(side) for side in self.image_shape)
             if len(shape) != 2 or shape[0] * shape[1] != width:
@@ -141,6 +150,30 @@ class Dataset:
         digest.update(self.X.tobytes())
         digest.update("\x1f".join(str(one) for one in self.ids).encode())
         return digest.hexdigest()[:16]
+
+
+def _check_text(text: str | None, metadata: pd.DataFrame | None) -> None:
+    if text is None:
+        return
+    known = [] if metadata is None else metadata.columns.tolist()
+    if text not in known:
+        names = ", ".join(known) or "none, as there is no metadata"
+        raise InvalidDataError(
+            f"text={text!r} is no column of metadata. Expected one of: {names}; it names the column that holds what each row "
+            f"is as text. Pass that column in Dataset(metadata=...)."
+        )
+
+
+def _writable(metadata: pd.DataFrame) -> pd.DataFrame:
+    """Replace halves of characters, which neither a run nor a page can hold."""
+
+    def mend(value: Any) -> Any:
+        return _LONE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+
+    for name in [name for name, dtype in metadata.dtypes.items() if pd.api.types.is_object_dtype(dtype)]:
+        if any(isinstance(one, str) and _LONE.search(one) for one in metadata[name]):
+            metadata[name] = [mend(one) for one in metadata[name]]
+    return metadata
 
 
 def _unique_ids(ids: Any, n: int) -> np.ndarray:

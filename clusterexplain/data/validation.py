@@ -146,7 +146,8 @@ def _refuse_text_columns(X: pd.DataFrame, what: str) -> None:
         shown = ", ".join(text[:5]) + (" ..." if len(text) > 5 else "")
         raise InvalidDataError(
             f"{what} has {len(text)} column(s) that are not numbers: {shown}. Expected numeric columns; drop them, encode "
-            f"them (sklearn.preprocessing.OneHotEncoder), or keep them as Dataset(metadata=...)."
+            f"them (sklearn.preprocessing.OneHotEncoder), or keep them beside the features: Dataset(metadata=...), "
+            f"`clusterexplain fit` with --ids, --text or --metadata."
         )
 
 

@@ -1,6 +1,6 @@
 """Questions beyond "why is this sample here": about whole clusters, pairs of clusters, and what it would take."""
 
-from clusterexplain.questions.clusters import ClusterAnswer, cohesion_of, separation_of
+from clusterexplain.questions.clusters import ClusterAnswer, cohesion_of, cohesions_of, separation_of
 from clusterexplain.questions.flip import Flip, Retrainings, find_flip, shortest_prefix
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "Flip",
     "Retrainings",
     "cohesion_of",
+    "cohesions_of",
     "find_flip",
     "separation_of",
     "shortest_prefix",

@@ -73,10 +73,13 @@ class ClusterAnswer:
         ]
         return "\n\n".join(parts)
 
-    def _repr_html_(self) -> str:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Return the card of a notebook: that of the cohesion, and the tables."""
         frames = (("Most typical", self.typical()), ("Least typical", self.untypical()), ("Towards", self.towards))
         tables = "".join(f"<p>{html.escape(title)}</p>{frame.to_html(index=False)}" for title, frame in frames)
-        return self.cohesion._repr_html_() + tables
+        found = self.cohesion._repr_mimebundle_()
+        shown = {"text/html": found["text/html"] + tables} if "text/html" in found else {}
+        return {**found, **shown, "text/plain": repr(self)}
 
 
 def cohesion_of(pipeline: Pipeline, cluster: int, names: dict[int, str]) -> Mixed:
@@ -105,10 +108,7 @@ def cohesion_of(pipeline: Pipeline, cluster: int, names: dict[int, str]) -> Mixe
     nearest = pipeline.rivals(pipeline.viewed[members], pipeline.labels[members]).numpy()
     rivals = np.concatenate([nearest, *(np.full(len(members), other) for other in others)])
     labels = [cluster_name(cluster), *(f"{cluster_name(cluster)} against {other}" for other in others)]
-    titles = [
-        f"{_capital(cluster_name(cluster, names))} has {len(members)} members. Its cohesion is {VALUE}, the mean margin of "
-        f"its members to their runner-ups (0 is the boundary)."
-    ]
+    titles = [_cohesion_title(cluster, len(members), names)]
     titles += [
         f"The members of {cluster_name(cluster, names)} have a mean margin of {VALUE} against "
         f"{cluster_name(other, names)}."
@@ -124,6 +124,36 @@ def cohesion_of(pipeline: Pipeline, cluster: int, names: dict[int, str]) -> Mixe
         titles,
         HOLDING,
     )
+
+
+def cohesions_of(pipeline: Pipeline, names: dict[int, str]) -> Mixed:
+    """Ask for the mean margin of every living cluster's members against the runner-up of each.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The fitted pipeline.
+    names : dict of int to str
+        Names of clusters.
+
+    Returns
+    -------
+    Mixed
+        One row for each living cluster, in their order.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no rival.
+    """
+    alive = [int(one) for one in np.flatnonzero(pipeline.state.alive.numpy())]
+    members = [_members(pipeline, one) for one in alive]
+    rows, sizes = np.concatenate(members), [len(one) for one in members]
+    own = np.repeat(alive, sizes)
+    rival = pipeline.rivals(pipeline.viewed[rows], pipeline.labels[rows]).numpy()
+    mix = np.where(own == np.array(alive)[:, None], 1 / np.repeat(sizes, sizes), 0.0)
+    titles = [_cohesion_title(one, size, names) for one, size in zip(alive, sizes, strict=True)]
+    return _mixed(rows, own, rival, mix, [cluster_name(one) for one in alive], titles, HOLDING)
 
 
 def separation_of(pipeline: Pipeline, first: int, second: int, names: dict[int, str]) -> Mixed:
@@ -242,6 +272,13 @@ def _mixed(
 ) -> Mixed:
     pair = (own.astype(np.int64), rival.astype(np.int64))
     return Mixed(positions, *pair, mix, tuple(names), tuple(titles), sides)
+
+
+def _cohesion_title(cluster: int, size: int, names: dict[int, str]) -> str:
+    return (
+        f"{_capital(cluster_name(cluster, names))} has {size} members. Its cohesion is {VALUE}, the mean margin of its "
+        f"members to their runner-ups (0 is the boundary)."
+    )
 
 
 def _capital(text: str) -> str:

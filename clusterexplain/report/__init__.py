@@ -1,6 +1,7 @@
-"""What people look at: one HTML file that needs no network."""
+"""What people look at: charts, one HTML file that needs no network, the card in a notebook."""
 
 from clusterexplain.report.page import write_page
+from clusterexplain.report.plots import Plots
 from clusterexplain.report.view import umap_view
 
-__all__ = ["umap_view", "write_page"]
+__all__ = ["Plots", "umap_view", "write_page"]

@@ -1,113 +1,90 @@
-"""The first page: the answer in words, the map, the two lists. One file, no scripts, no network."""
+"""One HTML file that needs no network: libraries, data and our own script inside, and a policy that forbids all else."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import os
-from importlib.resources import files
 from pathlib import Path
 from string import Template
-
-import numpy as np
+from typing import Any
 
 from clusterexplain._version import __version__
-from clusterexplain.data import Dataset
-from clusterexplain.explanation import SIDES, Explanation
-from clusterexplain.report.map import map_svg
-from clusterexplain.report.rows import row_html
+from clusterexplain.explanation import Explanation
+from clusterexplain.report.assets import asset
+from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.report.payload import payload
 
-TOP = 10
+LIBRARIES = ("vega", "vega-lite", "vega-embed")
+OWN = ("dom.js", "tables.js", "charts.js", "page.js")
+SHOWN_IDS = 5
 
 
 def write_page(
-    explanation: Explanation, data: Dataset, coordinates: np.ndarray, path: str | os.PathLike[str], *, top: int = TOP
+    explanation: Explanation, exhibit: Exhibit, path: str | os.PathLike[str], *, run: str | None = None
 ) -> Path:
     """Write the page about an explanation.
 
     Parameters
     ----------
     explanation : Explanation
-        All its queries are shown, one section each.
-    data : Dataset
-        The training data, for thumbnails and column names.
-    coordinates : ndarray of shape (n_train, 2)
-        The two-dimensional view.
+        All its queries can be chosen on the page.
+    exhibit : Exhibit
+        Its fit.
     path : path-like
         Where to write; the folder is made if it is missing.
-    top : int, default=10
-        Examples on each side.
+    run : str, optional
+        The run directory, for commands to copy.
 
     Returns
     -------
     Path
         The file.
     """
-    sections = [_section(explanation, data, coordinates, query, top) for query in range(len(explanation))]
-    page = Template(files("clusterexplain.report").joinpath("page.html").read_text(encoding="utf-8")).substitute(
+    scripts = [*(_library(name) for name in LIBRARIES), _own()]
+    page = Template(asset("page.html")).substitute(
         title=html.escape(_title(explanation)),
-        score=html.escape(explanation.score_words),
-        sections="".join(sections),
-        checked=html.escape(explanation.checked),
-        agreement=f"{explanation.agreement:.1%}",
-        method=html.escape(explanation.method_words),
+        css=asset("page.css"),
+        hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
+        text=html.escape(repr(explanation)),
         version=html.escape(__version__),
-        answer=_safe_json(explanation.to_dict(top)),
+        data=safe_json(payload(explanation, exhibit, run=run)),
+        scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8")
+    target.write_bytes(page.encode("utf-8", errors="replace"))
     return target
 
 
-def _title(explanation: Explanation) -> str:
-    named = ", ".join(map(str, explanation.query_ids[:5]))
-    if explanation.mixed is not None:
-        return f"What {' and what '.join(explanation.sides())}: {named}"
-    return f"Why is sample {named} in its cluster?"
-
-
-def _section(explanation: Explanation, data: Dataset, coordinates: np.ndarray, query: int, top: int) -> str:
-    parts = {name: float(getattr(explanation, name)[query].sum()) for name in ("encoder", "cluster", "direct")}
-    whole = explanation.mixed is not None
-    reference = data.X.mean(axis=0) if whole else explanation.queries[query]
-    name = html.escape(str(explanation.query_ids[query]))
-    thumbnail = "" if whole else row_html(data, reference, reference)
-    badge = "" if explanation.stability is None else f" Stability: {explanation.stability.badges[query]}."
-    return (
-        f"<section><h2>{name if whole else f'Sample {name}'}</h2>"
-        f'<p class="answer">{thumbnail} <span>{html.escape(explanation.headline(query) + badge)}</span></p>'
-        f"<figure>{map_svg(explanation, coordinates, query=query, top=top)}</figure>"
-        f'<div class="lists">{_list(explanation, data, reference, query, top, 0)}'
-        f"{_list(explanation, data, reference, query, top, 1)}</div>"
-        f'<p class="note">All training examples together: {parts["encoder"]:+.3f} by moving the sample\'s own embedding, '
-        f"{parts['cluster']:+.3f} by moving the clusters through the network, {parts['direct']:+.3f} by their own weight in "
-        f"the centroids.</p></section>"
-    )
-
-
-def _list(explanation: Explanation, data: Dataset, reference: np.ndarray, query: int, top: int, side: int) -> str:
-    listed = explanation.top(top, query=query, side=SIDES[side])
-
-    def itself(one: object) -> str:
-        return " (itself)" if explanation.positions[query] >= 0 and one == explanation.query_ids[query] else ""
-
-    where = {str(one): i for i, one in enumerate(explanation.train_ids)}
-    rows = "".join(
-        f'<tr><td class="row">{row_html(data, data.X[where[str(row.id)]], reference)}</td>'
-        f"<td>{html.escape(str(row.id))}{itself(row.id)}</td><td>{row.cluster}</td>"
-        f"<td>{row.if_removed:+.4f} ({row.if_removed_percent:+.1f} %)</td></tr>"
-        for row in listed.itertuples()
-    )
-    words = explanation.sides(query)[side]
-    heading = (words if explanation.mixed is not None else words.replace(" ", " it ")).capitalize()
-    return (
-        f"<table><caption>{heading}</caption><thead><tr><th>example</th><th>id</th><th>cluster</th>"
-        f"<th>if removed, change of margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
-    )
-
-
-def _safe_json(answer: object) -> str:
-    """Return JSON that cannot end the script element that holds it."""
-    text = json.dumps(answer, allow_nan=False)
+def safe_json(value: Any) -> str:
+    """Return JSON in ASCII that cannot end the script element that holds it."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _title(explanation: Explanation) -> str:
+    named = ", ".join(str(one)[:80] for one in explanation.query_ids[:SHOWN_IDS])
+    more = f" and {len(explanation) - SHOWN_IDS} more" if len(explanation) > SHOWN_IDS else ""
+    if explanation.mixed is not None:
+        return f"What {' and what '.join(explanation.sides())}: {named}{more}"
+    return f"Why is it in its cluster? {named}{more}"
+
+
+def _library(name: str) -> str:
+    """Return a vendored library after its licence, without the line that points a debugger to another file."""
+    code = asset("vendor", f"{name}.min.js")
+    lines = [line for line in code.splitlines() if not line.startswith("//# sourceMappingURL=")]
+    licence = asset("vendor", f"LICENSE-{name}.txt").replace("*/", "* /")
+    return f"/* {name}\n{licence}*/\n" + "\n".join(lines)
+
+
+def _own() -> str:
+    parts = "\n".join(asset(name) for name in OWN)
+    return f'(() => {{\n"use strict";\n{parts}\n}})();'
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -25,7 +25,7 @@ def umap_view(embedding: np.ndarray, seed: int) -> np.ndarray:
         Coordinates.
     """
     if len(embedding) < FEWEST_FOR_UMAP:
-        return _principal_plane(embedding)
+        return principal_plane(embedding)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numba and umap announce deprecations of their own dependencies
         from umap import UMAP
@@ -34,7 +34,8 @@ def umap_view(embedding: np.ndarray, seed: int) -> np.ndarray:
         return np.asarray(reducer.fit_transform(embedding.astype(np.float32)), dtype=np.float64)
 
 
-def _principal_plane(embedding: np.ndarray) -> np.ndarray:
+def principal_plane(embedding: np.ndarray) -> np.ndarray:
+    """Return the first two principal components, shape (n_samples, 2): a view that costs nothing."""
     centred = embedding - embedding.mean(axis=0)
     left, singular, _ = np.linalg.svd(centred, full_matrices=False)
     plane = np.zeros((len(embedding), 2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,8 @@ from clusterexplain.verification.removals import Removal, draw_removals
 
 PREDICTED = {"frozen": "predicted", "reclustered": "predicted_reclustered"}
 ASSIGNMENTS = tuple(PREDICTED)
+KEPT = ["position", "kind", "n_removed", "predicted", "frozen", "predicted_reclustered", "reclustered"]
+"""Columns of the table that reports show and a run keeps."""
 SUPPORTED = 0.6
 """Lower bound of the rank correlation with frozen members from which a check counts as support."""
 LARGEST_GROUP = 0.5
@@ -47,12 +48,16 @@ class Check:
         Share of (query, retraining) pairs in which a cluster of the pair lost all its members.
     explanation : Explanation
         The explanation, with the verdict attached.
+    null : float
+        Largest change of a margin when everything is retrained with nothing removed, members frozen: round-off, unless the
+        model arrived trained. No change below it means anything.
     """
 
     table: pd.DataFrame
     summary: pd.DataFrame
     dissolved: float
     explanation: Explanation
+    null: float = float("nan")
 
     def figure(self, kind: str, assignments: str, column: str = "spearman") -> float:
         """Return one number of the summary, NaN if that kind was not drawn."""
@@ -132,6 +137,7 @@ class Check:
             "sentence": self.verdict,
             "status": self.status,
             "dissolved": self.dissolved,
+            "null": self.null if np.isfinite(self.null) else None,
             "summary": summary.to_dict("records"),
         }
 
@@ -139,9 +145,9 @@ class Check:
         """Return verdict and summary as text."""
         return f"Check: {self.verdict}.\n\n{self.summary.to_string(index=False, float_format='{:.3f}'.format)}"
 
-    def _repr_html_(self) -> str:
-        table = self.summary.to_html(index=False, float_format="{:.3f}".format)
-        return f"<p>Check: {html.escape(self.verdict)}.</p>{table}"
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
+        return self.explanation.source.bundle_of(self)
 
 
 def verify(
@@ -216,22 +222,24 @@ def verify(
     if not removals:
         raise InvalidParameterError("Nothing to retrain: every count is 0. Expected for example n_single=48.")
     weights = np.stack([base, *(removal.weights(base) for removal in removals)])
-    truth = _retrain(pipeline, question, weights, n_jobs=n_jobs, show_progress=show_progress)
+    truth, nothing_removed = _retrain(pipeline, question, weights, n_jobs=n_jobs, show_progress=show_progress)
     table = _table(explanation, removals, weights[1:], truth)
-    check = Check(table, _summary(table), float(table["frozen"].isna().mean()), explanation)
+    null = float(np.abs(nothing_removed - explanation.scores).max())
+    check = Check(table, _summary(table), float(table["frozen"].isna().mean()), explanation, null)
     figures: dict[str, float | None] = {
         f"{kind}_{assignments}": check.figure(kind, assignments)
         for kind in ("single", "group")
         for assignments in ASSIGNMENTS
     }
-    checked = dataclasses.replace(explanation, check=CheckSummary(check.verdict, figures))
+    summary = CheckSummary(check.verdict, figures, check.status, table[KEPT], null)
+    checked = dataclasses.replace(explanation, check=summary)
     return dataclasses.replace(check, explanation=checked)
 
 
 def _retrain(
     pipeline: Pipeline, question: Question, weights: np.ndarray, *, n_jobs: int | None, show_progress: bool
-) -> dict[str, np.ndarray]:
-    """Return the change of every score against the null row 0, shape (n_removals, n_queries), by assignments."""
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the change of every score against the null row 0, (n_removals, n_queries) by assignments, and that row."""
     recipe = pipeline.run.recipe
     scores: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
     tensor = torch.from_numpy(weights).to(recipe.dtype)
@@ -242,7 +250,7 @@ def _retrain(
                 found, _ = pipeline.scores(question, recipe.layout.split(theta), row, assignments=name)
                 scores[name].append(found.numpy())
     stacked = {name: np.stack(rows or scores[ASSIGNMENTS[0]]) for name, rows in scores.items()}
-    return {name: rows[1:] - rows[0] for name, rows in stacked.items()}
+    return {name: rows[1:] - rows[0] for name, rows in stacked.items()}, stacked[ASSIGNMENTS[0]][0]
 
 
 def _table(

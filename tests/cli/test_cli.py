@@ -60,11 +60,12 @@ def test_json_csv_page_and_python_show_the_same_numbers(
     np.testing.assert_allclose(frame["influence"], explanation.to_frame()["influence"], rtol=1e-15)
     assert _call(monkeypatch, "report", "--sample", "11", "--out", "page.html") == 0
     page = Path("page.html").read_text()
-    embedded = re.search(r'<script type="application/json" id="answer">(.*?)</script>', page, re.DOTALL)
+    embedded = re.search(r'<script type="application/json" id="page">(.*?)</script>', page, re.DOTALL)
     assert embedded
-    assert json.loads(embedded[1]) == answer
+    assert json.loads(embedded[1])["answers"] == explanation.to_dict(50)
     first = answer["answers"][0]["pulled_in"][0]
-    assert f"{first['if_removed']:+.4f} ({first['if_removed_percent']:+.1f} %)" in page
+    card = explanation._repr_mimebundle_()["text/html"]
+    assert f"{first['if_removed']:+.4f} ({first['if_removed_percent']:+.1f} %)" in card
 
 
 def test_same_command_same_bytes(
@@ -104,6 +105,29 @@ def test_fit_from_a_file(blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.
     assert _call(monkeypatch, *arguments, "--overwrite") == 0
 
 
+def test_fit_from_a_file_with_texts(
+    blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame(blobs, columns=list("abcde")).assign(
+        doc_id=[f"d{i}" for i in range(30)], abstract="</script>\u200f", batch=np.arange(30) % 2, author="=1+1"
+    )
+    frame.to_csv("docs.csv", index=False)
+    fit = ["fit", "--data", "docs.csv", "--out", "runs/docs", "--clusters", "3", "--steps", "20", "--quiet"]
+    named = ["--ids", "doc_id", "--text", "abstract", "--metadata", "batch", "--metadata", "author"]
+    assert _call(monkeypatch, *fit) == 2
+    assert "not numbers: doc_id, abstract, author." in (message := capsys.readouterr().err)
+    assert "--ids, --text or --metadata" in message
+    assert _call(monkeypatch, *fit, *named) == 0
+    data = ClusterExplainer.load("runs/docs").data_
+    assert data.feature_names == list("abcde")
+    assert data.text == "abstract"
+    assert data.metadata is not None
+    assert data.metadata.columns.tolist() == ["abstract", "batch", "author"]
+    assert _call(monkeypatch, "why", "--sample", "d4", "--by", "batch", "--quiet") == 0
+    assert "Sample d4 is in cluster" in capsys.readouterr().out
+
+
 def test_data_lists_the_named_sets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert _call(monkeypatch, "data") == 0
     assert "digits" in capsys.readouterr().out
@@ -120,6 +144,15 @@ def test_data_lists_the_named_sets(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         ),
         (["fit", "--data", "mnist", "--out", "x"], "Error: There is no data set named 'mnist'. Expected one of digits"),
         (["fit", "--data", "no.csv", "--out", "x"], "Error: There is no file no.csv."),
+        (
+            ["fit", "--data", "digits", "--out", "x", "--ids", "id", "--metadata", "batch"],
+            "Error: --ids, --metadata cannot be used with --data digits, which brings its own ids and metadata: they name "
+            "columns of a file. Expected --data FILE.csv",
+        ),
+        (
+            ["fit", "--data", "mnist", "--out", "x", "--text", "body"],
+            "Error: There is no data set named 'mnist'. Expected one of digits",
+        ),
     ],
 )
 def test_errors_are_one_line_and_exit_code_2(

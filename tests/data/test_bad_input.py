@@ -37,7 +37,7 @@ def _with(value: float) -> np.ndarray:
         (np.ones((12, 3)), r"All 12 rows of X are identical \(constant data\).*check how the file was read"),
         (
             pd.DataFrame({"a": range(12), "name": list("abcdefghijkl")}),
-            r"1 column\(s\) that are not numbers: name\. .*encode",
+            r"1 column\(s\) that are not numbers: name\. .*encode.*Dataset\(metadata=\.\.\.\).*--ids, --text or --metadata",
         ),
         (np.array([["a", "b"]] * 12), r"values that are not numbers.*encode text columns"),
         (GOOD + 1j, r"Complex data not supported.*real and imaginary parts as separate columns"),
@@ -110,6 +110,16 @@ def test_dataset_parts_must_fit_together() -> None:
         Dataset(GOOD, ids=np.arange(2))
     with pytest.raises(InvalidDataError, match=r"metadata has 1 rows, expected 12"):
         Dataset(GOOD, metadata=pd.DataFrame({"a": [1]}))
+    table = pd.DataFrame({"batch": range(12), 0: "x"})
+    with pytest.raises(
+        InvalidDataError, match=r"text='body' is no column of metadata\. Expected one of: batch, 0; it names"
+    ):
+        Dataset(GOOD, metadata=table, text="body")
+    with pytest.raises(
+        InvalidDataError, match=r"text='body' .* Expected one of: none, as there is no metadata; .*Pass that"
+    ):
+        Dataset(GOOD, text="body")
+    assert Dataset(GOOD, metadata=table, text="0").text == "0"
     with pytest.raises(InvalidDataError, match=r"image_shape \(2, 2\) does not fit: .*= 3 columns"):
         Dataset(GOOD, image_shape=(2, 2))
 
@@ -129,3 +139,83 @@ def test_named_data_sets_and_files(tmp_path: Path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{}]))
     with pytest.raises(InvalidDataError, match=r"cannot be read as a table"):
         read_table(tmp_path / "objects.npy")
+
+
+def _documents(**columns: Any) -> pd.DataFrame:
+    frame = pd.DataFrame(GOOD, columns=["a", "b", "c"])
+    frame.insert(1, "abstract", [f"text {i}" for i in range(11)] + ["NA"])
+    frame["batch"] = np.arange(12) % 3
+    return frame.assign(**{"doc_id": [f"{i:03}" for i in range(12)], **columns})
+
+
+def _write(frame: pd.DataFrame, path: Path) -> Path:
+    frame.to_csv(path, index=False) if path.suffix == ".csv" else frame.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["docs.csv", "docs.parquet"])
+def test_columns_that_are_no_features(name: str, tmp_path: Path) -> None:
+    path = _write(_documents(), tmp_path / name)
+    data = read_table(path, ids="doc_id", text="abstract", metadata=["batch", "doc_id", "abstract"])
+    np.testing.assert_allclose(data.X, GOOD)
+    assert data.feature_names == ["a", "b", "c"]
+    assert data.ids.tolist() == [f"{i:03}" for i in range(12)]
+    assert data.text == "abstract"
+    assert data.metadata is not None
+    assert data.metadata.columns.tolist() == ["abstract", "batch", "doc_id"]
+    assert data.metadata["abstract"].tolist()[-2:] == ["text 10", "NA"]
+    assert data.metadata["batch"].tolist() == (np.arange(12) % 3).tolist()
+    with pytest.raises(InvalidDataError, match=r"column\(s\) that are not numbers: abstract.*--ids, --text or --m"):
+        read_table(path)
+    one = read_table(path, ids="doc_id", metadata="abstract")
+    assert one.feature_names == ["a", "b", "c", "batch"]
+    assert (one.text, list(one.metadata)) == (None, ["abstract"])  # type: ignore[arg-type]
+
+
+def test_ids_of_files_are_kept_as_they_are(tmp_path: Path) -> None:
+    for given, kept in (
+        (range(5, 17), list(range(5, 17))),
+        ([f"{i:02}" for i in range(12)], [f"{i:02}" for i in range(12)]),
+        (["NA", "null", "1.0", "1e3", *range(8)], ["NA", "null", "1.0", "1e3", *map(str, range(8))]),
+        ([10**20 + i for i in range(12)], [str(10**20 + i) for i in range(12)]),
+    ):
+        path = _write(_documents(doc_id=[str(one) for one in given]), tmp_path / "docs.csv")
+        assert read_table(path, ids="doc_id", text="abstract").ids.tolist() == kept
+    frame = _documents(doc_id=range(5, 17)).set_index("doc_id")
+    data = read_table(_write(frame, tmp_path / "docs.parquet"), text="abstract", metadata=["doc_id"])
+    assert data.ids.tolist() == list(range(5, 17))
+    assert data.metadata is not None
+    assert data.metadata["doc_id"].tolist() == list(range(5, 17))
+    np.testing.assert_array_equal(
+        read_table(tmp_path / "docs.parquet", ids="doc_id", text="abstract").ids, np.arange(5, 17)
+    )
+
+
+@pytest.mark.parametrize("name", ["docs.csv", "docs.parquet"])
+def test_columns_that_cannot_be_set_apart(name: str, tmp_path: Path) -> None:
+    path = _write(_documents(), tmp_path / name)
+    with pytest.raises(
+        InvalidDataError,
+        match=r"has no column 'id', 'author'\. Expected, .* names of its columns: a, abstract, b, c, batch, doc_id; check",
+    ):
+        read_table(path, ids="id", text="abstract", metadata=["author"])
+    with pytest.raises(InvalidDataError, match=r"occur more than once, for example 0\. Expected unique ids"):
+        read_table(path, ids="batch", text="abstract", metadata=["doc_id"])
+    with pytest.raises(InvalidDataError, match=r"All 6 columns of .* none is left to train on\. Expected at least one"):
+        read_table(path, metadata=["a", "abstract", "b", "c", "batch", "doc_id"])
+    _write(_documents(doc_id=["x", "y", " ", None, *map(str, range(8))]), path)
+    with pytest.raises(
+        InvalidDataError, match=r"2 row\(s\) of .* no id in the column doc_id, the first of them row 2 .*fill"
+    ):
+        read_table(path, ids="doc_id", text="abstract")
+
+
+def test_many_columns_are_not_all_named_and_arrays_have_no_names(tmp_path: Path) -> None:
+    wide = pd.DataFrame(np.eye(30), columns=[f"f{i}" for i in range(30)])
+    with pytest.raises(InvalidDataError, match=r"f0, f1, .*f19, \.\.\. \(30 in all\); check the spelling"):
+        read_table(_write(wide, tmp_path / "wide.csv"), text="body")
+    np.save(tmp_path / "rows.npy", GOOD)
+    with pytest.raises(
+        InvalidDataError, match=r"an array without column names, so it has no id, body\. Expected a \.csv or"
+    ):
+        read_table(tmp_path / "rows.npy", ids="id", text="body")

@@ -1,0 +1,76 @@
+// One chart: Vega-Lite drawn as SVG, expressions interpreted and never compiled, its table, its picture.
+
+const ROWS = new Map(PAGE.rows.id.map((id, index) => [id, index]));
+
+function embedOptions() {
+  return { actions: false, ast: true, renderer: "svg", mode: "vega-lite", tooltip: showTooltip, logLevel: 1 };
+}
+
+function specOf(panel) {
+  const spec = structuredClone(PAGE.specs[panel.spec]);
+  spec.datasets = Object.fromEntries(panel.data.map((name, index) => [`d${index}`, structuredClone(PAGE.datasets[name])]));
+  delete spec.title; // the heading of the figure says it
+  spec.width = "container";
+  spec.autosize = { type: "fit-x", contains: "padding" };
+  return spec;
+}
+
+// Fills a figure: heading with buttons, the chart, its table. Returns the promise of the Vega view.
+function drawChart(figure, panel, title, note) {
+  const plot = el("div", { class: "plot" }), table = el("div", { class: "beside", hidden: true });
+  const records = panel.table === null ? [] : PAGE.datasets[panel.table];
+  let filled = false;
+  const toggle = button("Table", () => {
+    if (!filled) {
+      table.append(sortable(panel.columns, records, title), button("Save CSV", () => saveCsv(fileName(title, "csv"), panel.columns, records)));
+      filled = true;
+    }
+    table.hidden = !table.hidden;
+    toggle.setAttribute("aria-expanded", String(!table.hidden));
+  }, { "aria-expanded": "false", "aria-label": `Table: ${title}` });
+  const picture = button("Save PNG", async () => save(fileName(title, "png"), await pictureOf(view)), { "aria-label": `Save PNG: ${title}` });
+  const tools = el("span", { class: "tools" }, records.length ? toggle : null, picture);
+  figure.replaceChildren(el("figcaption", {}, el("h3", {}, title), tools), ...(note ? [el("p", { class: "note" }, note)] : []), plot, table);
+  const view = vegaEmbed(plot, specOf(panel), embedOptions()).then((result) => result.view);
+  figure.chart = view;
+  return view;
+}
+
+async function pictureOf(promise) {
+  const view = await promise;
+  view.background("#ffffff");
+  try {
+    return await view.toImageURL("png", 2);
+  } finally {
+    view.background(null);
+    view.run();
+  }
+}
+
+function fileName(title, kind) {
+  return `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 60)}.${kind}`;
+}
+
+// What an example is: its picture or its text.
+function face(id) {
+  const index = ROWS.get(String(id));
+  if (index === undefined) return null;
+  if (PAGE.rows.image.length && PAGE.rows.image[index]) return el("img", { class: "thumb", src: PAGE.rows.image[index], alt: "" });
+  return PAGE.rows.text.length && PAGE.rows.text[index] ? el("span", { class: "snippet" }, datum(PAGE.rows.text[index], 200)) : null;
+}
+
+function showTooltip(handler, event, item, value) {
+  const box = document.getElementById("tooltip");
+  if (value === null || value === undefined || value === "") {
+    box.hidden = true;
+    return;
+  }
+  const entries = typeof value === "object" ? Object.entries(value).filter(([name]) => name !== "image" && name !== "row") : [["", value]];
+  const shown = item && item.datum && item.datum.id !== undefined ? face(item.datum.id) : null;
+  const lines = entries.map(([name, text]) => [el("dt", {}, name), el("dd", {}, datum(text, 120))]);
+  box.replaceChildren(...(shown ? [shown] : []), el("dl", {}, lines));
+  box.hidden = false;
+  const { clientWidth, clientHeight } = document.documentElement;
+  box.style.left = `${Math.max(4, Math.min(event.clientX + 14, clientWidth - box.offsetWidth - 4))}px`;
+  box.style.top = `${Math.max(4, Math.min(event.clientY + 14, clientHeight - box.offsetHeight - 4))}px`;
+}

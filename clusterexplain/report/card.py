@@ -1,0 +1,187 @@
+"""The card in a notebook: the answer, the map, the two lists, as HTML that holds everything it needs and no script."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.explanation import SIDES, Explanation
+from clusterexplain.report import charts, frames
+from clusterexplain.report.assets import asset
+from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.report.picture import map_svg, scatter_svg
+from clusterexplain.report.plots import Plots
+from clusterexplain.report.words import map_words, pull_words
+from clusterexplain.verification import Check
+from clusterexplain.wording import change
+
+LISTED = 6
+CARDS = 3
+"""Queries that a card shows at most."""
+MOST_DOTS = 2000
+LARGEST = 400_000
+"""Bytes of a card: pictures of rows are left out rather than that it be larger."""
+LONGEST_TEXT = 300
+
+
+def card(explanation: Explanation, exhibit: Exhibit) -> str:
+    """Return the card of an explanation.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Its first ``CARDS`` queries are shown.
+    exhibit : Exhibit
+        Its fit.
+
+    Returns
+    -------
+    str
+        HTML without scripts and without references, at most ``LARGEST`` bytes.
+    """
+    whole = _card(explanation, exhibit, pictures=True)
+    return whole if len(whole.encode(errors="replace")) <= LARGEST else _card(explanation, exhibit, pictures=False)
+
+
+def bundle(explanation: Explanation, exhibit: Exhibit) -> dict[str, Any]:
+    """Return what a notebook can show: text, the card, and with the extra ``export`` the map as PNG."""
+    found: dict[str, Any] = {"text/plain": repr(explanation), "text/html": card(explanation, exhibit)}
+    return found | _png(Plots(explanation, exhibit).map(0))
+
+
+def check_card(check: Check) -> str:
+    """Return the card of a check: the verdict, the scatter, the figures."""
+    table = check.table[check.table["reclustered"].notna() & check.table["predicted_reclustered"].notna()]
+    picture = scatter_svg(
+        table["predicted_reclustered"].to_numpy(dtype=float),
+        table["reclustered"].to_numpy(dtype=float),
+        "Predicted and retrained changes of the margin; on the dashed line they are equal",
+    )
+    known = check.summary[check.summary["spearman"].notna()]
+    summary = known.to_html(index=False, float_format="{:.3f}".format, na_rep="\N{EN DASH}", border=0)
+    return (
+        f'{style()}<div class="cx"><p><b class="cx-badge">{html.escape(check.status)}</b> {html.escape(check.verdict)}.</p>'
+        f'<div class="cx-two"><div>{picture}<p><small>Each dot is one retraining, clusters re-clustered.</small></p></div>'
+        f"<div>{summary}</div></div></div>"
+    )
+
+
+def check_bundle(check: Check) -> dict[str, Any]:
+    """Return what a notebook can show of a check."""
+    table = frames.all_retrained(check.explanation)
+    chart = charts.check_chart(table, null=check.null or None, grade=check.status)
+    return {"text/plain": repr(check), "text/html": check_card(check)} | _png(chart)
+
+
+def style() -> str:
+    """Return the style of cards, as an element."""
+    return f"<style>{asset('card.css')}</style>"
+
+
+def _png(chart: Any) -> dict[str, Any]:
+    if importlib.util.find_spec("vl_convert") is None:
+        return {}
+    import vl_convert
+
+    return {"image/png": vl_convert.vegalite_to_png(chart.properties(background="white").to_dict(), scale=1)}
+
+
+def _card(explanation: Explanation, exhibit: Exhibit, *, pictures: bool) -> str:
+    blocks = [_block(explanation, exhibit, query, pictures=pictures) for query in range(min(len(explanation), CARDS))]
+    more = len(explanation) - CARDS
+    rest = f"<p>... and {more} more queries; e.report(path) shows them all.</p>" if more > 0 else ""
+    return (
+        f'{style()}<div class="cx">{"".join(blocks)}{rest}'
+        f"<p><small>The margin is {html.escape(explanation.score_words)}. Method {html.escape(explanation.method_words)}."
+        f"</small></p>"
+        f'<p><b class="cx-badge">{"not checked" if explanation.check is None else "checked"}</b> This answer is '
+        f"{html.escape(explanation.checked)}.</p></div>"
+    )
+
+
+def _block(explanation: Explanation, exhibit: Exhibit, query: int, *, pictures: bool) -> str:
+    whole = explanation.mixed is not None
+    words = [explanation.headline(query), pull_words(explanation, query)]
+    if explanation.stability is not None:
+        words.append(f"Stability: {explanation.stability.badges[query]}.")
+    shown = (
+        ""
+        if whole
+        else _face(exhibit, explanation.queries[query], int(explanation.positions[query]), pictures=pictures)
+    )
+    lists = "".join(_list(explanation, exhibit, query, side, pictures=pictures) for side in (0, 1))
+    return (
+        f"<p>{shown} {_text(' '.join(words), 2000)}</p>{_map(explanation, exhibit, query)}"
+        f'<div class="cx-two">{lists}</div>'
+    )
+
+
+def _map(explanation: Explanation, exhibit: Exhibit, query: int) -> str:
+    listed = frames.listed(explanation, query, LISTED)
+    wanted = [exhibit.position_of[one] for one in listed["id"]]
+    rows = frames.shown_rows(len(exhibit.data), wanted, most=MOST_DOTS)
+    return (
+        map_svg(
+            exhibit.coordinates[rows],
+            exhibit.labels[rows],
+            frames.rings(exhibit, listed, with_rows=False),
+            frames.sample(exhibit, explanation, query),
+            frames.middles(exhibit),
+            f"Map: {explanation.query_ids[query]} (star), what {explanation.sides(query)[0]} (circles) and what "
+            f"{explanation.sides(query)[1]} (dashed squares)"[:LONGEST_TEXT],
+        )
+        + f"<p><small>{_text(map_words(exhibit, len(rows)), LONGEST_TEXT)}</small></p>"
+    )
+
+
+def _list(explanation: Explanation, exhibit: Exhibit, query: int, side: int, *, pictures: bool) -> str:
+    listed = explanation.top(LISTED, query=query, side=SIDES[side])
+    words = explanation.sides(query)[side]
+    heading = words if explanation.mixed is not None else words.replace(" ", " it ")
+    largest = max(abs(explanation.influence[query]).max(), np.finfo(float).tiny)
+    rows = "".join(
+        _row(row, explanation, exhibit, query, side, largest, pictures=pictures) for row in listed.to_dict("records")
+    )
+    return (
+        f"<table><caption>{html.escape(heading.capitalize())}</caption><thead><tr><th></th><th>id</th><th>cluster</th>"
+        f"<th>if removed, margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _row(
+    row: dict[Any, Any],
+    explanation: Explanation,
+    exhibit: Exhibit,
+    query: int,
+    side: int,
+    largest: float,
+    *,
+    pictures: bool,
+) -> str:
+    position = exhibit.position_of[str(row["id"])]
+    itself = " (itself)" if position == explanation.positions[query] else ""
+    share = 100 * abs(row["influence"]) / largest
+    percent = row["if_removed_percent"]
+    words = f"{row['if_removed']:+.4f}" if pd.isna(percent) else change(row["if_removed"], percent)
+    return (
+        f"<tr><td>{_face(exhibit, exhibit.data.X[position], position, pictures=pictures)}</td>"
+        f"<td>{_text(str(row['id']), 40)}{itself}</td><td>{_text(explanation.name_of(row['cluster']), 40)}</td>"
+        f'<td class="cx-wide">{words}<span class="cx-bar{" cx-push" if side else ""}" style="width:{share:.1f}%">'
+        "</span></td></tr>"
+    )
+
+
+def _face(exhibit: Exhibit, row: np.ndarray, position: int, *, pictures: bool) -> str:
+    shown = exhibit.rows.show(row, position)
+    if shown.image and pictures:
+        return f'<img alt="" src="{shown.image}">'
+    return _text(shown.text, 120) if shown.text else ""
+
+
+def _text(text: str, limit: int) -> str:
+    cut = text if len(text) <= limit else text[:limit] + "\N{HORIZONTAL ELLIPSIS}"
+    return f"<bdi>{html.escape(cut)}</bdi>"

@@ -1,0 +1,181 @@
+"""What becomes of the margin as the strongest pullers go, one after another: predicted, and retrained where it was tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from clusterexplain.report.charts import theme, tooltips
+
+if TYPE_CHECKING:
+    import altair as alt
+
+SIDES = ("stays in its cluster", "changes sides")
+ASSIGNMENTS = ("members frozen", "re-clustered")
+X_TITLE = "strongest pullers removed"
+Y_TITLE = ["margin", "(above 0: in its cluster)"]
+
+
+def waterfall_chart(
+    steps: pd.DataFrame,
+    *,
+    retrained: pd.DataFrame | None = None,
+    flip: pd.DataFrame | None = None,
+    width: int = 560,
+    height: int = 300,
+) -> alt.LayerChart:
+    """Draw the predicted margin while the strongest pullers are removed.
+
+    The parameter ``k`` is bound to a slider: steps after the first k fade, and the margin after k is written at the top.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        One row for each step: removed (1 to n, how many of the strongest pullers are gone), id (the one that goes in this
+        step), before and after (predicted margin; above 0 in its cluster, below 0 across the boundary), pulls (True: the
+        one that goes pulled in); optional row and image.
+    retrained : DataFrame, optional
+        One row for each retraining: removed (how many), what ("top pullers", "random" or another word), assignments
+        ("members frozen" or "re-clustered"), predicted and margin (predicted, and after retraining); optional low and high
+        (ends of an interval for margin, may be missing).
+    flip : DataFrame, optional
+        One row or none: removed and margin where the prediction crosses the boundary.
+    width, height : int
+        Pixels.
+
+    Returns
+    -------
+    LayerChart
+        A floating bar for each step, dots for retrainings, the boundary as a line at 0.
+    """
+    layers = [*_boundary(), _bars(steps), _reading(steps)]
+    if flip is not None and len(flip):
+        layers.extend(_flip(flip, len(steps)))
+    if retrained is not None and len(retrained):
+        layers.extend(_retrained(retrained))
+    chart = theme.layered(*layers).resolve_scale(
+        fill="independent", stroke="independent", strokeDash="independent", shape="independent"
+    )
+    return theme.configured(
+        chart.properties(
+            width=width,
+            height=height,
+            description=(
+                "Waterfall: the predicted margin from left to right as the strongest pullers are removed one by one. "
+                "Blue, solid bars: the sample stays in its cluster (margin above 0). Orange, dashed bars: it is across the "
+                "boundary (margin below 0). Symbols: margins after actual retraining."
+            ),
+        )
+    )
+
+
+def _x(field: str = "removed") -> alt.X:
+    import altair as alt
+
+    axis = alt.Axis(format="d", tickMinStep=1, grid=False, labelOverlap=True)
+    return alt.X(f"{field}:Q", title=X_TITLE, axis=axis, scale=alt.Scale(zero=False, nice=False, padding=6))
+
+
+def _y(field: str) -> alt.Y:
+    import altair as alt
+
+    return alt.Y(f"{field}:Q", title=Y_TITLE, axis=alt.Axis(format="~g", tickCount=6))
+
+
+def _boundary() -> list[alt.Chart]:
+    import altair as alt
+
+    base = alt.Chart(pd.DataFrame({"margin": [0.0], "label": ["boundary"]}))
+    rule = base.properties(name="boundary").mark_rule(strokeWidth=1.5).encode(y=_y("margin"))
+    text = base.properties(name="boundary_label").mark_text(align="left", baseline="bottom", dy=-3, fontStyle="italic")
+    return [rule, text.encode(y=_y("margin"), x=alt.value(4), text="label:N")]
+
+
+def _bars(steps: pd.DataFrame) -> alt.Chart:
+    import altair as alt
+
+    n = max(len(steps), 1)
+    k = alt.param(name="k", value=n, bind=alt.binding_range(min=1, max=n, step=1, name="remove the first … pullers: "))
+    return (
+        alt.Chart(theme.pick(steps, "removed", "id", "before", "after"), name="steps")
+        .transform_calculate(
+            start="datum.removed - 0.42",
+            end="datum.removed + 0.42",
+            change="datum.after - datum.before",
+            spoken="'without the first ' + datum.removed + ': margin ' + format(datum.after, '+.4f')",
+            side=f"datum.after > 0 ? '{SIDES[0]}' : '{SIDES[1]}'",
+        )
+        .mark_bar(strokeWidth=1.2)  # not rect, which Vega-Lite never draws dashed
+        .encode(
+            x=_x("start"), x2="end:Q", y=_y("before"), y2="after:Q",
+            **theme.two_ways("side", SIDES),
+            description=tooltips.spoken(),
+            opacity=alt.when(alt.datum.removed <= k).then(alt.value(1)).otherwise(alt.value(0.15)),
+            tooltip=[
+                tooltips.number("removed", "removed so far"), tooltips.word("id", "the one that goes"),
+                tooltips.signed("before", "margin before"), tooltips.signed("after", "margin after"),
+                tooltips.signed("change", "change of margin"), *tooltips.extras(steps),
+            ],
+        )
+        .add_params(k)
+    )  # fmt: skip
+
+
+def _reading(steps: pd.DataFrame) -> alt.Chart:
+    import altair as alt
+
+    return (
+        alt.Chart(steps[["removed", "after"]].reset_index(drop=True), name="reading")
+        .transform_filter("datum.removed == k")
+        .transform_calculate(reading="'predicted margin after ' + datum.removed + ': ' + format(datum.after, '+.4f')")
+        .mark_text(align="right", baseline="bottom", fontWeight="bold")
+        .encode(x=alt.value("width"), y=alt.value(-4), text="reading:N")
+    )
+
+
+def _flip(flip: pd.DataFrame, n: int) -> list[alt.Chart]:
+    import altair as alt
+
+    late = float(flip["removed"].iloc[0]) > n / 2
+    base = alt.Chart(flip[["removed", "margin"]].head(1).reset_index(drop=True))
+    rule = base.properties(name="flip").mark_rule(strokeDash=[6, 3], strokeWidth=1.5).encode(x=_x())
+    text = (
+        base.properties(name="flip_label")
+        .transform_calculate(label="'predicted to change\\nsides after ' + datum.removed")
+        .mark_text(align="right" if late else "left", dx=-6 if late else 6, dy=-22, baseline="bottom", lineBreak="\n")
+    )
+    return [rule, text.encode(x=_x(), y=alt.value("height"), text="label:N")]
+
+
+def _retrained(retrained: pd.DataFrame) -> list[alt.Chart]:
+    """Return interval rules, if there are intervals, and dots: shape by assignments, filled by what was removed."""
+    import altair as alt
+
+    ends = [name for name in ("low", "high") if name in retrained]
+    frame = retrained[["removed", "what", "assignments", "predicted", "margin", *ends]].reset_index(drop=True)
+    kinds = sorted(set(frame["what"]), key=lambda what: (what != "top pullers", what != "random", what))
+    frame["order"] = frame["what"].map({what: i for i, what in enumerate(kinds)})
+    fills = [{"top pullers": theme.INK, "random": "transparent"}.get(what, theme.PAIR[1]) for what in kinds]
+    ink: dict[str, Any] = {"orient": "bottom", "symbolStrokeColor": theme.INK, "columns": 1}
+    legend = alt.Legend(title="retrained without", symbolType="circle", **ink)
+    shape = alt.Legend(title="clusters", symbolFillColor="transparent", **ink)
+    scale = alt.Scale(domain=list(ASSIGNMENTS), range=["circle", "triangle-up"])
+    dots = (
+        alt.Chart(frame, name="retrained")
+        .mark_point(size=70, strokeWidth=1.6, stroke=theme.INK, opacity=1)
+        .encode(
+            x=_x(), y=_y("margin"),
+            shape=alt.Shape("assignments:N", scale=scale, legend=shape),
+            fill=alt.Fill("what:N", sort=theme.by("order"), scale=alt.Scale(range=fills), legend=legend),
+            tooltip=[
+                tooltips.word("what", "retrained without"), tooltips.number("removed", "removed"),
+                tooltips.word("assignments", "clusters"), tooltips.signed("predicted", "predicted margin"),
+                tooltips.signed("margin", "margin after retraining"),
+            ],
+        )
+    )  # fmt: skip
+    if len(ends) < 2:
+        return [dots]
+    rules = alt.Chart(frame, name="intervals").transform_filter("isValid(datum.low) && isValid(datum.high)")
+    return [rules.mark_rule(strokeWidth=1.4).encode(x=_x(), y=_y("low"), y2="high:Q"), dots]

@@ -1,0 +1,198 @@
+"""``explanation.plot``: every chart of an explanation, to look at, to customise, to save."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clusterexplain.clustering import DensityClustering, MixtureClustering
+from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.explanation import Explanation
+from clusterexplain.report import charts, frames
+from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.report.widget import live, selected
+from clusterexplain.report.words import map_words
+
+if TYPE_CHECKING:
+    import altair as alt
+
+TOP = 10
+
+
+class Plots:
+    """The charts of an explanation; each method returns an ``altair.Chart`` (or layers) and shows nothing itself.
+
+    The tables behind the charts come from :mod:`clusterexplain.report.frames`.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        What is drawn.
+    exhibit : Exhibit
+        Its fit.
+    """
+
+    def __init__(self, explanation: Explanation, exhibit: Exhibit) -> None:
+        self._explanation = explanation
+        self._exhibit = exhibit
+
+    def map(self, query: int = 0, *, top: int = TOP) -> alt.LayerChart:
+        """Draw the two-dimensional view with the sample, its pullers and pushers.
+
+        Parameters
+        ----------
+        query : int, default=0
+            Position of the query.
+        top : int, default=10
+            Pullers and pushers on each side.
+
+        Returns
+        -------
+        altair.LayerChart
+            The view is to look at only: the explanation comes from the embedding. Selections: ``picked`` (a click), ``window``
+            (a brush), ``cluster`` (the legend).
+        """
+        self._refuse_beyond(query)
+        explanation, exhibit = self._explanation, self._exhibit
+        listed = frames.listed(explanation, query, top)
+        wanted = [exhibit.position_of[one] for one in listed["id"]] + [max(0, int(explanation.positions[query]))]
+        rows = frames.shown_rows(len(exhibit.data), wanted)
+        return charts.map_chart(
+            frames.dots(exhibit, rows),
+            rings=frames.rings(exhibit, listed),
+            links=frames.links(exhibit, explanation, query),
+            sample=frames.sample(exhibit, explanation, query),
+            middles=frames.middles(exhibit),
+            subtitle=map_words(exhibit, len(rows)),
+        )
+
+    def widget(self, query: int = 0, *, top: int = TOP) -> alt.JupyterChart:
+        """Return the map as a live chart whose selections come back to Python; needs the extra ``widget``.
+
+        Parameters
+        ----------
+        query, top : int
+            As for :meth:`map`.
+
+        Returns
+        -------
+        altair.JupyterChart
+            Drag a window or click a dot, then ask :meth:`selected`.
+
+        Raises
+        ------
+        MissingExtraError
+            If the extra is not installed.
+        """
+        return live(self.map(query, top=top))
+
+    def selected(self, widget: alt.JupyterChart) -> list[Any]:
+        """Return the ids of the training examples that are selected on a live map."""
+        return selected(widget, self._exhibit)
+
+    def influence(self, query: int = 0, *, top: int = TOP) -> alt.LayerChart:
+        """Draw the strongest pullers and pushers as bars, split into the three parts of their influence."""
+        self._refuse_beyond(query)
+        return charts.influence_chart(frames.listed(self._explanation, query, top))
+
+    def waterfall(self, query: int = 0) -> alt.LayerChart:
+        """Draw the predicted margin as the strongest pullers are removed one by one, with what retraining gave."""
+        self._refuse_beyond(query)
+        steps, flip = frames.steps(self._explanation, query)
+        known = frames.retrained(self._explanation, query)
+        together = known[known["what"].isin(["top pullers", "random"])]
+        return charts.waterfall_chart(steps, retrained=together, flip=frames.flip_point(steps, flip))
+
+    def groups(self, by: str = "cluster", query: int = 0) -> alt.LayerChart:
+        """Draw the influence summed over the groups of a metadata column, with 95 % intervals.
+
+        Parameters
+        ----------
+        by : str, default="cluster"
+            A metadata column, or "cluster".
+        query : int, default=0
+            Position of the query.
+
+        Returns
+        -------
+        altair.LayerChart
+            Bars.
+        """
+        self._refuse_beyond(query)
+        return charts.groups_chart(frames.groups(self._explanation, query, by), what=by)
+
+    def check(self) -> alt.LayerChart:
+        """Draw predicted against retrained changes of the margin, if ``verify`` was run.
+
+        Returns
+        -------
+        altair.LayerChart
+            All queries together.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no check.
+        """
+        check = self._explanation.check
+        if check is None or check.retrained is None:
+            raise InvalidParameterError(
+                "This explanation is not checked, so there is nothing to draw. Expected the explanation of a check: "
+                "c = ce.verify(e); c.explanation.plot.check()."
+            )
+        table = frames.all_retrained(self._explanation)
+        return charts.check_chart(table, null=check.null or None, grade=check.status)
+
+    def clusters(self) -> alt.LayerChart:
+        """Draw which cluster's examples hold or loosen which cluster's members."""
+        return charts.heatmap_chart(frames.cluster_pulls(self._exhibit))
+
+    def stability(self, query: int = 0) -> alt.LayerChart:
+        """Draw how often samples kept their cluster in refits, if ``stability`` was run.
+
+        Parameters
+        ----------
+        query : int, default=0
+            Position of the query, which is marked.
+
+        Returns
+        -------
+        altair.LayerChart
+            A strip for each cluster.
+
+        Raises
+        ------
+        InvalidParameterError
+            If stability was not measured.
+        """
+        self._refuse_beyond(query)
+        if self._exhibit.stability is None:
+            raise InvalidParameterError("Stability was not measured. Expected ce.stability() before the explanation.")
+        position = int(self._explanation.positions[query])
+        rows = frames.shown_rows(len(self._exhibit.data), [max(0, position)])
+        chosen = frames.stability(self._exhibit, np.array([position] if position >= 0 else [], dtype=np.intp))
+        return charts.stability_chart(frames.stability(self._exhibit, rows), chosen=chosen)
+
+    def standing(self, query: int = 0) -> alt.LayerChart:
+        """Draw how the sample stands to the clusters: distances, responsibilities of a mixture, or the condensed tree."""
+        self._refuse_beyond(query)
+        if self._explanation.mixed is not None:
+            raise InvalidParameterError(
+                "This chart is about a sample, but the explanation is about whole clusters. Expected ce.explain([id]); "
+                "plot.clusters() draws whole clusters."
+            )
+        clustering = self._exhibit.pipeline.clustering
+        if isinstance(clustering, DensityClustering):
+            sample = frames.on_tree(self._exhibit, self._explanation, query)
+            return charts.tree_chart(frames.tree(self._exhibit), sample=sample)
+        frame = frames.standing(self._exhibit, self._explanation, query)
+        mixture = isinstance(clustering, MixtureClustering)
+        return charts.responsibilities_chart(frame) if mixture else charts.distances_chart(frame)
+
+    def _refuse_beyond(self, query: int) -> None:
+        if not 0 <= query < len(self._explanation):
+            raise InvalidParameterError(
+                f"query={query} is no position of the {len(self._explanation)} queries. Expected 0 to "
+                f"{len(self._explanation) - 1}."
+            )

@@ -1,0 +1,125 @@
+"""Sentences of reports: what a view is, which command goes on, what a term means."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import numpy as np
+
+from clusterexplain.explanation import KEPT_OUT, SIDES, Explanation
+from clusterexplain.report.exhibit import Exhibit
+
+GLOSSARY = (
+    (
+        "margin",
+        "How firmly a sample sits in its cluster rather than in the rival cluster: a difference of the evidence for the two. "
+        "Positive is inside, 0 is the boundary, negative is the rival's side.",
+    ),
+    (
+        "influence",
+        "The derivative of the margin in the weight of one training example, through training, embedding and clustering. "
+        "Positive pulled the sample in: without that example the margin is predicted to be smaller.",
+    ),
+    (
+        "if removed",
+        "The predicted change of the margin if that one training example were removed and everything trained again with the "
+        "same randomness: minus its influence. The percentage is of the margin.",
+    ),
+    (
+        "rival",
+        "The cluster that the sample would most likely be in if not in its own: the runner-up, unless another was asked for.",
+    ),
+    (
+        "stability",
+        "How often the sample kept its cluster when everything was refitted with other seeds and on other draws of the data. "
+        "It says nothing about which examples matter.",
+    ),
+    (
+        "checked",
+        "The model was trained again without some examples, with the same randomness, and the changes of the margin were "
+        "compared with the predicted ones. An answer that is not checked is a prediction.",
+    ),
+    (
+        "members frozen, re-clustered",
+        "After retraining, a hard clustering can keep the old members of its clusters, which tests the mathematics, or choose "
+        "them anew, which is what really happens.",
+    ),
+)
+"""Terms and what they mean, each in at most 45 words."""
+
+
+def map_words(exhibit: Exhibit, shown: int) -> str:
+    """Say what the map is, and how much of it is drawn.
+
+    Parameters
+    ----------
+    exhibit : Exhibit
+        The fit.
+    shown : int
+        Dots that are drawn.
+
+    Returns
+    -------
+    str
+        Lines.
+    """
+    n, dim = len(exhibit.data), exhibit.pipeline.embedding.shape[1]
+    some = f"{n:,} training examples" if shown == n else f"a random sample of {shown:,} of {n:,} training examples"
+    return (
+        f"{some}, drawn by {exhibit.drawn_by}, to look at only\n"
+        f"explanations come from the {dim}-dimensional embedding and not from this map"
+    )
+
+
+def command(verb: str, samples: list[Any], run: str | None) -> str:
+    """Return a command to copy.
+
+    Parameters
+    ----------
+    verb : str
+        "why", "verify" or "report".
+    samples : list
+        Ids.
+    run : str or None
+        The run directory, if the fit is saved.
+
+    Returns
+    -------
+    str
+        For a shell.
+    """
+    asked = " ".join(f"--sample {shlex.quote(str(one))}" for one in samples)
+    where = "" if run is None else f" --run {shlex.quote(run)}"
+    return f"clusterexplain {verb} {asked}{where}"
+
+
+def pull_words(explanation: Explanation, query: int) -> str:
+    """Say how concentrated the pull is, and where most of it comes from.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Whose.
+    query : int
+        Position of the query.
+
+    Returns
+    -------
+    str
+        One sentence, empty if nothing pulls.
+    """
+    pull = np.maximum(explanation.influence[query], 0)
+    if not pull.sum() > 0:
+        return ""
+    shares = np.cumsum(np.sort(pull)[::-1]) / pull.sum()
+    half = int(np.searchsorted(shares, 0.5)) + 1
+    clusters = np.unique(explanation.train_labels)
+    sums = np.array([pull[explanation.train_labels == one].sum() for one in clusters])
+    first = explanation.name_of(int(clusters[sums.argmax()]))
+    holds = explanation.sides(query)[0]
+    what = {SIDES[0]: "its pull", KEPT_OUT[0]: "what kept it out"}.get(holds, f"all that {holds}")
+    return (
+        f"Half of {what} comes from {half:,} of {len(pull):,} training examples; {sums.max() / pull.sum():.0%} of it comes "
+        f"from {first}."
+    )
