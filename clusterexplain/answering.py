@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clusterexplain.attached import Mixed, StabilitySummary
 from clusterexplain.clustering import KMeansClustering
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
-from clusterexplain.explanation import Explanation, Fitted, Mixed, StabilitySummary
+from clusterexplain.explanation import Explanation, Fitted
 from clusterexplain.influence import Unrolled
 from clusterexplain.pipeline import Parts, Pipeline, Question, Standing
 from clusterexplain.posing import check_agreement, check_identified, pose

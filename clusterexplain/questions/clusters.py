@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.answering import VALUE
+from clusterexplain.attached import Mixed
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.explanation import Explanation, Mixed
+from clusterexplain.explanation import Explanation
 from clusterexplain.pipeline import Pipeline
 from clusterexplain.wording import cluster_name
 

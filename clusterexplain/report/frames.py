@@ -268,13 +268,15 @@ def group_columns(exhibit: Exhibit) -> list[str]:
     return ["cluster", *(name for name in known if 2 <= _different(metadata, name) <= MOST_GROUPS)]
 
 
-def groups(explanation: Explanation, query: int, column: str) -> pd.DataFrame:
-    """Return the influence summed over groups, see :meth:`Explanation.by`; group as text."""
-    frame = explanation[query].by(column).drop(columns="query")
+def groups(explanation: Explanation, column: str) -> list[pd.DataFrame]:
+    """Return the influence summed over groups, see :meth:`Explanation.by`: one frame for each query, group as text."""
+    frame = explanation.by(column).drop(columns="query")
     called = (
         [explanation.name_of(int(one)) for one in frame["group"]] if column == "cluster" else frame["group"].astype(str)
     )
-    return frame.assign(group=called)
+    whole = frame.assign(group=called)
+    size = len(whole) // max(1, len(explanation))
+    return [whole.iloc[query * size : (query + 1) * size].reset_index(drop=True) for query in range(len(explanation))]
 
 
 def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
@@ -291,9 +293,10 @@ def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
         Columns target (whose members), source (whose examples), target_rank, source_rank (order), n (examples in source),
         influence (their sum on the mean margin of the target's members; positive holds), low, high (95 %), if_removed.
     """
-    cohesion, parts = exhibit.cohesion, []
+    summed = exhibit.cohesion.by("cluster")
+    size, parts = len(summed) // len(exhibit.clusters), []
     for rank, target in enumerate(exhibit.clusters):
-        frame = cohesion[rank].by("cluster")
+        frame = summed.iloc[rank * size : (rank + 1) * size].reset_index(drop=True)
         parts.append(
             pd.DataFrame(
                 {

@@ -144,6 +144,7 @@ class _Page:
         self.run = run
         self.dots = frames.dots(exhibit, drawn, with_rows=False)
         self.middles = frames.middles(exhibit)
+        self.sums = {column: frames.groups(explanation, column) for column in frames.group_columns(exhibit)}
 
     def query(self, query: int, listed: pd.DataFrame) -> dict[str, Any]:
         """Return what belongs to one query."""
@@ -168,7 +169,7 @@ class _Page:
             "details": {} if whole else self._details(query, listed),
             "twins": plain_records(frames.twins(exhibit, explanation, query)),
             "charts": self._charts(query, listed),
-            "groups": {column: self._groups(query, column) for column in frames.group_columns(exhibit)},
+            "groups": {column: self._groups(query, column) for column in self.sums},
             "verify": None if whole or position < 0 else command("verify", [id_], self.run),
         }
 
@@ -277,7 +278,7 @@ class _Page:
         return self.specs.panel(draw(frame), DISTANCES_TABLE, frame)
 
     def _groups(self, query: int, column: str) -> dict[str, Any]:
-        frame = frames.groups(self.explanation, query, column)
+        frame = self.sums[column][query]
         return self.specs.panel(charts.groups_chart(frame, what=column), GROUPS_TABLE, frame)
 
     def _badges(self, query: int) -> list[dict[str, str]]:

@@ -120,7 +120,7 @@ class Plots:
             Bars.
         """
         self._refuse_beyond(query)
-        return charts.groups_chart(frames.groups(self._explanation, query, by), what=by)
+        return charts.groups_chart(frames.groups(self._explanation[query], by)[0], what=by)
 
     def check(self) -> alt.LayerChart:
         """Draw predicted against retrained changes of the margin, if ``verify`` was run.

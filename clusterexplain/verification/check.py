@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from clusterexplain.attached import CheckSummary
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.explanation import CheckSummary, Explanation
+from clusterexplain.explanation import Explanation
 from clusterexplain.pipeline import Pipeline, Question
 from clusterexplain.training import train_replicas
 from clusterexplain.verification import metrics
