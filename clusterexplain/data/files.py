@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -130,6 +131,8 @@ def _read_frame(path: Path, beside: list[str], verbatim: list[str]) -> pd.DataFr
     frame = pd.read_csv(path, dtype=dict.fromkeys(verbatim, str))
     _refuse_missing_header(frame, path)
     _refuse_unknown(frame, beside, path)
+    if beside:
+        _refuse_shifted(frame, path)
     if not verbatim:
         return frame
     written = pd.read_csv(path, usecols=list(dict.fromkeys(verbatim)), dtype=str, keep_default_na=False)
@@ -164,6 +167,20 @@ def _refuse_unknown(frame: pd.DataFrame, wanted: list[str], path: Path) -> None:
         raise InvalidDataError(
             f"All {len(known)} columns of {path} are ids, text or metadata, so none is left to train on. Expected at least one "
             f"column of numbers, for example an embedding of the texts."
+        )
+
+
+def _refuse_shifted(frame: pd.DataFrame, path: Path) -> None:
+    """Refuse a table whose lines end with a comma: its first column would be read as an index, the others one too early."""
+    if not frame.iloc[:, -1].isna().all():
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)  # it says that there are more fields than names
+        aligned = pd.read_csv(path, index_col=False, dtype=str)
+    if aligned.iloc[:, -1].notna().any():
+        raise InvalidDataError(
+            f"The rows of {path} have more fields than its header line has names, and their last field is empty, so columns "
+            f"would be taken for others. Expected one field for each name; remove the commas at the ends of the lines."
         )
 
 

@@ -22,6 +22,8 @@ LONGEST_SNIPPET = 200
 """Characters of a text that are shown."""
 LONGEST_SIDE = 64
 """Pixels of the longer side of a thumbnail; larger images are averaged down."""
+ROUND_OFF = 1e-6
+"""How far the floats of an image may be beyond 0 and 1, as they are after resizing in float32."""
 LARGEST_IMAGE = 3_000
 """Characters of a data URI that is made here."""
 LARGEST_GIVEN = 16_000
@@ -336,8 +338,8 @@ def _pixels(found: Any) -> np.ndarray | None:
         return None
     if found.dtype == np.uint8:
         return found
-    if found.dtype.kind == "f" and bool(((found >= 0) & (found <= 1)).all()):
-        return np.asarray(np.rint(255 * found), dtype=np.uint8)
+    if found.dtype.kind == "f" and bool(((found >= -ROUND_OFF) & (found <= 1 + ROUND_OFF)).all()):
+        return np.asarray(np.rint(255 * np.clip(found, 0, 1)), dtype=np.uint8)
     return None
 
 

@@ -210,6 +210,26 @@ def test_columns_that_cannot_be_set_apart(name: str, tmp_path: Path) -> None:
         read_table(path, ids="doc_id", text="abstract")
 
 
+def test_rows_that_end_with_a_comma_are_not_read_one_column_off(tmp_path: Path) -> None:
+    path = tmp_path / "docs.csv"
+    message = (
+        r"rows of .*docs\.csv have more fields than its header line has names.*Expected one field for each name; remove"
+    )
+    for first in ("0,2,7,", "x,2,7,"):
+        path.write_text(f"a,b,note\n{first}\n1,4,8,\n")
+        for role in ({"text": "note"}, {"metadata": ["note"]}, {"ids": "note"}):
+            with pytest.raises(InvalidDataError, match=message):
+                read_table(path, **role)  # type: ignore[arg-type]
+    path.write_text("a,b,note\n1,2,\n3,4,\n")  # no more than names, if none has a note
+    assert read_table(path, text="note").ids.tolist() == [0, 1]
+    path.write_text("a,b,note\np,1,2,7\nq,3,4,\n")  # as R writes its row names
+    data = read_table(path, text="note")
+    assert data.ids.tolist() == ["p", "q"]
+    np.testing.assert_array_equal(data.X, [[1, 2], [3, 4]])
+    assert data.metadata is not None
+    assert data.metadata["note"].tolist() == ["7", ""]
+
+
 def test_many_columns_are_not_all_named_and_arrays_have_no_names(tmp_path: Path) -> None:
     wide = pd.DataFrame(np.eye(30), columns=[f"f{i}" for i in range(30)])
     with pytest.raises(InvalidDataError, match=r"f0, f1, .*f19, \.\.\. \(30 in all\); check the spelling"):

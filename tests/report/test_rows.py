@@ -99,6 +99,17 @@ def test_averages_are_those_of_blocks() -> None:
     assert not small[:, :63].any()
 
 
+@pytest.mark.parametrize("shape", [(129, 200), (65, 3), (193, 70, 3)])
+def test_averages_are_those_of_numpy(shape: tuple[int, ...]) -> None:
+    image = np.full(shape, 200, dtype=np.uint8)
+    image[: shape[0] // 3] = 3
+    image[:, -1] = 90
+    factor = -(-max(shape[:2]) // LONGEST_SIDE)
+    starts = [range(0, side, factor) for side in shape[:2]]
+    expected = [[image[i : i + factor, j : j + factor].mean(axis=(0, 1)) for j in starts[1]] for i in starts[0]]
+    np.testing.assert_allclose(decoded(thumbnail(image)), expected, rtol=0, atol=0.5 + 1e-9)
+
+
 HOSTILE = {
     "</script><script>alert('x')</script>\"&": "</script><script>alert('x')</script>\"&",
     "\u202eright\u200f to\u2067 left\u200e": "\u202eright\u200f to\u2067 left\u200e",
@@ -165,6 +176,19 @@ def test_tables_show_nothing_but_differ_by_columns() -> None:
     assert rows.differences(constant, mean, mean)[0].name == "e"
 
 
+def test_differences_are_those_of_numpy() -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(50, 9)) * 10.0 ** rng.integers(-6, 7, size=9)
+    rows = Rows.of(Dataset(X))
+    for one, other in rng.permutation(50).reshape(-1, 2):
+        expected = np.argsort(np.abs(X[one] - X[other]) / X.std(axis=0))[::-1][:SHOWN_COLUMNS]
+        found = rows.differences(X[one], X[other], X.mean(axis=0))
+        assert [each.name for each in found] == [f"column {column}" for column in expected]
+        assert [each.value for each in found] == X[one, expected].tolist()
+        assert [each.reference for each in found] == X[other, expected].tolist()
+        assert [each.cluster_mean for each in found] == X.mean(axis=0)[expected].tolist()
+
+
 def test_users_functions_get_rows_as_given_and_may_change_them() -> None:
     seen = []
 
@@ -208,6 +232,8 @@ def test_users_arrays() -> None:
     np.testing.assert_array_equal(decoded(own(pixels[..., 0]).image), pixels[..., 0])
     for kind in (np.float64, np.float32):
         np.testing.assert_array_equal(decoded(own(pixels.astype(kind) / 255).image), pixels)
+    beyond = np.array([[1 + 1e-7, -1e-7]])
+    np.testing.assert_array_equal(decoded(own(beyond).image), [[255, 0]])
     assert max(decoded(own(np.zeros((500, 300, 3), dtype=np.uint8)).image).shape) <= LONGEST_SIDE
     assert own("data: what we measured") == Shown(text="data: what we measured")
 
@@ -246,6 +272,30 @@ def test_users_arrays() -> None:
 def test_what_cannot_be_shown_is_named(found: Any, message: str) -> None:
     with pytest.raises(InvalidParameterError, match=message):
         own(found)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)",
+        "data:text/html;base64,PHNjcmlwdD4=",
+        "data:image/svg+xml;base64,PHN2Zz4=",
+        "DATA:IMAGE/SVG+XML,<svg onload=alert(1)>",
+        " data:image/svg+xml,<svg>",
+        "https://example.org/a.png",
+        "data:image/png;base64,",
+    ],
+)
+def test_other_addresses_are_never_pictures(address: str) -> None:
+    with pytest.raises(
+        InvalidParameterError, match=r"is no picture that a page can hold\. Expected a data URI 'data:im"
+    ):
+        Shown(image=address)
+    if address.startswith("data:image/"):
+        with pytest.raises(InvalidParameterError, match=r"render returned for row 3 cannot be shown: image="):
+            own(address)
+    else:
+        assert own(address) == Shown(text=address.strip())
 
 
 def test_wrong_renderers() -> None:

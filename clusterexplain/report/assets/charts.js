@@ -31,6 +31,7 @@ function drawChart(figure, panel, title, note) {
   const picture = button("Save PNG", async () => save(fileName(title, "png"), await pictureOf(view)), { "aria-label": `Save PNG: ${title}` });
   const tools = el("span", { class: "tools" }, records.length ? toggle : null, picture);
   figure.replaceChildren(el("figcaption", {}, el("h3", {}, title), tools), ...(note ? [el("p", { class: "note" }, note)] : []), plot, table);
+  if (figure.chart) figure.chart.then((old) => old.finalize());
   const view = vegaEmbed(plot, specOf(panel), embedOptions()).then((result) => result.view);
   figure.chart = view;
   return view;
