@@ -169,7 +169,11 @@ class Rows:
             If the user's function returns what cannot be shown.
         """
         if self.render is not None:
-            return _as_shown(self.render(np.array(row), int(position)), int(position))
+            try:
+                return _as_shown(self.render(np.array(row), int(position)), int(position))
+            except Exception as error:
+                error.add_note(f"This happened while render was asked how to show row {position} (-1: a new row).")
+                raise
         text = snippet(self._texts[position]) if self._texts and position >= 0 else ""
         if self.data.image_shape is None:
             return Shown(text=text)

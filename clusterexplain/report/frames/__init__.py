@@ -1,0 +1,56 @@
+"""The numbers behind every chart, as tables: charts draw them, pages list them, nothing is computed twice.
+
+Ids and clusters are text here, as they are shown.
+"""
+
+from clusterexplain.report.frames.answers import (
+    all_retrained,
+    flip_point,
+    group_columns,
+    groups,
+    listed,
+    retrained,
+    steps,
+    twins,
+)
+from clusterexplain.report.frames.clusters import (
+    cluster_pulls,
+    cluster_stability,
+    on_tree,
+    stability,
+    standing,
+    tree,
+)
+from clusterexplain.report.frames.places import (
+    MAX_DOTS,
+    dots,
+    links,
+    middles,
+    rings,
+    sample,
+    shown_rows,
+)
+
+__all__ = [
+    "MAX_DOTS",
+    "all_retrained",
+    "cluster_pulls",
+    "cluster_stability",
+    "dots",
+    "flip_point",
+    "group_columns",
+    "groups",
+    "links",
+    "listed",
+    "middles",
+    "on_tree",
+    "retrained",
+    "rings",
+    "sample",
+    "shown_rows",
+    "stability",
+    "standing",
+    "steps",
+    "tree",
+    "twins",
+]

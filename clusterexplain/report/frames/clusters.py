@@ -1,0 +1,135 @@
+"""The numbers of the clusters: who holds whom, how a sample stands to them, how they come back in refits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.clustering import DensityClustering
+from clusterexplain.clustering.condensed_tree import CondensedTree
+from clusterexplain.explanation import Explanation
+from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.wording import NOISE
+
+MOST_CLUSTERS = 40
+"""Clusters whose distance is drawn at most, nearest first."""
+
+
+def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
+    """Return which cluster's examples hold or loosen which cluster's members.
+
+    Parameters
+    ----------
+    exhibit : Exhibit
+        The fit.
+
+    Returns
+    -------
+    DataFrame
+        Columns target (whose members), source (whose examples), target_rank, source_rank (order), n (examples in source),
+        influence (their sum on the mean margin of the target's members; positive holds), low, high (95 %), if_removed.
+    """
+    summed = exhibit.cohesion.by("cluster")
+    size, parts = len(summed) // len(exhibit.clusters), []
+    for rank, target in enumerate(exhibit.clusters):
+        frame = summed.iloc[rank * size : (rank + 1) * size].reset_index(drop=True)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "target": exhibit.name_of(target),
+                    "source": [exhibit.name_of(one) for one in frame["group"]],
+                    "target_rank": rank,
+                    "source_rank": [len(exhibit.clusters) if one == NOISE else int(one) for one in frame["group"]],
+                    **{name: frame[name] for name in ("n", "influence", "low", "high", "if_removed")},
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def standing(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFrame:
+    """Return how the sample stands to every cluster.
+
+    Parameters
+    ----------
+    exhibit : Exhibit
+        The fit.
+    explanation : Explanation
+        Whose.
+    query : int
+        Position of the query.
+
+    Returns
+    -------
+    DataFrame
+        Columns cluster, role ("own", "rival", "other"), distance (to the centroid, in embedding units), membership; nearest
+        first.
+    """
+    pipeline = exhibit.pipeline
+    row = pipeline.look(exhibit.read(explanation.queries[query : query + 1]))
+    distance = np.linalg.norm(pipeline.centers - row.numpy(), axis=1)
+    membership = pipeline.score.membership(row, pipeline.state).numpy()[0]
+    own, rival = int(explanation.labels[query]), int(explanation.rivals[query])
+    order = [int(one) for one in np.argsort(distance, kind="stable") if int(one) in exhibit.clusters][:MOST_CLUSTERS]
+    return pd.DataFrame(
+        {
+            "cluster": [exhibit.name_of(one) for one in order],
+            "role": ["own" if one == own else "rival" if one == rival else "other" for one in order],
+            "distance": distance[order],
+            "membership": membership[order],
+        }
+    )
+
+
+def tree(exhibit: Exhibit) -> pd.DataFrame:
+    """Return the condensed tree of an HDBSCAN as rectangles, see :meth:`CondensedTree.rectangles`; cluster as text."""
+    found, nodes = _tree(exhibit)
+    frame = found.rectangles()
+    named = {node: exhibit.name_of(cluster) for cluster, node in nodes.items()}
+    return frame.assign(cluster=[named.get(int(node), "") for node in frame["node"]])
+
+
+def on_tree(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFrame:
+    """Return where a sample leaves the condensed tree: id, x, lambda; no row if it was not trained on."""
+    position = int(explanation.positions[query])
+    present = np.flatnonzero(exhibit.pipeline.weights.numpy() > 0)
+    row = int(np.searchsorted(present, position))
+    if position < 0 or exhibit.pipeline.weights[position] == 0:
+        return pd.DataFrame({name: [] for name in ("id", "x", "lambda")})
+    found, _ = _tree(exhibit)
+    frame = found.rectangles()
+    left, right, death = frame.loc[frame["node"] == found.row_node[row], ["left", "right", "death"]].to_numpy()[0]
+    lambda_ = min(float(found.row_lambda[row]), float(death))
+    middle = (left + right) / 2
+    return pd.DataFrame({"id": [str(explanation.query_ids[query])], "x": [middle], "lambda": [lambda_]})
+
+
+def stability(exhibit: Exhibit, rows: np.ndarray) -> pd.DataFrame:
+    """Return how often samples kept their cluster in refits: id, cluster, share (0 to 1), for the given rows."""
+    if exhibit.stability is None:
+        return pd.DataFrame({name: [] for name in ("id", "cluster", "share")})
+    return pd.DataFrame(
+        {
+            "id": exhibit.data.ids[rows].astype(str),
+            "cluster": [exhibit.name_of(one) for one in exhibit.labels[rows]],
+            "share": exhibit.stability.share[rows],
+        }
+    )
+
+
+def cluster_stability(exhibit: Exhibit) -> pd.DataFrame:
+    """Return the Jaccard similarity of every cluster with its partners in refits, see :meth:`Stability.clusters`."""
+    if exhibit.stability is None:
+        return pd.DataFrame({name: [] for name in ("cluster", "size", "jaccard", "low", "high", "verdict")})
+    frame = exhibit.stability.clusters()
+    return frame.assign(cluster=[exhibit.name_of(one) for one in frame["cluster"]])
+
+
+def _tree(exhibit: Exhibit) -> tuple[CondensedTree, dict[int, int]]:
+    """Return the condensed tree, and the node of each cluster."""
+    pipeline, clustering = exhibit.pipeline, exhibit.pipeline.clustering
+    assert isinstance(clustering, DensityClustering)
+    found = clustering.condensed(pipeline.viewed, pipeline.weights)
+    present = np.flatnonzero(pipeline.weights.numpy() > 0)
+    labels = exhibit.labels[present]
+    return found, {one: found.node_of(np.flatnonzero(labels == one)) for one in exhibit.clusters}
