@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-slow lint format types contracts unit examples docs bench clean
+.PHONY: help demo test test-slow lint format types contracts unit examples docs screenshots bench clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -47,9 +47,13 @@ examples: $(READY)  ## run every example script
 docs: $(READY)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
+screenshots: $(READY)  ## photograph a page for README and docs, with chromium
+	$(BIN)/python docs/screenshots.py
+
 bench: $(READY)  ## print the ratios of the benchmarks
 	$(BIN)/python tests/benchmarks/bench_core.py
 	$(BIN)/python -m tests.benchmarks.bench_models
+	$(BIN)/python -m tests.benchmarks.bench_reports
 
 clean:  ## remove what the verbs made
 	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache

@@ -1,6 +1,6 @@
 """Questions beyond "why is this sample here": about whole clusters, pairs of clusters, and what it would take."""
 
-from clusterexplain.questions.clusters import ClusterAnswer, cohesion_of, cohesions_of, separation_of
+from clusterexplain.questions.clusters import ClusterAnswer, cohesion_of, cohesions_of, living_clusters, separation_of
 from clusterexplain.questions.flip import Flip, Retrainings, find_flip, shortest_prefix
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "cohesion_of",
     "cohesions_of",
     "find_flip",
+    "living_clusters",
     "separation_of",
     "shortest_prefix",
 ]

@@ -147,7 +147,7 @@ def cohesions_of(pipeline: Pipeline, names: dict[int, str]) -> Mixed:
     InvalidParameterError
         If there is no rival.
     """
-    alive = [int(one) for one in np.flatnonzero(pipeline.state.alive.numpy())]
+    alive = living_clusters(pipeline)
     members = [_members(pipeline, one) for one in alive]
     rows, sizes = np.concatenate(members), [len(one) for one in members]
     own = np.repeat(alive, sizes)
@@ -192,6 +192,12 @@ def separation_of(pipeline: Pipeline, first: int, second: int, names: dict[int, 
     )
     rival, called = np.where(own == first, second, first), f"clusters {first} and {second}"
     return _mixed(np.concatenate(sides), own, rival, share[None], [called], [title], PARTING)
+
+
+def living_clusters(pipeline: Pipeline) -> list[int]:
+    """Return the clusters that have members of positive weight."""
+    alive, labels = pipeline.state.alive.numpy(), pipeline.labels[pipeline.weights > 0].unique().tolist()
+    return [int(one) for one in labels if one >= 0 and alive[one]]
 
 
 def other_clusters(pipeline: Pipeline, cluster: int) -> list[int]:

@@ -124,6 +124,7 @@ def _map(explanation: Explanation, exhibit: Exhibit, query: int) -> str:
     listed = frames.listed(explanation, query, LISTED)
     wanted = [exhibit.position_of[one] for one in listed["id"]]
     rows = frames.shown_rows(len(exhibit.data), wanted, most=MOST_DOTS)
+    words = map_words(exhibit, len(rows)).replace("\n", "; ")
     return (
         map_svg(
             exhibit.coordinates[rows],
@@ -134,7 +135,7 @@ def _map(explanation: Explanation, exhibit: Exhibit, query: int) -> str:
             f"Map: {explanation.query_ids[query]} (star), what {explanation.sides(query)[0]} (circles) and what "
             f"{explanation.sides(query)[1]} (dashed squares)"[:LONGEST_TEXT],
         )
-        + f"<p><small>{_text(map_words(exhibit, len(rows)), LONGEST_TEXT)}</small></p>"
+        + f"<p><small>{_text(words, LONGEST_TEXT)}</small></p>"
     )
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from clusterexplain.data import Dataset
 from clusterexplain.explanation import Explanation
 from clusterexplain.pipeline import Pipeline
+from clusterexplain.questions import living_clusters
 from clusterexplain.report.rows import Renderer, Rows
 from clusterexplain.stability import Stability
 from clusterexplain.wording import cluster_name
@@ -97,8 +98,8 @@ class Exhibit:
 
     @cached_property
     def clusters(self) -> list[int]:
-        """Clusters that have members of positive weight."""
-        return np.flatnonzero(self.pipeline.state.alive.numpy()).tolist()
+        """Clusters that have members of positive weight; a component of a mixture may have none."""
+        return living_clusters(self.pipeline)
 
     def name_of(self, cluster: int) -> str:
         """Return what a cluster is called."""

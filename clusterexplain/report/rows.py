@@ -19,6 +19,7 @@ from clusterexplain.exceptions import InvalidParameterError
 SHOWN_COLUMNS = 3
 """Columns of a table row that are named."""
 LONGEST_SNIPPET = 200
+LONGEST_NAME = 80
 """Characters of a text that are shown."""
 LONGEST_SIDE = 64
 """Pixels of the longer side of a thumbnail; larger images are averaged down."""
@@ -198,7 +199,9 @@ class Rows:
         telling = np.argsort(-distance, kind="stable")[:SHOWN_COLUMNS]
         names = self.data.feature_names or [f"column {number}" for number in range(len(row))]
         return [
-            Difference(names[one], float(row[one]), float(reference[one]), float(cluster_mean[one]))
+            Difference(
+                snippet(names[one], LONGEST_NAME), float(row[one]), float(reference[one]), float(cluster_mean[one])
+            )
             for one in telling.tolist()
         ]
 
@@ -219,7 +222,7 @@ class Rows:
         return ["" if missing else str(one) for one, missing in zip(column.tolist(), column.isna(), strict=True)]
 
 
-def snippet(text: str) -> str:
+def snippet(text: str, longest: int = LONGEST_SNIPPET) -> str:
     r"""Return the beginning of a text on one line, cut at a word.
 
     Control characters and lone surrogates are dropped; marks that set the direction of writing, joiners and emoji are kept.
@@ -228,11 +231,13 @@ def snippet(text: str) -> str:
     ----------
     text : str
         Of any length.
+    longest : int, default=200
+        Characters that are kept at most.
 
     Returns
     -------
     str
-        At most ``LONGEST_SNIPPET`` characters, and an ellipsis if the text goes on.
+        At most `longest` characters, and an ellipsis if the text goes on.
 
     Examples
     --------
@@ -240,10 +245,10 @@ def snippet(text: str) -> str:
     'two lines'
     """
     line = " ".join(_DROPPED.sub("", text).split())
-    if len(line) <= LONGEST_SNIPPET:
+    if len(line) <= longest:
         return line
-    word_end = line.rfind(" ", 0, LONGEST_SNIPPET + 1)
-    return line[: word_end if word_end > LONGEST_SNIPPET // 2 else LONGEST_SNIPPET] + "\N{HORIZONTAL ELLIPSIS}"
+    word_end = line.rfind(" ", 0, longest + 1)
+    return line[: word_end if word_end > longest // 2 else longest] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def thumbnail(pixels: np.ndarray) -> str:

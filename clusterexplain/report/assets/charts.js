@@ -32,9 +32,21 @@ function drawChart(figure, panel, title, note) {
   const tools = el("span", { class: "tools" }, records.length ? toggle : null, picture);
   figure.replaceChildren(el("figcaption", {}, el("h3", {}, title), tools), ...(note ? [el("p", { class: "note" }, note)] : []), plot, table);
   if (figure.chart) figure.chart.then((old) => old.finalize());
-  const view = vegaEmbed(plot, specOf(panel), embedOptions()).then((result) => result.view);
+  const view = vegaEmbed(plot, specOf(panel), embedOptions()).then((result) => {
+    hush(plot);
+    return result.view;
+  });
   figure.chart = view;
   return view;
+}
+
+// Marks without words, such as the corners of a window, say nothing to a screen reader.
+function hush(plot) {
+  for (const mark of plot.querySelectorAll('[role^="graphics-"]:not([aria-label])')) {
+    mark.removeAttribute("role");
+    mark.removeAttribute("aria-roledescription");
+    mark.setAttribute("aria-hidden", "true");
+  }
 }
 
 async function pictureOf(promise) {

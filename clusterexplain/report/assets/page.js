@@ -6,13 +6,13 @@ const state = { query: -1, window: null, order: QUERIES.map((_, index) => index)
 const at = (name) => document.getElementById(name);
 
 function choose(index, { push = true } = {}) {
+  at("offer").hidden = true;
   if (index === state.query) return;
   state.query = index;
   state.window = null;
   const query = QUERIES[index];
   if (push) history.replaceState(null, "", "#sample=" + encodeURIComponent(query.id.toWellFormed ? query.id.toWellFormed() : query.id));
   at("pick").value = query.id;
-  at("offer").hidden = true;
   at("tooltip").hidden = true;
   showAnswer(query, ANSWERS[index]);
   showLists();
@@ -83,7 +83,7 @@ function showLists() {
   const words = at("search").value.trim().toLowerCase(), cluster = at("only").value;
   const keep = (row) => {
     const index = ROWS.get(String(row.id));
-    const text = [row.id, PAGE.names[row.cluster], PAGE.rows.text.length ? PAGE.rows.text[index] : "", ...(query.details[row.id] || []).map(([name]) => name)].join(" ").toLowerCase();
+    const text = [row.id, PAGE.names[row.cluster], PAGE.rows.text.length ? PAGE.rows.text[index] : "", ...(differencesOf(query, row.id) || []).map(([name]) => name)].join(" ").toLowerCase();
     return (!words || text.includes(words)) && (!cluster || String(row.cluster) === cluster) && (!state.window || inside(index));
   };
   at("filtered").textContent = state.window ? "Only examples inside the window on the map are listed." : "";
@@ -114,8 +114,12 @@ function itself(query, id) {
   return query.position >= 0 && String(id) === query.id ? el("small", {}, " itself") : null;
 }
 
+function differencesOf(query, id) {
+  return Object.hasOwn(query.details, id) ? query.details[id] : null;
+}
+
 function snippet(query, row) {
-  const differs = query.details[row.id];
+  const differs = differencesOf(query, row.id);
   if (differs) return el("ul", { class: "differs" }, differs.map(([name, value, other, mean]) => el("li", {}, datum(name, 30), ` ${number(value, ".4f")} (sample ${number(other, ".4f")}, its cluster ${number(mean, ".4f")})`)));
   const index = ROWS.get(String(row.id));
   return PAGE.rows.text.length && PAGE.rows.text[index] ? el("span", { class: "snippet" }, datum(PAGE.rows.text[index], 200)) : null;
@@ -210,7 +214,7 @@ function arrange() {
 }
 
 function listen() {
-  at("picker").addEventListener("submit", (event) => { event.preventDefault(); offer(at("pick").value.trim()); });
+  at("picker").addEventListener("submit", (event) => { event.preventDefault(); const asked = at("pick").value; offer(ROWS.has(asked) ? asked : asked.trim()); });
   at("pick").addEventListener("change", () => { if (CHOSEN.has(at("pick").value)) choose(CHOSEN.get(at("pick").value)); });
   at("previous").addEventListener("click", () => step(-1));
   at("next").addEventListener("click", () => step(1));

@@ -138,10 +138,11 @@ def all_retrained(explanation: Explanation) -> pd.DataFrame:
 
 
 def group_columns(exhibit: Exhibit) -> list[str]:
-    """Return what the influence can be summed by: clusters, and metadata of 2 to 30 different values."""
+    """Return what the influence can be summed by: clusters, and metadata of 2 to 30 different values that occur twice on average."""
     metadata = exhibit.data.metadata
     known = [] if metadata is None else [str(one) for one in metadata.columns if one != exhibit.data.text]
-    return ["cluster", *(name for name in known if 2 <= _different(metadata, name) <= MOST_GROUPS)]
+    most = min(MOST_GROUPS, len(exhibit.data) // 2)
+    return ["cluster", *(name for name in known if 2 <= _different(metadata, name) <= most)]
 
 
 def groups(explanation: Explanation, column: str) -> list[pd.DataFrame]:

@@ -34,8 +34,10 @@ def shown_rows(n: int, wanted: list[int], *, most: int = MAX_DOTS) -> np.ndarray
     """
     if n <= most:
         return np.arange(n)
-    some = np.random.default_rng(0).choice(n, most, replace=False)
-    return np.union1d(some[: max(0, most - len(set(wanted)))], np.asarray(wanted, dtype=np.intp))
+    order = np.random.default_rng(0).permutation(n)
+    kept = np.unique(np.asarray(wanted, dtype=np.intp))
+    rest = order[~np.isin(order, kept)]
+    return np.sort(np.concatenate([kept, rest[: max(0, most - len(kept))]]))
 
 
 def dots(exhibit: Exhibit, rows: np.ndarray, *, with_rows: bool = True) -> pd.DataFrame:
