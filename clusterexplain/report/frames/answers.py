@@ -138,7 +138,7 @@ def all_retrained(explanation: Explanation) -> pd.DataFrame:
 
 
 def group_columns(exhibit: Exhibit) -> list[str]:
-    """Return what the influence can be summed by: clusters, and metadata of 2 to 30 different values that occur twice on average."""
+    """Return what influence can be summed by: clusters, and metadata of 2 to 30 values that occur twice on average."""
     metadata = exhibit.data.metadata
     known = [] if metadata is None else [str(one) for one in metadata.columns if one != exhibit.data.text]
     most = min(MOST_GROUPS, len(exhibit.data) // 2)

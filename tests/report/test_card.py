@@ -1,0 +1,173 @@
+"""The card in a notebook, charts as files, and the live chart."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clusterexplain import ClusterExplainer, Dataset, load_dataset
+from clusterexplain.exceptions import InvalidParameterError, MissingExtraError
+from clusterexplain.report.card import LARGEST
+from clusterexplain.report.export import save_chart
+from clusterexplain.wording import change
+from tests.conftest import SMALL
+
+EVIL = "</td><script>alert('x')</script><img src=x onerror=alert(1)>\u202e\"&"
+
+
+def html_of(shown: object) -> str:
+    return str(shown._repr_mimebundle_()["text/html"])  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def digits() -> ClusterExplainer:
+    return ClusterExplainer(n_clusters=10, n_steps=60, random_state=0).fit(load_dataset("digits"))
+
+
+def test_the_card_shows_the_numbers_of_top(small: ClusterExplainer) -> None:
+    e = small.explain([3, 11])
+    card = html_of(e)
+    for query in range(2):
+        assert f"{e.scores[query]:.3f}" in card
+        for row in e.top(6, query=query).to_dict("records"):
+            assert change(row["if_removed"], row["if_removed_percent"]) in card
+    assert "not checked" in card
+    assert "if removed" in card
+    assert "Pulled it in" in card
+    assert "Pushed it away" in card
+
+
+def test_the_card_is_inert(blobs: np.ndarray) -> None:
+    data = Dataset(
+        blobs,
+        ids=[f"{EVIL}{i}" for i in range(30)],
+        metadata=pd.DataFrame({"t": [EVIL * 200] * 30}),
+        text="t",
+    )
+    ce = ClusterExplainer(**SMALL).fit(data).name_clusters({0: EVIL.replace("\u202e", "")})
+    card = html_of(ce.explain([f"{EVIL}4"])) + html_of(ce.cluster(0))
+    assert "<script" not in card
+    assert "onerror=alert" in card  # as text
+    assert not re.search(r"<img(?! alt=\"\" src=\"data:image/png;base64,)", card)
+    assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:image/)", card)
+
+
+def test_the_card_of_images_is_small_and_says_which_map_it_shows(digits: ClusterExplainer) -> None:
+    e = digits.explain([3, 100, 500, 7])
+    card = html_of(e)
+    assert len(card) < LARGEST
+    assert card.count("<img") >= 20
+    assert "drawn by PCA" in card
+    assert "1 more queries" in card
+    digits._map = digits.embedding_[:, :2]
+    assert "drawn by UMAP" in html_of(e)
+    digits._map = None
+
+
+def test_a_card_that_would_be_too_large_leaves_pictures_out(
+    digits: ClusterExplainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clusterexplain.report.card.LARGEST", 40_000)
+    card = html_of(digits.explain([3, 100, 500]))
+    assert "<img" not in card
+
+
+def test_same_explanation_same_card(small: ClusterExplainer) -> None:
+    assert html_of(small.explain([3])) == html_of(small.explain([3]))
+
+
+def test_the_card_of_a_check_has_its_verdict_and_a_dot_for_each_retraining(small: ClusterExplainer) -> None:
+    check = small.verify(small.explain([3]), n_single=6, n_within=4, n_groups=3)
+    card = html_of(check)
+    assert check.verdict[:40] in card
+    assert card.count("h0") >= check.table["reclustered"].notna().sum()
+    assert "NaN" not in card
+    assert check.null < 1e-9
+    assert "checked: " in html_of(check.explanation)
+
+
+def test_notebooks_get_a_picture_with_the_extra(small: ClusterExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("vl_convert")
+    assert small.explain([3])._repr_mimebundle_()["image/png"].startswith(b"\x89PNG")
+    hide(monkeypatch, "vl_convert")
+    assert set(small.explain([3])._repr_mimebundle_()) == {"text/plain", "text/html"}
+
+
+def test_words_stay_when_the_estimator_is_fitted_to_other_data(blobs: np.ndarray) -> None:
+    ce = ClusterExplainer(**SMALL).fit(blobs)
+    e = ce.explain([3])
+    ce.fit(blobs[:25])
+    assert list(e._repr_mimebundle_()) == ["text/plain"]
+    with pytest.raises(InvalidParameterError, match="belongs to other training data"):
+        e.plot.map()
+
+
+@pytest.mark.parametrize(("kind", "start"), [(".png", b"\x89PNG"), (".svg", b"<svg"), (".pdf", b"%PDF")])
+def test_charts_are_saved_without_a_browser(small: ClusterExplainer, tmp_path: Path, kind: str, start: bytes) -> None:
+    pytest.importorskip("vl_convert")
+    path = save_chart(small.explain([3]).plot.waterfall(), tmp_path / "deep" / f"x{kind}")
+    assert path.read_bytes().startswith(start)
+    with pytest.raises(InvalidParameterError, match=r"Expected a name ending in \.png, \.svg, \.pdf"):
+        save_chart(None, tmp_path / "x.gif")
+
+
+def test_missing_extras_name_themselves(
+    small: ClusterExplainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide(monkeypatch, "vl_convert", "anywidget")
+    with pytest.raises(MissingExtraError, match=r"pip install 'clusterexplain\[export\]'"):
+        save_chart(None, tmp_path / "x.png")
+    with pytest.raises(MissingExtraError, match=r"anywidget and vl-convert-python.*clusterexplain\[widget\]"):
+        small.explain([3]).plot.widget()
+
+
+def test_selections_come_back_as_ids(blobs: np.ndarray) -> None:
+    ce = ClusterExplainer(**SMALL).fit(Dataset(blobs, ids=[f"r{i}" for i in range(30)]))
+    ce._map = ce.embedding_
+    plot, place = ce.explain(["r3"]).plot, ce.embedding_
+
+    def live(window: dict[str, list[float]], picked: list[dict[str, str]]) -> SimpleNamespace:
+        parts = {"window": SimpleNamespace(value=window), "picked": SimpleNamespace(value=picked)}
+        return SimpleNamespace(selections=SimpleNamespace(**parts))
+
+    x, y = place[3]
+    around = live({"x": [x + 1e-6, x - 1e-6], "y": [y - 1e-6, y + 1e-6]}, [{"id": "r7"}])
+    assert plot.selected(around) == ["r3"]
+    assert plot.selected(live({}, [{"id": "r7"}, {"id": "no such"}])) == ["r7"]
+    assert plot.selected(live({}, [])) == []
+
+
+def test_a_live_chart_has_the_selections(small: ClusterExplainer) -> None:
+    pytest.importorskip("anywidget")
+    pytest.importorskip("vl_convert")
+    small._map = small.embedding_
+    widget = small.explain([3]).widget()
+    assert {"picked", "window", "cluster"} <= set(widget.selections.trait_names())
+    assert small.explain([3]).plot.selected(widget) == []
+    small._map = None
+
+
+def test_charts_refuse_what_is_not_there(small: ClusterExplainer) -> None:
+    e = small.explain([3])
+    with pytest.raises(InvalidParameterError, match="is not checked"):
+        e.plot.check()
+    with pytest.raises(InvalidParameterError, match="Stability was not measured"):
+        e.plot.stability()
+    with pytest.raises(InvalidParameterError, match="query=1 is no position of the 1 queries"):
+        e.plot.influence(1)
+    with pytest.raises(InvalidParameterError, match="about whole clusters"):
+        small.cohesion().plot.standing()
+    with pytest.raises(InvalidParameterError, match="no metadata column 'batch'"):
+        e.plot.groups("batch")
+
+
+def hide(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
+    """Let it look as if modules were not installed."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in modules else find(name))
