@@ -21,6 +21,8 @@ CHECK = "check.json"
 MAP = "map.npy"
 STABILITY = "stability.npz"
 NAMES = "names.json"
+RETRAINED = ("position", "kind", "n_removed", "predicted", "frozen", "predicted_reclustered", "reclustered")
+"""Columns of the table of retrainings that a check keeps."""
 BESIDE = (CHECK, MAP, STABILITY, NAMES)
 
 
@@ -140,6 +142,11 @@ def _parse_check(blob: bytes) -> dict[str, Any]:
     stored = json.loads(blob)
     if not {"fit_key", "answers", "sentence", "figures"} <= set(stored):
         raise ValueError("entries are missing")
+    table = stored.get("retrained")
+    if table is not None:  # checks of older versions kept none
+        lengths = {len(column) for column in table.values()}
+        if not set(RETRAINED) <= set(table) or len(lengths) != 1:
+            raise ValueError("its table of retrainings is not whole")
     return dict(stored)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from clusterexplain.attached import CheckSummary
+from clusterexplain.beside import RETRAINED
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.pipeline import Pipeline, Question
@@ -20,8 +21,6 @@ from clusterexplain.verification.removals import Removal, draw_removals
 
 PREDICTED = {"frozen": "predicted", "reclustered": "predicted_reclustered"}
 ASSIGNMENTS = tuple(PREDICTED)
-KEPT = ["position", "kind", "n_removed", "predicted", "frozen", "predicted_reclustered", "reclustered"]
-"""Columns of the table that reports show and a run keeps."""
 SUPPORTED = 0.6
 """Lower bound of the rank correlation with frozen members from which a check counts as support."""
 LARGEST_GROUP = 0.5
@@ -232,7 +231,7 @@ def verify(
         for kind in ("single", "group")
         for assignments in ASSIGNMENTS
     }
-    summary = CheckSummary(check.verdict, figures, check.status, table[KEPT], null)
+    summary = CheckSummary(check.verdict, figures, check.status, table[list(RETRAINED)], null)
     checked = dataclasses.replace(explanation, check=summary)
     return dataclasses.replace(check, explanation=checked)
 

@@ -173,3 +173,40 @@ def test_an_unknown_sample_names_the_range(
 ) -> None:
     assert _call(monkeypatch, "why", "--sample", "99") == 2
     assert "no sample with id 99. Expected one of the 30 ids from 0 to 29" in capsys.readouterr().err
+
+
+def test_a_damaged_check_is_refused_and_a_whole_one_draws(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "12", "--groups", "6") == 0
+    assert _call(monkeypatch, "report", "--sample", "11", "--chart", "check", "--svg", "check.svg") == 0
+    assert "supported" in Path("check.svg").read_text()
+    stored = json.loads((folder / "check.json").read_text())
+    stored["retrained"]["frozen"] = stored["retrained"]["frozen"][1:]
+    (folder / "check.json").write_text(json.dumps(stored))
+    assert _call(monkeypatch, "why", "--sample", "11") == 2
+    assert "retrainings is not whole" in capsys.readouterr().err
+    (folder / "check.json").unlink()
+
+
+def test_pictures_are_refused_with_the_reason(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, "report", "--png", "x.svg") == 2
+    assert "Expected a name ending in .png" in capsys.readouterr().err
+    assert _call(monkeypatch, "report", "--chart", "pie", "--png", "x.png") == 2
+    assert "--chart 'pie' is unknown. Expected one of: map, influence" in capsys.readouterr().err
+
+
+def test_a_report_without_samples_takes_the_most_marginal_of_each_cluster(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _call(monkeypatch, "report", "--out", "page.html") == 0
+    embedded = re.search(r'id="page">(.*?)</script>', Path("page.html").read_text(), re.DOTALL)
+    assert embedded
+    ce = ClusterExplainer.load(folder)
+    asked = json.loads(embedded[1])["answers"]["answers"]
+    assert sorted(one["cluster"] for one in asked) == np.unique(ce.labels_).tolist()
+    margins = np.abs(ce.margins_)
+    for one in asked:
+        assert margins[one["sample"]] == margins[ce.labels_ == one["cluster"]].min()
