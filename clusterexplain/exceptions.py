@@ -23,6 +23,7 @@ The tree (the class on the right is what callers may already catch)::
     +-- DriftWarning                further training leaves the model that arrived
     +-- FewerClustersWarning        there are fewer distinct embeddings than clusters
     +-- ScaleWarning                a few columns dominate the reconstruction
+    +-- SolverWarning               a linear system was not solved as asked for
     +-- ReproductionWarning         replaying the training did not give the saved bytes
 
 Every message says what is wrong, what was expected and what to do next.
@@ -107,6 +108,10 @@ class FewerClustersWarning(ClusterExplainWarning):
 
 class ScaleWarning(ClusterExplainWarning):
     """Columns of very different scale: a few of them dominate the reconstruction."""
+
+
+class SolverWarning(ClusterExplainWarning):
+    """A linear system was not solved as asked for; the message says how far it got and what to do."""
 
 
 class ReproductionWarning(ClusterExplainWarning):

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.func import grad, vjp, vmap
 
 from clusterexplain.clustering import Clustering, centroid_state
-from clusterexplain.influence import Unrolled
+from clusterexplain.influence import Method
 from clusterexplain.membership import NOISE, Score
 from clusterexplain.training import RecordedRun
 
@@ -376,7 +376,7 @@ class Pipeline:
         with torch.no_grad():
             return self.clustering.follow(*self._viewed(self._end(params, weights)))
 
-    def influence(self, question: Question, method: Unrolled) -> Parts:
+    def influence(self, question: Question, method: Method) -> Parts:
         """Differentiate the scores of the question in the data weights, discrete choices frozen.
 
         The derivative is relative to the weights of the fit: ``-influence[q, i]`` predicts the change of score q if
@@ -386,7 +386,7 @@ class Pipeline:
         ----------
         question : Question
             What is scored.
-        method : Unrolled
+        method : Method
             Pulls cotangents on the parameters back to the data weights.
 
         Returns
@@ -399,7 +399,7 @@ class Pipeline:
         encoder_rows, cluster_rows = rows.split(len(encoder))
         return Parts(encoder_rows.numpy(), cluster_rows.numpy(), (direct * self.weights).numpy())
 
-    def total_influence(self, question: Question, method: Unrolled) -> np.ndarray:
+    def total_influence(self, question: Question, method: Method) -> np.ndarray:
         """Return the sum of the three parts of :meth:`influence`, shape (n_scores, n_samples), at half its cost."""
         encoder, cluster, direct = self._cotangents(question)
         return ((method.pull(encoder + cluster).to(SCORE_DTYPE) + direct) * self.weights).numpy()
