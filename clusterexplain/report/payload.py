@@ -15,6 +15,7 @@ from clusterexplain.report import charts, frames
 from clusterexplain.report.exhibit import Exhibit
 from clusterexplain.report.specs import Specs, plain_records
 from clusterexplain.report.words import GLOSSARY, command, map_words, pull_words
+from clusterexplain.wording import NOISE
 
 TOP = 50
 """Examples on each side that a page holds."""
@@ -170,7 +171,7 @@ class _Page:
             "twins": plain_records(frames.twins(exhibit, explanation, query)),
             "charts": self._charts(query, listed),
             "groups": {column: self._groups(query, column) for column in self.sums},
-            "verify": None if whole or position < 0 else command("verify", [id_], self.run),
+            "verify": None if whole or position < 0 else command("verify", [id_], self.run, self._against(query)),
         }
 
     def clusters(self) -> dict[str, Any] | None:
@@ -281,12 +282,26 @@ class _Page:
         frame = self.sums[column][query]
         return self.specs.panel(charts.groups_chart(frame, what=column), GROUPS_TABLE, frame)
 
+    def _against(self, query: int) -> int | None:
+        """Return the rival if it is another than the runner-up, which commands take by themselves."""
+        pipeline, position = self.exhibit.pipeline, int(self.explanation.positions[query])
+        row = slice(position, position + 1)
+        usual = int(pipeline.rivals(pipeline.viewed[row], pipeline.labels[row])[0])
+        rival = int(self.explanation.rivals[query])
+        return None if rival == usual else rival
+
     def _badges(self, query: int) -> list[dict[str, str]]:
         explanation = self.explanation
         found = []
         rank = explanation.rank[query]
         if np.isfinite(rank):
-            found.append({"level": "none", "name": "margin", "text": f"more marginal than {rank:.0%} of its cluster"})
+            outside = self.explanation.labels[query] == NOISE
+            words = (
+                f"{rank:.0%} of the noise is farther outside"
+                if outside
+                else f"more marginal than {rank:.0%} of its cluster"
+            )
+            found.append({"level": "none", "name": "margin", "text": words})
         if explanation.stability is not None:
             words = explanation.stability.badges[query]
             level = {"high": "good", "moderate": "fair", "low": "poor"}.get(

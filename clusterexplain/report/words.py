@@ -9,6 +9,7 @@ import numpy as np
 
 from clusterexplain.explanation import KEPT_OUT, SIDES, Explanation
 from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.wording import NOISE
 
 GLOSSARY = (
     (
@@ -72,7 +73,7 @@ def map_words(exhibit: Exhibit, shown: int) -> str:
     )
 
 
-def command(verb: str, samples: list[Any], run: str | None) -> str:
+def command(verb: str, samples: list[Any], run: str | None, against: int | None = None) -> str:
     """Return a command to copy.
 
     Parameters
@@ -83,6 +84,8 @@ def command(verb: str, samples: list[Any], run: str | None) -> str:
         Ids.
     run : str or None
         The run directory, if the fit is saved.
+    against : int, optional
+        The rival cluster, -1 for noise; the runner-up by default.
 
     Returns
     -------
@@ -91,7 +94,8 @@ def command(verb: str, samples: list[Any], run: str | None) -> str:
     """
     asked = " ".join(f"--sample {shlex.quote(str(one))}" for one in samples)
     where = "" if run is None else f" --run {shlex.quote(run)}"
-    return f"clusterexplain {verb} {asked}{where}"
+    rival = "" if against is None else f" --against {'noise' if against == NOISE else against}"
+    return f"clusterexplain {verb} {asked}{rival}{where}"
 
 
 def pull_words(explanation: Explanation, query: int) -> str:

@@ -220,3 +220,10 @@ def test_few_rows_are_laid_out_without_umap() -> None:
 def test_umap_gives_the_same_view_again() -> None:
     z = np.random.default_rng(0).normal(size=(60, 4))
     np.testing.assert_array_equal(umap_view(z, seed=3), umap_view(z, seed=3))
+
+
+def test_the_command_that_checks_names_an_unusual_rival(plain: ClusterExplainer, tmp_path: Path) -> None:
+    own, usual = int(plain.labels_[3]), int(plain.explain([3]).rivals[0])
+    other = next(one for one in range(3) if one not in (own, usual))
+    page = read(plain.explain([3], against=other).report(tmp_path / "why.html", run="runs/it")).data
+    assert page["queries"][0]["verify"] == f"clusterexplain verify --sample 3 --against {other} --run runs/it"
