@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from clusterexplain.clustering import KMeansClustering
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.explanation import Explanation, Fitted
-from clusterexplain.influence import Unrolled
+from clusterexplain.methods import EXACT, Asked, ask, check_method
 from clusterexplain.pipeline import Parts, Pipeline, Question, Standing
 from clusterexplain.posing import check_agreement, check_identified, pose
 from clusterexplain.queries import Queries
@@ -50,6 +51,10 @@ class Answers:
         Threads.
     show_progress : bool
         Progress bars on a terminal.
+    chosen : str, default="auto"
+        The influence method.
+    options : dict or None
+        Of the method.
     """
 
     pipeline: Pipeline
@@ -60,12 +65,45 @@ class Answers:
     least_agreement: float
     n_jobs: int | None
     show_progress: bool
+    chosen: str = "auto"
+    options: dict[str, Any] | None = None
     _kept: dict[str, PredictedReclustering] = field(default_factory=dict)
+    _asked: dict[str, Answers] = field(default_factory=dict)
 
-    @property
-    def method(self) -> Unrolled:
+    def asked_with(self, method: str, options: dict[str, Any] | None = None) -> Answers:
+        """Return the same fit asked with another influence method; what it has computed is kept.
+
+        Parameters
+        ----------
+        method : str
+            See :func:`clusterexplain.methods.ask`.
+        options : dict, optional
+            Of the method.
+
+        Returns
+        -------
+        Answers
+            This object for the method that it has.
+        """
+        key = repr((method, sorted((options or {}).items())))
+        check_method(method, arrived=self.further is not None)
+        if method in ("auto", *EXACT) and not options:
+            return self
+        if key not in self._asked:
+            self._asked[key] = dataclasses.replace(self, chosen=method, options=options, _kept={}, _asked={})
+        return self._asked[key]
+
+    @cached_property
+    def method(self) -> Asked:
         """How cotangents are pulled back to the data weights."""
-        return Unrolled(self.pipeline.run, self.n_jobs, self.show_progress)
+        return ask(
+            self.chosen,
+            self.options,
+            self.pipeline.run,
+            further="" if self.further is None else str(self.further),
+            n_jobs=self.n_jobs,
+            show_progress=self.show_progress,
+        )
 
     def influence(self, question: Question) -> Parts:
         """Return the influence on the scores of a question; see :meth:`Pipeline.influence`."""
@@ -214,8 +252,9 @@ class Answers:
             agreement=float("nan"),
             score_words=pipeline.score.words,
             queries=asked.rows,
-            method=Unrolled.name if self.further is None else "further",
-            method_note="" if self.further is None else f"with or without an example in {self.further}",
+            method=self.method.name,
+            method_note=self.method.note,
+            method_options=dict(self.options or {}),
             source=source,
             basis=self,
             metadata=self.data.metadata,

@@ -12,6 +12,7 @@ The tree (the class on the right is what callers may already catch)::
     +-- TrainingDivergedError       ArithmeticError  the loss or the parameters became non-finite
     +-- MemoryBudgetError           MemoryError   the recorded run cannot fit the budget
     +-- MissingExtraError           ImportError   an optional package is not installed
+    +-- ReportWriteError            OSError       a page, picture or table could not be written
     +-- RunError
         +-- RunNotFoundError        FileNotFoundError  there is no run where one was looked for
         +-- RunDamagedError         ValueError    a file of the run is missing or changed
@@ -68,6 +69,10 @@ class MemoryBudgetError(ClusterExplainError, MemoryError):
 
 class MissingExtraError(ClusterExplainError, ImportError):
     """An optional package is needed that is not installed."""
+
+
+class ReportWriteError(ClusterExplainError, OSError):
+    """A page, picture or table could not be written; nothing half-written was left behind."""
 
 
 class RunError(ClusterExplainError):

@@ -26,11 +26,12 @@ from clusterexplain.data.scaling import Scaling
 from clusterexplain.data.validation import as_matrix, check_sample_weight, check_variation
 from clusterexplain.exceptions import FewerClustersWarning, InvalidDataError, InvalidParameterError
 from clusterexplain.explanation import Explanation
-from clusterexplain.fitting import check_method, make_recipe
+from clusterexplain.fitting import make_recipe
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.pipeline import Pipeline, Question
 from clusterexplain.posing import pose
 from clusterexplain.queries import resolve
+from clusterexplain.stability.refits import refit_seeds
 from clusterexplain.training import Recipe
 from clusterexplain.training.further import FurtherTraining
 from clusterexplain.training.recorded import RecordedRun, train
@@ -314,7 +315,15 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         return self._pipeline.score.membership(self._pipeline.look(self._inputs(X)), self._pipeline.state).numpy()
 
-    def explain(self, queries: Any, *, against: str | int = "runner-up", method: str = "auto") -> Explanation:
+    def explain(
+        self,
+        queries: Any,
+        *,
+        against: str | int = "runner-up",
+        method: str = "auto",
+        method_options: dict[str, Any] | None = None,
+        n_seeds: int = 1,
+    ) -> Explanation:
         """Say which training examples pulled each query into its cluster, and which pushed it away.
 
         Parameters
@@ -324,9 +333,18 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         against : "runner-up", "noise" or int, default="runner-up"
             The rival cluster of the margin. For a sample that is noise the runner-up is the cluster that it lacks least to
             join, and the margin says how much.
-        method : {"auto", "unrolled", "further"}, default="auto"
+        method : {"auto", "unrolled", "further", "implicit", "gradient_dot", "gradient_cosine"}, default="auto"
             The influence method: "unrolled" is the exact derivative through the training, "further" that of further training
-            from the weights of a model that arrived trained; "auto" is the one that the fit recorded.
+            from the weights of a model that arrived trained; "auto" is the one that the fit recorded. "implicit" is the
+            classical influence function at the final parameters, an approximation to compare with; the gradient products are
+            baselines.
+        method_options : dict, optional
+            For "implicit": solver ("dense", "cg" or "lissa"), damping (0.01), eigenvalues ("clamped", "raw", "absolute"; for
+            dense), tolerance, max_iterations, on_negative (for cg), scale, depth (for lissa), passes, decay; the gradient
+            products take passes and decay. See :func:`clusterexplain.methods.ask`.
+        n_seeds : int, default=1
+            More than 1 trains the recipe with so many seeds (the fit's own is one of them), keeps the labels, and averages the
+            exact influences; ``over_seeds`` of the answer says which of them are seed-stable.
 
         Returns
         -------
@@ -343,10 +361,22 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             If the score does not tell what the labels tell.
         """
         check_is_fitted(self)
-        check_method(method, arrived=self._further is not None)
+        answers = self._answers.asked_with(method, method_options)
         asked = resolve(queries, self._data)
         self._inputs(queries if isinstance(queries, (pd.DataFrame, Dataset)) else asked.rows)  # refuses other columns
-        return self._answers.explain(asked, against, self, self.cluster_names_, getattr(self, "stability_", None))
+        found = answers.explain(asked, against, self, self.cluster_names_, getattr(self, "stability_", None))
+        return found if n_seeds == 1 else self._over_seeds(answers, found, n_seeds)
+
+    def _over_seeds(self, answers: Answers, explanation: Explanation, n_seeds: int) -> Explanation:
+        from clusterexplain.verification import explain_over_seeds
+
+        if isinstance(n_seeds, bool) or not isinstance(n_seeds, (int, np.integer)) or n_seeds < 1:
+            raise InvalidParameterError(f"n_seeds={n_seeds!r} must be a whole number of at least 1, for example 8.")
+        if explanation.method != "unrolled":
+            raise InvalidParameterError(
+                f"n_seeds={n_seeds} averages exact influences, but method={explanation.method!r}. Expected method='unrolled'."
+            )
+        return explain_over_seeds(self, answers, explanation, refit_seeds(self._seed, n_seeds - 1))
 
     def cluster(self, cluster: int, *, n_shown: int = 5) -> ClusterAnswer:
         """Say who holds a cluster together, who is typical of it, and which other clusters pull at it.
@@ -578,13 +608,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         from clusterexplain.verification import verify
 
-        self._refuse_foreign(explanation)
-        if not np.array_equal(explanation.sample_weight, self._pipeline.run.weights.double().numpy()):
-            raise InvalidParameterError(
-                "The explanation was made at other sample weights. Expected the estimator that made it, not a refit of it."
-            )
-        options = {"show_progress": self.verbose, "n_jobs": self.n_jobs, **options}
-        return verify(self._pipeline, self.question_of(explanation), explanation, **options)
+        self._refuse_other_weights(explanation)
+        return verify(self, explanation, **{"show_progress": self.verbose, "n_jobs": self.n_jobs, **options})
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the fitted run to a directory, atomically and without pickle.
@@ -654,11 +679,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         *,
         render: Renderer | None = None,
         run: str | None = None,
+        task: str | None = None,
     ) -> Path:
         """Write the page about an explanation; use :meth:`Explanation.report`."""
         from clusterexplain.report import write_page
 
-        return write_page(explanation, self._exhibit(explanation, render), path, run=run)
+        return write_page(explanation, self._exhibit(explanation, render), path, run=run, task=task)
 
     def plots_of(self, explanation: Explanation, render: Renderer | None = None) -> Plots:
         """Return the charts of an explanation; use :attr:`Explanation.plot`."""
@@ -677,8 +703,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def _exhibit(self, explanation: Explanation, render: Renderer | None, *, quick: bool = False) -> Exhibit:
         from clusterexplain.report.of_fit import exhibit_of
 
-        self._refuse_foreign(explanation)
-        return exhibit_of(self, explanation.basis, self._seed, render, quick=quick)
+        self._refuse_other_weights(explanation)
+        return exhibit_of(self, explanation, self._seed, render, quick=quick)
 
     @property
     def map_(self) -> np.ndarray:
@@ -695,6 +721,18 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """Margin of each training example to its runner-up, shape (n_samples,); positive is inside its cluster."""
         check_is_fitted(self)
         return self._pipeline.train_margins.numpy().copy()
+
+    @property
+    def sample_weight_(self) -> np.ndarray:
+        """Data weights of the fit, shape (n_samples,)."""
+        check_is_fitted(self)
+        return self._pipeline.weights.numpy().copy()
+
+    @property
+    def seed_(self) -> int:
+        """The root seed, drawn from ``random_state``."""
+        check_is_fitted(self)
+        return self._seed
 
     @property
     def data_(self) -> Dataset:
@@ -763,6 +801,14 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             raise InvalidParameterError(
                 "The explanation belongs to other training data or to another recipe. Expected the estimator that made it, or "
                 "a refit of it."
+            )
+
+    def _refuse_other_weights(self, explanation: Explanation) -> None:
+        self._refuse_foreign(explanation)
+        if not np.array_equal(explanation.sample_weight, self._pipeline.run.weights.double().numpy()):
+            raise InvalidParameterError(
+                "The explanation was made at other sample weights. Expected the estimator that made it, fitted as it was then, "
+                "and not a refit of it; explain again to ask this fit."
             )
 
     def _inputs(self, X: Any) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from clusterexplain.attached import CheckSummary, Mixed, StabilitySummary
+from clusterexplain.attached import CheckSummary, Mixed, OverSeeds, StabilitySummary, Verdict
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.groups import group_sums
-from clusterexplain.wording import NOISE, cluster_name
+from clusterexplain.wording import NOISE, cluster_name, method_words, printed
 
 
 class Fitted(Protocol):
@@ -23,7 +25,9 @@ class Fitted(Protocol):
     def evaluate_question(self, explanation: Explanation, assignments: str) -> np.ndarray:
         """Return the explained scores under this fit."""
 
-    def write_report(self, explanation: Explanation, path: str | os.PathLike[str], *, render: Any, run: Any) -> Any:
+    def write_report(
+        self, explanation: Explanation, path: str | os.PathLike[str], *, render: Any, run: Any, task: Any
+    ) -> Any:
         """Write the page about this explanation."""
 
     def plots_of(self, explanation: Explanation, render: Any) -> Any:
@@ -82,7 +86,9 @@ class Explanation:
     method : str
         The influence method.
     method_note : str, default=""
-        What the method's answer is about beyond its name: length and rate of further training.
+        What the method's answer is about beyond its name: length and rate of further training, solver and outcome of a solve.
+    method_options : dict
+        What the method was asked with.
     score_words : str
         What the margin is, in words.
     lacks : tuple of str
@@ -91,6 +97,8 @@ class Explanation:
         Names that clusters were given.
     stability : StabilitySummary or None
         How often each query kept its cluster in refits; filled in once ``stability`` was computed.
+    over_seeds : OverSeeds or None
+        For an explanation that was averaged over seeds: how sure it is.
     mixed : Mixed or None
         For answers about whole clusters: what the scores are combinations of. Labels and rivals are then those of the cluster
         (-1 where there are many), `queries` has no rows.
@@ -127,10 +135,12 @@ class Explanation:
     metadata: pd.DataFrame | None = None
     check: CheckSummary | None = None
     method_note: str = ""
+    method_options: dict[str, Any] = field(default_factory=dict)
     score_words: str = "log squared distance to the rival's centroid minus that to its own"
     lacks: tuple[str, ...] = ()
     cluster_names: dict[int, str] = field(default_factory=dict)
     stability: StabilitySummary | None = None
+    over_seeds: OverSeeds | None = None
     mixed: Mixed | None = None
     basis: Basis = field(default=None, compare=False)  # type: ignore[assignment]  # always given by the front
 
@@ -164,7 +174,10 @@ class Explanation:
         chosen = {name: getattr(self, name)[picked] for name in per_query}
         mixed = None if self.mixed is None else self.mixed[picked]
         check = None if self.check is None else self.check[picked]
-        return dataclasses.replace(self, **chosen, lacks=lacks, stability=badges, mixed=mixed, check=check)
+        seeds = None if self.over_seeds is None else self.over_seeds[picked]
+        return dataclasses.replace(
+            self, **chosen, lacks=lacks, stability=badges, mixed=mixed, check=check, over_seeds=seeds
+        )
 
     def predict(self, sample_weight: np.ndarray, *, assignments: str = "frozen") -> np.ndarray:
         """Predict the change of each score if the recipe were refitted at other data weights.
@@ -238,7 +251,8 @@ class Explanation:
         -------
         DataFrame
             Columns side, id, cluster, influence, if_removed (predicted change of the margin), if_removed_percent (of
-            the margin's size), encoder, cluster_part, direct; strongest first on each side.
+            the margin's size), encoder, cluster_part, direct; strongest first on each side. Averaged over seeds also
+            standard_error and seed_stable (the effect differs from 0 over seeds, false discovery rate 5 %).
         """
         row = self.influence[query]
         order = np.argsort(-row, kind="stable")
@@ -285,13 +299,15 @@ class Explanation:
         Returns
         -------
         DataFrame
-            One row for each (query, group): n, size_share, influence (sum; positive pulled in) with low and high (95 %
-            interval), if_removed (predicted change of the margin if the whole group is removed), pull_share and push_share (of
-            all that pulls in, of all that pushes away), share (size of this group's sum among the sizes of all groups' sums).
+            One row for each (query, group): n (examples of positive weight), size_share, influence (sum; positive pulled in)
+            with low and high (95 % interval), if_removed (predicted change of the margin if the whole group is removed),
+            pull_share and push_share (of all that pulls in, of all that pushes away), share (size of this group's sum among the
+            sizes of all groups' sums).
             A group can pull in on the whole although its strongest members push away. See
             :func:`clusterexplain.groups.group_sums`.
         """
-        return group_sums(self.influence, self._groups(group), self.query_ids)
+        present = self.sample_weight > 0
+        return group_sums(self.influence[:, present], self._groups(group)[present], self.query_ids)
 
     def to_dict(self, top: int = 10) -> dict[str, Any]:
         """Return the answer as plain data, the same that ``why --json`` prints.
@@ -319,6 +335,8 @@ class Explanation:
                     "more_marginal_than": _finite(self.rank[position]),
                     "lacks": (self.lacks[position] or None) if self.lacks else None,
                     "stability": None if self.stability is None else self.stability.badges[position],
+                    "over_seeds": self._seeds(position),
+                    "check": None if self.check is None else self.check.each[position].status,
                     "parts": {
                         name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")
                     },
@@ -328,14 +346,17 @@ class Explanation:
             )
         check = None
         if self.check is not None:
-            known = {
-                name: figure if figure is not None and np.isfinite(figure) else None
-                for name, figure in self.check.figures.items()
+            shown = Verdict(self.check.status, self.check.sentence, self.check.figures).to_dict()
+            check = {
+                "sentence": shown["sentence"],
+                "status": shown["status"],
+                "grade": self.check.grade,
+                **shown["figures"],
             }
-            check = {"sentence": self.check.sentence, **known}
         return {
             "method": self.method,
             "method_note": self.method_note,
+            "method_options": self.method_options,
             "sign": f"influence > 0 {self.sides()[0]}; if_removed is the predicted change of the margin",
             "score": self.score_words,
             "agreement": self.agreement,
@@ -344,12 +365,12 @@ class Explanation:
         }
 
     def with_check(self, stored: dict[str, Any]) -> Explanation:
-        """Attach a stored check if it covers every answer given here (same sample, cluster and rival).
+        """Attach a stored check if it covers every answer given here (same fit, method, sample, cluster and rival).
 
         Parameters
         ----------
         stored : dict
-            What ``verify`` kept beside the run.
+            From :meth:`stored_check`: what ``verify`` kept beside the run.
 
         Returns
         -------
@@ -357,19 +378,38 @@ class Explanation:
             With the check, or unchanged.
         """
         covered = {tuple(answer): position for position, answer in enumerate(stored["answers"])}
-        if stored["fit_key"] != self.fit_key or (self.positions < 0).any() or not set(self.answers()) <= set(covered):
+        same = all(stored.get(name) == value for name, value in self._basis_keys.items())
+        if not same or (self.positions < 0).any() or not set(self.answers()) <= set(covered):
             return self
-        retrained = None if stored.get("retrained") is None else pd.DataFrame(stored["retrained"])
-        null = stored.get("null")
-        whole = CheckSummary(
-            stored["sentence"],
-            stored["figures"],
-            stored.get("status", "untested"),
-            retrained,
-            float("nan") if null is None else float(null),
-        )
         picked = np.array([covered[answer] for answer in self.answers()])
-        return dataclasses.replace(self, check=whole[picked])
+        return dataclasses.replace(self, check=CheckSummary.of(stored)[picked])
+
+    def stored_check(self) -> dict[str, Any]:
+        """Return the check, and what it is about, as plain data that :meth:`with_check` takes.
+
+        Returns
+        -------
+        dict
+            JSON-compatible.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no check.
+        """
+        if self.check is None:
+            raise InvalidParameterError(
+                "This explanation is not checked. Expected that of a check: ce.verify(e).explanation."
+            )
+        return {**self._basis_keys, "answers": self.answers(), **self.check.to_dict()}
+
+    @property
+    def _basis_keys(self) -> dict[str, str]:
+        """What a check must share with an explanation to be about it: recipe and data, weights, method."""
+        weights = hashlib.sha256(np.ascontiguousarray(self.sample_weight).tobytes()).hexdigest()[:16]
+        options = json.dumps(self.method_options, sort_keys=True, default=str)
+        options += "" if self.over_seeds is None else f" over {self.over_seeds.n_seeds} seeds"
+        return {"fit_key": self.fit_key, "weights": weights, "method": f"{self.method} {options}"}
 
     def answers(self) -> list[tuple[int, int, int]]:
         """Return what is answered: (row number or -1, own cluster, rival) for each query."""
@@ -382,6 +422,7 @@ class Explanation:
         *,
         render: Callable[[np.ndarray, int], Any] | None = None,
         run: str | None = None,
+        task: str | None = None,
     ) -> Any:
         """Write a one-file HTML page about this explanation, which needs no network.
 
@@ -395,13 +436,15 @@ class Explanation:
             columns in which they differ most.
         run : str, optional
             The run directory, for the commands that the page offers to copy.
+        task : str, optional
+            Where the run's own network is made (``--task``), for the same commands.
 
         Returns
         -------
         pathlib.Path
             The file.
         """
-        return self.source.write_report(self, path, render=render, run=run)
+        return self.source.write_report(self, path, render=render, run=run, task=task)
 
     @property
     def plot(self) -> Any:
@@ -431,12 +474,13 @@ class Explanation:
         if self.mixed is not None:
             return self.mixed.titles[query]
         own, rival = self.probabilities[query]
-        like_it = int((self.train_labels == self.labels[query]).sum())
+        present = self.sample_weight > 0
+        like_it = int((self.train_labels[present] == self.labels[query]).sum())
         if self.labels[query] == NOISE:
             rank = self.rank[query]
             farther = f"; {rank:.0%} of the noise is farther outside" if np.isfinite(rank) else ""
             return (
-                f"Sample {self.query_ids[query]} is noise, as {like_it} of {len(self.train_labels)} samples are. To join "
+                f"Sample {self.query_ids[query]} is noise, as {like_it} of {present.sum()} samples are. To join "
                 f"{self.name_of(self.rivals[query])} it lacks {self.lacks[query]}. Its margin is "
                 f"{self.scores[query]:.3f}: positive is outside, at 0 it would join{farther}."
             )
@@ -460,9 +504,13 @@ class Explanation:
     @property
     def method_words(self) -> str:
         """The method and what its answer is about, in words."""
-        if self.method == "unrolled":
-            return "unrolled, the exact derivative through the recorded training"
-        return f"{self.method}, the exact derivative of training on {self.method_note}"
+        words = method_words(self.method, self.method_note)
+        return words if self.over_seeds is None else f"{words}, averaged over {self.over_seeds.n_seeds} seeds"
+
+    @property
+    def status(self) -> str:
+        """What a retraining check said: "not checked", "untested", "supported" or "not supported"."""
+        return "not checked" if self.check is None else self.check.status
 
     @property
     def checked(self) -> str:
@@ -474,10 +522,11 @@ class Explanation:
         blocks = []
         for position in range(min(len(self), 3)):
             table = self._shown(position).to_string(index=False, float_format="{:+.4f}".format)
-            blocks.append(f"{self.headline(position)}{self._badge(position)}\n{table}")
+            words = printed(f"{self.headline(position)}{self._badge(position)}")
+            blocks.append(f"{words}\n{printed(table, lines=True)}")
         if len(self) > 3:
             blocks.append(f"... and {len(self) - 3} more queries")
-        blocks.append(f"{self._basis_words} This answer is {self.checked}.")
+        blocks.append(printed(f"{self._basis_words} This answer is {self.checked}."))
         return "\n\n".join(blocks)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -487,6 +536,20 @@ class Explanation:
         except InvalidParameterError:  # the estimator was fitted to other data since: the words stay true
             return {"text/plain": repr(self)}
 
+    def seed_words(self, query: int = 0) -> str:
+        """Say how much of an explanation that was averaged over seeds they share; empty if it was not."""
+        found = self.over_seeds
+        if found is None:
+            return ""
+        row, stable = self.influence[query], found.stable[query]
+        strongest, margins = np.argsort(-np.abs(row), kind="stable")[:10], found.margins[:, query]
+        return (
+            f"Over {found.n_seeds} seeds: two seeds rank the examples with a correlation of {found.shared[query]:.2f} "
+            f"({found.within[query]:.2f} within its own cluster), two such means with {found.of_mean(query):.2f} expected; "
+            f"{stable.sum():,} effects are seed-stable, {stable[strongest].sum()} of the {len(strongest)} strongest; its "
+            f"margin is {margins.mean():.3f} on average, from {margins.min():.3f} to {margins.max():.3f}."
+        )
+
     @property
     def _basis_words(self) -> str:
         return (
@@ -495,16 +558,25 @@ class Explanation:
         )
 
     def _badge(self, query: int) -> str:
-        return "" if self.stability is None else f" Stability: {self.stability.badges[query]}."
+        stable = "" if self.stability is None else f" Stability: {self.stability.badges[query]}."
+        stable += "" if self.over_seeds is None else f" {self.seed_words(query)}"
+        by_itself = self.check is not None and len(self) > 1
+        return stable + (f" Its own check: {self.check.each[query].status}." if by_itself and self.check else "")
 
     def _shown(self, query: int) -> pd.DataFrame:
-        table = self.top(5, query=query)[["side", "id", "cluster", "if_removed", "if_removed_percent"]]
+        columns = ["side", "id", "cluster", "if_removed", "if_removed_percent"]
+        table = self.top(5, query=query)
+        table = table[columns + (["seed_stable"] if self.over_seeds is not None else [])]
         return table.assign(side=table["side"].map(dict(zip(SIDES, self.sides(query), strict=True))))
 
     def _rows(self, query: int, picked: Any, side: str) -> pd.DataFrame:
         picked = np.asarray(picked, dtype=np.intp)
         influence = self.influence[query, picked]
         size = abs(self.scores[query])
+        sure = {}
+        if self.over_seeds is not None:
+            names = {"standard_error": self.over_seeds.standard_error, "seed_stable": self.over_seeds.stable}
+            sure = {name: values[query, picked] for name, values in names.items()}
         return pd.DataFrame(
             {
                 "side": side,
@@ -516,8 +588,22 @@ class Explanation:
                 "encoder": self.encoder[query, picked],
                 "cluster_part": self.cluster[query, picked],
                 "direct": self.direct[query, picked],
+                **sure,
             }
         )
+
+    def _seeds(self, query: int) -> dict[str, Any] | None:
+        found = self.over_seeds
+        if found is None:
+            return None
+        return {
+            "n_seeds": found.n_seeds,
+            "shared": _finite(found.shared[query]),
+            "shared_within": _finite(found.within[query]),
+            "expected_of_means": _finite(found.of_mean(query)),
+            "n_stable": int(found.stable[query].sum()),
+            "margins": found.margins[:, query].tolist(),
+        }
 
     def _groups(self, group: str | np.ndarray | pd.Series) -> np.ndarray:
         if isinstance(group, str):

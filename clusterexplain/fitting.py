@@ -17,8 +17,6 @@ from clusterexplain.training.further import FurtherTraining
 
 LARGEST_USUAL_DRIFT = 0.1
 
-METHODS = ("auto", "unrolled", "further")
-
 
 def make_recipe(
     explainer: Any, data: Dataset, scaling: Scaling, seed: int, weights: Tensor, *, train: bool
@@ -81,33 +79,26 @@ def make_recipe(
     return recipe.settled(weights), None
 
 
-def check_method(method: str, *, arrived: bool) -> None:
-    """Refuse an influence method that the fit did not record what it needs for.
+def reseeded(explainer: Any, base: Recipe, weights: Tensor, seed: int) -> Recipe:
+    """Return a recipe with other initial parameters and another batch plan.
 
     Parameters
     ----------
-    method : str
-        One of ``METHODS``.
-    arrived : bool
-        Whether the model arrived trained.
+    explainer : ClusterExplainer
+        Its parameters.
+    base : Recipe
+        The recipe of its fit.
+    weights : Tensor of shape (n_samples,)
+        Data weights of its fit, at which the discrete choices are made.
+    seed : int
+        Root seed.
 
-    Raises
-    ------
-    InvalidParameterError
-        Naming the method that can be used.
+    Returns
+    -------
+    Recipe
+        Settled.
     """
-    if method not in METHODS:
-        raise InvalidParameterError(
-            f"method={method!r} is unknown. Expected {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}."
-        )
-    if method == "unrolled" and arrived:
-        raise InvalidParameterError(
-            "method='unrolled' differentiates the training that made the model, but this model arrived trained "
-            "(fit(X, train=False)) and its training was not recorded. Use method='further', which differentiates further "
-            "training from its weights, or fit(X) to train here."
-        )
-    if method == "further" and not arrived:
-        raise InvalidParameterError(
-            "method='further' is for a model that arrives trained. This one was trained here and its training is recorded: "
-            "use method='unrolled', or fit(X, train=False) with a task that has the weights."
-        )
+    recipe = settings.recipe(explainer, base.task, base.inputs, seed)
+    if not any(stage.choose for stage in base.task.stages()):
+        recipe._traces.update(base._traces)  # a trace holds no parameters; a stage's choice would be part of it
+    return recipe.settled(weights)

@@ -21,7 +21,7 @@ def group_sums(influence: np.ndarray, names: np.ndarray, query_ids: np.ndarray) 
     influence : ndarray of shape (n_queries, n_train)
         Positive pulled in.
     names : ndarray of shape (n_train,)
-        Group of each training example; missing ones are called "missing".
+        Group of each training example; missing ones are called "missing", or "(missing)" beside a group of that name.
     query_ids : ndarray of shape (n_queries,)
         Ids of the queries.
 
@@ -34,10 +34,7 @@ def group_sums(influence: np.ndarray, names: np.ndarray, query_ids: np.ndarray) 
         if_removed (predicted change of the margin if the whole group is removed); pull_share and push_share (of all positive
         influence, of all negative); share (size of this sum among the sizes of all sums, without sign).
     """
-    missing = pd.isna(names)
-    codes, uniques = pd.factorize(
-        np.where(missing, "missing", names.astype(str)) if missing.any() else names, sort=True
-    )
+    codes, uniques = pd.factorize(_named(names), sort=True)
     sizes = np.bincount(codes, minlength=len(uniques))
     sums, pulls, pushes = (
         _by_code(part, codes, len(uniques)) for part in (influence, np.maximum(influence, 0), np.minimum(influence, 0))
@@ -83,6 +80,17 @@ def main_source(frame: pd.DataFrame, query: Any, what: str) -> str:
         f"{first['pull_share']:.0%} of the pull comes from {what} {first['group']}, which holds {first['size_share']:.0%} of "
         f"the training examples"
     )
+
+
+def _named(names: np.ndarray) -> np.ndarray:
+    """Return group names in which what is missing has a name that no group has."""
+    missing = pd.isna(names)
+    if not missing.any():
+        return names
+    called, known = "missing", set(names[~missing].astype(str).tolist())
+    while called in known:
+        called = f"({called})"
+    return np.where(missing, called, names.astype(object))
 
 
 def _by_code(values: np.ndarray, codes: np.ndarray, n_groups: int) -> np.ndarray:

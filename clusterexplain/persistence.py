@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from clusterexplain import beside, runs, settings
 from clusterexplain._version import __version__
@@ -42,57 +43,16 @@ Model = EmbeddingTask | Callable[[Dataset], EmbeddingTask] | None
 
 def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     """Write a fitted explainer; see :meth:`ClusterExplainer.save`."""
-    run, data = explainer._pipeline.run, explainer._data
-    thin = thin_out(run)
-    tensors = {"final": run.final, "weights": run.weights, "plan": run.recipe.plan.indices.to(torch.int32)}
-    for slot, parts in enumerate(zip(*thin.checkpoints, strict=True)):
-        tensors[f"checkpoints.{slot}"] = torch.stack(parts)
-    for number, choice in enumerate(run.recipe.choices):
-        if choice is not None:
-            tensors[f"choices.{number}"] = choice
-    arrays = {
-        "labels": explainer.labels_,
-        "embedding": explainer.embedding_,
-        "ids": data.ids,
-        "center": explainer._scaling.center,
-        "spread": explainer._scaling.spread,
-    }
-    clustering = explainer._pipeline.clustering
-    arrays |= {f"clustering.{name}": array for name, array in clustering.arrays().items()}
+    thin, data = thin_out(explainer._pipeline.run), explainer._data
     named = _is_registered(data)
-    if not named:
-        arrays["X"] = data.X
     tables = {} if data.metadata is None else {"metadata": data.metadata.rename(columns=str)}
-    manifest = {
-        "program": f"clusterexplain {__version__}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-        "parameters": _plain_parameters(explainer),
-        "task": run.recipe.task.source,
-        "layout": [[name, list(shape)] for name, shape in run.recipe.layout.shapes],
-        "further": None if explainer._further is None else dataclasses.asdict(explainer._further),
-        "smoothness": dataclasses.asdict(explainer.smoothness_) if hasattr(explainer, "smoothness_") else None,
-        "arrived": explainer._pipeline.arrived,
-        "loss": explainer.loss_,
-        "seed": explainer._seed,
-        "spacing": thin.spacing,
-        "clustering": {
-            "name": clustering.name,
-            "n_clusters": clustering.n_clusters,
-            "settings": _plain(clustering.settings),
-        },
-        "fingerprint": data.fingerprint(),
-        "fit_key": explainer._fit_key,
-        "data": {
-            "name": data.name if named else None,
-            "feature_names": data.feature_names,
-            "feature_names_in": (
-                list(explainer.feature_names_in_) if hasattr(explainer, "feature_names_in_") else None
-            ),
-            "image_shape": data.image_shape,
-            "text": data.text,
-        },
-    }
-    folder = runs.write_run(path, runs.RunContent(manifest, arrays, tensors, tables), overwrite=overwrite)
+    content = runs.RunContent(
+        _manifest(explainer, thin.spacing, named=named),
+        _arrays(explainer, named=named),
+        _tensors(explainer, thin),
+        tables,
+    )
+    folder = runs.write_run(path, content, overwrite=overwrite)
     if explainer._map is not None:
         beside.write_map(folder, explainer._map)
     if hasattr(explainer, "stability_"):
@@ -100,6 +60,70 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
     if explainer.cluster_names_:
         beside.write_names(folder, explainer.cluster_names_)
     return folder
+
+
+def _tensors(explainer: Any, thin: RecordedRun) -> dict[str, Tensor]:
+    """Return the recorded training."""
+    run = explainer._pipeline.run
+    tensors = {"final": run.final, "weights": run.weights, "plan": run.recipe.plan.indices.to(torch.int32)}
+    for slot, parts in enumerate(zip(*thin.checkpoints, strict=True)):
+        tensors[f"checkpoints.{slot}"] = torch.stack(parts)
+    for number, choice in enumerate(run.recipe.choices):
+        if choice is not None:
+            tensors[f"choices.{number}"] = choice
+    return tensors
+
+
+def _arrays(explainer: Any, *, named: bool) -> dict[str, np.ndarray]:
+    """Return labels, embedding, ids, scaling and clusters, and the rows unless they can be had by name."""
+    arrays = {
+        "labels": explainer.labels_,
+        "embedding": explainer.embedding_,
+        "ids": explainer._data.ids,
+        "center": explainer._scaling.center,
+        "spread": explainer._scaling.spread,
+    }
+    clustering = explainer._pipeline.clustering
+    arrays |= {f"clustering.{name}": array for name, array in clustering.arrays().items()}
+    return arrays if named else arrays | {"X": explainer._data.X}
+
+
+def _manifest(explainer: Any, spacing: int, *, named: bool) -> dict[str, Any]:
+    """Return what describes the fit."""
+    recipe, clustering = explainer._pipeline.run.recipe, explainer._pipeline.clustering
+    return {
+        "program": f"clusterexplain {__version__}",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "parameters": _plain_parameters(explainer),
+        "task": recipe.task.source,
+        "layout": [[name, list(shape)] for name, shape in recipe.layout.shapes],
+        "further": None if explainer._further is None else dataclasses.asdict(explainer._further),
+        "smoothness": dataclasses.asdict(explainer.smoothness_) if hasattr(explainer, "smoothness_") else None,
+        "arrived": explainer._pipeline.arrived,
+        "loss": explainer.loss_,
+        "seed": explainer._seed,
+        "spacing": spacing,
+        "clustering": {
+            "name": clustering.name,
+            "n_clusters": clustering.n_clusters,
+            "settings": _plain(clustering.settings),
+        },
+        "fingerprint": explainer._data.fingerprint(),
+        "fit_key": explainer._fit_key,
+        "data": _described(explainer, named=named),
+    }
+
+
+def _described(explainer: Any, *, named: bool) -> dict[str, Any]:
+    """Return what describes the data."""
+    data = explainer._data
+    return {
+        "name": data.name if named else None,
+        "feature_names": data.feature_names,
+        "feature_names_in": list(explainer.feature_names_in_) if hasattr(explainer, "feature_names_in_") else None,
+        "image_shape": data.image_shape,
+        "text": data.text,
+    }
 
 
 def load(cls: type, path: str | os.PathLike[str], data: Any, model: Model) -> Any:
@@ -125,41 +149,67 @@ def _restore(cls: type, content: runs.RunContent, data: Any, model: Model, where
     if manifest["data"]["feature_names_in"] is not None:
         explainer.feature_names_in_ = np.asarray(manifest["data"]["feature_names_in"], dtype=object)
     further = _as(FurtherTraining, manifest.get("further"))
-    inputs = scaling.to_tensor(dataset.X, explainer.dtype)
-    task = settings.task_of(explainer, dataset, inputs, scaling, content.tensors["weights"])
-    if further is None:
-        recipe = settings.recipe(explainer, task, inputs, seed)
-    else:
-        recipe = settings.further_at(explainer, task, inputs, seed, further.n_steps, further.learning_rate)
-    _check_layout(recipe, manifest.get("layout"), where)
-    plan = dataclasses.replace(recipe.plan, indices=content.tensors["plan"].to(torch.int64))
-    names = sorted((name for name in content.tensors if name.startswith("checkpoints.")), key=lambda n: int(n[12:]))
-    checkpoints = list(zip(*(content.tensors[name] for name in names), strict=True))
-    stages = range(len(task.stages()))
-    recipe = dataclasses.replace(
-        recipe,
-        plan=plan,
-        initial=recipe.layout.split(checkpoints[0][0]),
-        choices=tuple(content.tensors.get(f"choices.{number}") for number in stages),
-    )
-    run = RecordedRun(recipe, content.tensors["weights"], checkpoints, content.tensors["final"], manifest["spacing"])
+    run = _run(content, _recipe(explainer, content, dataset, scaling, further, where))
     _check_replay(run, where)
-    clustering = _clustering(content)
-    arrived = bool(manifest.get("arrived", False))
-    pipeline = Pipeline(run, clustering, settings.score_of(explainer, clustering), arrived)
-    based = clustering.based(pipeline.viewed, pipeline.weights)
-    pipeline = dataclasses.replace(pipeline, clustering=based)
+    pipeline = _pipeline(explainer, run, content)
     _check_embedding(pipeline, content.arrays, where)
     explainer._finish(pipeline, dataset, seed, scaling, further, key=manifest.get("fit_key"))
     _check_loss(explainer.loss_, manifest.get("loss"), where)
     if manifest.get("smoothness") is not None:
         explainer.smoothness_ = Smoothness(**manifest["smoothness"])
-    explainer._map = beside.read_map(where, len(dataset))
+    _take_beside(explainer, where)
+    return explainer
+
+
+def _recipe(
+    explainer: Any,
+    content: runs.RunContent,
+    dataset: Dataset,
+    scaling: Scaling,
+    further: FurtherTraining | None,
+    where: str,
+) -> Recipe:
+    """Return the recipe as the parameters make it; one with other parameters than the run's is refused."""
+    seed, inputs = int(content.manifest["seed"]), scaling.to_tensor(dataset.X, explainer.dtype)
+    task = settings.task_of(explainer, dataset, inputs, scaling, content.tensors["weights"])
+    if further is None:
+        recipe = settings.recipe(explainer, task, inputs, seed)
+    else:
+        recipe = settings.further_at(explainer, task, inputs, seed, further.n_steps, further.learning_rate)
+    _check_layout(recipe, content.manifest.get("layout"), where)
+    return recipe
+
+
+def _run(content: runs.RunContent, recipe: Recipe) -> RecordedRun:
+    """Return the recorded training of a recipe: its batches, choices and states are those that were saved."""
+    tensors = content.tensors
+    names = sorted((name for name in tensors if name.startswith("checkpoints.")), key=lambda n: int(n[12:]))
+    checkpoints = list(zip(*(tensors[name] for name in names), strict=True))
+    stages = range(len(recipe.task.stages()))
+    recipe = dataclasses.replace(
+        recipe,
+        plan=dataclasses.replace(recipe.plan, indices=tensors["plan"].to(torch.int64)),
+        initial=recipe.layout.split(checkpoints[0][0]),
+        choices=tuple(tensors.get(f"choices.{number}") for number in stages),
+    )
+    return RecordedRun(recipe, tensors["weights"], checkpoints, tensors["final"], content.manifest["spacing"])
+
+
+def _pipeline(explainer: Any, run: RecordedRun, content: runs.RunContent) -> Pipeline:
+    """Return the pipeline with the saved clusters."""
+    clustering = _clustering(content)
+    arrived = bool(content.manifest.get("arrived", False))
+    pipeline = Pipeline(run, clustering, settings.score_of(explainer, clustering), arrived)
+    return dataclasses.replace(pipeline, clustering=clustering.based(pipeline.viewed, pipeline.weights))
+
+
+def _take_beside(explainer: Any, where: str) -> None:
+    """Take over what was written beside the run after it was saved."""
+    explainer._map = beside.read_map(where, len(explainer._data))
     explainer.name_clusters(beside.read_names(where))
     measured = beside.read_stability(where)
     if measured is not None and str(measured["fit_key"]) == explainer._fit_key:
         explainer.stability_ = Stability.from_arrays(measured)
-    return explainer
 
 
 def _clustering(content: runs.RunContent) -> Clustering:

@@ -308,7 +308,10 @@ class Pipeline:
             with_noise = (own == NOISE) | (rival == NOISE)
             nearest = self.to_runner_up(queries, own)
         of_train = self.train_margins
-        rank = [_share(of_train[self.labels == one] > margin) for one, margin in zip(own, nearest, strict=True)]
+        present = self.weights > 0
+        rank = [
+            _share(of_train[present & (self.labels == one)] > margin) for one, margin in zip(own, nearest, strict=True)
+        ]
         return Standing(margins.numpy(), torch.where(with_noise.unsqueeze(1), contest, pair).numpy(), np.array(rank))
 
     @cached_property
@@ -376,6 +379,11 @@ class Pipeline:
         with torch.no_grad():
             return self.clustering.follow(*self._viewed(self._end(params, weights)))
 
+    def settled(self, params: dict[str, Tensor], weights: Tensor) -> Clustering:
+        """Return this fit's clustering under other parameters, its discrete choices kept; arguments as :meth:`tracked`."""
+        with torch.no_grad():
+            return self.clustering.settle(*self._viewed(self._end(params, weights)))
+
     def influence(self, question: Question, method: Method) -> Parts:
         """Differentiate the scores of the question in the data weights, discrete choices frozen.
 
@@ -398,6 +406,22 @@ class Pipeline:
         rows = method.pull(torch.cat([encoder, cluster])).to(SCORE_DTYPE) * self.weights
         encoder_rows, cluster_rows = rows.split(len(encoder))
         return Parts(encoder_rows.numpy(), cluster_rows.numpy(), (direct * self.weights).numpy())
+
+    def cotangents(self, question: Question) -> Tensor:
+        """Return the derivatives of the scores in the trained parameters, through queries and clusters together.
+
+        Parameters
+        ----------
+        question : Question
+            What is scored.
+
+        Returns
+        -------
+        Tensor of shape (n_scores, n_params)
+            Flat, in the order of the recipe's layout.
+        """
+        encoder, cluster, _ = self._cotangents(question)
+        return encoder + cluster
 
     def total_influence(self, question: Question, method: Method) -> np.ndarray:
         """Return the sum of the three parts of :meth:`influence`, shape (n_scores, n_samples), at half its cost."""

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.influence import Unrolled
+from clusterexplain.influence import Method
 from clusterexplain.pipeline import Pipeline, Question
 
 N_BOUNDARY = 64
@@ -52,14 +52,14 @@ class PredictedReclustering:
     influence: np.ndarray
 
     @classmethod
-    def near(cls, pipeline: Pipeline, method: Unrolled, n_boundary: int = N_BOUNDARY) -> PredictedReclustering:
+    def near(cls, pipeline: Pipeline, method: Method, n_boundary: int = N_BOUNDARY) -> PredictedReclustering:
         """Differentiate the margins of the examples nearest to a boundary.
 
         Parameters
         ----------
         pipeline : Pipeline
             With a hard centroid clustering.
-        method : Unrolled
+        method : Method
             As in :meth:`Pipeline.influence`; the cost is that of ``n_boundary`` rows.
         n_boundary : int, default=N_BOUNDARY
             How many examples.

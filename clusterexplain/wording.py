@@ -1,10 +1,23 @@
-"""Clusters and changes in words, the same on every surface."""
+"""Clusters, changes, texts and tables as every surface shows them."""
 
 from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 NOISE = -1
 LONGEST_NAME = 80
 RESERVED = ("noise", "runner-up")
+
+UNSHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+"""Control characters but for tabs and line ends, halves of characters, and what is no character: no picture can hold them."""
+_STEERING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that set the direction of writing: a page isolates them, a terminal does not."""
+_LINE_ENDS = re.compile(r"[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
+_INSTEAD = "\N{REPLACEMENT CHARACTER}"
 
 
 def cluster_name(cluster: int, names: dict[int, str] | None = None) -> str:
@@ -54,3 +67,72 @@ def change(amount: float, percent: float) -> str:
     '-0.0210 (-6.8 %)'
     """
     return f"{amount:+.4f} ({percent:+.1f} %)"
+
+
+def displayed(text: str) -> str:
+    r"""Return a text that any picture or page can hold: what has no look becomes U+FFFD.
+
+    Examples
+    --------
+    >>> ascii(displayed("a\x1b[31mb\ud800"))
+    "'a\\ufffd[31mb\\ufffd'"
+    """
+    return UNSHOWN.sub(_INSTEAD, text)
+
+
+def printed(text: str, *, lines: bool = False) -> str:
+    r"""Return a text that leaves a terminal as it is: no control characters, no marks of direction, one line.
+
+    Parameters
+    ----------
+    text : str
+        May come from data.
+    lines : bool, default=False
+        Keep line ends.
+
+    Returns
+    -------
+    str
+        With U+FFFD instead of what would steer the terminal, and blanks instead of tabs and line ends.
+
+    Examples
+    --------
+    >>> ascii(printed("a\x1b[31mb\nc"))
+    "'a\\ufffd[31mb c'"
+    """
+    if lines:
+        return "\n".join(printed(line) for line in text.split("\n"))
+    return _STEERING.sub(_INSTEAD, displayed(_LINE_ENDS.sub(" ", text)))
+
+
+def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as plain data, None for what is not known."""
+    known = frame.astype(object).where(frame.notna(), None)
+    return [
+        {str(name): value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
+        for row in known.to_dict("records")
+    ]
+
+
+def method_words(name: str, note: str) -> str:
+    """Say what a method is and what its answer is about.
+
+    Parameters
+    ----------
+    name : str
+        The method.
+    note : str
+        Of the explanation.
+
+    Returns
+    -------
+    str
+        In words, without a full stop.
+    """
+    return {
+        "unrolled": "unrolled, the exact derivative through the recorded training",
+        "further": f"further, the exact derivative of training on {note}",
+        "implicit": f"implicit, an approximation from the final parameters alone ({note})",
+        "gradient_dot": "gradient_dot, a baseline: the product of two gradients at the final parameters",
+        "gradient_cosine": "gradient_cosine, a baseline: the cosine of two gradients at the final parameters",
+    }[name]

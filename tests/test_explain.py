@@ -127,7 +127,7 @@ def test_an_explanation_is_immutable_and_says_that_it_is_not_checked(small: Clus
             [0],
             {"method": "magic"},
             InvalidParameterError,
-            r"method='magic' is unknown\. Expected 'auto', 'unrolled' or 'further'",
+            r"method='magic' is unknown\. Expected 'auto', 'unrolled', 'further', 'implicit'",
         ),
         ([0], {"against": 7}, InvalidParameterError, r"against=7 is not a cluster\. Expected .* one of 0, 1, 2"),
         (slice(0, 30), {"against": 0}, InvalidParameterError, r"own cluster of a query\. Expected another cluster"),

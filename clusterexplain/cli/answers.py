@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,9 +96,9 @@ def twins(run: Path | None, share: float, *, task: str | None, as_json: bool, qu
     else:
         printing.table(found, "Near-identical rows with different labels (-1 is noise)")
         first = found.to_dict("records")[0]
-        again = (f" --run {shlex.quote(str(run))}" if run else "") + (f" --task {task}" if task else "")
+        again = (f" --run {printing.quoted(run)}" if run else "") + (f" --task {printing.quoted(task)}" if task else "")
         printing.line(
-            f"Next: clusterexplain why --sample {shlex.quote(str(first['id']))} --against "
+            f"Next: clusterexplain why --sample {printing.quoted(first['id'])} --against "
             f"{_cluster_word(first['twin_cluster'])}{again} (who separates the first pair)"
         )
 

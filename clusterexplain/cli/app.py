@@ -45,12 +45,32 @@ TaskOption = Annotated[
 AgainstOption = Annotated[
     str, typer.Option("--against", help="Rival: 'runner-up', a cluster number or name, or 'noise'.")
 ]
+MethodOption = Annotated[
+    str,
+    typer.Option(
+        "--method", help="Influence method: auto (the exact one), implicit (classical), gradient_dot, gradient_cosine."
+    ),
+]
+MethodOptionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method-option",
+        help="Option of the method, NAME=VALUE (solver=dense, damping=0.1); may be given several times.",
+        show_default=False,
+    ),
+]
+SeedsOption = Annotated[
+    int, typer.Option("--seeds", min=1, help="Average over trainings with so many seeds: what stays of the answer.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars, no remarks.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 TopOption = Annotated[int, typer.Option("--top", min=1, help="Examples on each side.")]
 PictureOption = Annotated[
     Path | None,
-    typer.Option(help="Write a picture of one chart instead; needs the extra 'export'.", show_default=False),
+    typer.Option(
+        help="Write a picture of one chart instead, one for each of several samples; needs the extra 'export'.",
+        show_default=False,
+    ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")]
 
@@ -180,6 +200,9 @@ def why(
         typer.Option("--by", help="Sum over a metadata column, or 'cluster', too.", show_default=False),
     ] = None,
     top: TopOption = 10,
+    method: MethodOption = "auto",
+    method_option: MethodOptionOption = None,
+    seeds: SeedsOption = 1,
     as_json: JsonOption = False,
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write every influence to this file.", show_default=False)
@@ -189,25 +212,63 @@ def why(
     """Say who pulled a sample into its cluster, and who pushed it away."""
     from clusterexplain.cli import commands
 
-    commands.why(sample, row, run, against, top, by=by, task=task, as_json=as_json, csv=csv, quiet=quiet)
+    how = {"method": method, "options": method_option, "seeds": seeds}
+    commands.why(sample, row, run, against, top, by=by, how=how, task=task, as_json=as_json, csv=csv, quiet=quiet)
 
 
 @app.command()
 def verify(
-    sample: Annotated[list[str], typer.Option("--sample", help="Id of the sample; may be given several times.")],
+    sample: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sample",
+            help="Id of the sample; may be given several times. Without: samples of every cluster, inside and at the boundary.",
+            show_default=False,
+        ),
+    ] = None,
     run: RunOption = None,
     task: TaskOption = None,
     against: AgainstOption = "runner-up",
-    singles: Annotated[int, typer.Option("--singles", min=0, help="Random single examples to remove.")] = 48,
-    groups: Annotated[int, typer.Option("--groups", min=0, help="Random 5 % groups to remove.")] = 48,
+    level: Annotated[
+        str, typer.Option("--level", help="quick (about 150 retrainings), standard (1,500) or full (6,000).")
+    ] = "quick",
+    estimand: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--estimand",
+            help="seed (this seed), model (further training of this model) or recipe (the mean over other seeds); may be given "
+            "several times. By default seed, from standard on recipe too.",
+            show_default=False,
+        ),
+    ] = None,
+    check_seeds: Annotated[
+        int | None, typer.Option("--check-seeds", min=3, help="Seeds of the estimand recipe.", show_default=False)
+    ] = None,
+    method: MethodOption = "auto",
+    method_option: MethodOptionOption = None,
+    seeds: SeedsOption = 1,
+    singles: Annotated[
+        int | None, typer.Option("--singles", min=0, help="Random single examples to remove.", show_default=False)
+    ] = None,
+    groups: Annotated[
+        int | None, typer.Option("--groups", min=0, help="Random 5 % groups to remove.", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the draw of removals.")] = 0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Check an explanation by retraining without examples. Exit code 0: supported, 3: not supported, 4: untested."""
+    """Check an explanation by retraining without examples. Exit code 0: supported, 3: not supported, 4: untested.
+
+    What is retrained is kept with the run, so that an interrupted check goes on where it was.
+    """
     from clusterexplain.cli import commands
 
-    status = commands.verify(sample, run, against, singles, groups, seed, task=task, as_json=as_json, quiet=quiet)
+    how = {"method": method, "options": method_option, "seeds": seeds}
+    sizes = {"level": level, "estimands": tuple(estimand) if estimand else None, "n_seeds": check_seeds}
+    sizes |= {"n_single": singles, "n_groups": groups}
+    status = commands.verify(
+        sample, run, against, seed, how=how, sizes=sizes, task=task, as_json=as_json, quiet=quiet
+    )  # fmt: skip
     raise typer.Exit({"supported": 0, "not supported": 3}.get(status, 4))
 
 
@@ -232,6 +293,9 @@ def report(
             help="What a picture shows: map, influence, waterfall, groups, standing, clusters, check or stability.",
         ),
     ] = "map",
+    method: MethodOption = "auto",
+    method_option: MethodOptionOption = None,
+    seeds: SeedsOption = 1,
     quiet: QuietOption = False,
 ) -> None:
     """Write one HTML file that needs no network. Without --sample: the sample nearest to a boundary of each cluster."""
@@ -248,6 +312,7 @@ def report(
         quiet=quiet,
         pictures=pictures,
         chart=chart,
+        how={"method": method, "options": method_option, "seeds": seeds},
     )
 
 
@@ -290,7 +355,9 @@ def main() -> None:
     try:
         app()
     except (ClusterExplainError, OSError) as error:
-        typer.echo(f"Error: {error}", err=True)
+        from clusterexplain.wording import printed
+
+        typer.echo(f"Error: {printed(str(error))}", err=True)
         sys.exit(2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -16,7 +17,7 @@ from clusterexplain.cli import printing
 from clusterexplain.cli.tasks import find_factory
 from clusterexplain.data import list_datasets, load_dataset
 from clusterexplain.data.files import column_names, read_labels, read_table
-from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.exceptions import InvalidParameterError, ReportWriteError
 from clusterexplain.explainer import ClusterExplainer
 from clusterexplain.wording import NOISE
 
@@ -30,6 +31,12 @@ CHARTS = ("map", "influence", "waterfall", "groups", "standing", "clusters", "ch
 MOST_SAMPLES = 12
 """Samples on a page that was asked for without naming any."""
 DEMO_SINGLES, DEMO_GROUPS = 24, 16
+TOGETHER = ("clusters", "check")
+"""Charts about all samples together."""
+NAMED_SAMPLES = 3
+"""Samples that the name of a page lists."""
+LONGEST_NAME = 120
+"""Bytes of ids in the name of a file."""
 
 
 def fit(
@@ -76,6 +83,7 @@ def why(
     top: int,
     *,
     by: str | None,
+    how: dict[str, Any],
     task: str | None,
     as_json: bool,
     csv: Path | None,
@@ -88,10 +96,14 @@ def why(
         )
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
     asked = read_ids(sample, explainer) if sample else _new_rows(row, explainer)
-    explanation = with_check(explainer.explain(asked, against=read_rival(against, explainer)), folder)
+    explanation = with_check(
+        explainer.explain(asked, against=read_rival(against, explainer), **read_method(how)), folder
+    )
     groups = None if by is None else explanation.by(by)
     if csv is not None:
-        explanation.to_frame().to_csv(csv, index=False)
+        from clusterexplain.report.export import write_file
+
+        write_file(csv, printing.as_csv(explanation.to_frame()))
     if as_json:
         shown = {} if groups is None else {"by": {by: json.loads(groups.to_json(orient="records"))}}
         printing.as_json({**explanation.to_dict(top), **shown})
@@ -107,21 +119,22 @@ def why(
 
 
 def verify(
-    sample: list[str],
+    sample: list[str] | None,
     run: Path | None,
     against: str,
-    singles: int,
-    groups: int,
     seed: int,
     *,
+    how: dict[str, Any],
+    sizes: dict[str, Any],
     task: str | None,
     as_json: bool,
     quiet: bool,
 ) -> str:
     """Retrain, print the comparison, keep it beside the run; return its status."""
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
-    explanation = explainer.explain(read_ids(sample, explainer), against=read_rival(against, explainer))
-    check = explainer.verify(explanation, n_single=singles, n_groups=groups, random_state=seed)
+    ids = read_ids(sample, explainer) if sample else _stratified(explainer, sizes["level"], seed)
+    explanation = explainer.explain(ids, against=read_rival(against, explainer), **read_method(how))
+    check = explainer.verify(explanation, random_state=seed, keep=folder, **sizes)
     if as_json:
         printing.as_json(check.to_dict())
     else:
@@ -141,6 +154,7 @@ def report(
     quiet: bool,
     pictures: dict[str, Path],
     chart: str,
+    how: dict[str, Any],
 ) -> None:
     """Write the page about samples of a saved run, or a picture of one chart."""
     if chart not in CHARTS:
@@ -150,24 +164,35 @@ def report(
             raise InvalidParameterError(f"--{kind[1:]} {path} does not fit. Expected a name ending in {kind}.")
     folder, explainer = open_run(run, task, quiet=quiet)
     ids = read_ids(sample, explainer) if sample else _marginal(explainer)
-    explanation = with_check(explainer.explain(ids, against=read_rival(against, explainer)), folder)
-    if pictures:
-        _write_pictures(explainer, explanation, folder, pictures, chart)
+    rival = read_rival(against, explainer)
+    explanation = with_check(explainer.explain(ids, against=rival, **read_method(how)), folder)
+    missing = _write_pictures(explainer, explanation, folder, pictures, chart) if pictures else None
     if out is not None or not pictures:
-        _write_report(explainer, explanation, folder, out, open_page=open_page)
+        _write_report(explainer, explanation, folder, out, rival=rival, task=task, open_page=open_page)
+    if missing is not None:
+        raise missing
 
 
 def _write_pictures(
     explainer: ClusterExplainer, explanation: Explanation, folder: Path, pictures: dict[str, Path], chart: str
-) -> None:
+) -> ReportWriteError | None:
+    """Write one picture for each sample, or one for all; return why the first is missing that could not be written."""
     from clusterexplain.report.export import save_chart
 
-    drawn = explainer._map is None
-    picture = getattr(explanation.plot, chart)()
-    for path in pictures.values():
-        printing.line(f"Picture: {save_chart(picture, path)}")
+    drawn, missing = explainer._map is None, None
+    draw = getattr(explanation.plot, chart)
+    for query, id_ in enumerate([None] if chart in TOGETHER else explanation.query_ids.tolist()):
+        picture = draw() if id_ is None else draw(query=query)
+        for path in pictures.values():
+            alone = id_ is None or len(explanation) == 1
+            named = path if alone else path.with_stem(f"{path.stem}-{_file_name([id_])}")
+            try:
+                printing.line(f"Picture: {save_chart(picture, named)}")
+            except ReportWriteError as error:
+                missing = missing or error
     if drawn and explainer._map is not None:
         beside.write_map(folder, explainer.map_)
+    return missing
 
 
 def list_data(*, as_json: bool) -> None:
@@ -184,18 +209,26 @@ def demo(name: str, sample: str, out: Path, *, quiet: bool) -> None:
     explainer = fit(name, out, None, overwrite=True, quiet=quiet, random_state=0)
     explanation = explainer.explain(read_ids([sample], explainer))
     printing.answer(explanation, 5)
-    check = explainer.verify(explanation, n_single=DEMO_SINGLES, n_within=DEMO_SINGLES, n_groups=DEMO_GROUPS)
+    counts = {"n_single": DEMO_SINGLES, "n_within": DEMO_SINGLES, "n_groups": DEMO_GROUPS}
+    check = explainer.verify(explanation, keep=out, **counts)
     printing.check(check)
     _keep(check, out)
     _write_report(explainer, check.explanation, out, None, open_page=False)
 
 
 def _write_report(
-    explainer: ClusterExplainer, explanation: Explanation, folder: Path, out: Path | None, *, open_page: bool
+    explainer: ClusterExplainer,
+    explanation: Explanation,
+    folder: Path,
+    out: Path | None,
+    *,
+    rival: str | int = "runner-up",
+    task: str | None = None,
+    open_page: bool,
 ) -> Path:
     drawn = explainer._map is None
-    name = "-".join(str(one) for one in explanation.query_ids[:3])
-    path = explanation.report(folder / f"why-{_file_name(name)}.html" if out is None else out, run=str(folder))
+    name = _file_name(explanation.query_ids.tolist(), rival)
+    path = explanation.report(folder / f"why-{name}.html" if out is None else out, run=str(folder), task=task)
     if drawn:
         beside.write_map(folder, explainer.map_)
     printing.line(f"Report: {path}")
@@ -237,6 +270,22 @@ def _marginal(explainer: ClusterExplainer) -> list[Any]:
     order = present[np.argsort(np.abs(margins[present]), kind="stable")]
     _, first = np.unique(labels[order], return_index=True)
     return [explainer.data_.ids[row].item() for row in order[np.sort(first)][:MOST_SAMPLES]]
+
+
+def _stratified(explainer: ClusterExplainer, level: str, seed: int) -> list[Any]:
+    """Return the ids of samples of every depth and cluster, as many as a level checks."""
+    from clusterexplain.verification import LEVELS, choose_queries
+
+    n = LEVELS[level].n_queries if level in LEVELS else 1
+    rows = choose_queries(explainer.margins_, explainer.labels_, explainer.sample_weight_ > 0, n, seed=seed)
+    return [explainer.data_.ids[row].item() for row in rows]
+
+
+def read_method(how: dict[str, Any]) -> dict[str, Any]:
+    """Read method, NAME=VALUE options of it, and the number of seeds, as `explain` takes them."""
+    options = _options(how.get("options") or [])
+    found = {"method": how.get("method", "auto"), "method_options": options or None}
+    return found | ({"n_seeds": how["seeds"]} if how.get("seeds", 1) != 1 else {})
 
 
 def read_ids(sample: list[str], explainer: ClusterExplainer) -> list[Any]:
@@ -304,30 +353,29 @@ def _options(given: list[str]) -> dict[str, Any]:
 
 
 def _keep(check: Check, folder: Path) -> None:
-    explanation = check.explanation
-    figures = explanation.to_dict()["checked"]
-    kept = {name: figure for name, figure in figures.items() if name != "sentence"}
-    assert explanation.check is not None
-    assert explanation.check.retrained is not None
-    table = explanation.check.retrained
-    retrained = table.astype(object).where(table.notna(), None).to_dict("list")
-    stored = {
-        "fit_key": explanation.fit_key,
-        "answers": explanation.answers(),
-        "figures": kept,
-        "retrained": retrained,
-    }
-    beside.write_check(folder, {**check.to_dict(), **stored})
+    beside.write_check(folder, {"summary": check.to_dict()["summary"], **check.explanation.stored_check()})
 
 
 def with_check(explanation: Explanation, folder: Path) -> Explanation:
-    """Attach the newest check of the run if it covers every answer."""
-    stored = beside.read_check(folder)
-    return explanation if stored is None else explanation.with_check(stored)
+    """Attach the newest check of the run that covers every answer."""
+    for stored in beside.read_checks(folder):
+        checked = explanation.with_check(stored)
+        if checked.check is not None:
+            return checked
+    return explanation
 
 
-def _file_name(text: str) -> str:
-    return "".join(one if one.isalnum() or one in "-_" else "_" for one in text)[:80]
+def _file_name(ids: list[Any], rival: str | int = "runner-up") -> str:
+    """Return ids as a part of a file's name; what it does not tell exactly, a hash tells apart."""
+    named = [str(one) for one in ids]
+    whole = "-".join(named)
+    short = "".join(one if one.isalnum() or one in "-_" else "_" for one in "-".join(named[:NAMED_SAMPLES]))
+    short = short.encode()[:LONGEST_NAME].decode(errors="ignore")
+    counted = all(isinstance(one, int) and one >= 0 for one in ids)  # texts may hold the hyphen that joins them
+    if short == whole and rival == "runner-up" and (len(ids) == 1 or counted):
+        return short
+    digest = hashlib.sha256(json.dumps([named, str(rival)]).encode()).hexdigest()[:6]
+    return f"{short}-{digest}"
 
 
 def _listen(quiet: bool) -> None:

@@ -1,8 +1,9 @@
-"""How answers look in a terminal. Text from data is printed as text, never as markup."""
+"""How answers look in a terminal. Text from data is printed as text, never as markup, and steers no terminal."""
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,28 @@ from clusterexplain.explanation import SIDES, Explanation
 from clusterexplain.groups import main_source
 from clusterexplain.twins import twins_of
 from clusterexplain.verification import Check
-from clusterexplain.wording import NOISE, change
+from clusterexplain.wording import NOISE, change, printed
+
+_FORMULA = re.compile(r"(?!-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z)[=+\-@\t\r\n]", re.IGNORECASE)
+"""How a cell begins that a spreadsheet would run; a negative number is none."""
 
 
 def line(text: str) -> None:
-    """Print one line as it is."""
-    Console(soft_wrap=True).print(Text(text))
+    """Print one line."""
+    Console(soft_wrap=True).print(Text(printed(text)))
+
+
+def quoted(text: Any) -> str:
+    """Return a word of a command to copy."""
+    return shlex.quote(printed(str(text)))
+
+
+def as_csv(frame: pd.DataFrame) -> bytes:
+    """Return a frame as CSV in which no cell of text is a formula for a spreadsheet, as on the page."""
+    guarded = frame.copy()
+    for name in [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]:
+        guarded[name] = [f"'{one}" if isinstance(one, str) and _FORMULA.match(one) else one for one in frame[name]]
+    return guarded.to_csv(index=False, lineterminator="\r\n").encode(errors="replace")
 
 
 def as_json(answer: Any) -> None:
@@ -32,9 +49,9 @@ def as_json(answer: Any) -> None:
 
 def table(frame: pd.DataFrame, title: str) -> None:
     """Print a frame as a table."""
-    shown = Table(title=Text(title), title_justify="left")
+    shown = Table(title=Text(printed(title)), title_justify="left")
     for name in frame.columns:
-        shown.add_column(Text(str(name)), overflow="fold")
+        shown.add_column(Text(printed(str(name))), overflow="fold")
     for row in frame.itertuples(index=False):
         shown.add_row(*(Text(_cell(value)) for value in row))
     Console().print(shown)
@@ -54,8 +71,10 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
     if hasattr(explainer, "smoothness_"):
         line(f"Smoothness: {explainer.smoothness_}.")
     source = getattr(explainer.model, "source", None)
-    again = "" if source is None else f" --task {source}"
-    line(f"Run saved in {out}. Next: clusterexplain why --run {out} --sample {explainer.data_.ids[0]}{again}")
+    again = "" if source is None else f" --task {quoted(source)}"
+    line(
+        f"Run saved in {out}. Next: clusterexplain why --run {quoted(out)} --sample {quoted(explainer.data_.ids[0])}{again}"
+    )
 
 
 def answer(explanation: Explanation, top: int) -> None:
@@ -65,6 +84,8 @@ def answer(explanation: Explanation, top: int) -> None:
         line(explanation.headline(position))
         if explanation.stability is not None:
             line(f"Stability: {explanation.stability.badges[position]}.")
+        if explanation.over_seeds is not None:
+            line(explanation.seed_words(position))
         for side, title in zip(SIDES, _titles(explanation, position), strict=True):
             listed = explanation.top(top, query=position, side=side)
             itself = (listed["id"] == explanation.query_ids[position]) & (explanation.positions[position] >= 0)
@@ -77,6 +98,7 @@ def answer(explanation: Explanation, top: int) -> None:
                     "if removed, change of margin": [
                         change(*one) for one in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
                     ],
+                    **({} if explanation.over_seeds is None else {"seed-stable": _yes(listed["seed_stable"])}),
                 }
             )
             table(frame, title)
@@ -139,21 +161,22 @@ def groups(frame: pd.DataFrame, what: str) -> None:
 
 def which_run(folder: Path) -> None:
     """Say which run answers when the user named none."""
-    Console(stderr=True, soft_wrap=True).print(Text(f"Run: {folder} (the newest; --run names another)"))
+    Console(stderr=True, soft_wrap=True).print(Text(printed(f"Run: {folder} (the newest; --run names another)")))
 
 
 def next_steps(
     explanation: Explanation, sample: list[str], against: str, folder: Path, task: str | None, *, given: bool
 ) -> None:
     """Name the next command."""
-    where = (f" --run {folder}" if given else "") + (f" --task {task}" if task else "")
-    asked = " ".join(f"--sample {shlex.quote(one)}" for one in sample)
+    where = (f" --run {quoted(folder)}" if given else "") + (f" --task {quoted(task)}" if task else "")
+    asked = " ".join(f"--sample {quoted(one)}" for one in sample)
+    rival = "" if against == "runner-up" else f" --against {quoted(against)}"
     verb = "verify" if explanation.check is None else "report"
-    if against != "runner-up":
-        if verb == "report":
-            return  # the page is about the runner-up
-        asked += f" --against {shlex.quote(against)}"
-    line(f"Next: clusterexplain {verb} {asked}{where}")
+    line(f"Next: clusterexplain {verb} {asked}{rival}{where}")
+
+
+def _yes(values: pd.Series) -> list[str]:
+    return ["yes" if one else "no" for one in values]
 
 
 def check(result: Check) -> None:
@@ -171,6 +194,7 @@ def _agreement(result: Check) -> pd.DataFrame:
     rows = result.summary[result.summary["spearman"].notna()]
     return pd.DataFrame(
         {
+            "of": rows["estimand"],
             "removed": [f"{kind} x{n}" for kind, n in zip(rows["kind"], rows["n"], strict=True)],
             "clusters": rows["assignments"],
             "rank correlation": [
@@ -207,4 +231,4 @@ def _margins(result: Check) -> pd.DataFrame:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:.3f}"
-    return str(value)
+    return printed(str(value))

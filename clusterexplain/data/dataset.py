@@ -18,14 +18,15 @@ _LONE = re.compile(r"[\ud800-\udfff]")
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A finite float matrix whose rows have unique ids.
+    r"""A finite float matrix whose rows have unique ids.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
         The features, float64.
     ids : sequence of length n_samples, optional
-        Unique ids; positions by default. A DataFrame brings its index. Integers are kept, all else becomes text.
+        Unique ids; positions by default. A DataFrame brings its index. Integers are kept, all else becomes text, in which lone
+        surrogates, which no file can hold, are written out (``\udc80``, six characters); both forms find the row.
     feature_names : list of str, optional
         Column names, if there are any.
     image_shape : tuple of (height, width), optional
@@ -126,9 +127,8 @@ class Dataset:
         UnknownSampleError
             If an id does not exist.
         """
-        wanted = list(ids)
-        if self.ids.dtype.kind not in "iu":
-            wanted = [str(one) for one in wanted]
+        texts = self.ids.dtype.kind not in "iu"
+        wanted = [_id_text(one) if texts or isinstance(one, str) else one for one in ids]
         found = pd.Index(self.ids).get_indexer(pd.Index(wanted)) if wanted else np.empty(0, dtype=np.intp)
         missing = [one for one, position in zip(wanted, found, strict=True) if position < 0]
         if missing:
@@ -176,12 +176,17 @@ def _writable(metadata: pd.DataFrame) -> pd.DataFrame:
     return metadata
 
 
+def _id_text(one: Any) -> str:
+    """Return an id as text, with halves of characters written out: unlike a mark for all of them, that keeps ids apart."""
+    return _LONE.sub(lambda found: f"\\u{ord(found[0]):x}", str(one))
+
+
 def _unique_ids(ids: Any, n: int) -> np.ndarray:
     wanted = range(n) if ids is None else list(ids)
     if len(wanted) != n:
         raise InvalidDataError(f"ids has {len(wanted)} entries, expected {n}: one for each row of X.")
     whole = all(isinstance(one, (int, np.integer)) and not isinstance(one, (bool, np.bool_)) for one in wanted)
-    result = np.array(wanted, dtype=np.int64) if whole else np.array([str(one) for one in wanted])
+    result = np.array(wanted, dtype=np.int64) if whole else np.array([_id_text(one) for one in wanted])
     duplicates = pd.Index(result)[pd.Index(result).duplicated()]
     if len(duplicates):
         raise InvalidDataError(

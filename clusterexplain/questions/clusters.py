@@ -18,7 +18,7 @@ from clusterexplain.attached import Mixed
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.pipeline import Pipeline
-from clusterexplain.wording import cluster_name
+from clusterexplain.wording import cluster_name, displayed, plain_records, printed
 
 HOLDING = ("holds it together", "loosens it")
 PARTING = ("keeps them apart", "merges them")
@@ -61,7 +61,7 @@ class ClusterAnswer:
     def to_dict(self, top: int = 10) -> dict[str, Any]:
         """Return the answer as plain data."""
         frames = {"typical": self.typical(top), "untypical": self.untypical(top), "towards": self.towards}
-        plain = {name: _plain_records(frame) for name, frame in frames.items()}
+        plain = {name: plain_records(frame) for name, frame in frames.items()}
         return {"cluster": self.cluster, "size": len(self.members), **self.cohesion.to_dict(top), **plain}
 
     def __repr__(self) -> str:
@@ -72,14 +72,14 @@ class ClusterAnswer:
             f"Least typical:\n{self.untypical().to_string(index=False)}",
             f"Towards other clusters:\n{self.towards.to_string(index=False)}",
         ]
-        return "\n\n".join(parts)
+        return printed("\n\n".join(parts), lines=True)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Return the card of a notebook: that of the cohesion, and the tables."""
         frames = (("Most typical", self.typical()), ("Least typical", self.untypical()), ("Towards", self.towards))
         tables = "".join(f"<p>{html.escape(title)}</p>{frame.to_html(index=False)}" for title, frame in frames)
         found = self.cohesion._repr_mimebundle_()
-        shown = {"text/html": found["text/html"] + tables} if "text/html" in found else {}
+        shown = {"text/html": found["text/html"] + displayed(tables)} if "text/html" in found else {}
         return {**found, **shown, "text/plain": repr(self)}
 
 
@@ -290,12 +290,3 @@ def _cohesion_title(cluster: int, size: int, names: dict[int, str]) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    known = frame.astype(object).where(frame.notna(), None)
-    return [{str(name): _item(value) for name, value in row.items()} for row in known.to_dict("records")]
-
-
-def _item(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

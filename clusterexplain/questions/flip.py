@@ -24,7 +24,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.pipeline import Pipeline, Question
 from clusterexplain.training import train_replicas
-from clusterexplain.wording import cluster_name
+from clusterexplain.wording import cluster_name, printed
 
 LENGTHS = 12
 """Sizes of sets that are retrained side by side in one step of the search."""
@@ -122,7 +122,7 @@ class Flip:
 
     def __repr__(self) -> str:
         """Return the sentence and the set."""
-        return f"{self.sentence}.\nRemoved: {', '.join(map(str, self.removed.tolist()))}"
+        return f"{printed(self.sentence)}.\nRemoved: {printed(', '.join(map(str, self.removed.tolist())))}"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import html
 import importlib.util
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from clusterexplain.exceptions import ClusterExplainWarning, ReportWriteError
 from clusterexplain.explanation import SIDES, Explanation
-from clusterexplain.report import charts, frames
+from clusterexplain.report import frames
 from clusterexplain.report.assets import asset
+from clusterexplain.report.drawn import drawn_check
 from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.report.export import picture
 from clusterexplain.report.picture import map_svg, scatter_svg
 from clusterexplain.report.plots import Plots
 from clusterexplain.report.words import map_words, pull_words
 from clusterexplain.verification import Check
-from clusterexplain.wording import change
+from clusterexplain.wording import change, displayed
 
 LISTED = 6
 CARDS = 3
@@ -72,8 +76,7 @@ def check_card(check: Check) -> str:
 
 def check_bundle(check: Check) -> dict[str, Any]:
     """Return what a notebook can show of a check."""
-    table = frames.all_retrained(check.explanation)
-    chart = charts.check_chart(table, null=check.null or None, grade=check.status)
+    chart = drawn_check(check.explanation)[0]
     return {"text/plain": repr(check), "text/html": check_card(check)} | _png(chart)
 
 
@@ -85,20 +88,22 @@ def style() -> str:
 def _png(chart: Any) -> dict[str, Any]:
     if importlib.util.find_spec("vl_convert") is None:
         return {}
-    import vl_convert
-
-    return {"image/png": vl_convert.vegalite_to_png(chart.properties(background="white").to_dict(), scale=1)}
+    try:
+        return {"image/png": picture(chart, ".png")}
+    except ReportWriteError as error:
+        warnings.warn(f"The card has no picture. {error}", ClusterExplainWarning, stacklevel=2)
+        return {}
 
 
 def _card(explanation: Explanation, exhibit: Exhibit, *, pictures: bool) -> str:
     blocks = [_block(explanation, exhibit, query, pictures=pictures) for query in range(min(len(explanation), CARDS))]
     more = len(explanation) - CARDS
     rest = f"<p>... and {more} more queries; e.report(path) shows them all.</p>" if more > 0 else ""
-    return (
+    return displayed(
         f'{style()}<div class="cx">{"".join(blocks)}{rest}'
         f"<p><small>The margin is {html.escape(explanation.score_words)}. Method {html.escape(explanation.method_words)}."
         f"</small></p>"
-        f'<p><b class="cx-badge">{"not checked" if explanation.check is None else "checked"}</b> This answer is '
+        f'<p><b class="cx-badge">{html.escape(explanation.status)}</b> This answer is '
         f"{html.escape(explanation.checked)}.</p></div>"
     )
 
@@ -108,6 +113,10 @@ def _block(explanation: Explanation, exhibit: Exhibit, query: int, *, pictures: 
     words = [explanation.headline(query), pull_words(explanation, query)]
     if explanation.stability is not None:
         words.append(f"Stability: {explanation.stability.badges[query]}.")
+    if explanation.over_seeds is not None:
+        words.append(explanation.seed_words(query))
+    if explanation.check is not None and len(explanation) > 1:
+        words.append(f"Its own check: {explanation.check.each[query].status}.")
     shown = (
         ""
         if whole
@@ -123,7 +132,7 @@ def _block(explanation: Explanation, exhibit: Exhibit, query: int, *, pictures: 
 def _map(explanation: Explanation, exhibit: Exhibit, query: int) -> str:
     listed = frames.listed(explanation, query, LISTED)
     wanted = [exhibit.position_of[one] for one in listed["id"]]
-    rows = frames.shown_rows(len(exhibit.data), wanted, most=MOST_DOTS)
+    rows = frames.shown_rows(exhibit.present, wanted, most=MOST_DOTS)
     words = map_words(exhibit, len(rows)).replace("\n", "; ")
     return (
         map_svg(

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from clusterexplain.clustering import DensityClustering
+from clusterexplain.clustering.condensed_tree import CondensedTree
 from clusterexplain.data import Dataset
 from clusterexplain.explanation import Explanation
 from clusterexplain.pipeline import Pipeline
@@ -100,6 +102,20 @@ class Exhibit:
     def clusters(self) -> list[int]:
         """Clusters that have members of positive weight; a component of a mixture may have none."""
         return living_clusters(self.pipeline)
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """Row numbers of the training examples of positive weight, ascending."""
+        return np.flatnonzero(self.pipeline.weights.numpy() > 0)
+
+    @cached_property
+    def tree(self) -> tuple[CondensedTree, dict[int, int]]:
+        """The condensed tree of an HDBSCAN, and the node of each cluster."""
+        clustering = self.pipeline.clustering
+        assert isinstance(clustering, DensityClustering)
+        found = clustering.condensed(self.pipeline.viewed, self.pipeline.weights)
+        labels = self.labels[self.present]
+        return found, {one: found.node_of(np.flatnonzero(labels == one)) for one in self.clusters}
 
     def name_of(self, cluster: int) -> str:
         """Return what a cluster is called."""

@@ -1,4 +1,4 @@
-"""Charts as files: PNG, SVG and PDF, drawn without a browser by the extra ``export``."""
+"""Files: whole or not at all; and charts as PNG, SVG and PDF, drawn without a browser by the extra ``export``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from clusterexplain.exceptions import InvalidParameterError, MissingExtraError
+from clusterexplain.beside import write_whole
+from clusterexplain.exceptions import InvalidParameterError, MissingExtraError, ReportWriteError
+from clusterexplain.report.specs import as_dict
+from clusterexplain.wording import displayed
 
 KINDS = (".png", ".svg", ".pdf")
 SCALE = 2.0
@@ -31,17 +34,107 @@ def save_chart(chart: Any, path: Path) -> Path:
     Raises
     ------
     InvalidParameterError
-        If the file is of another kind.
+        If the file is of another kind, or a folder.
     MissingExtraError
         If vl-convert is not installed.
+    ReportWriteError
+        If the chart cannot be drawn or the file cannot be written.
     """
     if path.suffix not in KINDS:
         raise InvalidParameterError(f"{path} is of an unknown kind. Expected a name ending in {', '.join(KINDS)}.")
+    refuse_folder(path)
     if importlib.util.find_spec("vl_convert") is None:
         raise MissingExtraError(
             f"Writing {path.suffix} files needs vl-convert, which is not installed. Expected the extra 'export': pip install "
             f"'clusterexplain[export]'. A page (.html) needs nothing more."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    chart.properties(background="white").save(path, scale_factor=SCALE if path.suffix == ".png" else 1.0)
+    return write_file(path, picture(chart, path.suffix, scale=SCALE))
+
+
+def picture(chart: Any, kind: str, *, scale: float = 1.0) -> bytes:
+    """Return a chart as the content of a picture file.
+
+    Parameters
+    ----------
+    chart : altair chart
+        From :mod:`clusterexplain.report.charts`.
+    kind : {".png", ".svg", ".pdf"}
+        Of which kind.
+    scale : float, default=1
+        Pixels of a PNG for each unit of the chart.
+
+    Returns
+    -------
+    bytes
+        Texts from data are cleaned first: a control character in one of them would end the whole process.
+
+    Raises
+    ------
+    ReportWriteError
+        If vl-convert cannot draw the chart.
+    """
+    import vl_convert
+
+    spec = _cleaned(as_dict(chart.properties(background="white")))
+    try:
+        if kind == ".png":
+            return bytes(vl_convert.vegalite_to_png(spec, scale=scale))
+        if kind == ".pdf":
+            return bytes(vl_convert.vegalite_to_pdf(spec))
+        return str(vl_convert.vegalite_to_svg(spec)).encode()
+    except Exception as error:  # what vl-convert raises has no type of its own
+        raise ReportWriteError(
+            f"The chart cannot be drawn as {kind} ({' '.join(str(error).split()):.200}). Expected what vl-convert can draw; "
+            f"e.report(path) writes a page with the same chart."
+        ) from error
+
+
+def refuse_folder(path: Path) -> None:
+    """Refuse to write a file where a folder is, before anything is computed for it."""
+    if path.is_dir():
+        raise InvalidParameterError(
+            f"{path} is a folder. Expected the name of a file, for example {path / 'why.html'}."
+        )
+
+
+def write_file(path: Path, content: bytes) -> Path:
+    """Write a file that people asked for: whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The folder is made if it is missing.
+    content : bytes
+        What to write.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is a folder of that name.
+    ReportWriteError
+        If the disk refuses.
+    """
+    refuse_folder(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    except (OSError, ValueError) as error:  # ValueError: a name that holds a NUL
+        raise ReportWriteError(
+            f"{str(path)!r} cannot be written ({error}). Expected a file in a folder where you may write, with some space "
+            f"left; choose another name."
+        ) from error
     return path
+
+
+def _cleaned(part: Any) -> Any:
+    """Return a specification whose texts a picture can hold."""
+    if isinstance(part, dict):
+        return {displayed(name): _cleaned(one) for name, one in part.items()}
+    if isinstance(part, list):
+        return [_cleaned(one) for one in part]
+    return displayed(part) if isinstance(part, str) else part

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from clusterexplain._version import __version__
+from clusterexplain.explanation import Explanation
 from clusterexplain.report.exhibit import Exhibit
 from clusterexplain.report.rows import Renderer
 from clusterexplain.report.view import FEWEST_FOR_UMAP, principal_plane
@@ -35,15 +36,17 @@ SHOWN_PARAMETERS = (
 )
 
 
-def exhibit_of(explainer: Any, answers: Any, seed: int, render: Renderer | None, *, quick: bool = False) -> Exhibit:
+def exhibit_of(
+    explainer: Any, explanation: Explanation, seed: int, render: Renderer | None, *, quick: bool = False
+) -> Exhibit:
     """Return what reports need of a fitted explainer.
 
     Parameters
     ----------
     explainer : ClusterExplainer
         Fitted.
-    answers : Answers
-        What it answers with.
+    explanation : Explanation
+        What is shown: its fit, and the names that clusters had.
     seed : int
         Drawn from its ``random_state``.
     render : Renderer or None
@@ -56,11 +59,12 @@ def exhibit_of(explainer: Any, answers: Any, seed: int, render: Renderer | None,
     Exhibit
         Nothing is drawn or asked before it is needed.
     """
+    answers: Any = explanation.basis
     plane = len(answers.data) < FEWEST_FOR_UMAP or (quick and explainer._map is None)
     return Exhibit(
         pipeline=answers.pipeline,
         data=answers.data,
-        names=dict(explainer.cluster_names_),
+        names=dict(explanation.cluster_names),
         facts=_facts(explainer, answers, seed),
         read=answers.rows_of,
         draw=(lambda: principal_plane(answers.pipeline.embedding.numpy())) if plane else (lambda: explainer.map_),

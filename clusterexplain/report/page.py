@@ -12,10 +12,14 @@ from string import Template
 from typing import Any
 
 from clusterexplain._version import __version__
+from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.report.assets import asset
+from clusterexplain.report.ends import page_title
 from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.report.export import refuse_folder, write_file
 from clusterexplain.report.payload import payload
+from clusterexplain.wording import displayed
 
 LIBRARIES = ("vega", "vega-lite", "vega-embed")
 OWN = ("dom.js", "tables.js", "charts.js", "page.js")
@@ -23,7 +27,12 @@ SHOWN_IDS = 5
 
 
 def write_page(
-    explanation: Explanation, exhibit: Exhibit, path: str | os.PathLike[str], *, run: str | None = None
+    explanation: Explanation,
+    exhibit: Exhibit,
+    path: str | os.PathLike[str],
+    *,
+    run: str | None = None,
+    task: str | None = None,
 ) -> Path:
     """Write the page about an explanation.
 
@@ -37,26 +46,39 @@ def write_page(
         Where to write; the folder is made if it is missing.
     run : str, optional
         The run directory, for commands to copy.
+    task : str, optional
+        Where the run's own network is made, for commands to copy.
 
     Returns
     -------
     Path
         The file.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is no query, or a folder where the file should be.
+    ReportWriteError
+        If the file cannot be written.
     """
+    target = Path(path)
+    refuse_folder(target)
+    if not len(explanation):
+        raise InvalidParameterError(
+            "This explanation has no queries, so there is nothing to report. Expected at least one, for example "
+            "ce.explain([id]); an empty selection such as e[[]] holds none."
+        )
     scripts = [*(_library(name) for name in LIBRARIES), _own()]
     page = Template(asset("page.html")).substitute(
-        title=html.escape(_title(explanation)),
+        title=html.escape(displayed(_title(explanation))),
         css=asset("page.css"),
         hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
         text=html.escape(repr(explanation)),
         version=html.escape(__version__),
-        data=safe_json(payload(explanation, exhibit, run=run)),
+        data=safe_json(payload(explanation, exhibit, run=run, task=task)),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(page.encode("utf-8", errors="replace"))
-    return target
+    return write_file(target, page.encode("utf-8", errors="replace"))
 
 
 def safe_json(value: Any) -> str:
@@ -69,8 +91,8 @@ def _title(explanation: Explanation) -> str:
     named = ", ".join(str(one)[:80] for one in explanation.query_ids[:SHOWN_IDS])
     more = f" and {len(explanation) - SHOWN_IDS} more" if len(explanation) > SHOWN_IDS else ""
     if explanation.mixed is not None:
-        return f"What {' and what '.join(explanation.sides())}: {named}{more}"
-    return f"Why is it in its cluster? {named}{more}"
+        return f"{page_title(explanation)}: {named}{more}"
+    return f"{page_title(explanation)} {named}{more}"
 
 
 def _library(name: str) -> str:

@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain._version import __version__
-from clusterexplain.clustering import DensityClustering, MixtureClustering
+from clusterexplain.clustering import DensityClustering
+from clusterexplain.exceptions import DisagreementError
 from clusterexplain.explanation import Explanation
 from clusterexplain.report import charts, frames
+from clusterexplain.report.drawn import drawn_check, drawn_map, drawn_standing, drawn_waterfall
+from clusterexplain.report.ends import flip_words
 from clusterexplain.report.exhibit import Exhibit
-from clusterexplain.report.specs import Specs, plain_records
-from clusterexplain.report.words import GLOSSARY, command, map_words, pull_words
-from clusterexplain.wording import NOISE
+from clusterexplain.report.specs import Specs
+from clusterexplain.report.words import GLOSSARY, command, map_words, pull_words, trust_words, twins_words
+from clusterexplain.wording import NOISE, plain_records
 
 TOP = 50
 """Examples on each side that a page holds."""
@@ -91,7 +94,9 @@ JACCARD_TABLE: Columns = [
 ]
 
 
-def payload(explanation: Explanation, exhibit: Exhibit, *, run: str | None = None) -> dict[str, Any]:
+def payload(
+    explanation: Explanation, exhibit: Exhibit, *, run: str | None = None, task: str | None = None
+) -> dict[str, Any]:
     """Return everything that a page shows.
 
     Parameters
@@ -102,6 +107,8 @@ def payload(explanation: Explanation, exhibit: Exhibit, *, run: str | None = Non
         Its fit.
     run : str, optional
         The run directory, for commands to copy.
+    task : str, optional
+        Where the run's own network is made, for commands to copy.
 
     Returns
     -------
@@ -112,16 +119,18 @@ def payload(explanation: Explanation, exhibit: Exhibit, *, run: str | None = Non
     named = sorted({exhibit.position_of[one] for frame in listed for one in frame["id"]})
     asked = [int(one) for one in explanation.positions if one >= 0]
     typical = [int(row) for one in exhibit.clusters for row in _ends(exhibit.members(one))]
-    drawn = frames.shown_rows(len(exhibit.data), [*named, *asked])
+    drawn = frames.shown_rows(exhibit.present, [*named, *asked])
     specs = Specs()
-    page = _Page(explanation, exhibit, specs, drawn, run)
+    page = _Page(explanation, exhibit, specs, drawn, run, task)
     queries = [page.query(query, frame) for query, frame in enumerate(listed)]
+    clusters = page.clusters()
+    mentioned = [exhibit.position_of[one] for one in _mentioned(queries, clusters)]
     return {
         "answers": explanation.to_dict(TOP),
         "queries": queries,
-        "clusters": page.clusters(),
+        "clusters": clusters,
         "trust": page.trust(),
-        "rows": _rows(exhibit, sorted({*drawn.tolist(), *named, *asked, *typical})),
+        "rows": _rows(exhibit, sorted({*drawn.tolist(), *named, *asked, *typical, *mentioned})),
         "names": {str(one): exhibit.name_of(one) for one in [-1, *exhibit.clusters]},
         "mixed": explanation.mixed is not None,
         "words": page.words(),
@@ -136,15 +145,22 @@ class _Page:
     """The parts of a page."""
 
     def __init__(
-        self, explanation: Explanation, exhibit: Exhibit, specs: Specs, drawn: np.ndarray, run: str | None
+        self,
+        explanation: Explanation,
+        exhibit: Exhibit,
+        specs: Specs,
+        drawn: np.ndarray,
+        run: str | None,
+        task: str | None,
     ) -> None:
         self.explanation = explanation
         self.exhibit = exhibit
         self.specs = specs
         self.drawn = drawn
-        self.run = run
+        self.run, self.task = run, task
+        self.clusters_words = ""
         self.dots = frames.dots(exhibit, drawn, with_rows=False)
-        self.middles = frames.middles(exhibit)
+        self.verify = self._verify()
         self.sums = {column: frames.groups(explanation, column) for column in frames.group_columns(exhibit)}
 
     def query(self, query: int, listed: pd.DataFrame) -> dict[str, Any]:
@@ -159,7 +175,7 @@ class _Page:
             "position": position,
             "title": str(id_) if whole else f"Sample {id_}",
             "headline": explanation.headline(query),
-            "pull": pull_words(explanation, query),
+            "pull": f"{pull_words(explanation, query)} {explanation.seed_words(query)}".strip(),
             "sides": list(explanation.sides(query)),
             "badges": self._badges(query),
             "image": shown.image if shown else "",
@@ -169,19 +185,25 @@ class _Page:
             "rival": [] if whole else self._ids(exhibit.members(int(explanation.rivals[query]))[:TYPICAL]),
             "details": {} if whole else self._details(query, listed),
             "twins": plain_records(frames.twins(exhibit, explanation, query)),
+            "twins_words": twins_words(explanation, query),
             "charts": self._charts(query, listed),
             "groups": {column: self._groups(query, column) for column in self.sums},
-            "verify": None if whole or position < 0 else command("verify", [id_], self.run, self._against(query)),
+            "verify": self.verify,
         }
 
     def clusters(self) -> dict[str, Any] | None:
-        """Return the cards of all clusters and the heat map; None where there is nothing to compare."""
+        """Return the cards of all clusters and the heat map; None where there is nothing to compare, or no way to."""
         exhibit = self.exhibit
         if len(exhibit.clusters) < 2:
             return None
+        try:
+            cohesions = exhibit.cohesion.to_dict(5)["answers"]
+        except DisagreementError as error:
+            self.clusters_words = f"Whole clusters cannot be explained here: {error}"
+            return None
         measured = None if exhibit.stability is None else exhibit.stability.clusters()
         cards = []
-        for cluster, answer in zip(exhibit.clusters, exhibit.cohesion.to_dict(5)["answers"], strict=True):
+        for cluster, answer in zip(exhibit.clusters, cohesions, strict=True):
             members = exhibit.members(cluster)
             cards.append(
                 {
@@ -205,15 +227,15 @@ class _Page:
         check = explanation.check
         drawn = None
         if check is not None and check.retrained is not None:
-            table = frames.all_retrained(explanation)
-            chart = charts.check_chart(table, null=check.null or None, grade=check.status)
+            chart, table = drawn_check(explanation)
             drawn = self.specs.panel(chart, CHECK_TABLE, table)
         stability = None
         if exhibit.stability is not None:
             table = frames.cluster_stability(exhibit)
             stability = self.specs.panel(charts.cluster_stability_chart(table), JACCARD_TABLE, table)
         return {
-            "status": "not checked" if check is None else check.status,
+            "status": explanation.status,
+            "meaning": trust_words(explanation, can_check=self.verify is not None),
             "sentence": explanation.checked,
             "null": None if check is None or not math.isfinite(check.null) else check.null,
             "check": drawn,
@@ -224,41 +246,28 @@ class _Page:
     def words(self) -> dict[str, str]:
         """Return sentences that hold for all queries."""
         explanation = self.explanation
-        n = len(self.exhibit.data)
+        n = len(self.exhibit.present)
         return {
             "score": explanation.score_words,
             "method": explanation.method_words,
             "agreement": f"{explanation.agreement:.1%}",
             "map": map_words(self.exhibit, len(self.drawn)),
             "run": "" if self.run is None else self.run,
+            "task": "" if self.task is None else self.task,
+            "clusters": self.clusters_words,
             "shown": f"{len(self.drawn):,} of {n:,} training examples are drawn." if len(self.drawn) < n else "",
         }
 
     def _charts(self, query: int, listed: pd.DataFrame) -> dict[str, Any]:
         explanation, exhibit, panel = self.explanation, self.exhibit, self.specs.panel
         strongest = _strongest(listed, RINGS)
-        steps, flip = frames.steps(explanation, query)
-        known = frames.retrained(explanation, query)
-        together = known[known["what"].isin(["top pullers", "random"])]
+        waterfall, steps, flip = drawn_waterfall(explanation, query)
+        mapped = drawn_map(exhibit, explanation, query, strongest, self.dots, with_rows=False)
         found = {
-            "map": panel(
-                charts.map_chart(
-                    self.dots,
-                    rings=frames.rings(exhibit, strongest, with_rows=False),
-                    links=frames.links(exhibit, explanation, query),
-                    sample=frames.sample(exhibit, explanation, query),
-                    middles=self.middles,
-                ),
-                MAP_TABLE,
-                self.dots,
-            ),
+            "map": panel(mapped, MAP_TABLE, self.dots),
             "influence": panel(charts.influence_chart(strongest), BARS_TABLE, strongest),
-            "waterfall": panel(
-                charts.waterfall_chart(steps, retrained=together, flip=frames.flip_point(steps, flip)),
-                STEPS_TABLE,
-                steps,
-            ),
-            "flip": flip,
+            "waterfall": panel(waterfall, STEPS_TABLE, steps),
+            "flip": flip_words(explanation, query, flip),
             "standing": None if explanation.mixed is not None else self._standing(query),
         }
         if exhibit.stability is not None and explanation.mixed is None:
@@ -269,18 +278,21 @@ class _Page:
         return found
 
     def _standing(self, query: int) -> dict[str, Any]:
-        clustering = self.exhibit.pipeline.clustering
-        if isinstance(clustering, DensityClustering):
-            sample = frames.on_tree(self.exhibit, self.explanation, query)
-            nodes = frames.tree(self.exhibit)
-            return self.specs.panel(charts.tree_chart(nodes, sample=sample), TREE_TABLE, nodes)
-        frame = frames.standing(self.exhibit, self.explanation, query)
-        draw = charts.responsibilities_chart if isinstance(clustering, MixtureClustering) else charts.distances_chart
-        return self.specs.panel(draw(frame), DISTANCES_TABLE, frame)
+        chart, frame = drawn_standing(self.exhibit, self.explanation, query)
+        is_tree = isinstance(self.exhibit.pipeline.clustering, DensityClustering)
+        return self.specs.panel(chart, TREE_TABLE if is_tree else DISTANCES_TABLE, frame)
 
     def _groups(self, query: int, column: str) -> dict[str, Any]:
         frame = self.sums[column][query]
         return self.specs.panel(charts.groups_chart(frame, what=column), GROUPS_TABLE, frame)
+
+    def _verify(self) -> str | None:
+        """Return the command that checks all answers of the page, None where they cannot be checked by a command."""
+        explanation = self.explanation
+        rivals = {self._against(query) for query in range(len(explanation)) if explanation.positions[query] >= 0}
+        if explanation.mixed is not None or (explanation.positions < 0).any() or len(rivals) > 1:
+            return None
+        return command("verify", explanation.query_ids.tolist(), self.run, rivals.pop(), task=self.task)
 
     def _against(self, query: int) -> int | None:
         """Return the rival if it is another than the runner-up, which commands take by themselves."""
@@ -311,9 +323,9 @@ class _Page:
         level = "good" if explanation.agreement >= 0.95 else "fair"
         words = f"score and labels agree for {explanation.agreement:.1%}"
         found.append({"level": level, "name": "agreement", "text": words})
-        status = "not checked" if explanation.check is None else explanation.check.status
+        status = "not checked" if explanation.check is None else explanation.check.each[query].status
         level = {"supported": "good", "not supported": "poor"}.get(status, "none")
-        text = "not checked" if explanation.check is None else f"checked by retraining: {status}"
+        text = status if explanation.check is None else f"checked by retraining: {status}"
         return [*found, {"level": level, "name": "check", "text": text}]
 
     def _details(self, query: int, listed: pd.DataFrame) -> dict[str, list[list[Any]]]:
@@ -338,6 +350,13 @@ class _Page:
 
     def _ids(self, rows: np.ndarray) -> list[str]:
         return [str(one) for one in self.exhibit.data.ids[rows]]
+
+
+def _mentioned(queries: list[dict[str, Any]], clusters: dict[str, Any] | None) -> set[str]:
+    """Return the ids of twins, and of the examples that hold and loosen clusters."""
+    cards = [] if clusters is None else clusters["cards"]
+    records = [*(one["twins"] for one in queries), *(card[name] for card in cards for name in ("holds", "loosens"))]
+    return {str(record["id"]) for part in records for record in part}
 
 
 def _ends(rows: np.ndarray) -> np.ndarray:

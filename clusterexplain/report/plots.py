@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clusterexplain.clustering import DensityClustering, MixtureClustering
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.report import charts, frames
+from clusterexplain.report.drawn import drawn_check, drawn_map, drawn_standing, drawn_waterfall
 from clusterexplain.report.exhibit import Exhibit
 from clusterexplain.report.widget import live, selected
 from clusterexplain.report.words import map_words
@@ -56,16 +56,11 @@ class Plots:
         self._refuse_beyond(query)
         explanation, exhibit = self._explanation, self._exhibit
         listed = frames.listed(explanation, query, top)
-        wanted = [exhibit.position_of[one] for one in listed["id"]] + [max(0, int(explanation.positions[query]))]
-        rows = frames.shown_rows(len(exhibit.data), wanted)
-        return charts.map_chart(
-            frames.dots(exhibit, rows),
-            rings=frames.rings(exhibit, listed),
-            links=frames.links(exhibit, explanation, query),
-            sample=frames.sample(exhibit, explanation, query),
-            middles=frames.middles(exhibit),
-            subtitle=map_words(exhibit, len(rows)),
-        )
+        position = int(explanation.positions[query])
+        wanted = [exhibit.position_of[one] for one in listed["id"]] + ([position] if position >= 0 else [])
+        rows = frames.shown_rows(exhibit.present, wanted)
+        dots = frames.dots(exhibit, rows)
+        return drawn_map(exhibit, explanation, query, listed, dots, subtitle=map_words(exhibit, len(rows)))
 
     def widget(self, query: int = 0, *, top: int = TOP) -> alt.JupyterChart:
         """Return the map as a live chart whose selections come back to Python; needs the extra ``widget``.
@@ -99,10 +94,7 @@ class Plots:
     def waterfall(self, query: int = 0) -> alt.LayerChart:
         """Draw the predicted margin as the strongest pullers are removed one by one, with what retraining gave."""
         self._refuse_beyond(query)
-        steps, flip = frames.steps(self._explanation, query)
-        known = frames.retrained(self._explanation, query)
-        together = known[known["what"].isin(["top pullers", "random"])]
-        return charts.waterfall_chart(steps, retrained=together, flip=frames.flip_point(steps, flip))
+        return drawn_waterfall(self._explanation, query)[0]
 
     def groups(self, by: str = "cluster", query: int = 0) -> alt.LayerChart:
         """Draw the influence summed over the groups of a metadata column, with 95 % intervals.
@@ -128,7 +120,7 @@ class Plots:
         Returns
         -------
         altair.LayerChart
-            All queries together.
+            All queries together; a random sample of very many retrainings.
 
         Raises
         ------
@@ -141,8 +133,7 @@ class Plots:
                 "This explanation is not checked, so there is nothing to draw. Expected the explanation of a check: "
                 "c = ce.verify(e); c.explanation.plot.check()."
             )
-        table = frames.all_retrained(self._explanation)
-        return charts.check_chart(table, null=check.null or None, grade=check.status)
+        return drawn_check(self._explanation)[0]
 
     def clusters(self) -> alt.LayerChart:
         """Draw which cluster's examples hold or loosen which cluster's members."""
@@ -170,7 +161,7 @@ class Plots:
         if self._exhibit.stability is None:
             raise InvalidParameterError("Stability was not measured. Expected ce.stability() before the explanation.")
         position = int(self._explanation.positions[query])
-        rows = frames.shown_rows(len(self._exhibit.data), [max(0, position)])
+        rows = frames.shown_rows(self._exhibit.present, [position] if position >= 0 else [])
         chosen = frames.stability(self._exhibit, np.array([position] if position >= 0 else [], dtype=np.intp))
         return charts.stability_chart(frames.stability(self._exhibit, rows), chosen=chosen)
 
@@ -182,13 +173,7 @@ class Plots:
                 "This chart is about a sample, but the explanation is about whole clusters. Expected ce.explain([id]); "
                 "plot.clusters() draws whole clusters."
             )
-        clustering = self._exhibit.pipeline.clustering
-        if isinstance(clustering, DensityClustering):
-            sample = frames.on_tree(self._exhibit, self._explanation, query)
-            return charts.tree_chart(frames.tree(self._exhibit), sample=sample)
-        frame = frames.standing(self._exhibit, self._explanation, query)
-        mixture = isinstance(clustering, MixtureClustering)
-        return charts.responsibilities_chart(frame) if mixture else charts.distances_chart(frame)
+        return drawn_standing(self._exhibit, self._explanation, query)[0]
 
     def _refuse_beyond(self, query: int) -> None:
         if not 0 <= query < len(self._explanation):

@@ -15,6 +15,7 @@ import numpy as np
 
 from clusterexplain.data import Dataset
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.wording import UNSHOWN
 
 SHOWN_COLUMNS = 3
 """Columns of a table row that are named."""
@@ -42,8 +43,6 @@ _MAGIC = {
     "gif": re.compile(rb"GIF8[79]a"),
     "webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
 }
-_DROPPED = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
-"""Control characters that are no white space, and halves of characters, which no file can hold."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +243,7 @@ def snippet(text: str, longest: int = LONGEST_SNIPPET) -> str:
     >>> snippet("two\n lines")
     'two lines'
     """
-    line = " ".join(_DROPPED.sub("", text).split())
+    line = " ".join(UNSHOWN.sub("", " ".join(text.split())).split())
     if len(line) <= longest:
         return line
     word_end = line.rfind(" ", 0, longest + 1)

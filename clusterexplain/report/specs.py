@@ -6,8 +6,34 @@ import hashlib
 import json
 from typing import Any
 
-import numpy as np
 import pandas as pd
+
+from clusterexplain.wording import plain_records
+
+
+def as_dict(chart: Any) -> dict[str, Any]:
+    """Return the specification of a chart with its data inside, whatever the user has set for his own charts.
+
+    Parameters
+    ----------
+    chart : altair chart
+        From :mod:`clusterexplain.report.charts`.
+
+    Returns
+    -------
+    dict
+        Vega-Lite; equal tables are kept once, under "datasets".
+    """
+    import altair as alt
+
+    registry = alt.data_transformers
+    consolidates = registry.consolidate_datasets
+    with registry.enable("default", max_rows=None), alt.theme.enable("default"):
+        try:
+            registry.consolidate_datasets = True
+            return dict(chart.to_dict())
+        finally:
+            registry.consolidate_datasets = consolidates
 
 
 class Specs:
@@ -39,7 +65,7 @@ class Specs:
         dict
             spec, data, table (name of a data set, or None if there are no rows) and columns.
         """
-        spec = chart.to_dict()
+        spec = as_dict(chart)
         datasets = spec.pop("datasets", {})
         order: list[str] = []
         spec = _renamed(spec, order)
@@ -87,12 +113,3 @@ def _renamed(part: Any, order: list[str]) -> Any:
         else:
             found[key] = _renamed(value, order)
     return found
-
-
-def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a frame as plain data, None for what is not known."""
-    known = frame.astype(object).where(frame.notna(), None)
-    return [
-        {str(name): value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
-        for row in known.to_dict("records")
-    ]

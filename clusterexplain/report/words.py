@@ -65,7 +65,7 @@ def map_words(exhibit: Exhibit, shown: int) -> str:
     str
         Lines.
     """
-    n, dim = len(exhibit.data), exhibit.pipeline.embedding.shape[1]
+    n, dim = len(exhibit.present), exhibit.pipeline.embedding.shape[1]
     some = f"{n:,} training examples" if shown == n else f"a random sample of {shown:,} of {n:,} training examples"
     return (
         f"{some}, drawn by {exhibit.drawn_by}, to look at only\n"
@@ -73,7 +73,9 @@ def map_words(exhibit: Exhibit, shown: int) -> str:
     )
 
 
-def command(verb: str, samples: list[Any], run: str | None, against: int | None = None) -> str:
+def command(
+    verb: str, samples: list[Any], run: str | None, against: int | None = None, *, task: str | None = None
+) -> str:
     """Return a command to copy.
 
     Parameters
@@ -86,6 +88,8 @@ def command(verb: str, samples: list[Any], run: str | None, against: int | None 
         The run directory, if the fit is saved.
     against : int, optional
         The rival cluster, -1 for noise; the runner-up by default.
+    task : str, optional
+        Where the run's own network is made.
 
     Returns
     -------
@@ -95,7 +99,38 @@ def command(verb: str, samples: list[Any], run: str | None, against: int | None 
     asked = " ".join(f"--sample {shlex.quote(str(one))}" for one in samples)
     where = "" if run is None else f" --run {shlex.quote(run)}"
     rival = "" if against is None else f" --against {'noise' if against == NOISE else against}"
-    return f"clusterexplain {verb} {asked}{rival}{where}"
+    own = "" if task is None else f" --task {shlex.quote(task)}"
+    return f"clusterexplain {verb} {asked}{rival}{where}{own}"
+
+
+def twins_words(explanation: Explanation, query: int) -> str:
+    """Say what a page without twins means: that there are none, or that none were looked for."""
+    if explanation.positions[query] < 0:
+        return "Twins are looked for among training examples only."
+    return "No near-identical row has another label."
+
+
+def trust_words(explanation: Explanation, *, can_check: bool) -> str:
+    """Say what the status of the check means.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Its status.
+    can_check : bool
+        Whether there is a command that checks it.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+    """
+    how = "The command beside the answer checks it." if can_check else "ce.verify(e) checks it."
+    return {
+        "supported": "Retraining without examples changed the margins in the predicted order.",
+        "not supported": "Retraining did not change the margins in the predicted order: do not rely on this answer.",
+        "untested": "Too little was retrained to say.",
+    }.get(explanation.status, f"Nothing was retrained: this answer is a prediction. {how}")
 
 
 def pull_words(explanation: Explanation, query: int) -> str:
@@ -123,7 +158,8 @@ def pull_words(explanation: Explanation, query: int) -> str:
     first = explanation.name_of(int(clusters[sums.argmax()]))
     holds = explanation.sides(query)[0]
     what = {SIDES[0]: "its pull", KEPT_OUT[0]: "what kept it out"}.get(holds, f"all that {holds}")
+    present = int((explanation.sample_weight > 0).sum())
     return (
-        f"Half of {what} comes from {half:,} of {len(pull):,} training examples; {sums.max() / pull.sum():.0%} of it comes "
-        f"from {first}."
+        f"Half of {what} comes from {half:,} of {present:,} training examples; {sums.max() / pull.sum():.0%} of it comes from "
+        f"{first}."
     )

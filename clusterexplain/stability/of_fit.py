@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain import settings
 from clusterexplain.clustering.named import Request, make_clustering
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.fitting import reseeded
 from clusterexplain.parallel import progress
 from clusterexplain.pipeline import Pipeline
 from clusterexplain.stability.refits import bootstrap_weights, check_counts, measure, refit_seeds
@@ -58,7 +58,7 @@ def stability_of(
             labels = _labels(explainer, pipeline, replicas[number], drawn[number], seed)
             return labels, drawn[number]
         next(bar, None)
-        recipe = _reseeded(explainer, pipeline, seeds[number])
+        recipe = reseeded(explainer, pipeline.run.recipe, pipeline.run.weights, seeds[number])
         run = train(recipe, pipeline.run.weights, spacing=recipe.plan.n_steps)
         return _labels(explainer, pipeline, run.final, weights, seeds[number]), weights
 
@@ -84,14 +84,6 @@ def _replicas(explainer: Any, recipe: Recipe, drawn: np.ndarray) -> Tensor:
         return torch.empty(0, recipe.layout.size)
     weights = torch.from_numpy(drawn).to(recipe.dtype)
     return train_replicas(recipe, weights, n_jobs=explainer.n_jobs, show_progress=explainer.verbose)
-
-
-def _reseeded(explainer: Any, pipeline: Pipeline, seed: int) -> Recipe:
-    base = pipeline.run.recipe
-    recipe = settings.recipe(explainer, base.task, base.inputs, seed)
-    if not any(stage.choose for stage in base.task.stages()):
-        recipe._traces.update(base._traces)  # a trace holds no parameters; a stage's choice would be part of it
-    return recipe.settled(pipeline.run.weights)
 
 
 def _labels(explainer: Any, pipeline: Pipeline, theta: Tensor, weights: np.ndarray, seed: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -35,7 +36,13 @@ def replica_chunk(recipe: Recipe, n_replicas: int) -> int:
 
 
 def train_replicas(
-    recipe: Recipe, weights: Tensor, *, n_jobs: int | None = None, show_progress: bool = False
+    recipe: Recipe,
+    weights: Tensor,
+    *,
+    chunk: int | None = None,
+    done: Callable[[int, Tensor], None] | None = None,
+    n_jobs: int | None = None,
+    show_progress: bool = False,
 ) -> Tensor:
     """Train one replica for each row of `weights`.
 
@@ -48,6 +55,11 @@ def train_replicas(
         What to train.
     weights : Tensor of shape (n_replicas, n_samples)
         Data weights.
+    chunk : int, optional
+        Replicas that run side by side, :func:`replica_chunk` by default. Replicas of a chunk share products of matrices, so
+        their last bits depend on it.
+    done : callable, optional
+        Called with the number of each chunk and its trained parameters as soon as they are there, from whichever thread.
     n_jobs : int or None, default=None
         Chunks that run side by side; None is one for each core.
     show_progress : bool, default=False
@@ -58,7 +70,7 @@ def train_replicas(
     Tensor of shape (n_replicas, n_params)
         Trained parameters; ``recipe.layout.split`` names them.
     """
-    chunk = replica_chunk(recipe, len(weights))
+    chunk = replica_chunk(recipe, len(weights)) if chunk is None else chunk
     padding = -len(weights) % chunk
     padded = torch.cat([weights, weights[-1:].expand(padding, -1)]).to(recipe.dtype)
     for step in recipe.kinds:  # traced here, once, and not in every thread
@@ -80,6 +92,9 @@ def train_replicas(
                     state = recipe.batched_event(step, chunk)(state, recipe.inputs, chunk_weights)
                 stepped = recipe.batched_step(step, chunk)
                 state = stepped(state, recipe.coefficients[step], inputs, chunk_weights[:, index], index)
-        return state[0].clone()
+        trained = state[0].clone()
+        if done is not None:
+            done(number, trained[: len(weights) - number * chunk])
+        return trained
 
     return torch.cat(map_jobs(run, list(enumerate(jobs)), n_jobs=n_jobs))[: len(weights)]

@@ -1,7 +1,20 @@
 """Retrain without examples and compare with what was predicted."""
 
 from clusterexplain.verification.check import Check, verify
-from clusterexplain.verification.removals import Removal, draw_removals
+from clusterexplain.verification.levels import LEVELS
+from clusterexplain.verification.over_seeds import explain_over_seeds
+from clusterexplain.verification.queries import choose_queries
+from clusterexplain.verification.selection import Pool, Removal
 from clusterexplain.verification.smoothness import Smoothness, measure_smoothness
 
-__all__ = ["Check", "Removal", "Smoothness", "draw_removals", "measure_smoothness", "verify"]
+__all__ = [
+    "LEVELS",
+    "Check",
+    "Pool",
+    "Removal",
+    "Smoothness",
+    "choose_queries",
+    "explain_over_seeds",
+    "measure_smoothness",
+    "verify",
+]

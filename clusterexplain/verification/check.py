@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import torch
 
+from clusterexplain.answering import Answers
 from clusterexplain.attached import CheckSummary
 from clusterexplain.beside import RETRAINED
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
-from clusterexplain.pipeline import Pipeline, Question
-from clusterexplain.training import train_replicas
+from clusterexplain.pipeline import Question
+from clusterexplain.stability.refits import refit_seeds
 from clusterexplain.verification import metrics
-from clusterexplain.verification.removals import Removal, draw_removals
+from clusterexplain.verification.estimands import WORDS, estimand_name, variants_of
+from clusterexplain.verification.findings import Findings
+from clusterexplain.verification.kept import Kept
+from clusterexplain.verification.levels import Level, level_of
+from clusterexplain.verification.outcomes import ASSIGNMENTS, Outcome, retrain
+from clusterexplain.verification.over_seeds import refuse_other_seeds
+from clusterexplain.verification.selection import GROUP, HEADLINE, Pool, Removal
+from clusterexplain.verification.yardsticks import yardsticks
 
-PREDICTED = {"frozen": "predicted", "reclustered": "predicted_reclustered"}
-ASSIGNMENTS = tuple(PREDICTED)
-SUPPORTED = 0.6
-"""Lower bound of the rank correlation with frozen members from which a check counts as support."""
-LARGEST_GROUP = 0.5
-BLOCK = 512
-"""Retrained networks that are kept in memory at a time."""
+UNSEEN = 0x5EED
+"""Mixed into the root seed: the seeds of a check are others than those of an explanation over seeds."""
+OVER_SEEDS = (HEADLINE, GROUP, "subset 50 %", "subset 90 %")
+"""Kinds that are retrained with other seeds and in further training."""
+SWEPT = (HEADLINE,)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,50 +40,137 @@ class Check:
 
     Attributes
     ----------
-    table : DataFrame
-        One row for each (query, retraining): query, position (of the query), retraining, kind, n_removed, own_cluster
-        (all removed examples are members of the query's own cluster), predicted (change of the margin with the clusters'
-        members frozen), predicted_reclustered (with the members that are predicted to change sides), same_cluster
-        (baseline: minus the number of removed members of the own cluster), frozen and reclustered (retrained change
-        under either assignment).
-    summary : DataFrame
-        One row for each (kind, assignments), each truth against its own prediction: n, spearman with low and high (95 %
-        bootstrap interval), pearson, slope, within (Spearman among removals from the query's own cluster), same_cluster
-        (Spearman of that baseline).
-    dissolved : float
-        Share of (query, retraining) pairs in which a cluster of the pair lost all its members.
     explanation : Explanation
         The explanation, with the verdict attached.
-    null : float
-        Largest change of a margin when everything is retrained with nothing removed, members frozen: round-off, unless the
-        model arrived trained. No change below it means anything.
+    findings : dict of str to Findings
+        What was found, by estimand: "seed", "model", "recipe".
+    level : Level
+        How much was retrained.
+    removals : list of Removal
+        What was removed, in the order of the findings' rows.
+    sweep : dict of str to float
+        For the estimand "model": rank correlation of the changes by single removals after shorter and longer further training
+        with those after the usual length; from 0.9 on the answer does not depend on it.
     """
 
-    table: pd.DataFrame
-    summary: pd.DataFrame
-    dissolved: float
     explanation: Explanation
-    null: float = float("nan")
+    findings: dict[str, Findings]
+    level: Level
+    removals: list[Removal]
+    sweep: dict[str, float]
 
-    def figure(self, kind: str, assignments: str, column: str = "spearman") -> float:
-        """Return one number of the summary, NaN if that kind was not drawn."""
-        picked = self.summary[(self.summary["kind"] == kind) & (self.summary["assignments"] == assignments)]
-        return float(picked[column].iloc[0]) if len(picked) else float("nan")
+    @property
+    def headline(self) -> Findings:
+        """The findings that the verdict is about: of this seed, if that was asked."""
+        return next(iter(self.findings.values()))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row for each (query, retraining) of the headline.
+
+        Columns query, position (of the query), retraining, kind, n_removed, own_cluster (all removed examples are members of
+        the query's own cluster), predicted (change of the margin with the clusters' members frozen), predicted_reclustered
+        (with the members that are predicted to change sides), same_cluster (that baseline), frozen and reclustered (retrained
+        change under either assignment, the mean over seeds).
+        """
+        return self.table_of(next(iter(self.findings)))
+
+    def table_of(self, estimand: str) -> pd.DataFrame:
+        """Return :attr:`table` for one estimand."""
+        found, frames = self.findings[estimand], []
+        for position, query in enumerate(self.explanation.query_ids):
+            picked = np.flatnonzero(found.tried[:, position])
+            columns = {
+                "retraining": picked,
+                "kind": found.kinds[picked],
+                "n_removed": found.sizes[picked],
+                "own_cluster": found.own[picked, position],
+                "predicted": found.predicted["frozen"][picked, position],
+                "predicted_reclustered": found.predicted["reclustered"][picked, position],
+                **{name: rows[picked, position] for name, rows in found.yardsticks.items() if name == "same_cluster"},
+                **{name: found.mean(name)[picked, position] for name in ASSIGNMENTS},
+            }
+            frames.append(pd.DataFrame({"query": query, "position": position, **columns}))
+        return pd.concat(frames, ignore_index=True)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row for each (estimand, kind, assignments), each truth against its own prediction.
+
+        Columns n (retrainings), spearman with low and high (95 %), kendall, pearson, slope (Theil-Sen, truth on prediction),
+        skill (1 - squared errors over squared changes), signs (share of clear changes whose sign was predicted), within
+        (Spearman among removals from the query's own cluster), same_cluster (Spearman of that baseline). All are means over
+        queries.
+        """
+        frames = [found.summary.assign(estimand=name) for name, found in self.findings.items()]
+        whole = pd.concat(frames, ignore_index=True)
+        return whole[["estimand", *(name for name in whole if name != "estimand")]]
+
+    @property
+    def grades(self) -> pd.DataFrame:
+        """One row for each (estimand, assignments): grade, reason, and the evidence behind it."""
+        rows = []
+        for estimand, found in self.findings.items():
+            for name, grade in found.grades.items():
+                evidence = found.evidence[name]
+                rows.append(
+                    {
+                        "estimand": estimand,
+                        "assignments": name,
+                        "grade": grade.letter,
+                        "spearman": evidence.spearman.mean,
+                        "low": evidence.spearman.low,
+                        "ceiling": evidence.ceiling.mean,
+                        "ceiling_low": evidence.ceiling.low,
+                        "signs": evidence.signs,
+                        "slope": evidence.slope,
+                        "drift": evidence.drift,
+                        "over_baselines": evidence.over_baselines.mean,
+                        "over_low": evidence.over_baselines.low,
+                        "best_baseline": evidence.best_baseline,
+                        "shuffled": evidence.band,
+                        "reason": grade.reason,
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    @property
+    def controls(self) -> pd.DataFrame:
+        """Figures of the controls, one row for each estimand; see :attr:`Findings.controls`."""
+        rows = [{"estimand": name, **found.controls} for name, found in self.findings.items()]
+        return pd.DataFrame(rows)
+
+    @property
+    def dissolved(self) -> float:
+        """Share of (query, retraining) pairs in which a cluster of the pair lost all its members."""
+        return self.headline.dissolved
+
+    @property
+    def null(self) -> float:
+        """Largest change of a margin when everything is retrained with nothing removed, members frozen.
+
+        No change below it means anything. NaN for further training, which moves the margins by itself.
+        """
+        return self._summarised.together.null
+
+    def figure(self, kind: str, assignments: str, column: str = "spearman", *, estimand: str | None = None) -> float:
+        """Return one number of the summary, NaN if that kind was not drawn; of the headline unless an estimand is named."""
+        found = self.headline if estimand is None else self.findings[estimand]
+        return found.figure(kind, assignments, column)
+
+    @property
+    def grade(self) -> str:
+        """The letter of the headline, about all samples together; ``explanation[0].check`` is about one."""
+        return self.headline.grade.letter
 
     @property
     def status(self) -> str:
-        """Say "supported", "not supported" or "untested" of the explanation.
+        """Say "supported" (grade A or B), "not supported" (C, D) or "untested" (U) of the explanation.
 
-        Supported means two things for removals of random single examples: with the clusters' members frozen, the lower end
-        of the interval reaches ``SUPPORTED``; re-clustered, it lies above 0 and the mean above the same-cluster baseline.
-        Untested: too few single removals to say.
+        The grade is the worse one of two: with the clusters' members frozen, and re-clustered. It rests on removals of random
+        single examples. See :mod:`clusterexplain.verification.grade`.
         """
-        low, reclustered = self.figure("single", "frozen", "low"), self.figure("single", "reclustered", "low")
-        if np.isnan(low) or np.isnan(reclustered):
-            return "untested"
-        baseline = np.nan_to_num(self.figure("single", "reclustered", "same_cluster"), nan=-1.0)
-        holds = low >= SUPPORTED and reclustered > 0 and self.figure("single", "reclustered") > baseline
-        return "supported" if holds else "not supported"
+        return self._summarised.together.status
 
     @property
     def supported(self) -> bool:
@@ -87,63 +180,37 @@ class Check:
     @property
     def verdict(self) -> str:
         """The result as a plain sentence."""
-        n = self.table["retraining"].nunique()
-        opening = {
-            "supported": f"supported by {n} retrainings",
-            "not supported": f"NOT supported by {n} retrainings",
-            "untested": f"untested, {n} retrainings hold too few removals of single examples",
-        }[self.status]
-        hard = not self.table["frozen"].equals(self.table["reclustered"])
-        single, group = (
-            f"{self._words(kind, 'frozen')} with the clusters' members frozen, {self._words(kind, 'reclustered')} re-clustered"
-            if hard
-            else self._words(kind, "frozen")
-            for kind in ("single", "group")
-        )
-        return (
-            f"{opening}. Rank correlation of predicted and retrained changes of the margin (1 is perfect): random single "
-            f"removals {single}, where knowing only the cluster of the removed example gives "
-            f"{self._words('single', 'reclustered', baseline=True)}; random groups {group}. Sizes, retrained over predicted: "
-            f"single removals {self._size('single')}, groups {self._size('group')}{self._caveats()}"
-        )
+        return self._summarised.sentence
 
-    def _caveats(self) -> str:
-        turns = self._wrong_side()
-        sides = f". Without their top pullers, {turns} of {len(self.explanation)} samples end on another side of the boundary "
-        gone = f". In {self.dissolved:.1%} of the cases a cluster of the pair dissolved"
-        return (sides + "than predicted" if turns else "") + (gone if self.dissolved else "")
-
-    def _size(self, kind: str) -> str:
-        slopes = [self.figure(kind, assignments, "slope") for assignments in ASSIGNMENTS]
-        return "not tried" if np.isnan(slopes).any() else f"{slopes[0]:.2f} frozen and {slopes[1]:.2f} re-clustered"
-
-    def _wrong_side(self) -> int:
-        """Count the samples whose margin without their top pullers has another sign than predicted."""
-        rows = self.table[self.table["kind"] == "top pullers"]
-        margins = self.explanation.scores[rows["position"].to_numpy(dtype=int)]
-        return int((np.sign(margins + rows["predicted_reclustered"]) != np.sign(margins + rows["reclustered"])).sum())
-
-    def _words(self, kind: str, assignments: str, *, baseline: bool = False) -> str:
-        if baseline:
-            value = self.figure(kind, assignments, "same_cluster")
-            return "nothing" if np.isnan(value) else f"{value:.2f}"
-        mean, low, high = (self.figure(kind, assignments, name) for name in ("spearman", "low", "high"))
-        return "not tried" if np.isnan(mean) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+    @property
+    def _summarised(self) -> CheckSummary:
+        assert self.explanation.check is not None
+        return self.explanation.check
 
     def to_dict(self) -> dict[str, Any]:
-        """Return sentence, figures and retrainings as plain data."""
-        summary = self.summary.astype(object).where(self.summary.notna(), None)
+        """Return sentence, figures and grades as plain data."""
         return {
             "sentence": self.verdict,
             "status": self.status,
+            "grade": self.grade,
+            "level": self.level.name,
             "dissolved": self.dissolved,
             "null": self.null if np.isfinite(self.null) else None,
-            "summary": summary.to_dict("records"),
+            "grades": _plain(self.grades),
+            "controls": _plain(self.controls),
+            "sweep": self.sweep,
+            "summary": _plain(self.summary),
+            "each": [
+                {"sample": one, "status": verdict.status, "grade": verdict.grade, "sentence": verdict.sentence}
+                for one, verdict in zip(self.explanation.query_ids.tolist(), self._summarised.each, strict=True)
+            ],
         }
 
     def __repr__(self) -> str:
         """Return verdict and summary as text."""
-        return f"Check: {self.verdict}.\n\n{self.summary.to_string(index=False, float_format='{:.3f}'.format)}"
+        columns = ["kind", "assignments", "n", "spearman", "low", "high", "slope", "signs", "within", "same_cluster"]
+        shown = self.summary[(["estimand"] if len(self.findings) > 1 else []) + columns]
+        return f"Check: {self.verdict}.\n\n{shown.to_string(index=False, float_format='{:.3f}'.format)}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
@@ -151,17 +218,20 @@ class Check:
 
 
 def verify(
-    pipeline: Pipeline,
-    question: Question,
+    explainer: Any,
     explanation: Explanation,
     *,
-    n_single: int = 48,
-    n_within: int = 48,
-    n_groups: int = 48,
-    n_down: int = 0,
-    n_top: int = 10,
-    group_share: float = 0.05,
+    level: str = "quick",
+    estimands: str | tuple[str, ...] | None = None,
+    n_seeds: int | None = None,
+    n_single: int | None = None,
+    n_within: int | None = None,
+    n_groups: int | None = None,
+    n_down: int | None = None,
+    n_top: int | None = None,
+    group_share: float | None = None,
     random_state: int = 0,
+    keep: str | Path | None = None,
     n_jobs: int | None = None,
     show_progress: bool = False,
 ) -> Check:
@@ -169,22 +239,32 @@ def verify(
 
     Parameters
     ----------
-    pipeline : Pipeline
-        The fitted pipeline.
-    question : Question
-        The explained scores.
+    explainer : ClusterExplainer
+        Fitted.
     explanation : Explanation
         What is checked.
-    n_single, n_within, n_groups : int, default=48
-        Removals of random single examples, of single examples from the queries' own clusters, and of random groups.
-    n_down : int, default=0
+    level : {"quick", "standard", "full"}, default="quick"
+        How much is retrained: about 150 times, about 1,500, or about 6,000. A larger level holds the retrainings of a smaller
+        one. "quick" gives grade B at best.
+    estimands : str or tuple of str, optional
+        What is asked: "seed" (this recipe with this randomness), "model" (further training of the fitted model), "recipe" (the
+        mean over other seeds). By default "seed", from "standard" on "recipe" too, and all three for "full".
+    n_seeds : int, optional
+        Seeds for "recipe".
+    n_single, n_within, n_groups : int, optional
+        Removals of random single examples, of single examples from the queries' own clusters, and of random groups, instead
+        of those of the level; 48 each if any count is given.
+    n_down : int, optional
         Down-weightings of single examples by 5 %, which test the derivative rather than the linearity.
-    n_top : int, default=10
+    n_top : int, optional
         Size of each query's set of top pullers, removed together, and of a random set beside it.
-    group_share : float, default=0.05
-        Size of a random group.
+    group_share : float, optional
+        Size of a random group; 0.05 by default.
     random_state : int, default=0
         Seed of the draw of removals.
+    keep : path-like, optional
+        A run directory: what is retrained is kept there, so that an interrupted check goes on where it was, a larger one uses a
+        smaller one's work, and the check of another sample trains only what belongs to that sample.
     n_jobs : int or None, default=None
         Retrainings that run side by side.
     show_progress : bool, default=False
@@ -193,120 +273,174 @@ def verify(
     Returns
     -------
     Check
-        Table, summary and verdict.
+        Findings, grades and verdict.
 
     Raises
     ------
     InvalidParameterError
-        If a count is negative or the share is outside (0, 1).
+        If a parameter is out of range, or an estimand does not exist for this model.
     """
     counts = {"n_single": n_single, "n_within": n_within, "n_groups": n_groups, "n_down": n_down, "n_top": n_top}
-    for name, value in counts.items():
-        if value < 0:
-            raise InvalidParameterError(f"{name}={value} must be at least 0.")
-    if not 0 < group_share <= LARGEST_GROUP:
-        raise InvalidParameterError(
-            f"group_share={group_share} must lie between 0 and {LARGEST_GROUP}, for example 0.05: a prediction of first order "
-            f"says nothing about larger groups."
-        )
-    base = pipeline.run.weights.double().numpy()
-    removals = draw_removals(
-        explanation.influence,
-        explanation.labels,
-        explanation.train_labels,
-        np.flatnonzero(base > 0),
-        group_share=group_share,
-        seed=random_state,
-        **counts,
-    )
+    size = level_of(level, {**counts, "group_share": group_share, "estimands": estimands, "n_seeds": n_seeds})
+    answers = cast(Answers, explanation.basis)
+    question = answers.question_of(explanation)
+    segments = _pool(answers, question, explanation, random_state, size.usual_share).draw(size.stages)
+    removals = [one for part in segments for one in part]
     if not removals:
         raise InvalidParameterError("Nothing to retrain: every count is 0. Expected for example n_single=48.")
-    weights = np.stack([base, *(removal.weights(base) for removal in removals)])
-    truth, nothing_removed = _retrain(pipeline, question, weights, n_jobs=n_jobs, show_progress=show_progress)
-    table = _table(explanation, removals, weights[1:], truth)
-    null = float(np.abs(nothing_removed - explanation.scores).max())
-    check = Check(table, _summary(table), float(table["frozen"].isna().mean()), explanation, null)
-    figures: dict[str, float | None] = {
-        f"{kind}_{assignments}": check.figure(kind, assignments)
-        for kind in ("single", "group")
-        for assignments in ASSIGNMENTS
-    }
-    summary = CheckSummary(check.verdict, figures, check.status, table[list(RETRAINED)], null)
-    checked = dataclasses.replace(explanation, check=summary)
-    return dataclasses.replace(check, explanation=checked)
+    trainings = _Trainings(
+        explainer, explanation, question, segments, Kept(None if keep is None else Path(keep)), n_jobs, show_progress
+    )
+    rows = yardsticks(answers, question, explanation, seed=random_state)
+    found: dict[str, Findings] = {}
+    sweep: dict[str, float] = {}
+    for estimand in dict.fromkeys(estimand_name(one, arrived=answers.pipeline.arrived) for one in size.estimands):
+        outcomes = trainings.outcomes(estimand, size.n_seeds)
+        if estimand == "model":
+            sweep = {one.label: _agreement(outcomes[0], one, removals) for one in outcomes[1:]}
+            outcomes = outcomes[:1]
+        found[estimand] = _findings(estimand, explanation, removals, outcomes, rows, size)
+    checked = dataclasses.replace(explanation, check=_summary(found))
+    return Check(checked, found, size, removals, sweep)
 
 
-def _retrain(
-    pipeline: Pipeline, question: Question, weights: np.ndarray, *, n_jobs: int | None, show_progress: bool
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the change of every score against the null row 0, (n_removals, n_queries) by assignments, and that row."""
-    recipe = pipeline.run.recipe
-    scores: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
-    tensor = torch.from_numpy(weights).to(recipe.dtype)
-    for block in tensor.split(BLOCK):
-        trained = train_replicas(recipe, block, n_jobs=n_jobs, show_progress=show_progress)
-        for theta, row in zip(trained, block, strict=True):
-            for name in ASSIGNMENTS if pipeline.clustering.reclusters else ASSIGNMENTS[:1]:
-                found, _ = pipeline.scores(question, recipe.layout.split(theta), row, assignments=name)
-                scores[name].append(found.numpy())
-    stacked = {name: np.stack(rows or scores[ASSIGNMENTS[0]]) for name, rows in scores.items()}
-    return {name: rows[1:] - rows[0] for name, rows in stacked.items()}, stacked[ASSIGNMENTS[0]][0]
+@dataclass(frozen=True, eq=False)
+class _Trainings:
+    """Everything that a check trains."""
 
+    explainer: Any
+    explanation: Explanation
+    question: Question
+    segments: list[list[Removal]]
+    kept: Kept
+    n_jobs: int | None
+    show_progress: bool
 
-def _table(
-    explanation: Explanation, removals: list[Removal], weights: np.ndarray, truth: dict[str, np.ndarray]
-) -> pd.DataFrame:
-    predicted = explanation.predict(weights)
-    reclustered = explanation.predict(weights, assignments="reclustered")
-    frames = []
-    for position, query in enumerate(explanation.query_ids):
-        member = explanation.train_labels == explanation.labels[position]
-        picked = [number for number, removal in enumerate(removals) if removal.query in (None, position)]
-        frames.append(
-            pd.DataFrame(
-                {
-                    "query": query,
-                    "position": position,
-                    "retraining": picked,
-                    "kind": [removals[number].kind for number in picked],
-                    "n_removed": [len(removals[number].members) for number in picked],
-                    "own_cluster": [bool(member[removals[number].members].all()) for number in picked],
-                    "predicted": predicted[picked, position],
-                    "predicted_reclustered": reclustered[picked, position],
-                    "same_cluster": [-float(member[removals[number].members].sum()) for number in picked],
-                    **{name: changes[picked, position] for name, changes in truth.items()},
-                }
+    def outcomes(self, estimand: str, n_seeds: int) -> list[Outcome]:
+        """Return what retraining for an estimand gave, a row for every removal, NaN for those that it leaves out."""
+        pipeline = cast(Answers, self.explanation.basis).pipeline
+        if estimand == "recipe":
+            refuse_other_seeds(self.explainer, pipeline)
+        seeds = refit_seeds(self.explainer.seed_ ^ UNSEEN, n_seeds)
+        everything = estimand == "seed" or pipeline.arrived
+        found = []
+        for number, variant in enumerate(variants_of(self.explainer, pipeline, estimand, seeds)):
+            control = estimand == "model" and number > 0
+            only = SWEPT if control else None if everything else OVER_SEEDS
+            picked = [[one for one in part if only is None or one.kind in only] for part in self.segments]
+            outcome = retrain(
+                pipeline,
+                self.question,
+                variant,
+                picked,
+                self.kept,
+                self.explanation.fit_key,
+                n_jobs=self.n_jobs,
+                show_progress=self.show_progress,
             )
-        )
-    return pd.concat(frames, ignore_index=True)
+            found.append(_spread(outcome, [one for part in self.segments for one in part], only))
+        return found
 
 
-def _summary(table: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for kind in table["kind"].unique():
-        part = table[table["kind"] == kind]
-        baseline = _wide(part, "same_cluster")
-        own = _wide(part, "own_cluster").astype(bool)
-        for name in ASSIGNMENTS:
-            truth, predicted = _wide(part, name), _wide(part, PREDICTED[name])
-            mean, low, high = metrics.mean_with_interval(predicted, truth)
-            rows.append(
-                {
-                    "kind": kind,
-                    "assignments": name,
-                    "n": truth.shape[0],
-                    "spearman": mean,
-                    "low": low,
-                    "high": high,
-                    "pearson": metrics.average(metrics.pearson(predicted, truth)),
-                    "slope": metrics.average(metrics.slope(predicted, truth)),
-                    "within": metrics.average(metrics.spearman(np.where(own, predicted, np.nan), truth)),
-                    "same_cluster": metrics.average(metrics.spearman(baseline, truth)),
-                }
-            )
-    return pd.DataFrame(rows)
+def _pool(answers: Answers, question: Question, explanation: Explanation, seed: int, share: float) -> Pool:
+    """Return what removals are drawn from."""
+    pipeline = answers.pipeline
+
+    def near(query: int) -> np.ndarray:
+        if question.mix is not None:
+            return np.empty(0, dtype=np.intp)
+        row = pipeline.look(question.inputs[[query]]).numpy()
+        order = np.argsort(np.linalg.norm(pipeline.viewed.numpy() - row, axis=1), kind="stable")
+        return order[order != explanation.positions[query]]
+
+    candidates = np.flatnonzero(pipeline.run.weights.double().numpy() > 0)
+    pairs = explanation.labels, explanation.rivals
+    return Pool(explanation.influence, *pairs, explanation.train_labels, candidates, near, seed, share)
 
 
-def _wide(part: pd.DataFrame, column: str) -> np.ndarray:
-    """Return a column as an array of shape (n_retrainings, n_queries)."""
-    return part.pivot(index="retraining", columns="position", values=column).to_numpy(dtype=float)
+def _spread(outcome: Outcome, removals: list[Removal], only: tuple[str, ...] | None) -> Outcome:
+    """Return the outcome with a row for every removal, NaN for those whose kind was left out."""
+    if only is None:
+        return outcome
+    picked = [number for number, one in enumerate(removals) if one.kind in only]
+    changes = {}
+    for name, rows in outcome.changes.items():
+        changes[name] = np.full((len(removals), rows.shape[1]), np.nan)
+        changes[name][picked] = rows
+    return dataclasses.replace(outcome, changes=changes)
+
+
+def _agreement(usual: Outcome, other: Outcome, removals: list[Removal]) -> float:
+    picked = [number for number, one in enumerate(removals) if one.kind in SWEPT]
+    return metrics.average(metrics.spearman(usual.changes["frozen"][picked], other.changes["frozen"][picked]))
+
+
+def _findings(
+    estimand: str,
+    explanation: Explanation,
+    removals: list[Removal],
+    outcomes: list[Outcome],
+    rows: dict[str, np.ndarray],
+    size: Level,
+) -> Findings:
+    base = explanation.sample_weight
+    weights = np.stack([one.weights(base) for one in removals])
+    relative = np.divide(weights, base, out=np.ones_like(weights), where=base > 0) - 1
+    truth = {name: np.stack([one.changes[name] for one in outcomes]) for name in ASSIGNMENTS}
+    mine = np.array([[one.query in (None, query) for query in range(len(explanation))] for one in removals])
+    left_out = np.array([one.kind not in OVER_SEEDS for one in removals]) & (estimand != "seed")
+    if (
+        estimand == "model" and np.isfinite(truth["frozen"][:, left_out]).any()
+    ):  # it arrived trained: nothing was left out
+        left_out[:] = False
+    tried = mine & ~left_out[:, None]
+    member = explanation.labels[:, None] == explanation.train_labels
+    own = np.array([member[:, one.members].all(axis=1) for one in removals])
+    predicted = {name: explanation.predict(weights, assignments=name) for name in ASSIGNMENTS}
+    return Findings(
+        estimand=estimand,
+        kinds=np.array([one.kind for one in removals]),
+        sizes=np.array([len(one.members) for one in removals]),
+        predicted={name: np.where(tried, one, np.nan) for name, one in predicted.items()},
+        truth=truth,
+        tried=tried,
+        yardsticks={name: relative @ one.T for name, one in rows.items()},
+        own=own,
+        scores=explanation.scores,
+        nulls=outcomes[0].null - explanation.scores if estimand != "recipe" else np.zeros(len(explanation)),
+        rerun=max(one.rerun for one in outcomes),
+        cap="B" if size.name == "custom" else size.cap,
+        group_share=size.usual_share,
+    )
+
+
+def _summary(found: dict[str, Findings]) -> CheckSummary:
+    first, *others = found.values()
+    more = "".join(f". About {WORDS[one.estimand]}: grade {one.grade.letter}, {one.grade.reason}" for one in others)
+    together = dataclasses.replace(first.verdict, sentence=first.verdict.sentence + more)
+    n = len(first.scores)
+    each = (together,) if n == 1 else tuple(first[query].verdict for query in range(n))
+    return CheckSummary(together, each, n, _retrained(first))
+
+
+def _retrained(found: Findings) -> pd.DataFrame:
+    """Return what is kept with an explanation, see :attr:`CheckSummary.retrained`."""
+    rows, positions = np.nonzero(found.tried)
+    order = np.lexsort((rows, positions))
+    rows, positions = rows[order], positions[order]
+    frame = pd.DataFrame(
+        {
+            "position": positions,
+            "kind": found.kinds[rows],
+            "n_removed": found.sizes[rows],
+            "predicted": found.predicted["frozen"][rows, positions],
+            "frozen": found.mean("frozen")[rows, positions],
+            "predicted_reclustered": found.predicted["reclustered"][rows, positions],
+            "reclustered": found.mean("reclustered")[rows, positions],
+        }
+    )
+    return frame[list(RETRAINED)]
+
+
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", frame.astype(object).where(frame.notna(), None).to_dict("records"))

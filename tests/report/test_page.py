@@ -18,6 +18,7 @@ from sklearn.datasets import make_blobs
 from clusterexplain import ClusterExplainer, Dataset, load_dataset
 from clusterexplain.report import frames, umap_view
 from clusterexplain.report.page import safe_json
+from clusterexplain.wording import printed
 from tests.conftest import SMALL
 
 EVIL = "</script><script>alert('x')</script><!--<script>\"&`${title}$text\u202e\u2028"
@@ -104,7 +105,7 @@ def test_text_from_data_is_inert(hostile: ClusterExplainer, tmp_path: Path) -> N
     assert page.data["answers"] == e.to_dict(50)
     assert page.data["words"]["run"] == EVIL
     assert EVIL in page.texts["title"]
-    assert EVIL in page.texts["pre"]
+    assert printed(EVIL) in page.texts["pre"]
     embedded = next(one for one in page.scripts if one.startswith("{"))
     assert not re.search(r"[<>&\u2028\u2029\x00-\x1f]|[^\x00-\x7f]", embedded)
     assert not [one for _, attributes in page.elements for one in attributes if one.startswith("on")]
@@ -161,7 +162,8 @@ def test_a_page_holds_all_it_refers_to(plain: ClusterExplainer, tmp_path: Path) 
             assert all(fields <= set(row) for row in page["datasets"][panel["table"]])
         assert {str(row["id"]) for row in answer["pulled_in"] + answer["pushed_away"]} <= known
         assert set(query["groups"]) == {"cluster", "lab"}
-        assert query["verify"] == f"clusterexplain verify --sample {query['id']} --run runs/it"
+        asked = " ".join(f"--sample {one}" for one in e.query_ids)
+        assert query["verify"] == f"clusterexplain verify {asked} --run runs/it"
     assert len(page["specs"]) < 12 * len(CHARTS)
     lengths = {len(column) for column in page["rows"].values() if column}
     assert lengths == {30}
@@ -201,12 +203,12 @@ def test_a_component_without_members_does_not_stop_a_page(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("wanted", [[], [0, 5, 19_999], list(range(0, 20_000, 100))])
 def test_a_sample_of_the_rows_is_drawn_with_the_wanted_ones(wanted: list[int]) -> None:
-    rows = frames.shown_rows(20_000, wanted)
+    rows = frames.shown_rows(np.arange(20_000), wanted)
     assert len(rows) == len(set(rows.tolist())) == frames.MAX_DOTS == 4000
     assert set(wanted) <= set(rows.tolist())
     assert (np.diff(rows) > 0).all()
-    np.testing.assert_array_equal(rows, frames.shown_rows(20_000, wanted))
-    np.testing.assert_array_equal(frames.shown_rows(4000, wanted[:1]), np.arange(4000))
+    np.testing.assert_array_equal(rows, frames.shown_rows(np.arange(20_000), wanted))
+    np.testing.assert_array_equal(frames.shown_rows(np.arange(4000), wanted[:1]), np.arange(4000))
 
 
 def test_few_rows_are_laid_out_without_umap() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from clusterexplain import Check, ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
-from clusterexplain.verification import draw_removals, metrics
+from clusterexplain.verification import Pool
+from clusterexplain.verification.kept import Kept
+from clusterexplain.verification.levels import LEVELS, Counts
 
 FEW = {"n_single": 12, "n_within": 6, "n_groups": 12, "n_down": 8, "n_top": 3, "group_share": 0.1}
 
@@ -68,43 +72,64 @@ def test_the_verdict_travels_with_the_explanation(check: Check, explanation: Exp
     assert explanation.check is None
     assert check.verdict in repr(check.explanation)
     assert check.explanation.to_dict()["checked"]["single_frozen"] == check.figure("single", "frozen")
-    stored = {"fit_key": explanation.fit_key, "answers": explanation.answers(), "sentence": "yes", "figures": {}}
-    kept = {**stored, "answers": explanation.answers()[:1]}
+    kept = check.explanation[0].stored_check()
     assert explanation[0].with_check({**kept, "fit_key": "of another fit"}).check is None
-    assert explanation[0].with_check(kept).checked == "checked: yes"
+    assert explanation[0].with_check(kept).checked == check.explanation[0].checked
     assert explanation[1].with_check(kept).check is None
 
 
+POOL = Pool(
+    np.linspace(-1, 1, 100)[None],
+    np.array([1]),
+    np.array([0]),
+    np.repeat([0, 1], 50),
+    np.arange(10, 100),
+    lambda query: np.arange(100)[::-1],
+    seed=0,
+)
+
+
 def test_removals_follow_their_rules() -> None:
-    labels = np.repeat([0, 1], 50)
-    influence = np.linspace(-1, 1, 100)[None]
-    removals = draw_removals(
-        influence, np.array([1]), labels, np.arange(10, 100), n_single=5, n_within=7, n_groups=3, n_down=2, n_top=4,
-        group_share=0.1, seed=0,
+    counts = Counts(
+        single=5, within=7, groups={0.05: 3, 0.1: 2}, subsets={0.5: 2}, down={0.05: 2, 0.3: 1}, strongest=2, neighbours=3,
+        placebo=2, top=4,
     )  # fmt: skip
-    kinds = [removal.kind for removal in removals]
-    assert kinds == ["single"] * 5 + ["within"] * 7 + ["group"] * 3 + ["down-weight"] * 2 + ["top pullers", "random"]
-    assert all((removal.members >= 10).all() for removal in removals)
-    assert all(labels[removal.members[0]] == 1 for removal in removals if removal.kind == "within")
-    assert {len(removal.members) for removal in removals if removal.kind == "group"} == {9}
-    top = next(removal for removal in removals if removal.kind == "top pullers")
-    assert sorted(top.members.tolist()) == [96, 97, 98, 99]
-    assert removals[0].weights(np.ones(100)).sum() == 99
+    shared, own = POOL.draw([counts])
+    assert [one.kind for one in shared] == (
+        ["single"] * 5 + ["group"] * 3 + ["group 10 %"] * 2 + ["subset 50 %"] * 2
+        + ["down-weight"] * 2 + ["down-weight 30 %"]
+    )  # fmt: skip
+    assert [one.kind for one in own] == (
+        ["within"] * 7 + ["strongest"] * 4 + ["neighbour"] * 3 + ["top pullers", "random"]
+    )  # fmt: skip
+    assert all((one.members >= 10).all() for one in [*shared, *own])
+    assert all(POOL.labels[one.members[0]] == 1 for one in own if one.kind == "within")
+    assert {one.kind: len(one.members) for one in shared} == {
+        "single": 1, "group": 4, "group 10 %": 9, "subset 50 %": 45, "down-weight": 1, "down-weight 30 %": 1,
+    }  # fmt: skip
+    assert [one.members[0] for one in own if one.kind == "strongest"] == [99, 98, 10, 11]
+    assert sorted(next(one for one in own if one.kind == "top pullers").members) == [96, 97, 98, 99]
+    assert shared[0].weights(np.ones(100)).sum() == 99
+    half = next(one for one in shared if one.kind == "subset 50 %").weights(np.ones(100))
+    assert sorted(np.unique(half)) == [0, 2]
+    third = next(one for one in shared if one.kind == "down-weight 30 %").weights(np.full(100, 2.0))
+    assert third.min() == pytest.approx(1.4)
+    singles = [one.members[0] for one in [*shared, *own] if one.kind in ("single", "within")]
+    assert len(set(singles)) == 12
 
 
-def test_metrics_are_signed_and_know_their_limits() -> None:
-    x = np.arange(12.0)[:, None]
-    assert metrics.spearman(x, -(x**3))[0] == pytest.approx(-1)
-    assert metrics.slope(x, 2 * x + 5)[0] == pytest.approx(2)
-    assert np.isnan(metrics.spearman(x[:4], x[:4])[0])
-    assert np.isnan(metrics.pearson(x, np.ones_like(x))[0])
-    noise = np.random.default_rng(0).normal(size=(40, 5))
-    mean, low, high = metrics.mean_with_interval(noise, noise + np.random.default_rng(1).normal(size=(40, 5)))
-    assert 0.4 < low < mean < high < 0.9
+def test_a_larger_level_begins_with_the_smaller_one() -> None:
+    small, large = POOL.draw(LEVELS["quick"].stages), POOL.draw(LEVELS["full"].stages)
+    for one, other in zip(small, large[: len(small)], strict=True):
+        assert [(a.kind, a.members.tolist()) for a in one] == [(b.kind, b.members.tolist()) for b in other]
+    singles = [one.members[0] for part in large for one in part if one.kind == "single"]
+    assert len(singles) == len(set(singles)) == 90
+    strongest = [one.members[0] for part in large for one in part if one.kind == "strongest"]
+    assert len(strongest) == len(set(strongest)) == 20
 
 
 def test_wrong_counts_are_refused(small: ClusterExplainer, explanation: Explanation) -> None:
-    with pytest.raises(InvalidParameterError, match=r"n_single=-1 must be at least 0"):
+    with pytest.raises(InvalidParameterError, match=r"n_single=-1 must be a whole number of at least 0"):
         small.verify(explanation, n_single=-1)
     with pytest.raises(InvalidParameterError, match=r"group_share=2 must lie between 0 and 0\.5"):
         small.verify(explanation, group_share=2)
@@ -122,3 +147,93 @@ def test_too_few_singles_are_untested_not_wrong(small: ClusterExplainer, explana
     check = small.verify(explanation, n_single=0, n_within=0, n_groups=6, n_top=0)
     assert check.status == "untested"
     assert not check.supported
+
+
+def test_levels_and_estimands_are_named(small: ClusterExplainer, explanation: Explanation) -> None:
+    with pytest.raises(
+        InvalidParameterError, match=r"level='large' is unknown. Expected one of 'quick', 'standard', 'full'"
+    ):
+        small.verify(explanation, level="large")
+    with pytest.raises(
+        InvalidParameterError, match=r"estimands='seeds': expected one or more of 'seed', 'model', 'recipe'"
+    ):
+        small.verify(explanation, estimands="seeds")
+    with pytest.raises(InvalidParameterError, match=r"n_seeds=2 must be a whole number of at least 3"):
+        small.verify(explanation, estimands="recipe", n_seeds=2)
+
+
+@pytest.fixture(scope="module")
+def three(small: ClusterExplainer, explanation: Explanation) -> Check:
+    options = {"n_single": 10, "n_within": 0, "n_groups": 6, "n_top": 2, "n_seeds": 3}
+    return small.verify(explanation, estimands=("recipe", "seed", "model"), **options)
+
+
+def test_three_estimands_are_kept_apart(three: Check, small: ClusterExplainer, explanation: Explanation) -> None:
+    assert list(three.findings) == ["seed", "model", "recipe"]
+    assert three.headline.estimand == "seed"
+    assert three.findings["recipe"].truth["frozen"].shape == (3, len(three.removals), 3)
+    assert three.figure("single", "frozen") > 0.9
+    assert set(three.summary["estimand"]) == {"seed", "model", "recipe"}
+    assert set(three.grades["estimand"]) == {"seed", "model", "recipe"}
+    alone = small.verify(explanation, n_single=10, n_within=0, n_groups=6, n_top=2)
+    assert alone.table.equals(three.table)
+    assert "About the recipe over seeds: grade" in three.verdict
+    assert len(three.sweep) == 3
+    controls = three.controls.set_index("estimand")
+    assert controls.loc["seed", "ceiling"] == 1
+    assert 0 <= controls.loc["recipe", "ceiling"] <= 1
+
+
+def test_the_truth_of_a_seed_is_that_of_a_fit_with_it(three: Check, small: ClusterExplainer) -> None:
+    """Other seeds: the initial parameters and the plan differ, the labels of the explained fit are kept."""
+    truth = three.findings["recipe"].truth["frozen"]
+    assert not np.allclose(truth[0], truth[1], equal_nan=True)
+    assert np.isfinite(truth[:, [one.kind == "single" for one in three.removals]]).all()
+    assert np.isnan(truth[:, [one.kind == "top pullers" for one in three.removals]]).all()
+
+
+def test_further_training_is_compared_with_further_training(three: Check, explanation: Explanation) -> None:
+    model = three.findings["model"]
+    assert np.abs(model.nulls).max() > 0
+    assert model.evidence["frozen"].drift > 0
+    assert np.abs(model.truth["frozen"][0][:10]).max() < np.abs(three.findings["seed"].truth["frozen"][0][:10]).max()
+
+
+def test_what_was_retrained_is_kept(small: ClusterExplainer, explanation: Explanation, tmp_path: Path) -> None:
+    options = {"n_single": 20, "n_within": 0, "n_groups": 5, "n_top": 2}
+    plain = small.verify(explanation, **options)
+    first = small.verify(explanation, keep=tmp_path, **options)
+    files = sorted((tmp_path / "retrained").iterdir())
+    stamps = [one.stat().st_mtime_ns for one in files]
+    second = small.verify(explanation, keep=tmp_path, **options)
+    assert plain.to_dict() == first.to_dict() == second.to_dict()
+    assert [one.stat().st_mtime_ns for one in sorted((tmp_path / "retrained").iterdir())] == stamps
+    files[0].write_bytes(b"half a file")
+    (tmp_path / "retrained" / "x.npy.part").write_bytes(b"")
+    third = small.verify(explanation, keep=tmp_path, **options)
+    assert third.to_dict() == plain.to_dict()
+    assert files[0].stat().st_size > 100
+    other = small.verify(small.explain([5]), keep=tmp_path, **options)
+    assert other.to_dict() == small.verify(small.explain([5]), **options).to_dict()
+    assert len(list((tmp_path / "retrained").glob("*.npy"))) <= len(files) + 1  # only its own ones are new
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 4])
+def test_an_interrupted_check_goes_on(
+    small: ClusterExplainer, explanation: Explanation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    options = {"n_single": 30, "n_within": 10, "n_groups": 30, "n_top": 2, "keep": tmp_path, "n_jobs": 1}
+    whole = small.verify(explanation, **{**options, "keep": None})
+    written, write = [], Kept._write
+
+    def interrupted(self: Kept, name: str, values: Any) -> None:
+        if len(written) == after:
+            raise KeyboardInterrupt
+        write(self, name, values)
+        written.append(name)
+
+    monkeypatch.setattr(Kept, "_write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        small.verify(explanation, **options)
+    monkeypatch.undo()
+    assert small.verify(explanation, **options).to_dict() == whole.to_dict()

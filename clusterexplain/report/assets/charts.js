@@ -15,29 +15,54 @@ function specOf(panel) {
   return spec;
 }
 
-// Fills a figure: heading with buttons, the chart, its table. Returns the promise of the Vega view.
-function drawChart(figure, panel, title, note) {
+// Fills a figure: heading with buttons, the chart, its table. Returns the promise of the Vega view, null if none is drawn.
+function drawChart(figure, panel, title, { note, stem = "" } = {}) {
   const plot = el("div", { class: "plot" }), table = el("div", { class: "beside", hidden: true });
-  const records = panel.table === null ? [] : PAGE.datasets[panel.table];
-  let filled = false;
-  const toggle = button("Table", () => {
-    if (!filled) {
-      table.append(sortable(panel.columns, records, title), button("Save CSV", () => saveCsv(fileName(title, "csv"), panel.columns, records)));
-      filled = true;
-    }
-    table.hidden = !table.hidden;
-    toggle.setAttribute("aria-expanded", String(!table.hidden));
-  }, { "aria-expanded": "false", "aria-label": `Table: ${title}` });
-  const picture = button("Save PNG", async () => save(fileName(title, "png"), await pictureOf(view)), { "aria-label": `Save PNG: ${title}` });
-  const tools = el("span", { class: "tools" }, records.length ? toggle : null, picture);
-  figure.replaceChildren(el("figcaption", {}, el("h3", {}, title), tools), ...(note ? [el("p", { class: "note" }, note)] : []), plot, table);
-  if (figure.chart) figure.chart.then((old) => old.finalize());
-  const view = vegaEmbed(plot, specOf(panel), embedOptions()).then((result) => {
+  const tools = el("span", { class: "tools" }, tableButton(table, panel, title, stem), pictureButton(figure, title, stem));
+  figure.replaceChildren(el("figcaption", {}, el("h3", {}, title), tools), ...(note ? [el("p", { class: "note" }, datum(note, 1000))] : []), plot, table);
+  if (figure.chart) figure.chart.then((old) => old?.finalize());
+  figure.chart = embed(plot, panel);
+  return figure.chart;
+}
+
+async function embed(plot, panel) {
+  try {
+    const { view } = await vegaEmbed(plot, specOf(panel), embedOptions());
     hush(plot);
-    return result.view;
-  });
-  figure.chart = view;
-  return view;
+    return view;
+  } catch (error) {
+    console.error(error);
+    const instead = panel.table === null ? "" : " The table holds its numbers.";
+    plot.replaceChildren(el("p", { class: "note" }, `This chart could not be drawn in this browser.${instead}`));
+    return null;
+  }
+}
+
+function tableButton(place, panel, title, stem) {
+  const records = panel.table === null ? [] : PAGE.datasets[panel.table];
+  if (!records.length) return null;
+  const toggle = button("Table", () => {
+    if (!place.childElementCount) {
+      place.append(sortable(panel.columns, records, title), button("Save CSV", () => saveCsv(fileName(stem, title, "csv"), panel.columns, records)));
+    }
+    place.hidden = !place.hidden;
+    toggle.setAttribute("aria-expanded", String(!place.hidden));
+  }, { "aria-expanded": "false", "aria-label": `Table: ${title}` });
+  return toggle;
+}
+
+function pictureButton(figure, title, stem) {
+  const told = el("span", { class: "told" });
+  const press = button("Save PNG", async () => {
+    told.textContent = "";
+    try {
+      save(fileName(stem, title, "png"), await pictureOf(await figure.chart));
+    } catch {
+      told.textContent = "No picture could be made in this browser.";
+      say(told.textContent);
+    }
+  }, { "aria-label": `Save PNG: ${title}` });
+  return [press, told];
 }
 
 // Marks without words, such as the corners of a window, say nothing to a screen reader.
@@ -49,8 +74,7 @@ function hush(plot) {
   }
 }
 
-async function pictureOf(promise) {
-  const view = await promise;
+async function pictureOf(view) {
   view.background("#ffffff");
   try {
     return await view.toImageURL("png", 2);
@@ -58,10 +82,6 @@ async function pictureOf(promise) {
     view.background(null);
     view.run();
   }
-}
-
-function fileName(title, kind) {
-  return `${title.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 60)}.${kind}`;
 }
 
 // What an example is: its picture or its text.

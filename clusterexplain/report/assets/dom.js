@@ -2,6 +2,7 @@
 
 const PAGE = JSON.parse(document.getElementById("page").textContent);
 const NONE = "\u2013";
+const BY_HAND = "This browser does not let the page copy. The text is selected: copy it with Ctrl+C or \u2318C.";
 
 function el(tag, attributes, ...children) {
   const node = document.createElement(tag);
@@ -21,13 +22,22 @@ function datum(text, limit = 60) {
   return el("bdi", { title: cut ? letters.slice(0, 500).join("") : null }, cut ? letters.slice(0, limit).join("") + "\u2026" : whole);
 }
 
+function missing(value) {
+  return value === null || value === undefined || Number.isNaN(value);
+}
+
 function number(value, format) {
-  if (value === null || value === undefined || Number.isNaN(value)) return NONE;
-  if (format === "") return String(value);
-  if (format === "d") return String(value);
-  if (format === "%") return (100 * value).toFixed(0) + " %";
-  const digits = Number(format.match(/\.(\d)f/)[1]), sign = format[0] === "+" && value >= 0 ? "+" : "";
-  return sign + value.toFixed(digits);
+  if (missing(value)) return NONE;
+  if (format === "" || format === "d") return String(value);
+  if (format === "%") return rounded(100 * value, 0) + " %";
+  const text = rounded(value, Number(format.match(/\.(\d)f/)[1]));
+  return format[0] === "+" && Number(text) > 0 ? "+" + text : text;
+}
+
+// What rounds to zero has no sign.
+function rounded(value, digits) {
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? text.replace("-", "") : text;
 }
 
 function change(amount, percent) {
@@ -42,18 +52,36 @@ function say(text) {
   document.getElementById("said").textContent = text;
 }
 
-async function copy(text) {
+// A button that copies, and says beside itself whether it did.
+function copier(label, text) {
+  const told = el("span", { class: "told" });
+  const press = button(label, async () => {
+    const done = (await written(text)) || byHand(told, text);
+    if (done) {
+      told.replaceChildren("Copied.");
+      press.focus();
+    }
+    say(done ? "Copied." : BY_HAND);
+  });
+  return [press, told];
+}
+
+async function written(text) {
   try {
     await navigator.clipboard.writeText(text);
+    return true;
   } catch {
-    const area = el("textarea", { "aria-hidden": "true" });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
+    return false;
   }
-  say("Copied.");
+}
+
+// The text, selected: copied in the old way, or left to the reader.
+function byHand(told, text) {
+  const area = el("textarea", { readonly: true, rows: 2, "aria-label": "Text to copy" }, text);
+  told.replaceChildren(BY_HAND, area);
+  area.focus();
+  area.select();
+  return document.execCommand?.("copy") ?? false;
 }
 
 function save(name, url) {
@@ -64,11 +92,24 @@ function save(name, url) {
   say(`Saved ${name}.`);
 }
 
+// What a file about a sample is called, on every system: an id that cannot be kept whole is told apart by its place.
+function fileStem(id, place) {
+  const plain = id.normalize("NFC").replace(/[^\p{L}\p{M}\p{N}_.-]+/gu, "-").replace(/^[-.]+/, "");
+  const kept = Array.from(plain).slice(0, 40).join("");
+  return kept && kept === id ? id : `${kept || "sample"}-${place}`;
+}
+
+function fileName(stem, title, kind) {
+  const words = title.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 80).replace(/^-|-$/g, "");
+  return `${stem ? stem + "-" : ""}${words}.${kind}`;
+}
+
 // A cell that a spreadsheet would run as a formula is told that it is text.
 function csvCell(value) {
   if (value === null || value === undefined) return "";
-  const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? "'" + value : String(value);
-  return /[",\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+  const runs = typeof value === "string" && /^[=+\-@\t\r\n]/.test(value) && !/^-\d+(\.\d+)?(e[+-]?\d+)?$/i.test(value);
+  const text = runs ? "'" + value : String(value);
+  return /[",;\t\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
 }
 
 function saveCsv(name, columns, records) {

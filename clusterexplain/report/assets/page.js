@@ -5,9 +5,16 @@ const CHOSEN = new Map(QUERIES.map((query, index) => [query.id, index]));
 const state = { query: -1, window: null, order: QUERIES.map((_, index) => index) };
 const at = (name) => document.getElementById(name);
 
-function choose(index, { push = true } = {}) {
+let cameFrom = null; // what had the focus before an offer took it
+
+function choose(index, options) {
+  const held = document.activeElement, leaving = at("offer").contains(held);
   at("offer").hidden = true;
-  if (index === state.query) return;
+  if (index !== state.query) show(index, options);
+  if (leaving || !held?.isConnected) at("title").focus();
+}
+
+function show(index, { push = true } = {}) {
   state.query = index;
   state.window = null;
   const query = QUERIES[index];
@@ -36,15 +43,30 @@ function fromAddress() {
 // A sample whose rows are not in this file: say so, and give the command.
 function offer(id) {
   if (CHOSEN.has(id)) return choose(CHOSEN.get(id));
-  const known = ROWS.has(id), run = PAGE.words.run;
-  const quoted = /^[\w.-]+$/.test(id) ? id : "'" + id.replaceAll("'", "'\"'\"'") + "'";
-  const where = run && /^[\w./-]+$/.test(run) ? run : "'" + run.replaceAll("'", "'\"'\"'") + "'";
-  const command = `clusterexplain report --sample ${quoted}` + (run ? ` --run ${where}` : "");
-  const words = known ? [datum(id), " is a training example, but its answer is not in this file. This command makes a page about it: "]
+  const command = reportCommand(id), place = at("offer");
+  const words = ROWS.has(id) ? [datum(id), " is a training example, but its answer is not in this file. This command makes a page about it: "]
     : ["There is no sample ", datum(id), " in this file. If it was trained on, this command makes a page about it: "];
-  at("offer").replaceChildren(el("p", {}, words, el("code", {}, datum(command, 300))), button("Copy command", () => copy(command)), button("Close", () => { at("offer").hidden = true; }));
-  at("offer").hidden = false;
+  const text = el("p", { tabindex: "-1" }, words, el("code", {}, datum(command, 300)));
+  if (!place.contains(document.activeElement)) cameFrom = document.activeElement;
+  place.hidden = false;
+  place.replaceChildren(text, ...copier("Copy command", command), button("Close", closeOffer));
+  text.focus({ preventScroll: true });
+  text.scrollIntoView({ block: "center" });
   return undefined;
+}
+
+function closeOffer() {
+  at("offer").hidden = true;
+  (cameFrom?.isConnected && cameFrom !== document.body ? cameFrom : at("title")).focus();
+}
+
+function reportCommand(id) {
+  const { run, task } = PAGE.words;
+  return `clusterexplain report --sample ${quoted(id)}` + (run ? ` --run ${quoted(run)}` : "") + (task ? ` --task ${quoted(task)}` : "");
+}
+
+function quoted(text) {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\"'\"'") + "'";
 }
 
 function example(id) {
@@ -66,12 +88,12 @@ function showAnswer(query, answer) {
   const badges = query.badges.map((badge) => el("li", { class: `badge ${badge.level}` }, el("b", {}, badge.name), " ", badge.text));
   const exemplars = (title, ids) => ids.length ? el("div", { class: "exemplars" }, el("h3", {}, title), el("p", {}, ids.map(example))) : null;
   at("answer").replaceChildren(
-    el("div", { class: "opening" }, picture, el("div", {}, el("p", { class: "headline" }, datum(query.headline, 1000)), query.pull ? el("p", {}, datum(query.pull, 400)) : null)),
+    el("div", { class: "opening" }, picture, el("div", {}, el("p", { class: "headline" }, datum(query.headline, 1000)), query.pull ? el("p", {}, datum(query.pull, 1000)) : null)),
     el("ul", { class: "badges" }, badges),
     values.length ? el("div", {}, el("h3", {}, "Where it differs most from its cluster"), el("ul", {}, values)) : null ?? "",
     exemplars(`Typical of ${PAGE.names[answer.cluster] ?? "its cluster"}`, query.own) ?? "",
     exemplars(`Typical of ${PAGE.names[answer.rival] ?? "the rival"}, the rival`, query.rival) ?? "",
-    query.verify && answerUnchecked() ? el("p", {}, "Not checked. ", el("code", {}, datum(query.verify, 300)), " ", button("Copy command", () => copy(query.verify))) : "");
+    query.verify && answerUnchecked() ? el("p", {}, "Not checked. ", el("code", {}, datum(query.verify, 300)), " ", el("span", { class: "tools" }, copier("Copy command", query.verify))) : "");
 }
 
 function answerUnchecked() {
@@ -100,8 +122,12 @@ function showLists() {
     at(name).replaceChildren(
       el("h3", {}, title), el("p", { class: "note" }, kept.length === records.length ? `the ${records.length} strongest` : `${kept.length} of the ${records.length} strongest fit the filters`),
       kept.length ? sortable(columns, kept, title, 10) : el("p", {}, records.length ? "None fits the filters." : "None does."),
-      el("p", { class: "tools" }, button("Copy ids", () => copy(kept.map((row) => row.id).join("\n"))), button("Save CSV", () => saveCsv(fileName(`${query.id}-${query.sides[side]}`, "csv"), saved, kept))));
+      el("p", { class: "tools" }, copier("Copy ids", kept.map((row) => row.id).join("\n")), button("Save CSV", () => saveCsv(fileName(stemOf(query), query.sides[side], "csv"), saved, kept))));
   });
+}
+
+function stemOf(query) {
+  return fileStem(query.id, QUERIES.indexOf(query) + 1);
 }
 
 function inside(index) {
@@ -133,46 +159,48 @@ function bar(row, largest, side) {
 }
 
 function showCharts(query) {
-  const figures = query.charts;
-  drawChart(at("map"), figures.map, "Map", PAGE.words.map.replaceAll("\n", "; ")).then((view) => {
-    view.addSignalListener("window", (_, value) => {
-      const full = value && value.x && value.y;
-      state.window = full ? { x: value.x, y: value.y } : null;
-      showLists();
-    });
-    view.addEventListener("click", (_, item) => {
-      if (item && item.datum && item.datum.id !== undefined) offer(String(item.datum.id));
-    });
-  });
-  drawChart(at("bars"), figures.influence, "Strongest pulls and pushes, in three parts");
-  const never = "No number of removals among its pullers is predicted to move it to the other side.";
-  const flip = figures.flip === null ? never : `About ${figures.flip} removals are predicted to move it to the other side.`;
-  drawChart(at("waterfall"), figures.waterfall, "What if its strongest pullers were removed, one after the other?", flip);
+  const figures = query.charts, stem = stemOf(query);
+  drawChart(at("map"), figures.map, "Map", { note: PAGE.words.map.replaceAll("\n", "; "), stem }).then((view) => view && listenToMap(view));
+  drawChart(at("bars"), figures.influence, "Strongest pulls and pushes, in three parts", { stem });
+  drawChart(at("waterfall"), figures.waterfall, "What if its strongest pullers were removed, one after the other?", { note: figures.flip, stem });
   const names = Object.keys(query.groups), by = names.includes(at("by").value) ? at("by").value : names[0];
   at("by").replaceChildren(...names.map((name) => el("option", { value: name, selected: name === by }, name)));
   showGroups();
-  optional("standing", figures.standing, "How it stands to the clusters");
-  optional("strip", figures.stability, "How often refits keep samples in their cluster");
+  optional("standing", figures.standing, "How it stands to the clusters", { stem });
+  optional("strip", figures.stability, "How often refits keep samples in their cluster", { stem });
 }
 
-function optional(name, panel, title) {
+function listenToMap(view) {
+  view.addSignalListener("window", (_, value) => {
+    const full = value && value.x && value.y;
+    state.window = full ? { x: value.x, y: value.y } : null;
+    showLists();
+  });
+  view.addEventListener("click", (_, item) => {
+    if (item && item.datum && item.datum.id !== undefined) offer(String(item.datum.id));
+  });
+}
+
+function optional(name, panel, title, options) {
   at(name).hidden = !panel;
-  if (panel) drawChart(at(name), panel, title);
+  if (panel) drawChart(at(name), panel, title, options);
 }
 
 function showGroups() {
-  const panel = QUERIES[state.query].groups[at("by").value];
-  if (panel) drawChart(at("groups"), panel, "Influence by group, with 95 % intervals");
+  const query = QUERIES[state.query], panel = query.groups[at("by").value];
+  if (panel) drawChart(at("groups"), panel, "Influence by group, with 95 % intervals", { stem: stemOf(query) });
 }
 
 function showTwins(query) {
   const columns = [["id", "twin", "", (row) => example(row.id)], ["cluster", "its cluster", ""], ["distance", "distance", ".4f"], ["relative", "in usual nearest distances", ".4f"]];
   at("twins").replaceChildren(el("h3", {}, "Twins"), query.twins.length ? sortable(columns, query.twins, "Near-identical rows with other labels")
-    : el("p", {}, "No near-identical row has another label."));
+    : el("p", {}, query.twins_words));
 }
 
 function showClusters() {
-  at("clusters").hidden = !PAGE.clusters;
+  at("clusters").hidden = !PAGE.clusters && !PAGE.words.clusters;
+  at("heat").hidden = !PAGE.clusters;
+  at("unexplained").textContent = PAGE.words.clusters;
   if (!PAGE.clusters) return;
   const list = (records) => records.map((row) => example(row.id));
   at("cards").replaceChildren(...PAGE.clusters.cards.map((card) => el("details", { class: "card" },
@@ -180,15 +208,13 @@ function showClusters() {
     el("p", {}, `Mean margin of its members: ${number(card.cohesion, ".4f")}.`),
     ...[["Most typical", card.typical.map(example)], ["Least typical", card.untypical.map(example)], ["Hold it together most", list(card.holds)], ["Loosen it most", list(card.loosens)]]
       .map(([title, content]) => el("div", { class: "exemplars" }, el("h4", {}, title), el("p", {}, content))))));
-  drawChart(at("heat"), PAGE.clusters.heat, "Which cluster's examples hold or loosen which cluster", "Row: whose members. Column: whose examples. Blue holds together, orange loosens.");
+  drawChart(at("heat"), PAGE.clusters.heat, "Which cluster's examples hold or loosen which cluster", { note: "Row: whose members. Column: whose examples. Blue holds together, orange loosens." });
 }
 
 function showTrust() {
   const trust = PAGE.trust;
   const level = { supported: "good", "not supported": "poor" }[trust.status] || "none";
-  const meaning = { supported: "Retraining without examples changed the margins as predicted.", "not supported": "Retraining did not change the margins as predicted: do not rely on this answer.", untested: "Too little was retrained to say." }[trust.status]
-    || "Nothing was retrained: this answer is a prediction. The command beside the answer checks it.";
-  at("verdict").replaceChildren(el("span", { class: `badge ${level}` }, el("b", {}, trust.status)), " ", meaning);
+  at("verdict").replaceChildren(el("span", { class: `badge ${level}` }, el("b", {}, trust.status)), " ", trust.meaning);
   at("sentence").textContent = `This answer is ${trust.sentence}.` + (trust.null === null ? "" : trust.null === 0 ? " Retrained with nothing removed, no margin changed." : ` Retrained with nothing removed, the margins changed by at most ${trust.null.toExponential(1)}.`)
     + (trust.stability_words ? ` Stability: ${trust.stability_words}.` : "");
   optional("checkchart", trust.check, "Predicted against retrained changes of the margin");
@@ -222,7 +248,7 @@ function listen() {
   at("by").addEventListener("change", showGroups);
   at("search").addEventListener("input", showLists);
   at("only").addEventListener("change", showLists);
-  at("clear").addEventListener("click", () => { showCharts(QUERIES[state.query]); state.window = null; showLists(); });
+  at("clear").addEventListener("click", () => { showCharts(QUERIES[state.query]); state.window = null; showLists(); at("search").focus(); });
   at("theme").addEventListener("click", () => {
     const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
     document.documentElement.dataset.theme = dark ? "light" : "dark";

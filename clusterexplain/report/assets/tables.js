@@ -9,7 +9,7 @@ function sortable(columns, records, caption, short = SHORT) {
   const heads = columns.map(([field, title], index) => {
     const head = el("th", { scope: "col", "aria-sort": "none" });
     head.append(button(title, () => {
-      order = { index, down: order && order.index === index ? !order.down : typeof records[0]?.[field] === "number" };
+      order = { index, down: order && order.index === index ? !order.down : records.some((row) => typeof row[field] === "number") };
       fill();
     }));
     return head;
@@ -23,21 +23,34 @@ function sortable(columns, records, caption, short = SHORT) {
         el("td", { class: typeof row[field] === "number" && !cell ? "number" : null },
           cell ? cell(row) : format === "" ? datum(row[field] ?? NONE) : number(row[field], format))))));
     foot.replaceChildren(records.length > short
-      ? button(whole ? `Show the first ${short}` : `Show all ${records.length}`, () => { whole = !whole; fill(); })
+      ? button(whole ? `Show the first ${short}` : `Show all ${records.length}`, unfold)
       : "");
+  }
+  // The pressed button is gone then: the focus moves to the first row that is new, or to the button in its place.
+  function unfold() {
+    whole = !whole;
+    fill();
+    const row = body.rows[short];
+    row?.setAttribute("tabindex", "-1");
+    (row ? row.querySelector("button") ?? row : foot.querySelector("button")).focus();
   }
   fill();
   const table = el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, heads)), body);
   return el("div", { class: "table", tabindex: "0", role: "group", "aria-label": caption }, table, foot);
 }
 
+// Numbers before text, what is missing last in both directions, equals in their order.
 function sorted(records, field, down) {
   const sign = down ? -1 : 1;
   return records.map((row, index) => [row, index]).sort(([a, i], [b, j]) => {
     const [x, y] = [a[field], b[field]];
-    if (x === null || x === undefined) return 1;
-    if (y === null || y === undefined) return -1;
-    const less = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), "en", { numeric: true });
-    return sign * less || i - j;
+    if (missing(x) || missing(y)) return missing(x) - missing(y) || i - j;
+    return sign * compared(x, y) || i - j;
   }).map(([row]) => row);
+}
+
+function compared(x, y) {
+  const [first, second] = [typeof x === "number", typeof y === "number"];
+  if (first && second) return x === y ? 0 : x - y;
+  return first === second ? String(x).localeCompare(String(y), "en", { numeric: true }) : second - first;
 }

@@ -14,12 +14,19 @@ if TYPE_CHECKING:
 ASSIGNMENTS = ("members frozen", "re-clustered")
 KINDS = ("single", "group", "top pullers", "random", "down-weight")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
-X_TITLE = ["predicted change of the margin", "(positive: deeper in its cluster)"]
+X_TITLE = "predicted change of the margin"
+DEEPER = "deeper in its cluster"
 Y_TITLE = ["change of the margin", "after retraining"]
 
 
 def check_chart(
-    table: pd.DataFrame, *, null: float | None = None, grade: str = "", width: int = 420, height: int = 420
+    table: pd.DataFrame,
+    *,
+    null: float | None = None,
+    grade: str = "",
+    deeper: str = DEEPER,
+    width: int = 420,
+    height: int = 420,
 ) -> alt.LayerChart:
     """Draw what was predicted against what retraining gave.
 
@@ -36,6 +43,8 @@ def check_chart(
         None or missing draws no band.
     grade : str, default=""
         A short verdict for the corner.
+    deeper : str, default="deeper in its cluster"
+        What a positive change is.
     width, height : int
         Pixels.
 
@@ -46,7 +55,7 @@ def check_chart(
     """
     null = None if null is None or pd.isna(null) else null
     layers = [] if null is None else _band(null)
-    layers += [_diagonal(table, null), _points(table)]
+    layers += [_diagonal(table, null, deeper), _points(table, deeper)]
     if grade:
         layers.append(_grade(grade))
     return theme.configured(
@@ -62,10 +71,12 @@ def check_chart(
     )
 
 
-def _x(field: str) -> alt.X:
+def _x(field: str, deeper: str) -> alt.X:
     import altair as alt
 
-    return alt.X(f"{field}:Q", title=X_TITLE, axis=theme.signed_axis(), scale=alt.Scale(zero=False))
+    return alt.X(
+        f"{field}:Q", title=[X_TITLE, f"(positive: {deeper})"], axis=theme.signed_axis(), scale=alt.Scale(zero=False)
+    )
 
 
 def _y(field: str) -> alt.Y:
@@ -74,7 +85,7 @@ def _y(field: str) -> alt.Y:
     return alt.Y(f"{field}:Q", title=Y_TITLE, axis=theme.signed_axis(), scale=alt.Scale(zero=False))
 
 
-def _diagonal(table: pd.DataFrame, null: float | None) -> alt.Chart:
+def _diagonal(table: pd.DataFrame, null: float | None, deeper: str) -> alt.Chart:
     """Draw the identity from the least to the largest number: it gives both axes the same ends."""
     import altair as alt
 
@@ -83,7 +94,7 @@ def _diagonal(table: pd.DataFrame, null: float | None) -> alt.Chart:
     ends = pd.DataFrame({"end": [both.min(), both.max()] if len(both) else []}, dtype=float)
     return alt.Chart(ends, name="diagonal").mark_line(
         color=theme.INK, strokeDash=[5, 4], strokeWidth=1.2, opacity=0.7
-    ).encode(x=_x("end"), y=_y("end"))  # fmt: skip
+    ).encode(x=_x("end", deeper), y=_y("end"))  # fmt: skip
 
 
 def _band(null: float) -> list[alt.Chart]:
@@ -98,7 +109,7 @@ def _band(null: float) -> list[alt.Chart]:
     return [band, text]
 
 
-def _points(table: pd.DataFrame) -> alt.Chart:
+def _points(table: pd.DataFrame, deeper: str) -> alt.Chart:
     import altair as alt
 
     frame = table[["query", "kind", "assignments", "n_removed", "predicted", "retrained"]].reset_index(drop=True)
@@ -119,7 +130,7 @@ def _points(table: pd.DataFrame) -> alt.Chart:
         alt.Chart(frame, name="points")
         .mark_point(size=55, strokeWidth=1.5)
         .encode(
-            x=_x("predicted"), y=_y("retrained"),
+            x=_x("predicted", deeper), y=_y("retrained"),
             stroke=alt.Stroke("assignments:N", scale=colour, legend=legend),
             fill=alt.Fill("assignments:N", scale=fill, legend=legend),
             shape=alt.Shape("kind:N", sort=theme.by("order"), scale=alt.Scale(range=shapes), legend=kind),

@@ -12,6 +12,8 @@ from clusterexplain.report.charts.star import star
 if TYPE_CHECKING:
     import altair as alt
 
+SIDES = ("pulled in", "pushed away")
+
 
 def map_chart(
     dots: pd.DataFrame,
@@ -20,6 +22,7 @@ def map_chart(
     links: pd.DataFrame | None = None,
     middles: pd.DataFrame | None = None,
     sample: pd.DataFrame | None = None,
+    sides: tuple[str, str] = SIDES,
     subtitle: str = "",
     width: int = 560,
     height: int = 420,
@@ -45,6 +48,8 @@ def map_chart(
         Where the clusters' labels go: cluster, label, x, y.
     sample : DataFrame, optional
         The explained sample, one row or none: id, x, y; optional row and image.
+    sides : (str, str), default=("pulled in", "pushed away")
+        What positive and negative influence did.
     subtitle : str, default=""
         Which view it is and how many examples it shows; may hold line ends.
     width, height : int
@@ -73,9 +78,9 @@ def map_chart(
             height=height,
             title=theme.titled("Map of the training examples", subtitle),
             description=(
-                "Two-dimensional view of the training examples, coloured by cluster. Star: the explained sample. Blue circles "
-                "pulled it into its cluster, dashed orange squares pushed it away; larger means more influence. "
-                "Positions are for orientation only."
+                "Two-dimensional view of the training examples, coloured by cluster. Star: the explained sample. Blue "
+                f"circles: {sides[0]}. Dashed orange squares: {sides[1]}. Larger means more influence. Positions are for "
+                "orientation only."
             ),
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 SIDES = ("stays in its cluster", "changes sides")
 ASSIGNMENTS = ("members frozen", "re-clustered")
 X_TITLE = "strongest pullers removed"
-Y_TITLE = ["margin", "(above 0: in its cluster)"]
+ABOVE = "above 0: in its cluster"
 
 
 def waterfall_chart(
@@ -22,6 +23,8 @@ def waterfall_chart(
     *,
     retrained: pd.DataFrame | None = None,
     flip: pd.DataFrame | None = None,
+    sides: tuple[str, str] = SIDES,
+    above: str = ABOVE,
     width: int = 560,
     height: int = 300,
 ) -> alt.LayerChart:
@@ -41,6 +44,10 @@ def waterfall_chart(
         (ends of an interval for margin, may be missing).
     flip : DataFrame, optional
         One row or none: removed and margin where the prediction crosses the boundary.
+    sides : (str, str), default=("stays in its cluster", "changes sides")
+        What a margin above 0 and one below are called.
+    above : str, default="above 0: in its cluster"
+        The same at the axis.
     width, height : int
         Pixels.
 
@@ -49,11 +56,11 @@ def waterfall_chart(
     LayerChart
         A floating bar for each step, dots for retrainings, the boundary as a line at 0.
     """
-    layers = [*_boundary(), _bars(steps), _reading(steps)]
+    layers = [*_boundary(above), _bars(steps, sides, above), _reading(steps)]
     if flip is not None and len(flip):
         layers.extend(_flip(flip, len(steps)))
     if retrained is not None and len(retrained):
-        layers.extend(_retrained(retrained))
+        layers.extend(_retrained(retrained, above))
     chart = theme.layered(*layers).resolve_scale(
         fill="independent", stroke="independent", strokeDash="independent", shape="independent"
     )
@@ -63,8 +70,8 @@ def waterfall_chart(
             height=height,
             description=(
                 "Waterfall: the predicted margin from left to right as the strongest pullers are removed one by one. "
-                "Blue, solid bars: the sample stays in its cluster (margin above 0). Orange, dashed bars: it is across the "
-                "boundary (margin below 0). Symbols: margins after actual retraining."
+                f"Blue, solid bars: {sides[0]} (margin above 0). Orange, dashed bars: {sides[1]} (margin below 0). Symbols: "
+                "margins after actual retraining."
             ),
         )
     )
@@ -77,22 +84,22 @@ def _x(field: str = "removed") -> alt.X:
     return alt.X(f"{field}:Q", title=X_TITLE, axis=axis, scale=alt.Scale(zero=False, nice=False, padding=6))
 
 
-def _y(field: str) -> alt.Y:
+def _y(field: str, above: str) -> alt.Y:
     import altair as alt
 
-    return alt.Y(f"{field}:Q", title=Y_TITLE, axis=alt.Axis(format="~g", tickCount=6))
+    return alt.Y(f"{field}:Q", title=["margin", f"({above})"], axis=alt.Axis(format="~g", tickCount=6))
 
 
-def _boundary() -> list[alt.Chart]:
+def _boundary(above: str) -> list[alt.Chart]:
     import altair as alt
 
     base = alt.Chart(pd.DataFrame({"margin": [0.0], "label": ["boundary"]}))
-    rule = base.properties(name="boundary").mark_rule(strokeWidth=1.5).encode(y=_y("margin"))
+    rule = base.properties(name="boundary").mark_rule(strokeWidth=1.5).encode(y=_y("margin", above))
     text = base.properties(name="boundary_label").mark_text(align="left", baseline="bottom", dy=-3, fontStyle="italic")
-    return [rule, text.encode(y=_y("margin"), x=alt.value(4), text="label:N")]
+    return [rule, text.encode(y=_y("margin", above), x=alt.value(4), text="label:N")]
 
 
-def _bars(steps: pd.DataFrame) -> alt.Chart:
+def _bars(steps: pd.DataFrame, sides: tuple[str, str], above: str) -> alt.Chart:
     import altair as alt
 
     n = max(len(steps), 1)
@@ -104,12 +111,12 @@ def _bars(steps: pd.DataFrame) -> alt.Chart:
             end="datum.removed + 0.42",
             change="datum.after - datum.before",
             spoken="'without the first ' + datum.removed + ': margin ' + format(datum.after, '+.4f')",
-            side=f"datum.after > 0 ? '{SIDES[0]}' : '{SIDES[1]}'",
+            side=f"datum.after > 0 ? {json.dumps(sides[0])} : {json.dumps(sides[1])}",
         )
         .mark_bar(strokeWidth=1.2)  # not rect, which Vega-Lite never draws dashed
         .encode(
-            x=_x("start"), x2="end:Q", y=_y("before"), y2="after:Q",
-            **theme.two_ways("side", SIDES),
+            x=_x("start"), x2="end:Q", y=_y("before", above), y2="after:Q",
+            **theme.two_ways("side", sides),
             description=tooltips.spoken(),
             opacity=alt.when(alt.datum.removed <= k).then(alt.value(1)).otherwise(alt.value(0.15)),
             tooltip=[
@@ -148,7 +155,7 @@ def _flip(flip: pd.DataFrame, n: int) -> list[alt.Chart]:
     return [rule, text.encode(x=_x(), y=alt.value("height"), text="label:N")]
 
 
-def _retrained(retrained: pd.DataFrame) -> list[alt.Chart]:
+def _retrained(retrained: pd.DataFrame, above: str) -> list[alt.Chart]:
     """Return interval rules, if there are intervals, and dots: shape by assignments, filled by what was removed."""
     import altair as alt
 
@@ -165,7 +172,7 @@ def _retrained(retrained: pd.DataFrame) -> list[alt.Chart]:
         alt.Chart(frame, name="retrained")
         .mark_point(size=70, strokeWidth=1.6, stroke=theme.INK, opacity=1)
         .encode(
-            x=_x(), y=_y("margin"),
+            x=_x(), y=_y("margin", above),
             shape=alt.Shape("assignments:N", scale=scale, legend=shape),
             fill=alt.Fill("what:N", sort=theme.by("order"), scale=alt.Scale(range=fills), legend=legend),
             tooltip=[
@@ -178,4 +185,4 @@ def _retrained(retrained: pd.DataFrame) -> list[alt.Chart]:
     if len(ends) < 2:
         return [dots]
     rules = alt.Chart(frame, name="intervals").transform_filter("isValid(datum.low) && isValid(datum.high)")
-    return [rules.mark_rule(strokeWidth=1.4).encode(x=_x(), y=_y("low"), y2="high:Q"), dots]
+    return [rules.mark_rule(strokeWidth=1.4).encode(x=_x(), y=_y("low", above), y2="high:Q"), dots]

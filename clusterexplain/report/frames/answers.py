@@ -11,6 +11,8 @@ from clusterexplain.twins import twins_of
 
 FEWEST_STEPS, MOST_STEPS = 20, 150
 MOST_GROUPS = 30
+MOST_RETRAINED = 4000
+"""Rows of a check that are drawn at most; more are sampled."""
 
 
 def listed(explanation: Explanation, query: int, top: int) -> pd.DataFrame:
@@ -130,11 +132,18 @@ def retrained(explanation: Explanation, query: int) -> pd.DataFrame:
 
 
 def all_retrained(explanation: Explanation) -> pd.DataFrame:
-    """Return the changes of every query's margin in the check: query, kind, assignments, n_removed, predicted, retrained."""
+    """Return the changes of every query's margin in the check, a random sample if they are more than ``MOST_RETRAINED``.
+
+    Columns query, kind, assignments, n_removed, predicted, retrained.
+    """
     frame = pd.concat([retrained(explanation, query) for query in range(len(explanation))], ignore_index=True)
     frame = frame.rename(columns={"what": "kind", "removed": "n_removed"})
     known = frame["retrained"].notna() & frame["predicted"].notna()
-    return frame.loc[known, ["query", "kind", "assignments", "n_removed", "predicted", "retrained"]]
+    shown = frame.loc[known, ["query", "kind", "assignments", "n_removed", "predicted", "retrained"]]
+    if len(shown) <= MOST_RETRAINED:
+        return shown
+    picked = np.sort(np.random.default_rng(0).permutation(len(shown))[:MOST_RETRAINED])
+    return shown.iloc[picked]
 
 
 def group_columns(exhibit: Exhibit) -> list[str]:
@@ -149,7 +158,7 @@ def groups(explanation: Explanation, column: str) -> list[pd.DataFrame]:
     """Return the influence summed over groups, see :meth:`Explanation.by`: one frame for each query, group as text."""
     frame = explanation.by(column).drop(columns="query")
     called = (
-        [explanation.name_of(int(one)) for one in frame["group"]] if column == "cluster" else frame["group"].astype(str)
+        [explanation.name_of(int(one)) for one in frame["group"]] if column == "cluster" else _texts(frame["group"])
     )
     whole = frame.assign(group=called)
     size = len(whole) // max(1, len(explanation))
@@ -166,6 +175,15 @@ def twins(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFram
     if not len(found):
         return pd.DataFrame({name: [] for name in ("id", "cluster", "distance", "relative")})
     return found.assign(id=found["id"].astype(str), cluster=[exhibit.name_of(one) for one in found["cluster"]])
+
+
+def _texts(groups: pd.Series) -> pd.Series:
+    """Return groups as text, with their type where two of them read alike."""
+    texts = groups.astype(str)
+    kinds = groups.map(lambda one: type(one).__name__)
+    pairs = pd.DataFrame({"text": texts, "kind": kinds}).drop_duplicates()
+    twice = set(pairs.loc[pairs["text"].duplicated(), "text"])
+    return texts.where(~texts.isin(twice), texts + " (" + kinds + ")")
 
 
 def _different(metadata: pd.DataFrame | None, name: str) -> int:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from clusterexplain.clustering import DensityClustering
-from clusterexplain.clustering.condensed_tree import CondensedTree
 from clusterexplain.explanation import Explanation
 from clusterexplain.report.exhibit import Exhibit
 from clusterexplain.wording import NOISE
 
 MOST_CLUSTERS = 40
-"""Clusters whose distance is drawn at most, nearest first."""
+"""Clusters whose distance is drawn at most, nearest first, and clusters of the heat map, largest first."""
 
 
 def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
@@ -27,12 +25,18 @@ def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
     -------
     DataFrame
         Columns target (whose members), source (whose examples), target_rank, source_rank (order), n (examples in source),
-        influence (their sum on the mean margin of the target's members; positive holds), low, high (95 %), if_removed.
+        influence (their sum on the mean margin of the target's members; positive holds), low, high (95 %), if_removed. Of
+        more than ``MOST_CLUSTERS`` clusters the largest.
     """
     summed = exhibit.cohesion.by("cluster")
     size, parts = len(summed) // len(exhibit.clusters), []
+    largest = sorted(exhibit.clusters, key=lambda one: -len(exhibit.members(one)))[:MOST_CLUSTERS]
+    drawn = [one for one in exhibit.clusters if one in largest]
     for rank, target in enumerate(exhibit.clusters):
-        frame = summed.iloc[rank * size : (rank + 1) * size].reset_index(drop=True)
+        if target not in drawn:
+            continue
+        frame = summed.iloc[rank * size : (rank + 1) * size]
+        frame = frame[frame["group"].isin([NOISE, *drawn])].reset_index(drop=True)
         parts.append(
             pd.DataFrame(
                 {
@@ -63,14 +67,15 @@ def standing(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataF
     -------
     DataFrame
         Columns cluster, role ("own", "rival", "other"), distance (to the centroid, in embedding units), membership; nearest
-        first.
+        first, of more than ``MOST_CLUSTERS`` the nearest, own and rival.
     """
     pipeline = exhibit.pipeline
     row = pipeline.look(exhibit.read(explanation.queries[query : query + 1]))
     distance = np.linalg.norm(pipeline.centers - row.numpy(), axis=1)
     membership = pipeline.score.membership(row, pipeline.state).numpy()[0]
     own, rival = int(explanation.labels[query]), int(explanation.rivals[query])
-    order = [int(one) for one in np.argsort(distance, kind="stable") if int(one) in exhibit.clusters][:MOST_CLUSTERS]
+    near = [int(one) for one in np.argsort(distance, kind="stable") if int(one) in exhibit.clusters]
+    order = [one for place, one in enumerate(near) if place < MOST_CLUSTERS or one in (own, rival)]
     return pd.DataFrame(
         {
             "cluster": [exhibit.name_of(one) for one in order],
@@ -83,7 +88,7 @@ def standing(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataF
 
 def tree(exhibit: Exhibit) -> pd.DataFrame:
     """Return the condensed tree of an HDBSCAN as rectangles, see :meth:`CondensedTree.rectangles`; cluster as text."""
-    found, nodes = _tree(exhibit)
+    found, nodes = exhibit.tree
     frame = found.rectangles()
     named = {node: exhibit.name_of(cluster) for cluster, node in nodes.items()}
     return frame.assign(cluster=[named.get(int(node), "") for node in frame["node"]])
@@ -96,7 +101,7 @@ def on_tree(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFr
     row = int(np.searchsorted(present, position))
     if position < 0 or exhibit.pipeline.weights[position] == 0:
         return pd.DataFrame({name: [] for name in ("id", "x", "lambda")})
-    found, _ = _tree(exhibit)
+    found, _ = exhibit.tree
     frame = found.rectangles()
     left, right, death = frame.loc[frame["node"] == found.row_node[row], ["left", "right", "death"]].to_numpy()[0]
     lambda_ = min(float(found.row_lambda[row]), float(death))
@@ -123,13 +128,3 @@ def cluster_stability(exhibit: Exhibit) -> pd.DataFrame:
         return pd.DataFrame({name: [] for name in ("cluster", "size", "jaccard", "low", "high", "verdict")})
     frame = exhibit.stability.clusters()
     return frame.assign(cluster=[exhibit.name_of(one) for one in frame["cluster"]])
-
-
-def _tree(exhibit: Exhibit) -> tuple[CondensedTree, dict[int, int]]:
-    """Return the condensed tree, and the node of each cluster."""
-    pipeline, clustering = exhibit.pipeline, exhibit.pipeline.clustering
-    assert isinstance(clustering, DensityClustering)
-    found = clustering.condensed(pipeline.viewed, pipeline.weights)
-    present = np.flatnonzero(pipeline.weights.numpy() > 0)
-    labels = exhibit.labels[present]
-    return found, {one: found.node_of(np.flatnonzero(labels == one)) for one in exhibit.clusters}

@@ -15,13 +15,13 @@ MAX_DOTS = 4000
 NEIGHBOURS = 8
 
 
-def shown_rows(n: int, wanted: list[int], *, most: int = MAX_DOTS) -> np.ndarray:
+def shown_rows(present: np.ndarray, wanted: list[int], *, most: int = MAX_DOTS) -> np.ndarray:
     """Return the row numbers of the dots that are drawn: all, or a random sample with the wanted ones in it.
 
     Parameters
     ----------
-    n : int
-        Training examples.
+    present : ndarray of int
+        Row numbers of the training examples of positive weight, ascending.
     wanted : list of int
         Row numbers that must be drawn.
     most : int, default=4000
@@ -32,10 +32,10 @@ def shown_rows(n: int, wanted: list[int], *, most: int = MAX_DOTS) -> np.ndarray
     ndarray of int
         Ascending.
     """
-    if n <= most:
-        return np.arange(n)
-    order = np.random.default_rng(0).permutation(n)
     kept = np.unique(np.asarray(wanted, dtype=np.intp))
+    if len(present) <= most:
+        return np.union1d(present, kept)
+    order = np.random.default_rng(0).permutation(present)
     rest = order[~np.isin(order, kept)]
     return np.sort(np.concatenate([kept, rest[: max(0, most - len(kept))]]))
 
@@ -113,7 +113,7 @@ def links(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFram
     distances = np.linalg.norm(rows - rows[position], axis=1)
     distances[position] = np.inf
     distances[exhibit.pipeline.weights.numpy() == 0] = np.inf
-    near = np.argsort(distances, kind="stable")[: min(NEIGHBOURS, len(rows) - 1)]
+    near = np.argsort(distances, kind="stable")[: min(NEIGHBOURS, int(np.isfinite(distances).sum()))]
     here, there = exhibit.coordinates[position], exhibit.coordinates[near]
     return pd.DataFrame(
         {

@@ -1,0 +1,102 @@
+"""Charts of an explanation with the words that fit its question, each with the table behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from clusterexplain.clustering import DensityClustering, MixtureClustering
+from clusterexplain.explanation import Explanation
+from clusterexplain.report import charts, frames
+from clusterexplain.report.ends import Ends
+from clusterexplain.report.exhibit import Exhibit
+
+if TYPE_CHECKING:
+    import altair as alt
+
+TOGETHER = ("top pullers", "random")
+
+
+def drawn_check(explanation: Explanation) -> tuple[alt.LayerChart, pd.DataFrame]:
+    """Return predicted against retrained changes of all queries.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        With a check.
+
+    Returns
+    -------
+    chart : LayerChart
+        With the check's status in its corner, and a band within which nothing is told from no change, if it is known.
+    table : DataFrame
+        What it draws, see :func:`frames.all_retrained`.
+    """
+    assert explanation.check is not None
+    table = frames.all_retrained(explanation)
+    deeper = {Ends.of(explanation, query).deeper for query in range(len(explanation))}
+    chart = charts.check_chart(
+        table, null=explanation.check.null or None, grade=explanation.status, deeper=", or ".join(sorted(deeper))
+    )
+    return chart, table
+
+
+def drawn_waterfall(explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame, int | None]:
+    """Return the predicted margin as the strongest pullers go: chart, steps, and after how many it changes sides."""
+    steps, flip = frames.steps(explanation, query)
+    known = frames.retrained(explanation, query)
+    together = known[known["what"].isin(TOGETHER)]
+    ends = Ends.of(explanation, query)
+    chart = charts.waterfall_chart(
+        steps,
+        retrained=together,
+        flip=frames.flip_point(steps, flip),
+        sides=(ends.stays, ends.leaves),
+        above=ends.above,
+    )
+    return chart, steps, flip
+
+
+def drawn_map(
+    exhibit: Exhibit, explanation: Explanation, query: int, listed: pd.DataFrame, dots: pd.DataFrame, **options: Any
+) -> alt.LayerChart:
+    """Return the map with the sample, its pullers and pushers.
+
+    Parameters
+    ----------
+    exhibit, explanation, query : Exhibit, Explanation, int
+        What is drawn.
+    listed : DataFrame
+        Pullers and pushers, see :func:`frames.listed`.
+    dots : DataFrame
+        Of the map, see :func:`frames.dots`.
+    **options : object
+        with_rows of :func:`frames.rings`; subtitle.
+
+    Returns
+    -------
+    LayerChart
+        See :func:`charts.map_chart`.
+    """
+    with_rows = options.pop("with_rows", True)
+    return charts.map_chart(
+        dots,
+        rings=frames.rings(exhibit, listed, with_rows=with_rows),
+        links=frames.links(exhibit, explanation, query),
+        sample=frames.sample(exhibit, explanation, query),
+        middles=frames.middles(exhibit),
+        sides=explanation.sides(query),
+        **options,
+    )
+
+
+def drawn_standing(exhibit: Exhibit, explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame]:
+    """Return how a sample stands to the clusters: distances, responsibilities of a mixture, or the condensed tree."""
+    clustering = exhibit.pipeline.clustering
+    if isinstance(clustering, DensityClustering):
+        nodes = frames.tree(exhibit)
+        return charts.tree_chart(nodes, sample=frames.on_tree(exhibit, explanation, query)), nodes
+    frame = frames.standing(exhibit, explanation, query)
+    draw = charts.responsibilities_chart if isinstance(clustering, MixtureClustering) else charts.distances_chart
+    return draw(frame), frame

@@ -1,0 +1,115 @@
+"""What retraining did: the changes of the explained scores, for each way to retrain and each removal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from clusterexplain.pipeline import Pipeline, Question
+from clusterexplain.verification.estimands import Variant
+from clusterexplain.verification.kept import Kept
+from clusterexplain.verification.selection import Removal
+
+ASSIGNMENTS = ("frozen", "reclustered")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one way to retrain gave.
+
+    Attributes
+    ----------
+    label : str
+        Which way.
+    null : ndarray of shape (n_queries,)
+        Scores with nothing removed, members frozen.
+    rerun : float
+        Largest difference of two such trainings: 0 unless something is random that should not be.
+    changes : dict of str to ndarray of shape (n_removals, n_queries)
+        Change of each score against the null, by assignments; NaN where a cluster of the pair lost all its weight, and where
+        the removal was not tried (it belongs to another query, or this way to retrain skips its kind).
+    """
+
+    label: str
+    null: np.ndarray
+    rerun: float
+    changes: dict[str, np.ndarray]
+
+
+def retrain(
+    pipeline: Pipeline,
+    question: Question,
+    variant: Variant,
+    segments: list[list[Removal]],
+    kept: Kept,
+    key: str,
+    *,
+    n_jobs: int | None,
+    show_progress: bool,
+) -> Outcome:
+    """Retrain one way at all weights and score.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The fitted pipeline: clusters are matched to its own.
+    question : Question
+        The explained scores.
+    variant : Variant
+        How to retrain.
+    segments : list of list of Removal
+        What is removed; blocks of retrainings do not reach over the end of a segment.
+    kept : Kept
+        What was retrained before.
+    key : str
+        Names the fit.
+    n_jobs : int or None
+        Retrainings that run side by side.
+    show_progress : bool
+        A bar on a terminal.
+
+    Returns
+    -------
+    Outcome
+        In the order of the segments' removals.
+    """
+    base = pipeline.run.weights.double().numpy()
+    changes: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
+    null: dict[str, np.ndarray] = {}
+    rerun = 0.0
+    for removals in segments:
+        if not removals and null:
+            continue
+        # every segment is trained with nothing removed, too: what that gives must not depend on its company
+        weights = np.stack([base, *(one.weights(base) for one in removals)])
+        name_of = f"{key} {variant.key}"
+        trained = kept.trained(variant.recipe, name_of, weights, n_jobs=n_jobs, show_progress=show_progress)
+        for name in ASSIGNMENTS:
+            rows = _scores(pipeline, question, variant, trained, weights, name)
+            null.setdefault(name, rows[0])
+            rerun = max(rerun, float(np.nanmax(np.abs(rows[0] - null[name]), initial=0.0)))
+            changes[name].append(rows[1:] - null[name])
+    n = len(null["frozen"])
+    joined = {name: np.concatenate([np.empty((0, n)), *parts]) for name, parts in changes.items()}
+    queries = [one.query for removals in segments for one in removals]
+    for rows in joined.values():
+        for place, query in enumerate(queries):
+            if query is not None:
+                rows[place, np.arange(n) != query] = np.nan
+    return Outcome(variant.label, null["frozen"], rerun, joined)
+
+
+def _scores(
+    pipeline: Pipeline, question: Question, variant: Variant, trained: torch.Tensor, weights: np.ndarray, name: str
+) -> np.ndarray:
+    """Return scores of shape (n, n_queries)."""
+    chosen = name if pipeline.clustering.reclusters else "frozen"
+    layout, rows = variant.recipe.layout, torch.from_numpy(weights).to(variant.recipe.dtype)
+    return np.stack(
+        [
+            pipeline.scores(question, layout.split(theta), row, assignments=chosen)[0].numpy()
+            for theta, row in zip(trained, rows, strict=True)
+        ]
+    )

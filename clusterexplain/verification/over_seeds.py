@@ -1,0 +1,128 @@
+"""What stays of an explanation when the recipe is trained with other seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+
+from clusterexplain import settings
+from clusterexplain.answering import Answers
+from clusterexplain.attached import OverSeeds
+from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.explanation import Explanation
+from clusterexplain.fitting import reseeded
+from clusterexplain.influence import Unrolled
+from clusterexplain.parallel import progress
+from clusterexplain.pipeline import Parts, Pipeline
+from clusterexplain.training.recorded import train
+from clusterexplain.verification import reliability
+
+FEWEST_SEEDS = 2
+
+
+def explain_over_seeds(explainer: Any, answers: Answers, explanation: Explanation, seeds: list[int]) -> Explanation:
+    """Average an explanation over trainings with other seeds, the labels of the fit kept.
+
+    Parameters
+    ----------
+    explainer : ClusterExplainer
+        Fitted.
+    answers : Answers
+        What it answers with.
+    explanation : Explanation
+        By the exact method; its own seed counts as the first.
+    seeds : list of int
+        Root seeds of further trainings.
+
+    Returns
+    -------
+    Explanation
+        The three parts are means over all seeds; `over_seeds` says how sure they are. Margins are those of the fit.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there are no other seeds to train with, or the clusters are learned by the network itself.
+    """
+    pipeline = answers.pipeline
+    refuse_other_seeds(explainer, pipeline)
+    question = answers.question_of(explanation)
+    found = [Parts(explanation.encoder, explanation.cluster, explanation.direct)]
+    margins = [explanation.scores]
+    for seed in progress(seeds, label="explaining with other seeds", show=answers.show_progress):
+        other = _with_seed(explainer, pipeline, seed)
+        found.append(other.influence(question, Unrolled(other.run, answers.n_jobs)))
+        margins.append(other.scores(question, other.run.params, other.run.weights, assignments="frozen")[0].numpy())
+    encoder, cluster, direct = (
+        np.mean([getattr(one, name) for one in found], axis=0) for name in ("encoder", "cluster", "direct")
+    )
+    rows = np.stack([one.total for one in found])
+    own = explanation.labels[:, None] == explanation.train_labels
+    summary = summarise(rows, np.stack(margins), own, explanation.sample_weight > 0)
+    return dataclasses.replace(explanation, encoder=encoder, cluster=cluster, direct=direct, over_seeds=summary)
+
+
+def summarise(rows: np.ndarray, margins: np.ndarray, own: np.ndarray, present: np.ndarray) -> OverSeeds:
+    """Say how much explanations of several seeds share.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_seeds, n_queries, n_train)
+        Influence by seed.
+    margins : ndarray of shape (n_seeds, n_queries)
+        Margins by seed.
+    own : ndarray of shape (n_queries, n_train), bool
+        Examples of the queries' own clusters.
+    present : ndarray of shape (n_train,), bool
+        Examples of positive weight.
+
+    Returns
+    -------
+    OverSeeds
+        Standard errors, stable effects, agreement between seeds.
+    """
+    effects = reliability.stable_effects(rows[:, :, present])
+    error, stable = (np.zeros(rows.shape[1:], dtype=kind) for kind in (float, bool))
+    error[:, present], stable[:, present] = effects.standard_error, effects.stable
+    shared = np.array([reliability.between_seeds(rows[:, q][:, present]) for q in range(rows.shape[1])])
+    within = np.array([reliability.between_seeds(rows[:, q][:, present & own[q]]) for q in range(rows.shape[1])])
+    return OverSeeds(len(rows), error, stable, shared, within, margins)
+
+
+def refuse_other_seeds(explainer: Any, pipeline: Pipeline) -> None:
+    """Refuse what cannot be trained with other seeds, or whose clusters would be others then.
+
+    Parameters
+    ----------
+    explainer : ClusterExplainer
+        Fitted.
+    pipeline : Pipeline
+        Its pipeline.
+
+    Raises
+    ------
+    InvalidParameterError
+        Saying why.
+    """
+    if pipeline.arrived:
+        raise InvalidParameterError(
+            "Other seeds need a model that is trained here: this one arrived trained, and nobody knows its recipe. Expected "
+            "n_seeds=1, and estimands='model' for a check."
+        )
+    if explainer.clusterer == "dec":
+        raise InvalidParameterError(
+            "With other seeds a DEC learns other clusters in another order, so the clusters of this fit have no counterpart. "
+            "Expected another clusterer, for example clusterer='kmeans' on the same embedding, or n_seeds=1."
+        )
+
+
+def _with_seed(explainer: Any, pipeline: Pipeline, seed: int) -> Pipeline:
+    """Return the pipeline of another seed with the labels of this fit."""
+    recipe = reseeded(explainer, pipeline.run.recipe, pipeline.run.weights, seed)
+    run = train(recipe, pipeline.run.weights, spacing=settings.spacing(explainer, recipe))
+    with torch.no_grad():
+        clustering = pipeline.settled(run.params, run.weights)
+    return dataclasses.replace(pipeline, run=run, clustering=clustering)

@@ -1,0 +1,157 @@
+"""Which examples a check removes: drawn by rule and seed, never chosen to look good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clusterexplain.verification.levels import Counts
+
+HEADLINE, GROUP, DOWN = "single", "group", "down-weight"
+USUAL_LOSS = 0.05
+"""Loss of weight whose kind carries no number."""
+PLACEBO = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Removal:
+    """One retraining of a check.
+
+    Attributes
+    ----------
+    kind : str
+        "single" (random examples), "within" (single examples of the queries' own clusters), "group" (random groups of 5 %) and
+        "group 1 %" and the like, "subset 50 %" (a random half stays), "down-weight" (random examples at 95 % weight) and
+        "down-weight 30 %"; for one query "strongest" (single examples of large predicted influence), "neighbour", "placebo"
+        (groups of other clusters), "top pullers" and "random" (as many random ones).
+    members : ndarray of int
+        Row numbers that lose weight.
+    factor : float
+        What their weight is multiplied by; 0 removes.
+    query : int or None
+        Position of the query that it belongs to; None concerns all queries.
+    rest : float
+        What the weight of all others is multiplied by.
+    """
+
+    kind: str
+    members: np.ndarray
+    factor: float = 0.0
+    query: int | None = None
+    rest: float = 1.0
+
+    def weights(self, base: np.ndarray) -> np.ndarray:
+        """Return the data weights of this retraining, from those of the fit."""
+        weights = base * self.rest
+        weights[self.members] = base[self.members] * self.factor
+        return weights
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What removals are drawn from.
+
+    Parameters
+    ----------
+    influence : ndarray of shape (n_queries, n_samples)
+        Used for the kinds that belong to a query alone.
+    own, rival : ndarray of shape (n_queries,)
+        Pairs of clusters.
+    labels : ndarray of shape (n_samples,)
+        Clusters of the training examples.
+    candidates : ndarray of int
+        Row numbers that can be removed (of positive weight).
+    near : callable
+        Returns row numbers by distance to a query (given by position), nearest first; asked for only if needed.
+    seed : int
+        Seed of all draws.
+    usual_share : float, default=0.05
+        Size of the groups whose kind carries no number.
+    """
+
+    influence: np.ndarray
+    own: np.ndarray
+    rival: np.ndarray
+    labels: np.ndarray
+    candidates: np.ndarray
+    near: Callable[[int], np.ndarray]
+    seed: int
+    usual_share: float = 0.05
+
+    def draw(self, stages: Sequence[Counts]) -> list[list[Removal]]:
+        """Draw the retrainings of a check.
+
+        Parameters
+        ----------
+        stages : sequence of Counts
+            How many of each kind.
+
+        Returns
+        -------
+        list of list of Removal
+            For each stage those that are drawn without regard to the queries, then those that belong to their clusters or to
+            one of them; all in a fixed order. The first stages are the same whatever comes after them.
+        """
+        return [part for number in range(len(stages)) for part in self._stage(stages, number)]
+
+    def _stage(self, stages: Sequence[Counts], number: int) -> tuple[list[Removal], list[Removal]]:
+        counts, before = stages[number], stages[:number]
+        rng = np.random.default_rng([self.seed, number])
+        singles = self._shuffled()[: sum(one.single for one in stages[: number + 1])]
+        shared = [Removal(HEADLINE, np.array([one])) for one in singles[sum(one.single for one in before) :]]
+        for share, n in counts.groups.items():
+            kind = GROUP if share == self.usual_share else f"group {100 * share:g} %"
+            shared += [Removal(kind, self._some(share, rng)) for _ in range(n)]
+        for share, n in counts.subsets.items():
+            kind = f"subset {100 * share:g} %"
+            shared += [Removal(kind, self._some(1 - share, rng), rest=1 / share) for _ in range(n)]
+        for loss, n in counts.down.items():
+            kind = DOWN if loss == USUAL_LOSS else f"{DOWN} {100 * loss:g} %"
+            shared += [Removal(kind, np.array([one]), 1 - loss) for one in self._shuffled()[:n]]
+        own = self._within(stages, number, singles)
+        queries = range(len(self.own))
+        return shared, own + [one for query in queries for one in self._of_query(query, counts, before, rng)]
+
+    def _shuffled(self) -> np.ndarray:
+        return np.random.default_rng(self.seed).permutation(self.candidates)
+
+    def _within(self, stages: Sequence[Counts], number: int, singles: np.ndarray) -> list[Removal]:
+        """Return single examples of the queries' own clusters, none that is among `singles`, spread over the clusters."""
+        clusters, found = np.unique(self.own), []
+        counts = [sum(one.within for one in stages[:stop]) for stop in (number, number + 1)]
+        for place, cluster in enumerate(clusters):
+            start, stop = (n // len(clusters) + (place < n % len(clusters)) for n in counts)
+            members = self._shuffled()
+            members = members[self.labels[members] == cluster]
+            members = np.random.default_rng([self.seed, 1, int(cluster) + 1]).permutation(members)
+            members = members[~np.isin(members, self._shuffled()[: stages[0].single])]
+            found += [Removal("within", np.array([one])) for one in members[start:stop] if one not in singles]
+        return found
+
+    def _some(self, share: float, rng: np.random.Generator, pool: np.ndarray | None = None) -> np.ndarray:
+        pool = self.candidates if pool is None else pool
+        return rng.choice(pool, min(len(pool), max(1, round(share * len(self.candidates)))), replace=False)
+
+    def _of_query(
+        self, query: int, counts: Counts, before: Sequence[Counts], rng: np.random.Generator
+    ) -> list[Removal]:
+        row, found = self.influence[query], []
+        order = self.candidates[np.argsort(-row[self.candidates], kind="stable")]
+        if counts.strongest:
+            ends = slice(sum(one.strongest for one in before), None)
+            both = [*order[ends][: counts.strongest], *order[::-1][ends][: counts.strongest]]
+            found += [Removal("strongest", np.array([one]), query=query) for one in both]
+        if counts.neighbours:
+            near = self.near(query)
+            near = near[np.isin(near, self.candidates)][sum(one.neighbours for one in before) :]
+            found += [Removal("neighbour", np.array([one]), query=query) for one in near[: counts.neighbours]]
+        away = self.candidates[~np.isin(self.labels[self.candidates], [self.own[query], self.rival[query]])]
+        if counts.placebo and len(away):
+            found += [Removal("placebo", self._some(PLACEBO, rng, away), query=query) for _ in range(counts.placebo)]
+        size = min(counts.top, len(order) - 1)
+        if size > 0:
+            found.append(Removal("top pullers", order[:size], query=query))
+            found.append(Removal("random", rng.choice(self.candidates, size, replace=False), query=query))
+        return found
