@@ -16,7 +16,7 @@ import pandas as pd
 from clusterexplain.attached import CheckSummary, Mixed, OverSeeds, StabilitySummary, Verdict
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.groups import group_sums
-from clusterexplain.wording import NOISE, cluster_name, method_words, printed
+from clusterexplain.wording import NOISE, cluster_name, method_flags, method_words, printed
 
 
 class Fitted(Protocol):
@@ -154,8 +154,13 @@ class Explanation:
         return len(self.query_ids)
 
     def __getitem__(self, index: int | slice | list[int] | np.ndarray) -> Explanation:
-        """Select queries by position; the result is again an Explanation."""
+        """Select queries by position; the result is again an Explanation. Nothing selected raises InvalidParameterError."""
         picked = np.atleast_1d(np.arange(len(self))[index])
+        if not len(picked):
+            raise InvalidParameterError(
+                f"No query is selected. Expected positions from 0 to {len(self) - 1}, for example e[0], or a mask that is true "
+                f"somewhere."
+            )
         per_query = (
             "query_ids",
             "positions",
@@ -308,6 +313,12 @@ class Explanation:
         """
         present = self.sample_weight > 0
         return group_sums(self.influence[:, present], self._groups(group)[present], self.query_ids)
+
+    @property
+    def flags(self) -> str:
+        """Options of the command line that ask for this method and these seeds, nothing for the usual way."""
+        n_seeds = 1 if self.over_seeds is None else self.over_seeds.n_seeds
+        return method_flags(self.method, self.method_options, n_seeds)
 
     def to_dict(self, top: int = 10) -> dict[str, Any]:
         """Return the answer as plain data, the same that ``why --json`` prints.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ import pandas as pd
 NOISE = -1
 LONGEST_NAME = 80
 RESERVED = ("noise", "runner-up")
+EXACT = ("unrolled", "further")
+"""Methods that are asked for by asking for none."""
 
 UNSHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters but for tabs and line ends, halves of characters, and what is no character: no picture can hold them."""
@@ -78,6 +82,35 @@ def displayed(text: str) -> str:
     "'a\\ufffd[31mb\\ufffd'"
     """
     return UNSHOWN.sub(_INSTEAD, text)
+
+
+def method_flags(method: str, options: Mapping[str, Any], n_seeds: int) -> str:
+    """Return how an answer was asked for as options of a command, nothing for the usual way.
+
+    Parameters
+    ----------
+    method : str
+        Name of the influence method.
+    options : mapping of str to value
+        Its options.
+    n_seeds : int
+        Seeds that the answer is a mean of.
+
+    Returns
+    -------
+    str
+        For a shell, with a space before each option.
+
+    Examples
+    --------
+    >>> method_flags("implicit", {"solver": "cg"}, 8)
+    ' --method implicit --method-option solver=cg --seeds 8'
+    >>> method_flags("unrolled", {}, 1)
+    ''
+    """
+    name = "" if method in EXACT else f" --method {method}"
+    chosen = "".join(f" --method-option {shlex.quote(f'{key}={value}')}" for key, value in options.items())
+    return name + chosen + (f" --seeds {n_seeds}" if n_seeds > 1 else "")
 
 
 def printed(text: str, *, lines: bool = False) -> str:

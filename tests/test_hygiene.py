@@ -281,10 +281,8 @@ def test_ids_with_halves_of_characters_are_usable_everywhere(blobs: np.ndarray, 
 def test_reports_that_cannot_be_written_say_why(small: ClusterExplainer, tmp_path: Path) -> None:
     e = small.explain([3])
     small._map = small.embedding_
-    with pytest.raises(
-        InvalidParameterError, match=r"has no queries, so there is nothing to report\. Expected at least one"
-    ):
-        e[[]].report(tmp_path / "why.html")
+    with pytest.raises(InvalidParameterError, match=r"No query is selected\. Expected positions from 0 to 0"):
+        e[[]]
     with pytest.raises(
         InvalidParameterError, match=r"is a folder\. Expected the name of a file, for example .*why\.html"
     ):

@@ -172,7 +172,7 @@ def next_steps(
     asked = " ".join(f"--sample {quoted(one)}" for one in sample)
     rival = "" if against == "runner-up" else f" --against {quoted(against)}"
     verb = "verify" if explanation.check is None else "report"
-    line(f"Next: clusterexplain {verb} {asked}{rival}{where}")
+    line(f"Next: clusterexplain {verb} {asked}{rival}{explanation.flags}{where}")
 
 
 def _yes(values: pd.Series) -> list[str]:

@@ -12,7 +12,6 @@ from string import Template
 from typing import Any
 
 from clusterexplain._version import __version__
-from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.report.assets import asset
 from clusterexplain.report.ends import page_title
@@ -57,17 +56,12 @@ def write_page(
     Raises
     ------
     InvalidParameterError
-        If there is no query, or a folder where the file should be.
+        If there is a folder where the file should be.
     ReportWriteError
         If the file cannot be written.
     """
     target = Path(path)
     refuse_folder(target)
-    if not len(explanation):
-        raise InvalidParameterError(
-            "This explanation has no queries, so there is nothing to report. Expected at least one, for example "
-            "ce.explain([id]); an empty selection such as e[[]] holds none."
-        )
     scripts = [*(_library(name) for name in LIBRARIES), _own()]
     page = Template(asset("page.html")).substitute(
         title=html.escape(displayed(_title(explanation))),

@@ -254,6 +254,7 @@ class _Page:
             "map": map_words(self.exhibit, len(self.drawn)),
             "run": "" if self.run is None else self.run,
             "task": "" if self.task is None else self.task,
+            "how": self.explanation.flags,
             "clusters": self.clusters_words,
             "shown": f"{len(self.drawn):,} of {n:,} training examples are drawn." if len(self.drawn) < n else "",
         }
@@ -292,7 +293,8 @@ class _Page:
         rivals = {self._against(query) for query in range(len(explanation)) if explanation.positions[query] >= 0}
         if explanation.mixed is not None or (explanation.positions < 0).any() or len(rivals) > 1:
             return None
-        return command("verify", explanation.query_ids.tolist(), self.run, rivals.pop(), task=self.task)
+        ids = explanation.query_ids.tolist()
+        return command("verify", ids, self.run, rivals.pop(), task=self.task, how=explanation.flags)
 
     def _against(self, query: int) -> int | None:
         """Return the rival if it is another than the runner-up, which commands take by themselves."""

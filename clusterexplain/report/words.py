@@ -74,7 +74,13 @@ def map_words(exhibit: Exhibit, shown: int) -> str:
 
 
 def command(
-    verb: str, samples: list[Any], run: str | None, against: int | None = None, *, task: str | None = None
+    verb: str,
+    samples: list[Any],
+    run: str | None,
+    against: int | None = None,
+    *,
+    task: str | None = None,
+    how: str = "",
 ) -> str:
     """Return a command to copy.
 
@@ -90,6 +96,8 @@ def command(
         The rival cluster, -1 for noise; the runner-up by default.
     task : str, optional
         Where the run's own network is made.
+    how : str, default=""
+        Options of method and seeds, see :attr:`Explanation.flags`.
 
     Returns
     -------
@@ -100,7 +108,7 @@ def command(
     where = "" if run is None else f" --run {shlex.quote(run)}"
     rival = "" if against is None else f" --against {'noise' if against == NOISE else against}"
     own = "" if task is None else f" --task {shlex.quote(task)}"
-    return f"clusterexplain {verb} {asked}{rival}{where}{own}"
+    return f"clusterexplain {verb} {asked}{rival}{how}{where}{own}"
 
 
 def twins_words(explanation: Explanation, query: int) -> str:

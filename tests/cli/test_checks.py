@@ -68,6 +68,14 @@ def test_estimands_and_methods_are_chosen(
     assert answer["checked"]["status"] == found["status"]
 
 
+def test_the_next_command_asks_for_the_same_method_and_seeds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for asked in ("--method implicit --method-option damping=0.1", "--seeds 2"):
+        call(monkeypatch, "why", "--sample", "11", *asked.split())
+        assert f"Next: clusterexplain verify --sample 11 {asked}" in " ".join(capsys.readouterr().out.split())
+
+
 def test_seeds_from_the_command_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -318,6 +318,14 @@ def test_commands_name_all_samples_and_the_task(checked: Explanation, fitted: Cl
     assert new["trust"]["meaning"].endswith("ce.verify(e) checks it.")
 
 
+def test_commands_ask_for_the_same_method(fitted: ClusterExplainer, tmp_path: Path) -> None:
+    asked = fitted.explain([3], method="implicit", method_options={"damping": 0.1})
+    page = data_of(asked.report(tmp_path / "why.html"))
+    how = page["words"]["how"]
+    assert how == " --method implicit --method-option damping=0.1"
+    assert page["queries"][0]["verify"] == f"clusterexplain verify --sample 3{how}"
+
+
 def test_listed_examples_of_cluster_cards_are_in_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ce = ClusterExplainer(n_clusters=3, **SMALL).fit(blobs(300))
     full = frames.places.shown_rows

@@ -61,8 +61,8 @@ function closeOffer() {
 }
 
 function reportCommand(id) {
-  const { run, task } = PAGE.words;
-  return `clusterexplain report --sample ${quoted(id)}` + (run ? ` --run ${quoted(run)}` : "") + (task ? ` --task ${quoted(task)}` : "");
+  const { run, task, how } = PAGE.words;
+  return `clusterexplain report --sample ${quoted(id)}${how}` + (run ? ` --run ${quoted(run)}` : "") + (task ? ` --task ${quoted(task)}` : "");
 }
 
 function quoted(text) {
