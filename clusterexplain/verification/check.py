@@ -24,6 +24,7 @@ from clusterexplain.verification.kept import Kept
 from clusterexplain.verification.levels import Level, level_of
 from clusterexplain.verification.outcomes import ASSIGNMENTS, Outcome, retrain
 from clusterexplain.verification.over_seeds import refuse_other_seeds
+from clusterexplain.verification.planted import planted
 from clusterexplain.verification.selection import GROUP, HEADLINE, Pool, Removal
 from clusterexplain.verification.yardsticks import yardsticks
 
@@ -51,6 +52,9 @@ class Check:
     sweep : dict of str to float
         For the estimand "model": rank correlation of the changes by single removals after shorter and longer further training
         with those after the usual length; from 0.9 on the answer does not depend on it.
+    planted : DataFrame
+        The positive control: of near-copies of a query that were planted in the rival cluster, the share found among those
+        that push most; see :func:`clusterexplain.verification.planted.planted`. No rows where it was not asked for.
     """
 
     explanation: Explanation
@@ -58,6 +62,7 @@ class Check:
     level: Level
     removals: list[Removal]
     sweep: dict[str, float]
+    planted: pd.DataFrame
 
     @property
     def headline(self) -> Findings:
@@ -199,6 +204,7 @@ class Check:
             "grades": _plain(self.grades),
             "controls": _plain(self.controls),
             "sweep": self.sweep,
+            "planted": _plain(self.planted),
             "summary": _plain(self.summary),
             "each": [
                 {"sample": one, "status": verdict.status, "grade": verdict.grade, "sentence": verdict.sentence}
@@ -230,6 +236,7 @@ def verify(
     n_down: int | None = None,
     n_top: int | None = None,
     group_share: float | None = None,
+    n_planted: int | None = None,
     random_state: int = 0,
     keep: str | Path | None = None,
     n_jobs: int | None = None,
@@ -260,6 +267,9 @@ def verify(
         Size of each query's set of top pullers, removed together, and of a random set beside it.
     group_share : float, optional
         Size of a random group; 0.05 by default.
+    n_planted : int, optional
+        Queries for the positive control: near-copies are planted in the rival cluster, everything is trained again, and the
+        copies should be found. 4 for "full", else 0.
     random_state : int, default=0
         Seed of the draw of removals.
     keep : path-like, optional
@@ -281,7 +291,8 @@ def verify(
         If a parameter is out of range, or an estimand does not exist for this model.
     """
     counts = {"n_single": n_single, "n_within": n_within, "n_groups": n_groups, "n_down": n_down, "n_top": n_top}
-    size = level_of(level, {**counts, "group_share": group_share, "estimands": estimands, "n_seeds": n_seeds})
+    other = {"group_share": group_share, "estimands": estimands, "n_seeds": n_seeds, "n_planted": n_planted}
+    size = level_of(level, counts | other)
     answers = cast(Answers, explanation.basis)
     question = answers.question_of(explanation)
     segments = _pool(answers, question, explanation, random_state, size.usual_share).draw(size.stages)
@@ -301,7 +312,8 @@ def verify(
             outcomes = outcomes[:1]
         found[estimand] = _findings(estimand, explanation, removals, outcomes, rows, size)
     checked = dataclasses.replace(explanation, check=_summary(found))
-    return Check(checked, found, size, removals, sweep)
+    control = planted(explainer, explanation, size.n_planted, seed=random_state, show_progress=show_progress)
+    return Check(checked, found, size, removals, sweep, control)
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,6 +66,8 @@ class Level:
         The best grade that it can give.
     usual_share : float
         Size of the groups that verdicts speak of.
+    n_planted : int
+        Queries of which near-copies are planted in the rival cluster.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Level:
     n_seeds: int
     cap: str
     usual_share: float = 0.05
+    n_planted: int = 0
 
 
 _QUICK = Counts(single=48, within=48, groups={0.05: 48}, top=10)
@@ -98,7 +101,7 @@ _FULL = Counts(
 LEVELS = {
     "quick": Level("quick", (_QUICK,), 8, ("seed",), 3, "B"),
     "standard": Level("standard", (_QUICK, _STANDARD), 24, ("seed", "recipe"), 5, "A"),
-    "full": Level("full", (_QUICK, _STANDARD, _FULL), 30, ESTIMANDS, 8, "A"),
+    "full": Level("full", (_QUICK, _STANDARD, _FULL), 30, ESTIMANDS, 8, "A", n_planted=4),
 }
 
 
@@ -110,8 +113,8 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
     name : str
         A key of ``LEVELS``.
     changes : dict
-        n_single, n_within, n_groups (of ``group_share``), n_down (by 5 %), n_top, group_share, estimands, n_seeds; None
-        leaves the level as it is. Any count makes one custom stage of the counts that are not 0.
+        n_single, n_within, n_groups (of ``group_share``), n_down (by 5 %), n_top, group_share, estimands, n_seeds, n_planted;
+        None leaves the level as it is. Any count of removals makes one custom stage of the counts that are not 0.
 
     Returns
     -------
@@ -131,6 +134,8 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
         level = dataclasses.replace(level, estimands=_estimands(given.pop("estimands")))
     if "n_seeds" in given:
         level = dataclasses.replace(level, n_seeds=_count("n_seeds", given.pop("n_seeds"), least=3))
+    if "n_planted" in given:
+        level = dataclasses.replace(level, n_planted=_count("n_planted", given.pop("n_planted")))
     if not given:
         return level
     share = given.pop("group_share", 0.05)
