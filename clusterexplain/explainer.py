@@ -152,6 +152,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     stability_: Stability
     cluster_names_: dict[int, str]
     _map: np.ndarray | None
+    _folder: str | None
     _further: FurtherTraining | None
     _answers: Answers
 
@@ -591,6 +592,19 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             return -1.0
         return float(silhouette_score(self.transform(X)[clustered], labels[clustered]))
 
+    def clusters(self) -> pd.DataFrame:
+        """List the clusters: size, median margin, a typical member, and the one nearest to a boundary.
+
+        Returns
+        -------
+        DataFrame
+            One row for each cluster, see :func:`clusterexplain.questions.overview.overview`.
+        """
+        from clusterexplain.questions import overview
+
+        check_is_fitted(self)
+        return overview(self.labels_, self.margins_, self._data.ids, self.sample_weight_ > 0, self.cluster_names_)
+
     def verify(self, explanation: Explanation, **options: Any) -> Check:
         """Check an explanation by retraining without examples.
 
@@ -629,7 +643,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         from clusterexplain.persistence import save
 
         check_is_fitted(self)
-        return save(self, path, overwrite=overwrite)
+        folder = save(self, path, overwrite=overwrite)
+        self._folder = str(path)  # named by the commands that a page offers
+        return folder
 
     @classmethod
     def load(
@@ -658,7 +674,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         from clusterexplain.persistence import load
 
-        return load(cls, path, data, model)
+        explainer: ClusterExplainer = load(cls, path, data, model)
+        explainer._folder = str(path)
+        return explainer
 
     def evaluate_question(self, explanation: Explanation, assignments: str) -> np.ndarray:
         """Return the explained scores under this fit; use :meth:`Explanation.evaluate`."""
@@ -684,7 +702,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """Write the page about an explanation; use :meth:`Explanation.report`."""
         from clusterexplain.report import write_page
 
-        return write_page(explanation, self._exhibit(explanation, render), path, run=run, task=task)
+        folder = self._folder if run is None else run
+        return write_page(explanation, self._exhibit(explanation, render), path, run=folder, task=task)
 
     def plots_of(self, explanation: Explanation, render: Renderer | None = None) -> Plots:
         """Return the charts of an explanation; use :attr:`Explanation.plot`."""
@@ -782,6 +801,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         loss, key = pipeline.loss(), key or settings.fit_key(self, data, seed, pipeline.run.recipe, pipeline.clustering)
         embedding, centers = pipeline.embedding.numpy().copy(), pipeline.centers
         self._pipeline, self._data, self._seed, self._scaling, self._map = pipeline, data, seed, scaling, None
+        self._folder = None
         self._answers = Answers(pipeline, data, scaling, key, further, self.min_agreement, self.n_jobs, self.verbose)
         self._fit_key, self._further = key, further
         self.labels_, self.embedding_, self.cluster_centers_ = pipeline.labels.numpy().copy(), embedding, centers

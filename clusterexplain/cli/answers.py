@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from clusterexplain.questions import Flip
 
 
+def clusters(run: Path | None, *, task: str | None, as_json: bool, quiet: bool) -> None:
+    """List the clusters."""
+    folder, explainer = open_run(run, task, quiet=quiet or as_json)
+    found = explainer.clusters()
+    if as_json:
+        printing.as_json(found.astype(object).to_dict("records"))
+        return
+    shown = found.drop(columns=["cluster", "share"]).rename(columns=lambda name: name.replace("_", " "))
+    printing.table(shown, "Clusters: members, typical = largest margin, marginal = nearest to a boundary")
+    where = "" if run is None else f" --run {printing.quoted(folder)}"
+    marginal = found["marginal"].iloc[int(found["smallest_margin"].argmin())]
+    printing.line(f"Next: clusterexplain why --sample {printing.quoted(marginal)}{where}")
+
+
 def cluster(
     which: str, run: Path | None, top: int, *, task: str | None, check: bool, as_json: bool, quiet: bool
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +23,8 @@ from clusterexplain.wording import NOISE, change, printed
 
 _FORMULA = re.compile(r"(?!-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z)[=+\-@\t\r\n]", re.IGNORECASE)
 """How a cell begins that a spreadsheet would run; a negative number is none."""
+WIDEST = 30
+"""Longest word that a table does not break."""
 
 
 def line(text: str) -> None:
@@ -48,13 +51,21 @@ def as_json(answer: Any) -> None:
 
 
 def table(frame: pd.DataFrame, title: str) -> None:
-    """Print a frame as a table."""
+    """Print a frame as a table; a terminal that is too narrow for its words gets a wider one."""
     shown = Table(title=Text(printed(title)), title_justify="left")
-    for name in frame.columns:
-        shown.add_column(Text(printed(str(name))), overflow="fold")
-    for row in frame.itertuples(index=False):
-        shown.add_row(*(Text(_cell(value)) for value in row))
-    Console().print(shown)
+    cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
+    widths = [_longest_word(texts) for texts in zip(*[list(map(str, frame.columns)), *cells], strict=True)]
+    for name, width in zip(frame.columns, widths, strict=True):
+        shown.add_column(Text(printed(str(name))), overflow="fold", min_width=width)
+    for row in cells:
+        shown.add_row(*map(Text, row))
+    console = Console()
+    console.width = max(console.width, sum(widths) + 3 * len(widths) + 1)
+    console.print(shown)
+
+
+def _longest_word(texts: tuple[str, ...]) -> int:
+    return min(max(cell_len(word) for text in texts for word in (text.split() or [""])), WIDEST)
 
 
 def fitted(explainer: ClusterExplainer, out: Path) -> None:
@@ -103,9 +114,10 @@ def answer(explanation: Explanation, top: int) -> None:
             )
             table(frame, title)
         pullers = explanation.top(top, query=position, side="pulled in")
+        among = ", itself among them," if (pullers["id"] == explanation.query_ids[position]).any() else ""
         line(
-            f"Without the first {len(pullers)} together the margin would change by {pullers['if_removed'].sum():+.3f} "
-            f"({pullers['if_removed_percent'].sum():+.0f} %), predicted."
+            f"Without the {len(pullers)} of the first list together{among} the margin would change by "
+            f"{pullers['if_removed'].sum():+.3f} ({pullers['if_removed_percent'].sum():+.0f} %), predicted."
         )
     line(f"The margin is {explanation.score_words}.")
     line(

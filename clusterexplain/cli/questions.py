@@ -1,4 +1,4 @@
-"""The verbs for questions beyond "why is this sample here": cluster, between, flip, twins, stability, name."""
+"""The verbs for questions beyond "why is this sample here": clusters, cluster, between, flip, twins, stability, name."""
 
 from __future__ import annotations
 
@@ -19,8 +19,17 @@ ClusterArgument = Annotated[str, typer.Argument(help="Number or name of a cluste
 
 def add_to(app: typer.Typer) -> None:
     """Register the verbs."""
-    for verb in (cluster, between, flip, twins, stability, name):
+    for verb in (clusters, cluster, between, flip, twins, stability, name):
         app.command()(verb)
+
+
+def clusters(
+    run: RunOption = None, task: TaskOption = None, as_json: JsonOption = False, quiet: QuietOption = False
+) -> None:
+    """List the clusters, and which of their members to ask about."""
+    from clusterexplain.cli import answers
+
+    answers.clusters(run, task=task, as_json=as_json, quiet=quiet)
 
 
 def cluster(

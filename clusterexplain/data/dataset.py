@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import pandas as pd
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError, UnknownSampleError
 
+LOOKED_AT = 5000
+"""Ids among which one that was probably meant is looked for."""
 _LONE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -133,10 +136,21 @@ class Dataset:
         missing = [one for one, position in zip(wanted, found, strict=True) if position < 0]
         if missing:
             raise UnknownSampleError(
-                f"There is no sample with id {missing[0]!r}. Expected one of the {len(self)} ids from "
-                f"{self.ids.tolist()[0]!r} to {self.ids.tolist()[-1]!r}; ids count from 0 unless the data brought their own."
+                f"There is no sample with id {missing[0]!r}{self._meant(missing[0])}. Expected one of the {len(self)} ids, "
+                f"from {self.ids.tolist()[0]!r} in the first row to {self.ids.tolist()[-1]!r} in the last; ids count from 0 "
+                f"unless the data brought their own."
             )
         return np.asarray(found)
+
+    def _meant(self, wanted: Any) -> str:
+        """Name the id that was probably meant."""
+        text = str(wanted).strip()
+        if self.ids.dtype.kind in "iu":
+            is_number = text.lstrip("-").isdigit() and int(text) in self.ids
+            return f"; did you mean the number {int(text)}?" if is_number else ""
+        close = difflib.get_close_matches(text.casefold(), [str(one).casefold() for one in self.ids[:LOOKED_AT]], 1)
+        found = [str(one) for one in self.ids[:LOOKED_AT] if close and str(one).casefold() == close[0]]
+        return f"; did you mean {found[0]!r}?" if found else ""
 
     def fingerprint(self) -> str:
         """Return a short hash of the ids and the values, which names the data a run belongs to.

@@ -159,6 +159,8 @@ def _refuse_unknown(frame: pd.DataFrame, wanted: list[str], path: Path) -> None:
     unknown = [name for name in wanted if name not in known]
     if unknown:
         more = f", ... ({len(known)} in all)" if len(known) > LISTED_COLUMNS else ""
+        if len(known) == 1 and any(mark in known[0] for mark in ";\t|"):
+            more = " (one column: is it separated by something else than commas? Save it with commas)"
         raise InvalidDataError(
             f"{path} has no column {', '.join(repr(name) for name in unknown)}. Expected, for ids, text and metadata, names of "
             f"its columns: {', '.join(known[:LISTED_COLUMNS])}{more}; check the spelling."

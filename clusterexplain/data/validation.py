@@ -58,7 +58,7 @@ def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
             f"string or a number; encode text columns first (for example with sklearn.preprocessing.OneHotEncoder)."
         ) from error
     _refuse_empty(matrix, what)
-    _refuse_non_finite(matrix, what)
+    _refuse_non_finite(matrix, what, [str(name) for name in X.columns] if isinstance(X, pd.DataFrame) else None)
     return matrix
 
 
@@ -143,12 +143,20 @@ def _refuse_text_columns(X: pd.DataFrame, what: str) -> None:
         if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype))
     ]
     if text:
-        shown = ", ".join(text[:5]) + (" ..." if len(text) > 5 else "")
         raise InvalidDataError(
-            f"{what} has {len(text)} column(s) that are not numbers: {shown}. Expected numeric columns; drop them, encode "
-            f"them (sklearn.preprocessing.OneHotEncoder), or keep them beside the features: Dataset(metadata=...), "
+            f"{what} has {len(text)} column(s) that are not numbers: {_listed(text)}{_first_text(X[text[0]])}. Expected "
+            f"numeric columns; mend single values that are text, drop the columns, encode them "
+            f"(sklearn.preprocessing.OneHotEncoder), or keep them beside the features: Dataset(metadata=...), "
             f"`clusterexplain fit` with --ids, --text or --metadata."
         )
+
+
+def _first_text(column: pd.Series) -> str:
+    """Name the first value that is no number, which may be the only one."""
+    wrong = np.flatnonzero((pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy())
+    if not len(wrong):
+        return ""
+    return f" ({len(wrong)} of {len(column)} values of {column.name}, the first {column.iloc[wrong[0]]!r} in row {wrong[0]})"
 
 
 def _refuse_empty(matrix: np.ndarray, what: str) -> None:
@@ -162,13 +170,19 @@ def _refuse_empty(matrix: np.ndarray, what: str) -> None:
         )
 
 
-def _refuse_non_finite(matrix: np.ndarray, what: str) -> None:
+def _refuse_non_finite(matrix: np.ndarray, what: str, names: list[str] | None) -> None:
     bad = ~np.isfinite(matrix)
     if bad.any():
         rows = np.flatnonzero(bad.any(axis=1))
         kind = "NaN" if np.isnan(matrix).any() else "infinity"
-        shown = ", ".join(str(row) for row in rows[:5]) + (" ..." if len(rows) > 5 else "")
+        columns = np.flatnonzero(bad.any(axis=0))
+        where = _listed(columns if names is None else [names[one] for one in columns])
         raise InvalidDataError(
-            f"{what} contains {kind} in {len(rows)} row(s): {shown}. Expected finite numbers; "
-            f"drop these rows or fill them in first (sklearn.impute.SimpleImputer)."
+            f"{what} contains {kind} in {len(rows)} row(s): {_listed(rows)} (counted from 0), in {len(columns)} column(s): "
+            f"{where}. Expected finite numbers; drop these rows or columns, or fill them in first "
+            f"(sklearn.impute.SimpleImputer; for a file, pandas.read_csv(...).fillna(...).to_csv(...))."
         )
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(str(one) for one in list(values)[:5]) + (" ..." if len(values) > 5 else "")

@@ -26,7 +26,7 @@ def check_task(task: EmbeddingTask, inputs: Tensor, *, generator: torch.Generato
     task : EmbeddingTask
         The task.
     inputs : Tensor of shape (n_samples, ...)
-        Rows as the model will see them, at least 4; a few of them are used.
+        Rows as the model will see them, of a floating-point type, at least 4; a few of them are used.
     generator : torch.Generator, optional
         For the initial parameters.
 
@@ -43,6 +43,12 @@ def check_task(task: EmbeddingTask, inputs: Tensor, *, generator: torch.Generato
     >>> task = EmbeddingTask.from_module(nn.Linear(3, 2), decoder=nn.Linear(2, 3))
     >>> check_task(task, torch.randn(10, 3))
     """
+    if not isinstance(inputs, Tensor) or not inputs.is_floating_point():
+        kind = inputs.dtype if isinstance(inputs, Tensor) else type(inputs).__name__
+        raise InvalidTaskError(
+            f"check_task got rows of {kind}. Expected a floating-point tensor, for example "
+            f"torch.tensor(X[:8], dtype=torch.float32)."
+        )
     if inputs.shape[0] < 4:
         raise InvalidTaskError(f"check_task got {inputs.shape[0]} rows. Expected at least 4.")
     batch = inputs[:ROWS]

@@ -2,6 +2,7 @@
 
 from clusterexplain.questions.clusters import ClusterAnswer, cohesion_of, cohesions_of, living_clusters, separation_of
 from clusterexplain.questions.flip import Flip, Retrainings, find_flip, shortest_prefix
+from clusterexplain.questions.overview import overview
 
 __all__ = [
     "ClusterAnswer",
@@ -11,6 +12,7 @@ __all__ = [
     "cohesions_of",
     "find_flip",
     "living_clusters",
+    "overview",
     "separation_of",
     "shortest_prefix",
 ]

@@ -157,7 +157,7 @@ class Retrainings:
         return weights
 
     def flips(self, sets: list[np.ndarray], round_: int) -> list[bool]:
-        """Retrain without each set and re-cluster; say where the sample ends on the rival's side, in the rival.
+        """Retrain without each set and re-cluster, unless it was; say where the sample ends on the rival's side, in the rival.
 
         Parameters
         ----------
@@ -171,6 +171,14 @@ class Retrainings:
         list of bool
             One for each set.
         """
+        known = {_named(one["rows"]): one["flipped"] for one in self.written}
+        self._retrain([one for one in sets if _named(one) not in known], round_)
+        known = {_named(one["rows"]): one["flipped"] for one in self.written}
+        return [known[_named(one)] for one in sets]
+
+    def _retrain(self, sets: list[np.ndarray], round_: int) -> None:
+        if not sets:
+            return
         recipe, rival = self.pipeline.run.recipe, int(self.question.rival[0])
         weights = torch.from_numpy(np.stack([self.without(one) for one in sets])).to(recipe.dtype)
         trained = train_replicas(recipe, weights, n_jobs=self.n_jobs)
@@ -189,7 +197,6 @@ class Retrainings:
                     "flipped": moved and margin < -SMALLEST * abs(self.margin),
                 }
             )
-        return [one["flipped"] for one in self.written[-len(sets) :]]
 
     @property
     def margin(self) -> float:
@@ -197,8 +204,9 @@ class Retrainings:
         return float(self.explanation.scores[0])
 
     def predicted(self, removed: np.ndarray) -> float:
-        """Return the margin without the rows, by the influence with all examples."""
-        return float(self.explanation.scores[0] - self.explanation.influence[0, removed].sum())
+        """Return the margin without the rows by the influence with all examples, crossings of the boundary among them."""
+        change = self.explanation.predict(self.without(removed)[None], assignments="reclustered")[0, 0]
+        return float(self.explanation.scores[0] + change)
 
     def _outcome(self, theta: Tensor, weights: Tensor) -> tuple[float, int]:
         params = self.pipeline.run.recipe.layout.split(theta)
@@ -300,6 +308,10 @@ def shortest_prefix(order: np.ndarray, low: int, high: int, retrainings: Retrain
             np.unique(np.linspace(low + 1, high - 1, LENGTHS).round().astype(int)) if high - low > 1 else lengths[:0]
         )
     return best
+
+
+def _named(rows: np.ndarray) -> bytes:
+    return np.sort(rows).astype(np.int64).tobytes()
 
 
 def _by_prediction(pool: np.ndarray, longest: int, retrainings: Retrainings) -> np.ndarray:

@@ -129,7 +129,7 @@ def grade(evidence: Evidence) -> Grade:
         if not failed and LETTERS.index(letter) >= LETTERS.index(evidence.cap):
             return Grade(letter, missed or "all conditions of the best grade hold")
         if not failed:
-            missed = missed or f"a check of this size gives {evidence.cap} at best; all conditions of {letter} hold"
+            missed = missed or f"all conditions of {letter} hold, but a check of this size gives {evidence.cap} at best"
         else:
             missed = f"not {letter}, as {failed[0]}"
     return Grade("D", missed.replace("not C, as", "", 1).strip())

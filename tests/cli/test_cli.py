@@ -116,7 +116,7 @@ def test_fit_from_a_file_with_texts(
     fit = ["fit", "--data", "docs.csv", "--out", "runs/docs", "--clusters", "3", "--steps", "20", "--quiet"]
     named = ["--ids", "doc_id", "--text", "abstract", "--metadata", "batch", "--metadata", "author"]
     assert _call(monkeypatch, *fit) == 2
-    assert "not numbers: doc_id, abstract, author." in (message := capsys.readouterr().err)
+    assert "not numbers: doc_id, abstract, author (" in (message := capsys.readouterr().err)
     assert "--ids, --text or --metadata" in message
     assert _call(monkeypatch, *fit, *named) == 0
     data = ClusterExplainer.load("runs/docs").data_
@@ -172,7 +172,10 @@ def test_an_unknown_sample_names_the_range(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _call(monkeypatch, "why", "--sample", "99") == 2
-    assert "no sample with id 99. Expected one of the 30 ids from 0 to 29" in capsys.readouterr().err
+    assert (
+        "no sample with id 99. Expected one of the 30 ids, from 0 in the first row to 29 in the last"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_damaged_check_is_refused_and_a_whole_one_draws(

@@ -114,6 +114,17 @@ def sample_of(ce: ClusterExplainer, cluster: int) -> str:
     return str(int(np.flatnonzero(ce.labels_ == cluster)[0]))
 
 
+def test_clusters(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
+    code, out, _ = call("clusters")
+    assert code == 0
+    assert '1 "B cells"' in out
+    marginal = int(np.argmin(ce.margins_))
+    assert f"Next: clusterexplain why --sample {marginal}" in out
+    found = call.json("clusters")
+    assert sum(one["n"] for one in found) == len(ce.labels_)
+    assert found == ce.clusters().astype(object).to_dict("records")
+
+
 def test_cluster(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
     code, out, _ = call("cluster", "1")
     assert code == 0

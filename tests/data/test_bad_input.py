@@ -12,7 +12,13 @@ import scipy.sparse
 
 from clusterexplain import ClusterExplainer, Dataset, load_dataset
 from clusterexplain.data.files import read_table
-from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, ScaleWarning, SmoothnessWarning
+from clusterexplain.exceptions import (
+    InvalidDataError,
+    InvalidParameterError,
+    ScaleWarning,
+    SmoothnessWarning,
+    UnknownSampleError,
+)
 from tests.conftest import SMALL
 
 GOOD = np.random.default_rng(0).normal(size=(12, 3))
@@ -27,8 +33,11 @@ def _with(value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (_with(np.nan), r"contains NaN in 1 row\(s\): 3\. Expected finite numbers; drop these rows or fill"),
-        (_with(np.inf), r"contains infinity in 1 row\(s\): 3\. Expected finite numbers"),
+        (
+            _with(np.nan),
+            r"contains NaN in 1 row\(s\): 3 \(counted from 0\), in 1 column\(s\): \d+\. Expected finite",
+        ),
+        (_with(np.inf), r"contains infinity in 1 row\(s\): 3 .*\. Expected finite numbers"),
         (GOOD[0], r"Expected 2D array, got 1D array.*shape \(3,\).*Reshape your data"),
         (GOOD[None], r"Expected 2D array, got 3D array.*reshape\(len\(array\), -1\) for images"),
         (GOOD[:0], r"0 sample\(s\) .* while a minimum of 1 is required: X has no rows"),
@@ -37,7 +46,7 @@ def _with(value: float) -> np.ndarray:
         (np.ones((12, 3)), r"All 12 rows of X are identical \(constant data\).*check how the file was read"),
         (
             pd.DataFrame({"a": range(12), "name": list("abcdefghijkl")}),
-            r"1 column\(s\) that are not numbers: name\. .*encode.*Dataset\(metadata=\.\.\.\).*--ids, --text or --metadata",
+            r"not numbers: name \(12 of 12 values of name, the first 'a' in row 0\)\. .*encode.*metadata=.*--ids, --text",
         ),
         (np.array([["a", "b"]] * 12), r"values that are not numbers.*encode text columns"),
         (GOOD + 1j, r"Complex data not supported.*real and imaginary parts as separate columns"),
@@ -208,6 +217,33 @@ def test_columns_that_cannot_be_set_apart(name: str, tmp_path: Path) -> None:
         InvalidDataError, match=r"2 row\(s\) of .* no id in the column doc_id, the first of them row 2 .*fill"
     ):
         read_table(path, ids="doc_id", text="abstract")
+
+
+def test_what_is_wrong_is_located(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"kcal": [1.0, np.nan, 3.0], "sugar": ["1.5", "low", "2"]})
+    with pytest.raises(
+        InvalidDataError, match=r"1 of 3 values of sugar, the first 'low' in row 1\)\. .*mend single values"
+    ):
+        Dataset(frame)
+    with pytest.raises(InvalidDataError, match=r"1 row\(s\): 1 \(counted from 0\), in 1 column\(s\): kcal\. "):
+        Dataset(frame[["kcal"]])
+    (tmp_path / "semicolons.csv").write_text("item_id;kcal\na;1\nb;2\n")
+    with pytest.raises(InvalidDataError, match="separated by something else than commas"):
+        read_table(tmp_path / "semicolons.csv", ids="item_id")
+
+
+@pytest.mark.parametrize(
+    ("ids", "wanted", "hint"),
+    [
+        (["F0012", "F0045"], "f0012", "did you mean 'F0012'"),
+        (["F0012", "F0045"], "F0046", "did you mean 'F0045'"),
+        ([12, 45], "45", "did you mean the number 45"),
+        ([12, 45], "46", r"'46'\. Expected one of the 2 ids, from 12 in the first row to 45 in the last"),
+    ],
+)
+def test_ids_that_were_probably_meant(ids: list, wanted: str, hint: str) -> None:
+    with pytest.raises(UnknownSampleError, match=hint):
+        Dataset(np.eye(2), ids=ids).positions([wanted])
 
 
 def test_rows_that_end_with_a_comma_are_not_read_one_column_off(tmp_path: Path) -> None:

@@ -142,6 +142,14 @@ def test_too_few_rows_are_refused() -> None:
         check_task(_task(), X[:3])
 
 
+@pytest.mark.parametrize(
+    ("rows", "kind"), [(np.ones((8, 4)), "ndarray"), (torch.ones(8, 4, dtype=torch.int64), "torch.int64")]
+)
+def test_rows_that_are_no_tensor_are_refused(rows: object, kind: str) -> None:
+    with pytest.raises(InvalidTaskError, match=rf"rows of {kind}\. Expected a floating-point tensor, for example"):
+        check_task(_task(), rows)
+
+
 def test_fit_checks_a_task_before_it_trains() -> None:
     with pytest.raises(InvalidTaskError, match=r"Dropout"):
         ClusterExplainer(model=BROKEN[0][0](), n_clusters=2).fit(Dataset(np.asarray(X)))
