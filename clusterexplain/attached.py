@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+WORST_LAST = "ABCUD"
+"""Grades of checks: wrong is worse than not known."""
+
 
 @dataclass(frozen=True, eq=False)
 class Mixed:
@@ -117,7 +120,11 @@ class Verdict:
         Named agreement figures.
     null : float
         Largest change of a margin when everything was retrained with nothing removed: no change below it means anything. NaN
-        where it is not known, and for a model that arrived trained, whose further training moves the margins by itself.
+        where it is not known, and where training is another one, which moves the margins by itself.
+    estimand : str
+        What retraining was asked about: "seed", "model" or "recipe".
+    reason : str
+        What kept the grade from a better one, as a clause.
     """
 
     status: str
@@ -125,19 +132,30 @@ class Verdict:
     figures: dict[str, float | None] = field(default_factory=dict)
     null: float = float("nan")
     grade: str = "U"
+    estimand: str = "seed"
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """The status, and what retraining was asked about where that is not this seed."""
+        return self.status + {"model": " (this model, trained further)", "recipe": " (other seeds)"}.get(
+            self.estimand, ""
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as plain data; :meth:`of` reads it."""
         figures = {name: None if one is None or not np.isfinite(one) else one for name, one in self.figures.items()}
         null = self.null if np.isfinite(self.null) else None
         words = {"status": self.status, "grade": self.grade, "sentence": self.sentence}
-        return {**words, "figures": figures, "null": null}
+        asked = {"estimand": self.estimand, "reason": self.reason}
+        return {**words, **asked, "figures": figures, "null": null}
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> Verdict:
         """Return the verdict that :meth:`to_dict` wrote."""
         null = float("nan") if stored["null"] is None else float(stored["null"])
-        return cls(stored["status"], stored["sentence"], stored["figures"], null, stored["grade"])
+        asked = stored.get("estimand", "seed"), stored.get("reason", "")
+        return cls(stored["status"], stored["sentence"], stored["figures"], null, stored["grade"], *asked)
 
 
 @dataclass(frozen=True)
@@ -165,13 +183,13 @@ class CheckSummary:
 
     @property
     def status(self) -> str:
-        """The status of a single query, or of all that were checked together."""
-        return self._shown.status
+        """The status of a single query, of all that were checked together, or the worst one of those selected of them."""
+        return self.shown.status
 
     @property
     def grade(self) -> str:
-        """The grade of a single query, or of all that were checked together."""
-        return self._shown.grade
+        """The grade of a single query, of all that were checked together, or the worst one of those selected of them."""
+        return self.shown.grade
 
     @property
     def sentence(self) -> str:
@@ -184,12 +202,12 @@ class CheckSummary:
     @property
     def figures(self) -> dict[str, float | None]:
         """The figures behind the sentence."""
-        return self._shown.figures
+        return self.shown.figures
 
     @property
     def null(self) -> float:
         """Largest change when nothing was removed, see :class:`Verdict`."""
-        return self._shown.null
+        return self.shown.null
 
     def to_dict(self) -> dict[str, Any]:
         """Return the check as plain data; :meth:`of` reads it."""
@@ -209,8 +227,11 @@ class CheckSummary:
         return cls(Verdict.of(stored["together"]), each, int(stored["n_together"]), table)
 
     @property
-    def _shown(self) -> Verdict:
-        return self.each[0] if len(self.each) == 1 else self.together
+    def shown(self) -> Verdict:
+        """The verdict that status, grade and figures are of."""
+        if len(self.each) == self.n_together > 1:
+            return self.together
+        return max(self.each, key=lambda one: WORST_LAST.index(one.grade))
 
     def __getitem__(self, picked: np.ndarray) -> CheckSummary:
         """Select queries by position, which may repeat."""

@@ -362,6 +362,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             If the score does not tell what the labels tell.
         """
         check_is_fitted(self)
+        if isinstance(n_seeds, bool) or not isinstance(n_seeds, (int, np.integer)) or n_seeds < 1:
+            raise InvalidParameterError(f"n_seeds={n_seeds!r} must be a whole number of at least 1, for example 8.")
         answers = self._answers.asked_with(method, method_options)
         asked = resolve(queries, self._data)
         self._inputs(queries if isinstance(queries, (pd.DataFrame, Dataset)) else asked.rows)  # refuses other columns
@@ -371,8 +373,6 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def _over_seeds(self, answers: Answers, explanation: Explanation, n_seeds: int) -> Explanation:
         from clusterexplain.verification import explain_over_seeds
 
-        if isinstance(n_seeds, bool) or not isinstance(n_seeds, (int, np.integer)) or n_seeds < 1:
-            raise InvalidParameterError(f"n_seeds={n_seeds!r} must be a whole number of at least 1, for example 8.")
         if explanation.method != "unrolled":
             raise InvalidParameterError(
                 f"n_seeds={n_seeds} averages exact influences, but method={explanation.method!r}. Expected method='unrolled'."

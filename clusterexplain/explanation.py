@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from clusterexplain.attached import CheckSummary, Mixed, OverSeeds, StabilitySummary, Verdict
+from clusterexplain.attached import CheckSummary, Mixed, OverSeeds, StabilitySummary
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.groups import group_sums
 from clusterexplain.wording import NOISE, cluster_name, method_flags, method_words, printed
@@ -357,7 +357,7 @@ class Explanation:
             )
         check = None
         if self.check is not None:
-            shown = Verdict(self.check.status, self.check.sentence, self.check.figures).to_dict()
+            shown = dataclasses.replace(self.check.shown, sentence=self.check.sentence).to_dict()
             check = {
                 "sentence": shown["sentence"],
                 "status": shown["status"],
@@ -572,7 +572,7 @@ class Explanation:
         stable = "" if self.stability is None else f" Stability: {self.stability.badges[query]}."
         stable += "" if self.over_seeds is None else f" {self.seed_words(query)}"
         by_itself = self.check is not None and len(self) > 1
-        return stable + (f" Its own check: {self.check.each[query].status}." if by_itself and self.check else "")
+        return stable + (f" Its own check: {self.check.each[query].words}." if by_itself and self.check else "")
 
     def _shown(self, query: int) -> pd.DataFrame:
         columns = ["side", "id", "cluster", "if_removed", "if_removed_percent"]

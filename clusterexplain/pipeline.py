@@ -291,6 +291,33 @@ class Pipeline:
 
         return (each if question.mix is None else question.mix @ each), landed
 
+    def rescored(
+        self, question: Question, params: dict[str, Tensor], weights: Tensor
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Evaluate the question under either assignment, and say where the training examples end.
+
+        Parameters
+        ----------
+        question, params, weights
+            As for :meth:`scores`.
+
+        Returns
+        -------
+        scores : dict of str to ndarray of shape (n_queries,)
+            By assignments, as :meth:`scores` gives them.
+        labels : ndarray of shape (n_samples,), int
+            After re-clustering, in this fit's numbers.
+        """
+        found: dict[str, np.ndarray] = {}
+        with torch.no_grad():
+            end, embedded = self._viewed(self._end(params, weights)), self.embed(question.inputs, params)
+            for name in ("frozen", "reclustered") if self.clustering.reclusters else ("frozen",):
+                clustering = (self.clustering.settle if name == "frozen" else self.clustering.follow)(*end)
+                state, queries = clustering.values(*end), clustering.view(embedded)
+                each = self.score.pair(queries, state, question.own, question.rival, noise=question.noise)
+                found[name] = (each if question.mix is None else question.mix @ each).numpy()
+        return {"reclustered": found["frozen"], **found}, clustering.labels.numpy()
+
     def pair(self, question: Question) -> Tensor:
         """Return the scores of the queries under the shown model, shape (n_queries,), before any mix."""
         with torch.no_grad():

@@ -38,7 +38,7 @@ assert 0.5 < retrained / predicted < 2
 # One pair of numbers proves little. `verify` compares many retrainings and gives intervals and a baseline.
 
 # %%
-check = ce.verify(e, n_single=16, n_within=16, n_groups=8)
+check = ce.verify(e, n_single=24, n_within=16, n_groups=8)
 print(check)
 assert check.figure("single", "frozen") > 0.95
 assert check.supported

@@ -135,11 +135,11 @@ def verify(
     ids = read_ids(sample, explainer) if sample else _stratified(explainer, sizes["level"], seed)
     explanation = explainer.explain(ids, against=read_rival(against, explainer), **read_method(how))
     check = explainer.verify(explanation, random_state=seed, keep=folder, **sizes)
+    _keep(check, folder)
     if as_json:
         printing.as_json(check.to_dict())
     else:
         printing.check(check)
-    _keep(check, folder)
     return check.status
 
 

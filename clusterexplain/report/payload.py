@@ -327,7 +327,7 @@ class _Page:
         found.append({"level": level, "name": "agreement", "text": words})
         status = "not checked" if explanation.check is None else explanation.check.each[query].status
         level = {"supported": "good", "not supported": "poor"}.get(status, "none")
-        text = status if explanation.check is None else f"checked by retraining: {status}"
+        text = status if explanation.check is None else f"checked by retraining: {explanation.check.each[query].words}"
         return [*found, {"level": level, "name": "check", "text": text}]
 
     def _details(self, query: int, listed: pd.DataFrame) -> dict[str, list[list[Any]]]:

@@ -38,8 +38,8 @@ GLOSSARY = (
     ),
     (
         "checked",
-        "The model was trained again without some examples, with the same randomness, and the changes of the margin were "
-        "compared with the predicted ones. An answer that is not checked is a prediction.",
+        "The model was trained again without some examples, and the changes of the margin were compared with the predicted "
+        "ones. The verdict says with which randomness. An answer that is not checked is a prediction.",
     ),
     (
         "members frozen, re-clustered",
@@ -134,11 +134,15 @@ def trust_words(explanation: Explanation, *, can_check: bool) -> str:
         One or two sentences.
     """
     how = "The command beside the answer checks it." if can_check else "ce.verify(e) checks it."
+    if explanation.check is None:
+        return f"Nothing was retrained: this answer is a prediction. {how}"
     return {
-        "supported": "Retraining without examples changed the margins in the predicted order.",
-        "not supported": "Retraining did not change the margins in the predicted order: do not rely on this answer.",
-        "untested": "Too little was retrained to say.",
-    }.get(explanation.status, f"Nothing was retrained: this answer is a prediction. {how}")
+        "A": "Retraining without examples changed the margins in the predicted order, and about as much as predicted.",
+        "B": "Retraining without examples changed the margins in the predicted order.",
+        "C": "Retraining changed the margins roughly in the predicted order, but not reliably: do not quote the numbers.",
+        "D": "Retraining did not change the margins in the predicted order: do not rely on this answer.",
+        "U": "Retraining could not tell whether this answer is right; the verdict says why.",
+    }[explanation.check.grade]
 
 
 def pull_words(explanation: Explanation, query: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -11,25 +12,25 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.answering import Answers
-from clusterexplain.attached import CheckSummary
+from clusterexplain.attached import CheckSummary, Verdict
 from clusterexplain.beside import RETRAINED
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.pipeline import Question
 from clusterexplain.stability.refits import refit_seeds
 from clusterexplain.verification import metrics
-from clusterexplain.verification.estimands import WORDS, estimand_name, variants_of
+from clusterexplain.verification.estimands import WORDS, estimand_name, obstacle, variants_of
 from clusterexplain.verification.findings import Findings
 from clusterexplain.verification.kept import Kept
 from clusterexplain.verification.levels import Level, level_of
 from clusterexplain.verification.outcomes import ASSIGNMENTS, Outcome, retrain
-from clusterexplain.verification.over_seeds import refuse_other_seeds
 from clusterexplain.verification.planted import planted
 from clusterexplain.verification.selection import GROUP, HEADLINE, Pool, Removal
 from clusterexplain.verification.yardsticks import yardsticks
 
 UNSEEN = 0x5EED
 """Mixed into the root seed: the seeds of a check are others than those of an explanation over seeds."""
+SEEDS = 2**32
 OVER_SEEDS = (HEADLINE, GROUP, "subset 50 %", "subset 90 %")
 """Kinds that are retrained with other seeds and in further training."""
 SWEPT = (HEADLINE,)
@@ -147,8 +148,8 @@ class Check:
 
     @property
     def dissolved(self) -> float:
-        """Share of (query, retraining) pairs in which a cluster of the pair lost all its members."""
-        return self.headline.dissolved
+        """Share of the single removals after which a cluster of the query's pair was another one, re-clustered."""
+        return self.headline.dissolved["reclustered"]
 
     @property
     def null(self) -> float:
@@ -294,24 +295,32 @@ def verify(
     other = {"group_share": group_share, "estimands": estimands, "n_seeds": n_seeds, "n_planted": n_planted}
     size = level_of(level, counts | other)
     answers = cast(Answers, explanation.basis)
+    if (
+        isinstance(random_state, bool)
+        or not isinstance(random_state, numbers.Integral)
+        or not 0 <= random_state < SEEDS
+    ):
+        raise InvalidParameterError(
+            f"random_state={random_state!r} must be a whole number from 0 to 2**32 - 1, for example 0."
+        )
+    folder = None if keep is None else _folder(keep)
     question = answers.question_of(explanation)
+    asked, left_out = _estimands(explainer, explanation, size, named=estimands is not None)
     segments = _pool(answers, question, explanation, random_state, size.usual_share).draw(size.stages)
     removals = [one for part in segments for one in part]
     if not removals:
         raise InvalidParameterError("Nothing to retrain: every count is 0. Expected for example n_single=48.")
-    trainings = _Trainings(
-        explainer, explanation, question, segments, Kept(None if keep is None else Path(keep)), n_jobs, show_progress
-    )
+    trainings = _Trainings(explainer, explanation, question, segments, Kept(folder), n_jobs, show_progress)
     rows = yardsticks(answers, question, explanation, seed=random_state)
     found: dict[str, Findings] = {}
     sweep: dict[str, float] = {}
-    for estimand in dict.fromkeys(estimand_name(one, arrived=answers.pipeline.arrived) for one in size.estimands):
+    for estimand in asked:
         outcomes = trainings.outcomes(estimand, size.n_seeds)
         if estimand == "model":
             sweep = {one.label: _agreement(outcomes[0], one, removals) for one in outcomes[1:]}
             outcomes = outcomes[:1]
         found[estimand] = _findings(estimand, explanation, removals, outcomes, rows, size)
-    checked = dataclasses.replace(explanation, check=_summary(found))
+    checked = dataclasses.replace(explanation, check=_summary(found, left_out))
     control = planted(explainer, explanation, size.n_planted, seed=random_state, show_progress=show_progress)
     return Check(checked, found, size, removals, sweep, control)
 
@@ -331,8 +340,6 @@ class _Trainings:
     def outcomes(self, estimand: str, n_seeds: int) -> list[Outcome]:
         """Return what retraining for an estimand gave, a row for every removal, NaN for those that it leaves out."""
         pipeline = cast(Answers, self.explanation.basis).pipeline
-        if estimand == "recipe":
-            refuse_other_seeds(self.explainer, pipeline)
         seeds = refit_seeds(self.explainer.seed_ ^ UNSEEN, n_seeds)
         everything = estimand == "seed" or pipeline.arrived
         found = []
@@ -352,6 +359,31 @@ class _Trainings:
             )
             found.append(_spread(outcome, [one for part in self.segments for one in part], only))
         return found
+
+
+def _folder(keep: str | Path) -> Path:
+    folder = Path(keep)
+    if not folder.is_dir():
+        raise InvalidParameterError(
+            f"keep={str(keep)!r} is no folder. Expected a run directory, from ce.save(...), or another folder that exists."
+        )
+    return folder
+
+
+def _estimands(
+    explainer: Any, explanation: Explanation, size: Level, *, named: bool
+) -> tuple[list[str], dict[str, str]]:
+    """Return what is asked, the headline first, and what a level would ask but this model has not, with the reason."""
+    pipeline = cast(Answers, explanation.basis).pipeline
+    wanted = size.estimands
+    if explanation.over_seeds is not None and not named:  # a mean over seeds is an answer about the recipe
+        wanted = ("recipe", *(one for one in wanted if one != "recipe"))
+    reasons = {one: obstacle(explainer, pipeline, one) for one in wanted}
+    missing = {one: reason for one, reason in reasons.items() if reason}
+    if missing and (named or len(missing) == len(wanted)):
+        raise InvalidParameterError(next(iter(missing.values())))
+    asked = [estimand_name(one, arrived=pipeline.arrived) for one in wanted if one not in missing]
+    return list(dict.fromkeys(asked)), missing
 
 
 def _pool(answers: Answers, question: Question, explanation: Explanation, seed: int, share: float) -> Pool:
@@ -379,7 +411,9 @@ def _spread(outcome: Outcome, removals: list[Removal], only: tuple[str, ...] | N
     for name, rows in outcome.changes.items():
         changes[name] = np.full((len(removals), rows.shape[1]), np.nan)
         changes[name][picked] = rows
-    return dataclasses.replace(outcome, changes=changes)
+    overlap = np.full((len(removals), outcome.overlap.shape[1]), np.nan)
+    overlap[picked] = outcome.overlap
+    return dataclasses.replace(outcome, changes=changes, overlap=overlap)
 
 
 def _agreement(usual: Outcome, other: Outcome, removals: list[Removal]) -> float:
@@ -399,6 +433,7 @@ def _findings(
     weights = np.stack([one.weights(base) for one in removals])
     relative = np.divide(weights, base, out=np.ones_like(weights), where=base > 0) - 1
     truth = {name: np.stack([one.changes[name] for one in outcomes]) for name in ASSIGNMENTS}
+    overlap = np.stack([one.overlap for one in outcomes])
     mine = np.array([[one.query in (None, query) for query in range(len(explanation))] for one in removals])
     left_out = np.array([one.kind not in OVER_SEEDS for one in removals]) & (estimand != "seed")
     if (
@@ -419,20 +454,29 @@ def _findings(
         yardsticks={name: relative @ one.T for name, one in rows.items()},
         own=own,
         scores=explanation.scores,
-        nulls=outcomes[0].null - explanation.scores if estimand != "recipe" else np.zeros(len(explanation)),
+        nulls=np.stack([one.null for one in outcomes]) - explanation.scores,
+        overlap=overlap,
         rerun=max(one.rerun for one in outcomes),
         cap="B" if size.name == "custom" else size.cap,
         group_share=size.usual_share,
     )
 
 
-def _summary(found: dict[str, Findings]) -> CheckSummary:
+def _summary(found: dict[str, Findings], left_out: dict[str, str]) -> CheckSummary:
     first, *others = found.values()
-    more = "".join(f". About {WORDS[one.estimand]}: grade {one.grade.letter}, {one.grade.reason}" for one in others)
-    together = dataclasses.replace(first.verdict, sentence=first.verdict.sentence + more)
     n = len(first.scores)
-    each = (together,) if n == 1 else tuple(first[query].verdict for query in range(n))
-    return CheckSummary(together, each, n, _retrained(first))
+    together = _verdict(first, others, left_out)
+    each = (
+        [_verdict(first[one], [other[one] for other in others], left_out) for one in range(n)] if n > 1 else [together]
+    )
+    return CheckSummary(together, tuple(each), n, _retrained(first))
+
+
+def _verdict(first: Findings, others: list[Findings], left_out: dict[str, str]) -> Verdict:
+    """Return the verdict of the headline, with a clause about every other estimand."""
+    more = "".join(f". About {WORDS[one.estimand]}: grade {one.grade.letter}, {one.grade.reason}" for one in others)
+    more += "".join(f". Nothing was retrained about {WORDS[one]}" for one in left_out)
+    return dataclasses.replace(first.verdict, sentence=first.verdict.sentence + more)
 
 
 def _retrained(found: Findings) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting import reseeded
 from clusterexplain.pipeline import Pipeline
 from clusterexplain.training import BatchPlan, Recipe
@@ -45,6 +44,41 @@ class Variant:
     label: str
 
 
+def obstacle(explainer: Any, pipeline: Pipeline, estimand: str) -> str:
+    """Say why an estimand does not exist for a model, and what does.
+
+    Parameters
+    ----------
+    explainer : ClusterExplainer
+        Fitted.
+    pipeline : Pipeline
+        Its pipeline.
+    estimand : {"seed", "model", "recipe"}
+        The question.
+
+    Returns
+    -------
+    str
+        Empty if there is none.
+    """
+    if estimand == "recipe" and pipeline.arrived:
+        return (
+            "Other seeds need a model that is trained here: this one arrived trained, and nobody knows its recipe. Expected "
+            "n_seeds=1, and estimands='model' for a check."
+        )
+    if estimand == "recipe" and isinstance(explainer.clusterer, str) and explainer.clusterer == "dec":
+        return (
+            "With other seeds a DEC learns other clusters in another order, so the clusters of this fit have no counterpart. "
+            "Expected another clusterer, for example clusterer='kmeans' on the same embedding, or n_seeds=1."
+        )
+    if estimand == "model" and not pipeline.arrived and len(pipeline.run.recipe.task.stages()) > 1:
+        return (
+            "estimands='model' continues the training of the fitted model, but this one is trained in stages, and further "
+            "training would repeat the first. Expected estimands='seed' or 'recipe'."
+        )
+    return ""
+
+
 def variants_of(explainer: Any, pipeline: Pipeline, estimand: str, seeds: list[int]) -> list[Variant]:
     """Return the ways to retrain for an estimand.
 
@@ -55,7 +89,7 @@ def variants_of(explainer: Any, pipeline: Pipeline, estimand: str, seeds: list[i
     pipeline : Pipeline
         Its pipeline.
     estimand : {"seed", "model", "recipe"}
-        The question.
+        The question, to which there is no :func:`obstacle`.
     seeds : list of int
         Root seeds for "recipe".
 
@@ -63,28 +97,13 @@ def variants_of(explainer: Any, pipeline: Pipeline, estimand: str, seeds: list[i
     -------
     list of Variant
         One for "seed", one for each length of further training, one for each seed.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the model was not trained here, or is trained in several stages and further training would repeat the first.
     """
     recipe = pipeline.run.recipe
     if estimand == "seed" or (estimand == "model" and pipeline.arrived):
         return [Variant(recipe, "seed", "as in the fit")]
-    if pipeline.arrived:
-        raise InvalidParameterError(
-            "estimands='recipe' trains from the start with other seeds, but this model arrived trained and nobody knows its "
-            "recipe. Expected estimands='model'."
-        )
     if estimand == "recipe":
         weights = pipeline.run.weights
         return [Variant(reseeded(explainer, recipe, weights, one), f"recipe {one}", f"seed {one}") for one in seeds]
-    if len(recipe.task.stages()) > 1:
-        raise InvalidParameterError(
-            "estimands='model' continues the training of the fitted model, but this one is trained in stages, and further "
-            "training would repeat the first. Expected estimands='seed' or 'recipe'."
-        )
     return _further(explainer, pipeline)
 
 

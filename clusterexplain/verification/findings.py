@@ -9,15 +9,16 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from clusterexplain.attached import Verdict
+from clusterexplain.attached import WORST_LAST, Verdict
 from clusterexplain.verification import metrics
 from clusterexplain.verification.estimands import WORDS
-from clusterexplain.verification.grade import LETTERS, MEANINGS, Evidence, Grade, grade
+from clusterexplain.verification.grade import MEANINGS, Evidence, Grade, grade
 from clusterexplain.verification.intervals import (
     UNKNOWN,
     Interval,
+    Shuffled,
     difference_interval,
-    shuffled_band,
+    shuffle,
     spearman_interval,
 )
 from clusterexplain.verification.outcomes import ASSIGNMENTS
@@ -28,6 +29,8 @@ ROUNDING = 1e-6
 """Largest difference between two equal trainings that still counts as the same, in spreads of the changes by removals."""
 EPS = float(np.finfo(np.float32).eps)
 TOP = 10
+OTHER, SAME = 0.5, 0.75
+"""Jaccard similarity below which a cluster is another one, and from which on it is the same (C. Hennig, 2007)."""
 GRADIENT = "gradient_dot"
 
 
@@ -55,8 +58,10 @@ class Findings:
         All removed examples are members of the query's own cluster.
     scores : ndarray of shape (n_queries,)
         The explained scores.
-    nulls : ndarray of shape (n_queries,)
-        Change of each score when everything is retrained with nothing removed.
+    nulls : ndarray of shape (n_seeds, n_queries)
+        Score when everything is retrained with nothing removed, less the explained one.
+    overlap : ndarray of shape (n_seeds, n_removals, n_queries)
+        How much of the query's clusters is the same after re-clustering, see :class:`Outcome`.
     rerun : float
         Largest difference between two equal trainings.
     cap : str
@@ -75,6 +80,7 @@ class Findings:
     own: np.ndarray
     scores: np.ndarray
     nulls: np.ndarray
+    overlap: np.ndarray
     rerun: float
     cap: str
     group_share: float = 0.05
@@ -93,7 +99,8 @@ class Findings:
             yardsticks=cut(self.yardsticks),
             own=self.own[:, [query]],
             scores=self.scores[[query]],
-            nulls=self.nulls[[query]],
+            nulls=self.nulls[:, [query]],
+            overlap=self.overlap[..., [query]],
         )
 
     @property
@@ -111,9 +118,25 @@ class Findings:
         return np.asarray(self.truth[assignments].mean(axis=0))
 
     @cached_property
-    def dissolved(self) -> float:
-        """Share of what was tried in which a cluster of the pair lost all its members."""
-        return float(np.isnan(self.mean("frozen"))[self.tried].mean()) if self.tried.any() else 0.0
+    def dissolved(self) -> dict[str, float]:
+        """Share of the single removals after which a cluster of the query's pair was another one, by assignments.
+
+        Frozen: it lost all its weight. Re-clustered: besides, the Jaccard similarity of the examples that stay is below
+        ``OTHER``, Hennig's convention.
+        """
+        picked = (self.kinds == HEADLINE)[:, None] & self.tried
+        if not picked.any():
+            return dict.fromkeys(ASSIGNMENTS, 0.0)
+        gone = {name: np.isnan(self.truth[name])[:, picked] for name in ASSIGNMENTS}
+        other = self.overlap[:, picked] < OTHER
+        return {"frozen": float(gone["frozen"].mean()), "reclustered": float((gone["reclustered"] | other).mean())}
+
+    @cached_property
+    def changed(self) -> float:
+        """Share of the single removals after which a cluster of the pair was changed: similarity from 0.5 to below 0.75."""
+        picked = (self.kinds == HEADLINE)[:, None] & self.tried
+        similar = self.overlap[:, picked]
+        return float(((similar >= OTHER) & (similar < SAME)).mean()) if picked.any() else 0.0
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -138,17 +161,18 @@ class Findings:
             "pearson": metrics.average(metrics.pearson(predicted, mean)),
             "slope": metrics.average(metrics.theil_sen(predicted, mean)[0]),
             "skill": metrics.average(metrics.skill(predicted, mean)),
-            "signs": metrics.average(metrics.sign_agreement(predicted, mean, self.noise)),
+            "signs": metrics.average(metrics.sign_agreement(predicted, mean, self._noise(truth))),
             "within": metrics.average(metrics.spearman(np.where(self.own[picked], predicted, np.nan), mean)),
             "same_cluster": float("nan")
             if baseline is None
             else metrics.average(metrics.spearman(baseline[picked], mean)),
         }
 
-    @property
-    def noise(self) -> np.ndarray:
-        """Changes that mean nothing, for each query: what retraining with nothing removed gives, if it trains anew."""
-        return np.abs(self.nulls) if self.estimand == "seed" else np.zeros(len(self.nulls))
+    def _noise(self, truth: np.ndarray) -> np.ndarray:
+        """Return the sizes of changes that mean nothing: what seeds differ by, or what removing nothing gives."""
+        if self.n_seeds > 1:
+            return np.nan_to_num(truth.std(axis=0, ddof=1) / np.sqrt(self.n_seeds))
+        return np.abs(self.nulls[0]) if self.estimand == "seed" else np.zeros(self.nulls.shape[1])
 
     def figure(self, kind: str, assignments: str, column: str = "spearman") -> float:
         """Return one number of the summary, NaN if that kind was not drawn."""
@@ -184,8 +208,9 @@ class Findings:
             over_baselines=over.get(best, UNKNOWN),
             best_baseline=best.replace("_", " "),
             over_gradient=over.get(GRADIENT, UNKNOWN),
-            band=shuffled_band(predicted, mean),
-            dissolved=self.dissolved,
+            band=self.shuffled[name].band,
+            dissolved=self.dissolved[name],
+            n_single=int(self.tried[picked].any(axis=1).sum()),
             repeats=self.rerun <= limit + EPS * float(np.abs(self.scores).max(initial=1.0)),
             cap=self.cap,
         )
@@ -197,11 +222,11 @@ class Findings:
         )
 
     def _drift(self, mean: np.ndarray) -> float:
-        if self.estimand != "model":
+        if self.estimand == "recipe":
             return 0.0
         spread = np.array([np.nanstd(column) if np.isfinite(column).any() else np.nan for column in mean.T])
         known = spread > 0
-        return float(np.median(np.abs(self.nulls)[known] / spread[known])) if known.any() else float("nan")
+        return float(np.median(np.abs(self.nulls[0])[known] / spread[known])) if known.any() else float("nan")
 
     @cached_property
     def grades(self) -> dict[str, Grade]:
@@ -210,8 +235,13 @@ class Findings:
 
     @property
     def grade(self) -> Grade:
-        """The worse one of the two grades: what is exact with members frozen can still miss what really happens."""
-        return max(self.grades.values(), key=lambda one: LETTERS.index(one.letter))
+        """The worse one of the two grades: what is exact with members frozen can still miss what really happens.
+
+        What is wrong one way (D) is not made untestable by the other (U), unless nothing can be repeated.
+        """
+        if not all(one.repeats for one in self.evidence.values()):
+            return next(one for name, one in self.grades.items() if not self.evidence[name].repeats)
+        return max(self.grades.values(), key=lambda one: WORST_LAST.index(one.letter))
 
     @property
     def status(self) -> str:
@@ -226,8 +256,8 @@ class Findings:
             for kind in (HEADLINE, GROUP)
             for assignments in ASSIGNMENTS
         }
-        null = float("nan") if self.estimand == "model" else float(np.abs(self.nulls).max(initial=0.0))
-        return Verdict(self.status, self.sentence, figures, null, self.grade.letter)
+        null = float(np.abs(self.nulls).max(initial=0.0)) if self.estimand == "seed" else float("nan")
+        return Verdict(self.status, self.sentence, figures, null, self.grade.letter, self.estimand, self.grade.reason)
 
     @property
     def sentence(self) -> str:
@@ -284,7 +314,8 @@ class Findings:
         turns, n = self.wrong_side(), len(self.scores)
         whose = f"{turns} of {n} samples end" if n > 1 else "it ends"
         sides = f". Without their top pullers, {whose} on another side of the boundary than predicted" if turns else ""
-        gone = f". In {self.dissolved:.1%} of the cases a cluster of the pair dissolved" if self.dissolved else ""
+        share = self.dissolved["reclustered"]
+        gone = f". After {share:.1%} of the single removals a cluster of the pair was another one" if share else ""
         moved = float(np.abs(self.nulls).max(initial=0.0))
         drift = f". Further training itself moves the margins by up to {moved:.2g}, which is subtracted"
         return sides + gone + (drift if self.estimand == "model" else "")
@@ -300,16 +331,24 @@ class Findings:
     def controls(self) -> dict[str, float]:
         """Figures of the controls, NaN where they were not tried.
 
-        rerun (largest difference of two equal trainings), null (largest change with nothing removed), placebo (median size of
+        rerun (largest difference of two equal trainings), null (largest change with nothing removed), dissolved and changed
+        (share of the single removals after which a cluster of the pair was another one, or a similar one), seed_sd (median
+        spread of the scores over seeds), signal_to_noise (spread of the mean changes by single removals over the standard error
+        of those means), placebo (median size of
         the change by groups of other clusters, over that by equal-sized random groups), dose_5 and dose_30 (rank correlation
         when examples lose 5 % and 30 % of their weight, frozen), precision and precision_chance (of the ten that lower the
-        score most, among all single removals), flip_auc, shuffled (97.5 % quantile), ceiling.
+        score most, among all single removals), flip_auc, shuffled (97.5 % quantile), p_value (share of shuffles that reach the
+        agreement), ceiling.
         """
         single = np.isin(self.kinds, [HEADLINE, "within", "strongest", "neighbour"])
         precision, chance = metrics.precision_at(self.predicted["frozen"][single], self.mean("frozen")[single], TOP)
         return {
             "rerun": self.rerun,
-            "null": float(np.abs(self.nulls).max(initial=0.0)),
+            "null": float(np.abs(self.nulls).max(initial=0.0)) if self.estimand != "recipe" else float("nan"),
+            "dissolved": self.dissolved["reclustered"],
+            "changed": self.changed,
+            "seed_sd": self._seed_sd(),
+            "signal_to_noise": self._signal_to_noise(),
             "placebo": self._placebo(),
             "dose_5": self.figure("down-weight", "frozen"),
             "dose_30": self.figure("down-weight 30 %", "frozen"),
@@ -319,8 +358,27 @@ class Findings:
                 metrics.flip_auc(self.scores, self.predicted["reclustered"], self.mean("reclustered"))
             ),
             "shuffled": self.evidence["frozen"].band,
+            "p_value": self.shuffled["frozen"].p_value,
             "ceiling": self.evidence["frozen"].ceiling.mean,
         }
+
+    @cached_property
+    def shuffled(self) -> dict[str, Shuffled]:
+        """What shuffled predictions reach, by assignments."""
+        picked = self.kinds == HEADLINE
+        return {name: shuffle(self.predicted[name][picked], self.mean(name)[picked]) for name in ASSIGNMENTS}
+
+    def _seed_sd(self) -> float:
+        return float(np.median(self.nulls.std(axis=0, ddof=1))) if self.n_seeds > 1 else float("nan")
+
+    def _signal_to_noise(self) -> float:
+        truth = self.truth["frozen"][:, self.kinds == HEADLINE]
+        if self.n_seeds < 2 or not truth.shape[1]:
+            return float("nan")
+        error = np.sqrt(np.nanmean(truth.var(axis=0, ddof=1), axis=0) / self.n_seeds)
+        signal = np.nanstd(truth.mean(axis=0), axis=0)
+        known = error > 0
+        return float(np.median(signal[known] / error[known])) if known.any() else float("nan")
 
     def _placebo(self) -> float:
         sizes = [np.abs(self.mean("frozen")[self.kinds == kind]) for kind in ("placebo", "group 2 %")]

@@ -9,6 +9,10 @@ import numpy as np
 from clusterexplain.verification.intervals import Interval
 
 LETTERS = "ABCDU"
+FEWEST_SINGLE = 20
+"""Single removals without which nothing is supported."""
+WIDE = 0.6
+"""An interval that reaches from chance to here tells nothing."""
 MEANINGS = {
     "A": "numbers and order can be relied on",
     "B": "the order can be relied on, the numbers roughly",
@@ -45,11 +49,13 @@ class Evidence:
     band : float
         What shuffled predictions reach in 2.5 % of the cases.
     dissolved : float
-        Share of the cases in which a cluster of the pair lost its members.
+        Share of the cases in which a cluster of the pair became another one.
     repeats : bool
         Whether the same training twice gives the same.
     cap : str, default="A"
         The best letter that a check of this size can give.
+    n_single : int, default=48
+        Single removals that were tried.
     """
 
     spearman: Interval
@@ -64,6 +70,7 @@ class Evidence:
     dissolved: float
     repeats: bool
     cap: str = "A"
+    n_single: int = 48
 
 
 @dataclass(frozen=True)
@@ -116,12 +123,24 @@ def grade(evidence: Evidence) -> Grade:
     if not evidence.drift <= 0.5:
         return Grade(
             "U",
-            f"training moves the scores by itself ({_number(evidence.drift)} of the spread of the removals, allowed 0.5)",
+            f"retraining with nothing removed moves the scores ({_number(evidence.drift)} of the spread, allowed 0.5)",
         )
     if not evidence.ceiling.low >= 0.3:
         return Grade(
             "U", f"seeds agree so little that nothing can be predicted (ceiling {evidence.ceiling}, needed from 0.3 on)"
         )
+    if not evidence.spearman.low > evidence.band and evidence.spearman.high >= WIDE:
+        return Grade(
+            "U", f"too few single removals were retrained to tell the agreement {evidence.spearman} from chance"
+        )
+    found = _graded(evidence)
+    if found.status == "supported" and evidence.n_single < FEWEST_SINGLE:
+        return Grade("U", f"only {evidence.n_single} single removals were retrained, needed {FEWEST_SINGLE}")
+    return found
+
+
+def _graded(evidence: Evidence) -> Grade:
+    """Return the best letter from A to D all of whose conditions hold."""
     chance = _of_c(evidence)
     rows = [("A", chance + _of_a(evidence)), ("B", chance + _of_b(evidence)), ("C", chance)]
     missed = ""
@@ -144,10 +163,13 @@ def _of_a(e: Evidence) -> list[str]:
             (high, f"the agreement {e.spearman} is not surely 0.6, or 0.8 of the ceiling"),
             (e.signs >= 0.85, f"the sign was right in {_share(e.signs)} of the clear changes, needed 85 %"),
             (0.5 <= e.slope <= 2, f"changes are {_number(e.slope)} times as large as predicted, allowed 0.5 to 2"),
-            (e.drift < 0.25, f"training moves the scores by itself ({_number(e.drift)} of the spread, allowed 0.25)"),
+            (
+                e.drift < 0.25,
+                f"retraining with nothing removed moves the scores ({_number(e.drift)} of the spread, allowed 0.25)",
+            ),
             (e.over_baselines.low > 0, f"it does not surely beat {e.best_baseline} (by {e.over_baselines})"),
             (e.over_gradient.low > 0, f"it does not surely beat the product of gradients (by {e.over_gradient})"),
-            (e.dissolved < 0.05, f"a cluster dissolved in {_share(e.dissolved)} of the cases"),
+            (e.dissolved < 0.05, f"a cluster became another one in {_share(e.dissolved)} of the cases"),
         )
         if not holds
     ]
@@ -160,8 +182,10 @@ def _of_b(e: Evidence) -> list[str]:
         for holds, words in (
             (high, f"the agreement {e.spearman} is not surely 0.3, or 0.6 of the ceiling"),
             (e.signs >= 0.7, f"the sign was right in {_share(e.signs)} of the clear changes, needed 70 %"),
-            (e.over_gradient.mean > 0, f"it does not beat the product of gradients ({e.over_gradient})"),
-            (e.dissolved <= 0.2, f"a cluster dissolved in {_share(e.dissolved)} of the cases"),
+            (0.2 <= e.slope <= 5, f"changes are {_number(e.slope)} times as large as predicted, allowed 0.2 to 5"),
+            (e.over_gradient.low > 0, f"it does not surely beat the product of gradients (by {e.over_gradient})"),
+            (e.over_baselines.mean > 0, f"it does not beat {e.best_baseline} (by {e.over_baselines})"),
+            (e.dissolved <= 0.2, f"a cluster became another one in {_share(e.dissolved)} of the cases"),
         )
         if not holds
     ]
@@ -170,7 +194,9 @@ def _of_b(e: Evidence) -> list[str]:
 def _of_c(e: Evidence) -> list[str]:
     if e.spearman.low > e.band:
         return []
-    return [f"the agreement {e.spearman} cannot be told from chance (shuffled predictions reach {e.band:.2f})"]
+    if e.spearman.high < 0:
+        return [f"changes go against the predictions: the agreement is {e.spearman}"]
+    return [f"the agreement {e.spearman} cannot surely be told from chance (shuffled predictions reach {e.band:.2f})"]
 
 
 def _share(value: float) -> str:
@@ -178,4 +204,4 @@ def _share(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return "an unknown number of" if np.isnan(value) else f"{value:.3f}"
+    return "an unknown multiple" if np.isnan(value) else f"{value:.3f}"

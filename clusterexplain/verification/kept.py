@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
+import logging
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.parallel import progress
+from clusterexplain._version import __version__
+from clusterexplain.beside import write_whole
+from clusterexplain.parallel import one_thread, progress
 from clusterexplain.training import Recipe, train_replicas
+
+logger = logging.getLogger(__name__)
 
 BLOCK = 16
 """Retrainings that run side by side and are kept together."""
+DIGEST = 64
+"""Hexadecimal digits of a checksum that each file begins with."""
 AT_A_TIME = 8
 """Blocks between two steps of the progress bar."""
 FOLDER = "retrained"
@@ -27,8 +32,9 @@ LARGEST = 2e9
 class Kept:
     """Retrained parameters in a folder, one file for each block of retrainings.
 
-    A file is named by all that its content depends on: recipe, seed, data weights. It is written under another name first, so
-    that a killed process leaves no half file; one that cannot be read is trained again.
+    A file is named by all that its content depends on: recipe, seed, data weights, the versions of this package and of torch,
+    and what the first training step gives, which tells losses of the user's own apart. It is written under another name first,
+    so that a killed process leaves no half file, and begins with a checksum; one that is not whole is trained again.
 
     Parameters
     ----------
@@ -64,7 +70,8 @@ class Kept:
         """
         rows = torch.from_numpy(np.ascontiguousarray(weights)).to(recipe.dtype)
         blocks = list(rows.split(BLOCK))
-        names = [self._name(key, block) for block in blocks]
+        named = f"{key} {__version__} {torch.__version__} {_first_step(recipe, rows[0])}"
+        names = [self._name(named, block) for block in blocks]
         found = [self._read(name, recipe, len(block)) for name, block in zip(names, blocks, strict=True)]
         missing = [number for number, one in enumerate(found) if one is None]
         pieces = [missing[start : start + AT_A_TIME] for start in range(0, len(missing), AT_A_TIME)]
@@ -99,26 +106,34 @@ class Kept:
         if self._folder is None:
             return None
         try:
-            values = np.load(io.BytesIO((self._folder / name).read_bytes()), allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+            content = (self._folder / name).read_bytes()
+        except OSError:
             return None
-        whole = values.shape == (n, recipe.layout.size) and np.isfinite(values).all()
-        return torch.from_numpy(values).to(recipe.dtype) if whole else None
+        if hashlib.sha256(content[DIGEST:]).hexdigest().encode() != content[:DIGEST]:
+            return None
+        values = np.load(io.BytesIO(content[DIGEST:]), allow_pickle=False)
+        return torch.from_numpy(values).to(recipe.dtype) if values.shape == (n, recipe.layout.size) else None
 
     def _write(self, name: str, values: Tensor | None) -> None:
+        """Keep a block if there is room: a check that cannot keep what it trains goes on all the same."""
         if self._folder is None or values is None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if sum(one.stat().st_size for one in self._folder.glob("*.npy")) > LARGEST:
-            return
-        handle, path = tempfile.mkstemp(dir=self._folder, suffix=".part")
+        stream = io.BytesIO()
+        np.save(stream, values.numpy(), allow_pickle=False)
+        content = stream.getvalue()
         try:
-            with os.fdopen(handle, "wb") as stream:
-                np.save(stream, values.numpy(), allow_pickle=False)
-            os.replace(path, self._folder / name)
-        except BaseException:
-            Path(path).unlink(missing_ok=True)
-            raise
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if sum(one.stat().st_size for one in self._folder.glob("*.npy")) <= LARGEST:
+                write_whole(self._folder / name, hashlib.sha256(content).hexdigest().encode() + content)
+        except OSError as error:
+            logger.warning("a block of retrainings could not be kept in %s: %s", self._folder, error)
+
+
+def _first_step(recipe: Recipe, weights: Tensor) -> str:
+    """Return a hash of the state after one step: parameters and what the optimizer remembers of the gradient."""
+    with torch.no_grad(), one_thread():
+        state = recipe.advance(recipe.initial_state(), weights, 0)
+    return hashlib.sha256(b"".join(part.contiguous().numpy().tobytes() for part in state)).hexdigest()[:16]
 
 
 def _padded(block: Tensor) -> Tensor:

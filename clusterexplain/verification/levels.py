@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,7 +127,7 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
     InvalidParameterError
         If the level or an estimand is unknown, a count is negative, or the share is out of range.
     """
-    if name not in LEVELS:
+    if not isinstance(name, str) or name not in LEVELS:
         raise InvalidParameterError(f"level={name!r} is unknown. Expected one of {', '.join(map(repr, LEVELS))}.")
     given = {key: value for key, value in changes.items() if value is not None}
     level = LEVELS[name]
@@ -139,9 +140,9 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
     if not given:
         return level
     share = given.pop("group_share", 0.05)
-    if not 0 < share <= LARGEST_GROUP:
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= LARGEST_GROUP:
         raise InvalidParameterError(
-            f"group_share={share} must lie between 0 and {LARGEST_GROUP}, for example 0.05: a prediction of first order "
+            f"group_share={share!r} must lie between 0 and {LARGEST_GROUP}, for example 0.05: a prediction of first order "
             f"says nothing about larger groups."
         )
     asked = {"n_single": 48, "n_within": 48, "n_groups": 48, "n_down": 0, "n_top": 10} | given
@@ -157,13 +158,13 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
 
 
 def _count(name: str, value: Any, least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise InvalidParameterError(f"{name}={value!r} must be a whole number of at least {least}.")
-    return value
+    return int(value)
 
 
 def _estimands(given: Any) -> tuple[str, ...]:
-    names = (given,) if isinstance(given, str) else tuple(given)
+    names = tuple(given) if isinstance(given, (tuple, list)) else (given,)
     unknown = [one for one in names if one not in ESTIMANDS]
     if unknown or not names:
         raise InvalidParameterError(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from clusterexplain.clustering.matching import jaccard
+from clusterexplain.parallel import map_jobs
 from clusterexplain.pipeline import Pipeline, Question
 from clusterexplain.verification.estimands import Variant
 from clusterexplain.verification.kept import Kept
@@ -30,12 +32,16 @@ class Outcome:
     changes : dict of str to ndarray of shape (n_removals, n_queries)
         Change of each score against the null, by assignments; NaN where a cluster of the pair lost all its weight, and where
         the removal was not tried (it belongs to another query, or this way to retrain skips its kind).
+    overlap : ndarray of shape (n_removals, n_queries)
+        How much of the query's two clusters is the same after re-clustering: the smaller Jaccard similarity of the two, among
+        the examples that stay; NaN where the removal was not tried.
     """
 
     label: str
     null: np.ndarray
     rerun: float
     changes: dict[str, np.ndarray]
+    overlap: np.ndarray
 
 
 def retrain(
@@ -77,6 +83,7 @@ def retrain(
     """
     base = pipeline.run.weights.double().numpy()
     changes: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
+    overlaps: list[np.ndarray] = []
     null: dict[str, np.ndarray] = {}
     rerun = 0.0
     for removals in segments:
@@ -86,30 +93,48 @@ def retrain(
         weights = np.stack([base, *(one.weights(base) for one in removals)])
         name_of = f"{key} {variant.key}"
         trained = kept.trained(variant.recipe, name_of, weights, n_jobs=n_jobs, show_progress=show_progress)
-        for name in ASSIGNMENTS:
-            rows = _scores(pipeline, question, variant, trained, weights, name)
+        scored, overlap = _scores(pipeline, question, variant, trained, weights, n_jobs)
+        overlaps.append(overlap[1:])
+        for name, rows in scored.items():
             null.setdefault(name, rows[0])
             rerun = max(rerun, float(np.nanmax(np.abs(rows[0] - null[name]), initial=0.0)))
             changes[name].append(rows[1:] - null[name])
     n = len(null["frozen"])
     joined = {name: np.concatenate([np.empty((0, n)), *parts]) for name, parts in changes.items()}
+    same = np.concatenate([np.empty((0, n)), *overlaps])
     queries = [one.query for removals in segments for one in removals]
-    for rows in joined.values():
+    for rows in (*joined.values(), same):
         for place, query in enumerate(queries):
             if query is not None:
                 rows[place, np.arange(n) != query] = np.nan
-    return Outcome(variant.label, null["frozen"], rerun, joined)
+    return Outcome(variant.label, null["frozen"], rerun, joined, same)
 
 
 def _scores(
-    pipeline: Pipeline, question: Question, variant: Variant, trained: torch.Tensor, weights: np.ndarray, name: str
-) -> np.ndarray:
-    """Return scores of shape (n, n_queries)."""
-    chosen = name if pipeline.clustering.reclusters else "frozen"
+    pipeline: Pipeline,
+    question: Question,
+    variant: Variant,
+    trained: torch.Tensor,
+    weights: np.ndarray,
+    n_jobs: int | None,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return scores by assignments and overlaps, each of shape (n, n_queries)."""
     layout, rows = variant.recipe.layout, torch.from_numpy(weights).to(variant.recipe.dtype)
-    return np.stack(
-        [
-            pipeline.scores(question, layout.split(theta), row, assignments=chosen)[0].numpy()
-            for theta, row in zip(trained, rows, strict=True)
-        ]
-    )
+    labels = pipeline.clustering.labels.numpy()
+
+    def one(number: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        scores, moved = pipeline.rescored(question, layout.split(trained[number]), rows[number])
+        return scores, _overlap(question, jaccard(labels, moved, weights[number]))
+
+    found = map_jobs(one, range(len(rows)), n_jobs=n_jobs)
+    scores = {name: np.stack([each[name] for each, _ in found]) for name in ASSIGNMENTS}
+    return scores, np.stack([overlap for _, overlap in found])
+
+
+def _overlap(question: Question, similarity: np.ndarray) -> np.ndarray:
+    """Return the smaller similarity of the two clusters of each query, or of the worst pair that it is a mean of."""
+    known = np.append(np.nan_to_num(similarity), 1.0)  # noise, -1, is no cluster that could dissolve
+    each = np.minimum(known[question.own.numpy()], known[question.rival.numpy()])
+    if question.mix is None:
+        return each
+    return np.array([each[row != 0].min(initial=1.0) for row in question.mix.numpy()])

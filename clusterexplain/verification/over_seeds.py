@@ -19,6 +19,7 @@ from clusterexplain.parallel import progress
 from clusterexplain.pipeline import Parts, Pipeline
 from clusterexplain.training.recorded import train
 from clusterexplain.verification import reliability
+from clusterexplain.verification.estimands import obstacle
 
 FEWEST_SEEDS = 2
 
@@ -48,7 +49,9 @@ def explain_over_seeds(explainer: Any, answers: Answers, explanation: Explanatio
         If there are no other seeds to train with, or the clusters are learned by the network itself.
     """
     pipeline = answers.pipeline
-    refuse_other_seeds(explainer, pipeline)
+    reason = obstacle(explainer, pipeline, "recipe")
+    if reason:
+        raise InvalidParameterError(reason)
     question = answers.question_of(explanation)
     found = [Parts(explanation.encoder, explanation.cluster, explanation.direct)]
     margins = [explanation.scores]
@@ -90,33 +93,6 @@ def summarise(rows: np.ndarray, margins: np.ndarray, own: np.ndarray, present: n
     shared = np.array([reliability.between_seeds(rows[:, q][:, present]) for q in range(rows.shape[1])])
     within = np.array([reliability.between_seeds(rows[:, q][:, present & own[q]]) for q in range(rows.shape[1])])
     return OverSeeds(len(rows), error, stable, shared, within, margins)
-
-
-def refuse_other_seeds(explainer: Any, pipeline: Pipeline) -> None:
-    """Refuse what cannot be trained with other seeds, or whose clusters would be others then.
-
-    Parameters
-    ----------
-    explainer : ClusterExplainer
-        Fitted.
-    pipeline : Pipeline
-        Its pipeline.
-
-    Raises
-    ------
-    InvalidParameterError
-        Saying why.
-    """
-    if pipeline.arrived:
-        raise InvalidParameterError(
-            "Other seeds need a model that is trained here: this one arrived trained, and nobody knows its recipe. Expected "
-            "n_seeds=1, and estimands='model' for a check."
-        )
-    if explainer.clusterer == "dec":
-        raise InvalidParameterError(
-            "With other seeds a DEC learns other clusters in another order, so the clusters of this fit have no counterpart. "
-            "Expected another clusterer, for example clusterer='kmeans' on the same embedding, or n_seeds=1."
-        )
 
 
 def _with_seed(explainer: Any, pipeline: Pipeline, seed: int) -> Pipeline:

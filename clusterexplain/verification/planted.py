@@ -52,7 +52,7 @@ def planted(
         the clusters are learned by the network itself, so that labels cannot be kept.
     """
     able = (explanation.positions >= 0) & (explanation.labels != NOISE) & (explanation.rivals != NOISE)
-    if explanation.mixed is not None or explainer.clusterer == "dec":
+    if explanation.mixed is not None or (isinstance(explainer.clusterer, str) and explainer.clusterer == "dec"):
         able[:] = False
     chosen = np.flatnonzero(able)[:n_queries]
     rows = [

@@ -16,7 +16,7 @@ from clusterexplain.verification import Pool
 from clusterexplain.verification.kept import Kept
 from clusterexplain.verification.levels import LEVELS, Counts
 
-FEW = {"n_single": 12, "n_within": 6, "n_groups": 12, "n_down": 8, "n_top": 3, "group_share": 0.1}
+FEW = {"n_single": 20, "n_within": 6, "n_groups": 12, "n_down": 8, "n_top": 3, "group_share": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_exact_influence_is_confirmed(check: Check) -> None:
     assert check.figure("single", "frozen") > 0.9
     assert check.supported
     assert check.dissolved == 0
-    assert "supported by 44 retrainings" in check.verdict
+    assert "supported by 51 retrainings" in check.verdict
     assert "NOT" not in check.verdict
 
 

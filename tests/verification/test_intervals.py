@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from clusterexplain.verification.intervals import Interval, difference_interval, shuffled_band, spearman_interval
+from clusterexplain.verification.intervals import Interval, difference_interval, shuffle, spearman_interval
 from tests.verification.simulated import SIZES, Setting, agreement, coverage, draw
 
 SMALL = Setting(queries=4, removals=16, seeds=1, correlation=0.7)
@@ -47,14 +47,24 @@ def test_a_single_seed_needs_no_axis(drawn: tuple[np.ndarray, np.ndarray]) -> No
 
 def test_same_input_same_interval(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     assert spearman_interval(*drawn) == spearman_interval(*drawn)
-    assert shuffled_band(*drawn) == shuffled_band(*drawn)
-    assert shuffled_band(*drawn, seed=1) != shuffled_band(*drawn, seed=2)
+    assert shuffle(*drawn).band == shuffle(*drawn).band
+    assert shuffle(*drawn, seed=1).band != shuffle(*drawn, seed=2).band
+
+
+def test_p_values_are_uniform_under_chance_and_smallest_for_a_perfect_order() -> None:
+    rng = np.random.default_rng(0)
+    found = np.array([shuffle(*rng.normal(size=(2, 30, 3)), draws=200).p_value for _ in range(300)])
+    assert abs((found <= 0.05).mean() - 0.05) < 0.04
+    assert abs((found <= 0.5).mean() - 0.5) < 0.09
+    truth = rng.normal(size=(30, 3))
+    assert shuffle(truth, truth).p_value == 1 / 1001
+    assert shuffle(-truth, truth).p_value == 1
 
 
 def test_inputs_stay_as_they_were(drawn: tuple[np.ndarray, np.ndarray]) -> None:
     before = [part.copy() for part in drawn]
     spearman_interval(*drawn)
-    shuffled_band(*drawn)
+    shuffle(*drawn)
     difference_interval(drawn[0], drawn[1], drawn[1])
     for part, old in zip(drawn, before, strict=True):
         np.testing.assert_array_equal(part, old)
@@ -168,7 +178,7 @@ def test_too_few_removals_are_unknown(removals: int) -> None:
     truth = np.random.default_rng(0).normal(size=(removals, 3))
     if removals:
         assert np.isnan(ends(spearman_interval(truth, truth))).all()
-    assert np.isnan(shuffled_band(truth, truth))
+    assert np.isnan(shuffle(truth, truth).band)
 
 
 def test_five_removals_have_a_mean_and_no_ends() -> None:
@@ -254,28 +264,28 @@ def test_band_against_all_shuffles(ties: bool, shared: bool) -> None:
     if ties:
         predicted = predicted.round(0)
     expected = all_shuffles(predicted, truth)
-    assert shuffled_band(predicted, truth, draws=20_000) == pytest.approx(expected, abs=0.03)
-    assert shuffled_band(predicted, truth) == pytest.approx(expected, abs=0.08)
+    assert shuffle(predicted, truth, draws=20_000).band == pytest.approx(expected, abs=0.03)
+    assert shuffle(predicted, truth).band == pytest.approx(expected, abs=0.08)
 
 
 def test_band_is_about_chance_whatever_the_agreement() -> None:
     predicted, truth = draw(Setting(1, 48, 1, 0.99), np.random.default_rng(0))
-    assert shuffled_band(predicted, truth[0]) == pytest.approx(1.96 / np.sqrt(47), abs=0.04)
-    assert shuffled_band(-predicted, truth[0]) > 0
+    assert shuffle(predicted, truth[0]).band == pytest.approx(1.96 / np.sqrt(47), abs=0.04)
+    assert shuffle(-predicted, truth[0]).band > 0
 
 
 def test_band_is_of_the_queries_that_can_be_ranked() -> None:
     rng = np.random.default_rng(0)
     predicted, truth = rng.normal(size=(30, 6)), rng.normal(size=(30, 6))
     predicted[:, 1:] = 0.0
-    assert shuffled_band(predicted, truth) == pytest.approx(shuffled_band(predicted[:, :1], truth[:, :1]), abs=0.02)
+    assert shuffle(predicted, truth).band == pytest.approx(shuffle(predicted[:, :1], truth[:, :1]).band, abs=0.02)
 
 
 def test_band_is_of_the_removals_that_count() -> None:
     rng = np.random.default_rng(0)
     predicted, truth = rng.normal(size=(40, 2)), rng.normal(size=(40, 2))
     truth[20:] = np.nan
-    assert shuffled_band(predicted, truth) == pytest.approx(shuffled_band(predicted[:20], truth[:20]), abs=0.03)
+    assert shuffle(predicted, truth).band == pytest.approx(shuffle(predicted[:20], truth[:20]).band, abs=0.03)
 
 
 def measured(setting: Setting, runs: int) -> tuple[float, float]:
