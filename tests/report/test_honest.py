@@ -250,12 +250,14 @@ def test_facts_say_what_auto_became(fitted: ClusterExplainer) -> None:
     assert (facts["scaling"], facts["membership_score"]) == ("standard", "softmax")
 
 
-def test_numbers_of_clusters_stand_on_their_largest_part() -> None:
+def test_numbers_of_clusters_stand_on_their_own_members() -> None:
     rng = np.random.default_rng(0)
     large, small = rng.normal(scale=0.1, size=(60, 2)), rng.normal([10.0, 0.0], scale=0.1, size=(40, 2))
     between = np.array([[5.0, 0.0]])
     place = frames.densest(np.vstack([small, between, large]))
     assert np.linalg.norm(place) < 0.15
+    three = np.vstack([large, large + [10.0, 0.0], large + [5.0, 8.0], [[5.0, 3.0]]])
+    assert np.linalg.norm(frames.densest(three) - [5.0, 3.0]) > 2
     many = rng.normal(size=(3000, 2))
     np.testing.assert_array_equal(frames.densest(many), frames.densest(many))
     assert np.linalg.norm(frames.densest(many)) < 0.5
@@ -361,7 +363,8 @@ def _pulled(e: Explanation, influence: list[float], own: int) -> Explanation:
     """Give the first training examples these influences on a margin of 0.55, the others none."""
     row = np.zeros((1, len(e.train_ids)))
     row[0, : len(influence)] = influence
-    return dataclasses.replace(e, influence=row, scores=np.array([0.55]), positions=np.array([own]))
+    parts = {"encoder": row, "cluster": 0 * row, "direct": 0 * row}
+    return dataclasses.replace(e, **parts, scores=np.array([0.55]), positions=np.array([own]))
 
 
 def test_steps_name_the_sample_itself_and_leave_out_what_was_not_there(fitted: ClusterExplainer) -> None:

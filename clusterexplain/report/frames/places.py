@@ -87,10 +87,10 @@ def middles(exhibit: Exhibit) -> pd.DataFrame:
 
 
 def densest(places: np.ndarray) -> np.ndarray:
-    """Return the place around which half of the others lie closest.
+    """Return the place around which a third of the others lie closest.
 
-    A cluster that the map splits has its number on its largest part; a mean or a median would put it between the parts, where
-    another cluster may be.
+    A cluster that the map splits has its number on one of its parts; a mean or a median would put it between them, where
+    another cluster may be, and so would half of the others for a cluster in three parts.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def densest(places: np.ndarray) -> np.ndarray:
     if len(places) > MOST_COMPARED:
         places = places[np.random.default_rng(0).permutation(len(places))[:MOST_COMPARED]]
     distances = np.linalg.norm(places[:, None] - places, axis=2)
-    return np.asarray(places[np.median(distances, axis=1).argmin()])
+    return np.asarray(places[np.quantile(distances, 1 / 3, axis=1).argmin()])
 
 
 def rings(exhibit: Exhibit, frame: pd.DataFrame, *, with_rows: bool = True) -> pd.DataFrame:
