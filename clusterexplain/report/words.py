@@ -52,11 +52,10 @@ GLOSSARY = (
 
 
 HEAT_WORDS = (
-    "Row: whose members, each with the margin to its own runner-up, whichever that is. Column: whose examples. Blue: more "
-    "weight on these examples moves the members away from their boundaries; orange: towards them.\n"
-    "On the diagonal a cluster's own examples are weighted together, which leaves its centroid in place: what is left is "
-    "training, and a negative number there says that the network, trained more on this cluster, spreads its members out. It "
-    "does not say that the cluster falls apart.\n"
+    "Row: whose members, each with the margin to its own runner-up. Column: whose examples. More weight on examples moves the "
+    "members deeper inside (blue) or nearer to a boundary (orange).\n"
+    "A cluster's own examples together leave its centroid in place, so an orange diagonal only says that a network trained "
+    "more on the cluster spreads it out.\n"
     "The pull in ce.cluster(k).towards is another number: on the margin against one named rival."
 )
 """What the heat map shows; the reasons are in :func:`frames.cluster_pulls`."""

@@ -90,6 +90,26 @@ def test_many_clusters_are_cut_to_the_largest(tmp_path: Path) -> None:
     assert data_of(e.report(tmp_path / "why.html"))["clusters"]["heat"]["table"]
 
 
+def test_the_diagonal_of_the_heat_map_is_training_alone(fitted: ClusterExplainer, tmp_path: Path) -> None:
+    whole = fitted.cohesion()
+    table = frames.cluster_pulls(exhibit(whole))
+    own = table["target"] == table["source"]
+    assert own.sum() == 3
+    assert table.loc[own, "if_removed"].isna().all()
+    np.testing.assert_allclose(table.loc[~own, "if_removed"], -table.loc[~own, "influence"])
+    for cluster in range(3):
+        members = fitted.labels_ == cluster
+        direct = whole.direct[cluster, members]
+        assert abs(direct.sum()) < 0.05 * np.abs(direct).sum()  # 0 but for the floor of the score, which moves
+        assert table[own]["influence"].iloc[cluster] == pytest.approx(whole.influence[cluster, members].sum())
+    weights = 1.0 + 0.02 * (fitted.labels_ == 0)
+    change = fitted.refit(weights).margins_[fitted.labels_ == 0].mean() - whole.scores[0]
+    assert change == pytest.approx(0.02 * table[own]["influence"].iloc[0], rel=0.1)
+    words = data_of(fitted.explain([0]).report(tmp_path / "why.html"))["words"]["heat"]
+    assert "centroid in place" in words
+    assert "towards is another number" in words
+
+
 def test_a_far_rival_stands_beside_the_nearest(fitted: ClusterExplainer) -> None:
     ce = ClusterExplainer(n_clusters=50, **SMALL).fit(blobs(200, centers=50))
     e = ce.explain([0])

@@ -79,8 +79,8 @@ def _cells(cells: pd.DataFrame) -> alt.Chart:
         "influence:Q",
         scale=alt.Scale(domain=[-end, -end / 2, 0, end / 2, end], range=list(COLOURS), interpolate="lab"),
         legend=alt.Legend(
-            title=["summed influence on the mean margin", "(positive holds, negative loosens)"], orient="bottom", format="+.2~r",
-            gradientLength=alt.ExprRef("min(240, width)"), values=[-end, 0, end], labelExpr=theme.UNSIGNED_ZERO,
+            title=["summed influence on the mean margin", "(positive holds, negative loosens)"], orient="bottom",
+            format="+.2~r", gradientLength=alt.ExprRef("min(240, width)"), values=[-end, 0, end], labelExpr=theme.UNSIGNED_ZERO,
         ),
     )  # fmt: skip
     return (
