@@ -19,7 +19,7 @@ from clusterexplain.report.exhibit import Exhibit
 from clusterexplain.report.export import picture
 from clusterexplain.report.picture import map_svg, scatter_svg
 from clusterexplain.report.plots import Plots
-from clusterexplain.report.words import map_words, pull_words
+from clusterexplain.report.words import map_words, place_words, pull_words
 from clusterexplain.verification import Check
 from clusterexplain.wording import change, displayed
 
@@ -122,9 +122,10 @@ def _block(explanation: Explanation, exhibit: Exhibit, query: int, *, pictures: 
         if whole
         else _face(exhibit, explanation.queries[query], int(explanation.positions[query]), pictures=pictures)
     )
+    before = f"<p>{shown}</p>" if shown else ""
     lists = "".join(_list(explanation, exhibit, query, side, pictures=pictures) for side in (0, 1))
     return (
-        f"<p>{shown} {_text(' '.join(words), 2000)}</p>{_map(explanation, exhibit, query)}"
+        f"{before}<p>{_text(' '.join(words), 2000)}</p>{_map(explanation, exhibit, query)}"
         f'<div class="cx-two">{lists}</div>'
     )
 
@@ -133,7 +134,8 @@ def _map(explanation: Explanation, exhibit: Exhibit, query: int) -> str:
     listed = frames.listed(explanation, query, LISTED)
     wanted = [exhibit.position_of[one] for one in listed["id"]]
     rows = frames.shown_rows(exhibit.present, wanted, most=MOST_DOTS)
-    words = map_words(exhibit, len(rows)).replace("\n", "; ")
+    lines = [*map_words(exhibit, len(rows)).split("\n"), place_words(exhibit, explanation, query)]
+    words = "; ".join(line for line in lines if line)
     return (
         map_svg(
             exhibit.coordinates[rows],
@@ -158,7 +160,7 @@ def _list(explanation: Explanation, exhibit: Exhibit, query: int, side: int, *, 
     )
     return (
         f"<table><caption>{html.escape(heading.capitalize())}</caption><thead><tr><th></th><th>id</th><th>cluster</th>"
-        f"<th>if removed, margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"<th>if removed, change of margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
     )
 
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 TOGETHER = ("top pullers", "random")
 
 
+def titled(chart: alt.LayerChart, title: str, subtitle: str) -> alt.LayerChart:
+    """Return a chart with a title of its own, for where no heading stands above it; see :func:`charts.theme.titled`."""
+    return chart.properties(title=charts.theme.titled(title, subtitle))
+
+
 def drawn_check(explanation: Explanation) -> tuple[alt.LayerChart, pd.DataFrame]:
     """Return predicted against retrained changes of all queries.
 
@@ -42,8 +47,8 @@ def drawn_check(explanation: Explanation) -> tuple[alt.LayerChart, pd.DataFrame]
     return chart, table
 
 
-def drawn_waterfall(explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame, int | None]:
-    """Return the predicted margin as the strongest pullers go: chart, steps, and after how many it changes sides."""
+def drawn_waterfall(explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame]:
+    """Return the predicted margin as the strongest pullers go: chart and steps."""
     steps, flip = frames.steps(explanation, query)
     known = frames.retrained(explanation, query)
     together = known[known["what"].isin(TOGETHER)]
@@ -55,7 +60,7 @@ def drawn_waterfall(explanation: Explanation, query: int) -> tuple[alt.LayerChar
         sides=(ends.stays, ends.leaves),
         above=ends.above,
     )
-    return chart, steps, flip
+    return chart, steps
 
 
 def drawn_map(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clusterexplain.explanation import Explanation
+from clusterexplain.report import frames
 from clusterexplain.wording import NOISE
 
 
@@ -72,8 +73,8 @@ class Ends:
         )
 
 
-def flip_words(explanation: Explanation, query: int, flip: int | None) -> str:
-    """Say after how many removals a sample is predicted to change sides.
+def flip_words(explanation: Explanation, query: int) -> str:
+    """Say after how many removals a sample is predicted to change sides, and whether it is itself among them.
 
     Parameters
     ----------
@@ -81,8 +82,6 @@ def flip_words(explanation: Explanation, query: int, flip: int | None) -> str:
         Whose.
     query : int
         Position of the query.
-    flip : int or None
-        From :func:`frames.steps`.
 
     Returns
     -------
@@ -92,12 +91,19 @@ def flip_words(explanation: Explanation, query: int, flip: int | None) -> str:
     ends = Ends.of(explanation, query)
     if not explanation.scores[query] > 0:
         return ends.beyond
+    flip, alone, itself = frames.flips(explanation, query)
     if flip is None:
         return f"No number of removals among its pullers is predicted to {ends.moves}."
-    removals = (
-        "1 removal of its strongest pullers is" if flip == 1 else f"{flip:,} removals of its strongest pullers are"
+    if not itself:
+        removals = f"{flip:,} removal{'s' if flip > 1 else ''} of its strongest pullers {'are' if flip > 1 else 'is'}"
+        return f"About {removals} predicted to {ends.moves}."
+    first = (
+        "Removing the sample itself is"
+        if flip == 1
+        else f"About {flip:,} removals of its strongest pullers, the sample itself among them, are"
     )
-    return f"About {removals} predicted to {ends.moves}."
+    others = "none is" if alone is None else f"about {alone:,} removal{'s are' if alone > 1 else ' is'}"
+    return f"{first} predicted to {ends.moves}; of the others alone, {others}."
 
 
 def page_title(explanation: Explanation) -> str:

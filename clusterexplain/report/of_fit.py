@@ -13,6 +13,7 @@ from clusterexplain.explanation import Explanation
 from clusterexplain.report.exhibit import Exhibit
 from clusterexplain.report.rows import Renderer
 from clusterexplain.report.view import FEWEST_FOR_UMAP, principal_plane
+from clusterexplain.settings import value_of
 
 SHOWN_PARAMETERS = (
     "model",
@@ -78,7 +79,9 @@ def exhibit_of(
 
 def _facts(explainer: Any, answers: Any, seed: int) -> dict[str, str]:
     data, given = answers.data, explainer.get_params(deep=False)
-    plain = {name: _word(given[name]) for name in SHOWN_PARAMETERS if given[name] is not None}
+    became = {"scaling": value_of(explainer, "scaling"), "membership_score": answers.pipeline.score.name}
+    chosen = {name: f"{_word(value)} (auto)" for name, value in became.items() if given[name] == "auto"}
+    plain = {name: _word(given[name]) for name in SHOWN_PARAMETERS if given[name] is not None} | chosen
     n, width = data.X.shape
     return {
         "data": f"{data.name or 'own data'}, {n:,} rows of {width} columns, fingerprint {data.fingerprint()}",

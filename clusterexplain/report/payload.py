@@ -13,11 +13,33 @@ from clusterexplain.clustering import DensityClustering
 from clusterexplain.exceptions import DisagreementError
 from clusterexplain.explanation import Explanation
 from clusterexplain.report import charts, frames
+from clusterexplain.report.columns import (
+    BARS_TABLE,
+    CHECK_TABLE,
+    DISTANCES_TABLE,
+    GROUPS_TABLE,
+    HEAT_TABLE,
+    JACCARD_TABLE,
+    MAP_TABLE,
+    STEPS_TABLE,
+    STRIP_TABLE,
+    TREE_TABLE,
+)
 from clusterexplain.report.drawn import drawn_check, drawn_map, drawn_standing, drawn_waterfall
 from clusterexplain.report.ends import flip_words
 from clusterexplain.report.exhibit import Exhibit
 from clusterexplain.report.specs import Specs
-from clusterexplain.report.words import GLOSSARY, command, map_words, pull_words, trust_words, twins_words
+from clusterexplain.report.words import (
+    GLOSSARY,
+    HEAT_WORDS,
+    command,
+    map_words,
+    place_words,
+    profile_words,
+    pull_words,
+    trust_words,
+    twins_words,
+)
 from clusterexplain.wording import NOISE, plain_records
 
 TOP = 50
@@ -25,73 +47,6 @@ TOP = 50
 RINGS = 10
 """Examples on each side that the charts draw."""
 TYPICAL = 6
-
-Columns = list[tuple[str, str, str]]
-"""Fields of a table with their titles and formats: "" text, ".4f" or "+.4f" numbers, "%" shares, "d" whole numbers."""
-
-MAP_TABLE: Columns = [("id", "id", ""), ("cluster", "cluster", ""), ("margin", "margin to its runner-up", ".4f")]
-BARS_TABLE: Columns = [
-    ("side", "side", ""),
-    ("id", "id", ""),
-    ("cluster", "cluster", ""),
-    ("if_removed", "if removed, change of margin (predicted)", "+.4f"),
-    ("encoder", "influence: its embedding moved", "+.4f"),
-    ("cluster_part", "influence: clusters moved", "+.4f"),
-    ("direct", "influence: own weight", "+.4f"),
-]
-STEPS_TABLE: Columns = [
-    ("removed", "pullers removed", "d"),
-    ("id", "the last of them", ""),
-    ("cluster", "its cluster", ""),
-    ("after", "margin then (predicted)", "+.4f"),
-]
-GROUPS_TABLE: Columns = [
-    ("group", "group", ""),
-    ("n", "examples", "d"),
-    ("if_removed", "if all are removed, change of margin (predicted)", "+.4f"),
-    ("influence", "influence, sum", "+.4f"),
-    ("low", "95 % from", "+.4f"),
-    ("high", "to", "+.4f"),
-    ("pull_share", "share of the pull", "%"),
-    ("push_share", "share of the push", "%"),
-]
-DISTANCES_TABLE: Columns = [
-    ("cluster", "cluster", ""),
-    ("role", "role", ""),
-    ("distance", "distance to the centroid", ".4f"),
-    ("membership", "membership", ".4f"),
-]
-TREE_TABLE: Columns = [
-    ("node", "node", "d"),
-    ("cluster", "cluster", ""),
-    ("size", "rows", "d"),
-    ("birth", "born at lambda", ".4f"),
-    ("death", "gone at lambda", ".4f"),
-]
-CHECK_TABLE: Columns = [
-    ("query", "sample", ""),
-    ("kind", "removed", ""),
-    ("n_removed", "examples", "d"),
-    ("assignments", "clusters", ""),
-    ("predicted", "change, predicted", "+.4f"),
-    ("retrained", "change, retrained", "+.4f"),
-]
-HEAT_TABLE: Columns = [
-    ("target", "members of", ""),
-    ("source", "examples of", ""),
-    ("n", "examples", "d"),
-    ("influence", "influence on the mean margin, sum", "+.4f"),
-    ("if_removed", "if removed, change of the mean margin (predicted)", "+.4f"),
-]
-STRIP_TABLE: Columns = [("id", "id", ""), ("cluster", "cluster", ""), ("share", "share of refits that keep it", "%")]
-JACCARD_TABLE: Columns = [
-    ("cluster", "cluster", ""),
-    ("size", "members", "d"),
-    ("jaccard", "mean Jaccard similarity", ".4f"),
-    ("low", "95 % from", ".4f"),
-    ("high", "to", ".4f"),
-    ("verdict", "verdict", ""),
-]
 
 
 def payload(
@@ -170,9 +125,12 @@ class _Page:
         position = int(explanation.positions[query])
         id_ = explanation.query_ids[query]
         shown = None if whole else exhibit.rows.show(explanation.queries[query], position)
+        pair = (explanation.labels[query], explanation.rivals[query])
+        own, rival = ([] if whole else self._ids(exhibit.members(int(one))[:TYPICAL]) for one in pair)
         return {
             "id": str(id_),
             "position": position,
+            "place": place_words(exhibit, explanation, query),
             "title": str(id_) if whole else f"Sample {id_}",
             "headline": explanation.headline(query),
             "pull": f"{pull_words(explanation, query)} {explanation.seed_words(query)}".strip(),
@@ -181,9 +139,9 @@ class _Page:
             "image": shown.image if shown else "",
             "text": shown.text if shown else "",
             "values": [] if whole or not exhibit.rows.is_table else self._values(query),
-            "own": [] if whole else self._ids(exhibit.members(int(explanation.labels[query]))[:TYPICAL]),
-            "rival": [] if whole else self._ids(exhibit.members(int(explanation.rivals[query]))[:TYPICAL]),
-            "details": {} if whole else self._details(query, listed),
+            "own": own,
+            "rival": rival,
+            "details": {} if whole else self._details(query, [*listed["id"], *own, *rival]),
             "twins": plain_records(frames.twins(exhibit, explanation, query)),
             "twins_words": twins_words(explanation, query),
             "charts": self._charts(query, listed),
@@ -210,6 +168,7 @@ class _Page:
                     "name": exhibit.name_of(cluster),
                     "size": len(members),
                     "cohesion": answer["margin"],
+                    "profile": self._profile(cluster),
                     "typical": self._ids(members[:TYPICAL]),
                     "untypical": self._ids(members[::-1][:TYPICAL]),
                     "holds": answer["pulled_in"],
@@ -256,19 +215,20 @@ class _Page:
             "task": "" if self.task is None else self.task,
             "how": self.explanation.flags,
             "clusters": self.clusters_words,
+            "heat": HEAT_WORDS.replace("\n", " "),
             "shown": f"{len(self.drawn):,} of {n:,} training examples are drawn." if len(self.drawn) < n else "",
         }
 
     def _charts(self, query: int, listed: pd.DataFrame) -> dict[str, Any]:
         explanation, exhibit, panel = self.explanation, self.exhibit, self.specs.panel
         strongest = _strongest(listed, RINGS)
-        waterfall, steps, flip = drawn_waterfall(explanation, query)
+        waterfall, steps = drawn_waterfall(explanation, query)
         mapped = drawn_map(exhibit, explanation, query, strongest, self.dots, with_rows=False)
         found = {
             "map": panel(mapped, MAP_TABLE, self.dots),
             "influence": panel(charts.influence_chart(strongest), BARS_TABLE, strongest),
             "waterfall": panel(waterfall, STEPS_TABLE, steps),
-            "flip": flip_words(explanation, query, flip),
+            "flip": flip_words(explanation, query),
             "standing": None if explanation.mixed is not None else self._standing(query),
         }
         if exhibit.stability is not None and explanation.mixed is None:
@@ -330,15 +290,15 @@ class _Page:
         text = status if explanation.check is None else f"checked by retraining: {explanation.check.each[query].words}"
         return [*found, {"level": level, "name": "check", "text": text}]
 
-    def _details(self, query: int, listed: pd.DataFrame) -> dict[str, list[list[Any]]]:
+    def _details(self, query: int, listed: list[str]) -> dict[str, list[list[Any]]]:
         """Return for table rows, by id, in which columns they differ most from the query: name, value, query's, mean."""
         exhibit, reference = self.exhibit, self.explanation.queries[query]
         if not exhibit.rows.is_table:
             return {}
-        rows = [exhibit.position_of[one] for one in listed["id"]]
+        rows = [exhibit.position_of[one] for one in listed]
         means = {one: exhibit.cluster_mean(one) for one in {int(exhibit.labels[row]) for row in rows}}
         found = {}
-        for id_, row in zip(listed["id"], rows, strict=True):
+        for id_, row in zip(listed, rows, strict=True):
             mean = means[int(exhibit.labels[row])]
             differences = exhibit.rows.differences(exhibit.data.X[row], reference, mean)
             found[str(id_)] = [[one.name, one.value, one.reference, one.cluster_mean] for one in differences]
@@ -349,6 +309,14 @@ class _Page:
         mean = self.exhibit.cluster_mean(int(self.explanation.labels[query]))
         row = self.explanation.queries[query]
         return [[one.name, one.value, one.cluster_mean] for one in self.exhibit.rows.differences(row, mean, mean)]
+
+    def _profile(self, cluster: int) -> str:
+        """Say what a cluster of table rows is, in the columns that differ most from the whole."""
+        exhibit = self.exhibit
+        if not exhibit.rows.is_table:
+            return ""
+        mean = exhibit.data.X[exhibit.present].mean(axis=0)
+        return profile_words(exhibit.rows.profile(exhibit.cluster_mean(cluster), mean))
 
     def _ids(self, rows: np.ndarray) -> list[str]:
         return [str(one) for one in self.exhibit.data.ids[rows]]

@@ -9,10 +9,11 @@ import numpy as np
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.report import charts, frames
-from clusterexplain.report.drawn import drawn_check, drawn_map, drawn_standing, drawn_waterfall
+from clusterexplain.report.drawn import drawn_check, drawn_map, drawn_standing, drawn_waterfall, titled
 from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.report.rows import LONGEST_NAME, snippet
 from clusterexplain.report.widget import live, selected
-from clusterexplain.report.words import map_words
+from clusterexplain.report.words import HEAT_WORDS, map_words, place_words, subject
 
 if TYPE_CHECKING:
     import altair as alt
@@ -60,7 +61,9 @@ class Plots:
         wanted = [exhibit.position_of[one] for one in listed["id"]] + ([position] if position >= 0 else [])
         rows = frames.shown_rows(exhibit.present, wanted)
         dots = frames.dots(exhibit, rows)
-        return drawn_map(exhibit, explanation, query, listed, dots, subtitle=map_words(exhibit, len(rows)))
+        lines = [map_words(exhibit, len(rows)), place_words(exhibit, explanation, query)]
+        chart = drawn_map(exhibit, explanation, query, listed, dots)
+        return self._titled(chart, "Map of the training examples", query, *lines)
 
     def widget(self, query: int = 0, *, top: int = TOP) -> alt.JupyterChart:
         """Return the map as a live chart whose selections come back to Python; needs the extra ``widget``.
@@ -89,12 +92,14 @@ class Plots:
     def influence(self, query: int = 0, *, top: int = TOP) -> alt.LayerChart:
         """Draw the strongest pullers and pushers as bars, split into the three parts of their influence."""
         self._refuse_beyond(query)
-        return charts.influence_chart(frames.listed(self._explanation, query, top))
+        chart = charts.influence_chart(frames.listed(self._explanation, query, top))
+        return self._titled(chart, "Strongest pulls and pushes", query)
 
     def waterfall(self, query: int = 0) -> alt.LayerChart:
         """Draw the predicted margin as the strongest pullers are removed one by one, with what retraining gave."""
         self._refuse_beyond(query)
-        return drawn_waterfall(self._explanation, query)[0]
+        chart = drawn_waterfall(self._explanation, query)[0]
+        return self._titled(chart, "What if its strongest pullers were removed?", query)
 
     def groups(self, by: str = "cluster", query: int = 0) -> alt.LayerChart:
         """Draw the influence summed over the groups of a metadata column, with 95 % intervals.
@@ -112,7 +117,8 @@ class Plots:
             Bars.
         """
         self._refuse_beyond(query)
-        return charts.groups_chart(frames.groups(self._explanation[query], by)[0], what=by)
+        chart = charts.groups_chart(frames.groups(self._explanation[query], by)[0])
+        return self._titled(chart, f"Influence by {snippet(by, LONGEST_NAME)}", query)
 
     def check(self) -> alt.LayerChart:
         """Draw predicted against retrained changes of the margin, if ``verify`` was run.
@@ -133,11 +139,12 @@ class Plots:
                 "This explanation is not checked, so there is nothing to draw. Expected the explanation of a check: "
                 "c = ce.verify(e); c.explanation.plot.check()."
             )
-        return drawn_check(self._explanation)[0]
+        return self._titled(drawn_check(self._explanation)[0], "Predicted and retrained changes of the margin", None)
 
     def clusters(self) -> alt.LayerChart:
         """Draw which cluster's examples hold or loosen which cluster's members."""
-        return charts.heatmap_chart(frames.cluster_pulls(self._exhibit))
+        chart = charts.heatmap_chart(frames.cluster_pulls(self._exhibit))
+        return titled(chart, "Which cluster's examples hold or loosen which", HEAT_WORDS)
 
     def stability(self, query: int = 0) -> alt.LayerChart:
         """Draw how often samples kept their cluster in refits, if ``stability`` was run.
@@ -163,7 +170,8 @@ class Plots:
         position = int(self._explanation.positions[query])
         rows = frames.shown_rows(self._exhibit.present, [position] if position >= 0 else [])
         chosen = frames.stability(self._exhibit, np.array([position] if position >= 0 else [], dtype=np.intp))
-        return charts.stability_chart(frames.stability(self._exhibit, rows), chosen=chosen)
+        chart = charts.stability_chart(frames.stability(self._exhibit, rows), chosen=chosen)
+        return self._titled(chart, "How often refits keep samples in their cluster", query)
 
     def standing(self, query: int = 0) -> alt.LayerChart:
         """Draw how the sample stands to the clusters: distances, responsibilities of a mixture, or the condensed tree."""
@@ -173,7 +181,12 @@ class Plots:
                 "This chart is about a sample, but the explanation is about whole clusters. Expected ce.explain([id]); "
                 "plot.clusters() draws whole clusters."
             )
-        return drawn_standing(self._exhibit, self._explanation, query)[0]
+        chart = drawn_standing(self._exhibit, self._explanation, query)[0]
+        return self._titled(chart, "How it stands to the clusters", query)
+
+    def _titled(self, chart: alt.LayerChart, title: str, query: int | None, *lines: str) -> alt.LayerChart:
+        """Name the sample and its clusters (of all samples for None): a picture leaves the page whose headings say it."""
+        return titled(chart, title, "\n".join([subject(self._explanation, query), *filter(None, lines)]))
 
     def _refuse_beyond(self, query: int) -> None:
         if not 0 <= query < len(self._explanation):

@@ -19,6 +19,8 @@ from clusterexplain.wording import UNSHOWN
 
 SHOWN_COLUMNS = 3
 """Columns of a table row that are named."""
+PROFILE_COLUMNS, LEAST_PROFILE = 5, 0.25
+"""Columns that say what a cluster is, and by how many standard deviations they must differ from the whole."""
 LONGEST_SNIPPET = 200
 LONGEST_NAME = 80
 """Characters of a text that are shown."""
@@ -145,8 +147,8 @@ class Rows:
 
     @property
     def is_table(self) -> bool:
-        """Whether rows are told apart by their columns."""
-        return self.kind == "table"
+        """Whether rows are told apart by their columns, beside what else is shown of them."""
+        return self.kind == "table" or (self.kind == "text" and self.data.feature_names is not None)
 
     def show(self, row: np.ndarray, position: int) -> Shown:
         """Return what a row looks like.
@@ -196,13 +198,34 @@ class Rows:
         """
         distance = np.abs(row - reference) / np.where(self._spread > 0, self._spread, 1)
         telling = np.argsort(-distance, kind="stable")[:SHOWN_COLUMNS]
-        names = self.data.feature_names or [f"column {number}" for number in range(len(row))]
         return [
-            Difference(
-                snippet(names[one], LONGEST_NAME), float(row[one]), float(reference[one]), float(cluster_mean[one])
-            )
+            Difference(self._names[one], float(row[one]), float(reference[one]), float(cluster_mean[one]))
             for one in telling.tolist()
         ]
+
+    def profile(self, cluster_mean: np.ndarray, mean: np.ndarray) -> list[tuple[str, float]]:
+        """Return the columns in which a cluster differs most from the whole.
+
+        Parameters
+        ----------
+        cluster_mean, mean : ndarray of shape (n_features,)
+            Mean of the cluster's members, and of all training examples.
+
+        Returns
+        -------
+        list of (name, size)
+            At most ``PROFILE_COLUMNS``, largest first: cluster's mean minus the other in standard deviations of the column;
+            none below ``LEAST_PROFILE``.
+        """
+        size = (cluster_mean - mean) / np.where(self._spread > 0, self._spread, np.inf)
+        largest = np.argsort(-np.abs(size), kind="stable")[:PROFILE_COLUMNS].tolist()
+        return [(self._names[one], float(size[one])) for one in largest if abs(size[one]) >= LEAST_PROFILE]
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """What the columns are called, short enough to be shown."""
+        width = self.data.X.shape[1]
+        return [snippet(one, LONGEST_NAME) for one in self.data.feature_names or map("column {}".format, range(width))]
 
     @cached_property
     def _range(self) -> tuple[float, float]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from clusterexplain.explanation import KEPT_OUT, SIDES, Explanation
+from clusterexplain.report import frames
 from clusterexplain.report.exhibit import Exhibit
-from clusterexplain.wording import NOISE
+from clusterexplain.wording import NOISE, printed
 
 GLOSSARY = (
     (
@@ -50,6 +51,51 @@ GLOSSARY = (
 """Terms and what they mean, each in at most 45 words."""
 
 
+HEAT_WORDS = (
+    "Row: whose members, each with the margin to its own runner-up. Column: whose examples. More weight on examples moves the "
+    "members deeper inside (blue) or nearer to a boundary (orange).\n"
+    "A cluster's own examples together leave its centroid in place, so an orange diagonal only says that a network trained "
+    "more on the cluster spreads it out.\n"
+    "The pull in ce.cluster(k).towards is another number: on the margin against one named rival."
+)
+"""What the heat map shows; the reasons are in :func:`frames.cluster_pulls`."""
+
+
+SHOWN_NAMES, LONGEST_NAME = 3, 60
+"""Samples that a title names, and letters of each."""
+
+
+def subject(explanation: Explanation, query: int | None) -> str:
+    """Say what a picture is about: the sample, its cluster and its rival.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Whose.
+    query : int or None
+        Position of the query; None for all of them.
+
+    Returns
+    -------
+    str
+        For example "Sample 123: cluster 1, rival cluster 4".
+    """
+    names = [_short(one) for one in explanation.query_ids.tolist()]
+    if query is None:
+        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+        listed = f"{', '.join(names[:SHOWN_NAMES])}{more}"
+        return listed if explanation.mixed is not None else f"Sample{'s' if len(names) > 1 else ''} {listed}"
+    if explanation.mixed is not None:
+        return f"All members of {names[query]}"
+    own, rival = (_short(explanation.name_of(one[query])) for one in (explanation.labels, explanation.rivals))
+    return f"Sample {names[query]}: {own}, rival {rival}"
+
+
+def _short(name: object) -> str:
+    text = printed(str(name))
+    return text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "\N{HORIZONTAL ELLIPSIS}"
+
+
 def map_words(exhibit: Exhibit, shown: int) -> str:
     """Say what the map is, and how much of it is drawn.
 
@@ -71,6 +117,41 @@ def map_words(exhibit: Exhibit, shown: int) -> str:
         f"{some}, drawn by {exhibit.drawn_by}, to look at only\n"
         f"explanations come from the {dim}-dimensional embedding and not from this map"
     )
+
+
+def place_words(exhibit: Exhibit, explanation: Explanation, query: int) -> str:
+    """Say that the map shows a sample among another cluster's members, where it does.
+
+    Parameters
+    ----------
+    exhibit, explanation, query : Exhibit, Explanation, int
+        Whose.
+
+    Returns
+    -------
+    str
+        One line; empty if most of its neighbours on the map are of its own cluster, or if it was not trained on.
+    """
+    on_map, in_embedding, n = frames.strangers(exhibit, explanation, query)
+    if 2 * on_map <= n:
+        return ""
+    return f"{on_map} of its {n} nearest on this map are of other clusters, {in_embedding} of {n} in the embedding"
+
+
+def profile_words(profile: list[tuple[str, float]]) -> str:
+    """Say what a cluster of table rows is.
+
+    Parameters
+    ----------
+    profile : list of (str, float)
+        From :meth:`Rows.profile`.
+
+    Returns
+    -------
+    str
+        For example "higher kcal (+1.8 sd), lower sugar (-1.1 sd)"; empty if there is nothing to say.
+    """
+    return ", ".join(f"{'higher' if size > 0 else 'lower'} {name} ({size:+.1f} sd)" for name, size in profile)
 
 
 def command(

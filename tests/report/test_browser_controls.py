@@ -171,6 +171,7 @@ def test_the_slider_reads_the_margin_off_the_steps(sheet: Made, opens: Opener) -
     found = seen.open_table("#waterfall")
     slider = seen.page.locator("#waterfall input[type=range]")
     assert int(slider.get_attribute("max")) == len(found)
+    assert slider.evaluate("(one) => getComputedStyle(one).padding") == "0px"  # else the last step is not at the end
     for k in (1, len(found) // 2, len(found)):
         slider.evaluate(
             "(one, k) => { one.value = k; one.dispatchEvent(new Event('input', { bubbles: true })); }", str(k)

@@ -71,7 +71,7 @@ def test_tables_hold_the_numbers_of_the_frames(sheet: Made, opens: Opener) -> No
         columns = ["side", "id", "cluster", "if_removed", "encoder", "cluster_part", "direct"]
         assert_shows(seen.open_table("#bars"), strongest, columns)
         steps, _ = frames.steps(sheet.e, query)
-        assert_shows(seen.open_table("#waterfall"), steps, ["removed", "id", "cluster", "after"])
+        assert_shows(seen.open_table("#waterfall"), steps, ["removed", "called", "cluster", "after"])
         for column in frames.group_columns(exhibit):
             seen.page.select_option("#by", value=column)
             seen.settle()

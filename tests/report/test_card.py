@@ -58,6 +58,15 @@ def test_the_card_is_inert(blobs: np.ndarray) -> None:
     assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:image/)", card)
 
 
+def test_texts_stand_apart_and_changes_have_one_name(blobs: np.ndarray) -> None:
+    data = Dataset(blobs, metadata=pd.DataFrame({"t": ["rich & plain thing"] * 30}), text="t")
+    e = ClusterExplainer(**SMALL).fit(data).explain([4])
+    card = html_of(e)
+    assert f"<p><bdi>rich &amp; plain thing</bdi></p><p><bdi>{e.headline(0)[:9]}" in card
+    assert "if removed, change of margin (predicted)" in card
+    assert "if removed, margin" not in card
+
+
 def test_the_card_of_images_is_small_and_says_which_map_it_shows(digits: ClusterExplainer) -> None:
     e = digits.explain([3, 100, 500, 7])
     card = html_of(e)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from clusterexplain.report import charts
-from clusterexplain.report.charts import theme
+from clusterexplain.report.charts import theme, waterfall
 
 EVIL = "</script><script>alert(1)</script>\\\"'`${datum}{{x}}\u202e\u200f\U0001f600\u2028" + "x" * 10_000
 MARK = "alert(1)"
@@ -63,8 +63,11 @@ def influence_frames() -> Frames:
 def waterfall_frames() -> Frames:
     after = np.array([0.2, 0.05, -0.1])
     steps = pd.DataFrame(
-        {"removed": [1, 2, 3], "id": ["a", "b", "c"], "before": [0.3, *after[:-1]], "after": after, "pulls": True}
-    )
+        {
+            "removed": [1, 2, 3], "id": ["a", "b", "c"], "called": ["a (itself)", "b", "c"], "before": [0.3, *after[:-1]],
+            "after": after, "pulls": True,
+        }
+    )  # fmt: skip
     retrained = pd.DataFrame(
         {
             "removed": [2, 2, 3], "what": ["top pullers", "random", "others"], "predicted": [0.05, 0.3, -0.1],
@@ -332,6 +335,27 @@ def test_the_slider_runs_over_the_steps() -> None:
     slider = next(one for one in spec["params"] if one["name"] == "k")
     assert slider["value"] == 3
     assert (slider["bind"]["min"], slider["bind"]["max"], slider["bind"]["step"]) == (1, 3, 1)
+
+
+def test_the_boundary_is_named_at_the_axis_where_no_bar_covers_it() -> None:
+    spec = spec_of("waterfall", waterfall_frames())
+    for view in ("steps", "boundary", "retrained"):
+        assert views(spec)[view]["encoding"]["y"]["axis"]["labelExpr"] == waterfall.BOUNDARY
+    assert "boundary_label" not in views(spec)
+
+
+def test_the_step_that_is_the_sample_itself_is_named() -> None:
+    frames = waterfall_frames()
+    assert rows_of(spec_of("waterfall", frames), "itself") == [{"removed": 1, "before": 0.3}]
+    frames["steps"]["called"] = frames["steps"]["id"]
+    assert "itself" not in views(spec_of("waterfall", frames))
+
+
+def test_what_was_removed_and_how_clusters_were_made_have_symbols_of_their_own() -> None:
+    channels = views(spec_of("waterfall", waterfall_frames()))["retrained"]["encoding"]
+    assert channels["fill"]["legend"]["symbolType"] == "square"
+    assert "square" not in channels["shape"]["scale"]["range"]
+    assert channels["shape"]["legend"]["symbolFillColor"] not in channels["fill"]["scale"]["range"]
 
 
 def test_links_have_a_checkbox_only_if_there_are_any() -> None:

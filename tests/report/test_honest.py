@@ -25,7 +25,7 @@ from clusterexplain.groups import group_sums
 from clusterexplain.report import frames
 from clusterexplain.report.ends import flip_words, page_title
 from clusterexplain.report.specs import as_dict
-from clusterexplain.report.words import trust_words, twins_words
+from clusterexplain.report.words import place_words, trust_words, twins_words
 
 SMALL: dict[str, Any] = {"batch_size": 8, "hidden": (6,), "latent_dim": 2, "n_steps": 40, "random_state": 0}
 
@@ -88,6 +88,26 @@ def test_many_clusters_are_cut_to_the_largest(tmp_path: Path) -> None:
     assert min(sizes[kept]) >= max(np.delete(sizes, kept))
     e.plot.clusters().to_dict()
     assert data_of(e.report(tmp_path / "why.html"))["clusters"]["heat"]["table"]
+
+
+def test_the_diagonal_of_the_heat_map_is_training_alone(fitted: ClusterExplainer, tmp_path: Path) -> None:
+    whole = fitted.cohesion()
+    table = frames.cluster_pulls(exhibit(whole))
+    own = table["target"] == table["source"]
+    assert own.sum() == 3
+    assert table.loc[own, "if_removed"].isna().all()
+    np.testing.assert_allclose(table.loc[~own, "if_removed"], -table.loc[~own, "influence"])
+    for cluster in range(3):
+        members = fitted.labels_ == cluster
+        direct = whole.direct[cluster, members]
+        assert abs(direct.sum()) < 0.05 * np.abs(direct).sum()  # 0 but for the floor of the score, which moves
+        assert table[own]["influence"].iloc[cluster] == pytest.approx(whole.influence[cluster, members].sum())
+    weights = 1.0 + 0.02 * (fitted.labels_ == 0)
+    change = fitted.refit(weights).margins_[fitted.labels_ == 0].mean() - whole.scores[0]
+    assert change == pytest.approx(0.02 * table[own]["influence"].iloc[0], rel=0.1)
+    words = data_of(fitted.explain([0]).report(tmp_path / "why.html"))["words"]["heat"]
+    assert "centroid in place" in words
+    assert "towards is another number" in words
 
 
 def test_a_far_rival_stands_beside_the_nearest(fitted: ClusterExplainer) -> None:
@@ -226,6 +246,76 @@ def test_groups_that_read_alike_stay_apart() -> None:
     assert sorted(shown["group"]) == ["1 (int)", "1 (str)", "x"]
 
 
+def test_whole_numbers_have_no_fraction() -> None:
+    metadata = pd.DataFrame({"target": [1.0, 2.0, np.nan] * 8, "share": [0.5, 1.0] * 12})
+    ce = ClusterExplainer(n_clusters=2, **SMALL).fit(Dataset(blobs(24), metadata=metadata))
+    e = ce.explain([0])
+    assert frames.groups(e, "target")[0]["group"].tolist() == ["1", "2", "missing"]
+    assert frames.groups(e, "share")[0]["group"].tolist() == ["0.5", "1"]
+
+
+def test_texts_and_columns_of_groups_of_one_are_no_groups() -> None:
+    metadata = pd.DataFrame(
+        {"body": ["a", "b"] * 12, "each": [f"n{i}" for i in range(24)], "lab": ["x", "y"] * 12, "all": ["z"] * 24}
+    )
+    ce = ClusterExplainer(n_clusters=2, **SMALL).fit(Dataset(blobs(24), metadata=metadata, text="body"))
+    assert frames.group_columns(exhibit(ce.explain([0]))) == ["cluster", "lab"]
+
+
+def test_facts_say_what_auto_became(fitted: ClusterExplainer) -> None:
+    facts = exhibit(fitted.explain([0])).facts
+    assert (facts["scaling"], facts["membership_score"]) == ("global (auto)", "margin (auto)")
+    chosen = ClusterExplainer(n_clusters=2, scaling="standard", membership_score="softmax", **SMALL).fit(blobs(24))
+    facts = exhibit(chosen.explain([0])).facts
+    assert (facts["scaling"], facts["membership_score"]) == ("standard", "softmax")
+
+
+def test_numbers_of_clusters_stand_on_their_own_members() -> None:
+    rng = np.random.default_rng(0)
+    large, small = rng.normal(scale=0.1, size=(60, 2)), rng.normal([10.0, 0.0], scale=0.1, size=(40, 2))
+    between = np.array([[5.0, 0.0]])
+    place = frames.densest(np.vstack([small, between, large]))
+    assert np.linalg.norm(place) < 0.15
+    three = np.vstack([large, large + [10.0, 0.0], large + [5.0, 8.0], [[5.0, 3.0]]])
+    assert np.linalg.norm(frames.densest(three) - [5.0, 3.0]) > 2
+    many = rng.normal(size=(3000, 2))
+    np.testing.assert_array_equal(frames.densest(many), frames.densest(many))
+    assert np.linalg.norm(frames.densest(many)) < 0.5
+    np.testing.assert_array_equal(frames.densest(between), [5.0, 0.0])
+
+
+def test_a_map_says_when_it_shows_a_sample_among_others(fitted: ClusterExplainer) -> None:
+    e = fitted.explain([0])
+    other = np.flatnonzero(fitted.labels_ != fitted.labels_[0])[:12]
+    misled = np.array(fitted.embedding_[:, :2])
+    misled[0] = 100.0
+    misled[other] = 100.0 + np.arange(12)[:, None] / 100
+    shown = dataclasses.replace(exhibit(e), draw=lambda: misled)
+    z = fitted.embedding_
+    near = np.argsort(np.linalg.norm(z - z[0], axis=1), kind="stable")[1:11]
+    strangers = int((fitted.labels_[near] != fitted.labels_[0]).sum())
+    assert frames.strangers(shown, e, 0) == (10, strangers, 10)
+    assert place_words(shown, e, 0) == (
+        f"10 of its 10 nearest on this map are of other clusters, {strangers} of 10 in the embedding"
+    )
+    honest = dataclasses.replace(shown, draw=lambda: z)
+    assert place_words(honest, e, 0) == ""
+    assert place_words(shown, fitted.explain(blobs()[:1] + 0.1), 0) == ""
+
+
+def test_pictures_name_the_sample_and_its_clusters(checked: Explanation) -> None:
+    own, rival = (checked.name_of(one[1]) for one in (checked.labels, checked.rivals))
+    draw = checked.plot
+    for chart in (draw.map(1), draw.influence(1), draw.waterfall(1), draw.groups(query=1), draw.standing(1)):
+        title = chart.to_dict()["title"]
+        assert title["text"]
+        assert title["subtitle"][0] == f"Sample 7: {own}, rival {rival}"
+    assert draw.check().to_dict()["title"]["subtitle"] == ["Samples 0, 7, 20"]
+    assert draw.clusters().to_dict()["title"]["text"]
+    whole = checked.source.cluster(0).cohesion.plot.waterfall().to_dict()["title"]  # type: ignore[attr-defined]
+    assert whole["subtitle"] == ["All members of cluster 0"]
+
+
 def test_a_page_uses_the_names_of_its_answer(tmp_path: Path) -> None:
     ce = ClusterExplainer(n_clusters=3, **SMALL).fit(blobs())
     ce.name_clusters({0: "old"})
@@ -266,18 +356,46 @@ def test_a_model_that_arrived_has_no_band() -> None:
 
 def test_flip_sentences(fitted: ClusterExplainer) -> None:
     e = fitted.explain([0])
-    assert re.fullmatch(r"About [\d,]+ removals? of its strongest pullers (is|are) predicted to move it to the other side\.",
-                        flip_words(e, 0, 3))  # fmt: skip
-    assert flip_words(e, 0, 1).startswith("About 1 removal of its strongest pullers is predicted")
-    assert flip_words(e, 0, None).startswith("No number of removals")
+    assert flip_words(_pulled(e, [0.5, 0.1, 0.1, 0.1], own=3), 0) == (
+        "About 2 removals of its strongest pullers are predicted to move it to the other side."
+    )
+    assert flip_words(_pulled(e, [0.7], own=1), 0) == (
+        "About 1 removal of its strongest pullers is predicted to move it to the other side."
+    )
+    assert flip_words(_pulled(e, [0.1] * 5, own=9), 0).startswith("No number of removals")
+    assert flip_words(_pulled(e, [0.5, 0.05, 0.1], own=0), 0) == (
+        "About 2 removals of its strongest pullers, the sample itself among them, are predicted to move it to the other "
+        "side; of the others alone, none is."
+    )
+    assert flip_words(_pulled(e, [0.7, 0.4, 0.4], own=0), 0) == (
+        "Removing the sample itself is predicted to move it to the other side; of the others alone, about 2 removals are."
+    )
+    assert flip_words(_pulled(e, [0.7, 0.65], own=0), 0).endswith("of the others alone, about 1 removal is.")
     rival = fitted.explain(blobs()[:1], against=int(e.labels[0] == 0))
     outside = dataclasses.replace(rival, scores=-np.abs(rival.scores))
-    assert (
-        flip_words(outside, 0, None) == "Its margin is not above 0: it is on the other side of this boundary already."
-    )
+    assert flip_words(outside, 0) == "Its margin is not above 0: it is on the other side of this boundary already."
     whole = fitted.cluster(0).cohesion
-    assert "it to the other side" not in flip_words(whole, 0, None)
-    assert "mean margin" in flip_words(whole, 0, 4)
+    assert "it to the other side" not in flip_words(whole, 0)
+    assert "mean margin" in flip_words(whole, 0)
+
+
+def _pulled(e: Explanation, influence: list[float], own: int) -> Explanation:
+    """Give the first training examples these influences on a margin of 0.55, the others none."""
+    row = np.zeros((1, len(e.train_ids)))
+    row[0, : len(influence)] = influence
+    parts = {"encoder": row, "cluster": 0 * row, "direct": 0 * row}
+    return dataclasses.replace(e, **parts, scores=np.array([0.55]), positions=np.array([own]))
+
+
+def test_steps_name_the_sample_itself_and_leave_out_what_was_not_there(fitted: ClusterExplainer) -> None:
+    e = _pulled(fitted.explain([0]), [0.3, 0.2, 0.4], own=2)
+    weights = np.ones(48)
+    weights[1] = 0
+    table, flip = frames.steps(dataclasses.replace(e, sample_weight=weights), 0)
+    assert table["id"].tolist() == ["2", "0"]
+    assert table["called"].tolist() == ["2 (itself)", "0"]
+    assert flip == 2
+    assert frames.flips(e, 0) == (2, None, True)
 
 
 def test_noise_and_whole_clusters_have_words_of_their_own(fitted: ClusterExplainer, tmp_path: Path) -> None:

@@ -224,6 +224,33 @@ def test_umap_gives_the_same_view_again() -> None:
     np.testing.assert_array_equal(umap_view(z, seed=3), umap_view(z, seed=3))
 
 
+def test_a_table_with_texts_shows_texts_and_columns(blobs: np.ndarray, tmp_path: Path) -> None:
+    metadata = pd.DataFrame({"body": [f"words {i}" for i in range(30)], "target": [float(i % 3) for i in range(30)]})
+    names = ["kcal", "sugar", "fat", "salt", "fibre"]
+    ce = drawn(ClusterExplainer(**SMALL).fit(Dataset(blobs, feature_names=names, metadata=metadata, text="body")))
+    page = read(ce.explain([3]).report(tmp_path / "why.html")).data
+    (query,) = page["queries"]
+    assert query["text"] == "words 3"
+    assert [name for name, _, _ in query["values"]]
+    assert set(query["details"]) >= {*query["own"], *query["rival"]}
+    assert all(len(differs) == 3 for differs in query["details"].values())
+    text = dict(zip(page["rows"]["id"], page["rows"]["text"], strict=True))
+    assert all(text[one] == f"words {one}" for one in [*query["own"], *query["rival"]])
+    assert set(query["groups"]) == {"cluster", "target"}
+    for card, cluster in zip(page["clusters"]["cards"], sorted(set(ce.labels_.tolist())), strict=True):
+        size = (blobs[ce.labels_ == cluster].mean(axis=0) - blobs.mean(axis=0)) / blobs.std(axis=0)
+        first = int(np.abs(size).argmax())
+        side = "higher" if size[first] > 0 else "lower"
+        assert card["profile"].startswith(f"{side} {names[first]} ({size[first]:+.1f} sd)")
+
+
+def test_pictures_have_no_profile_in_words(tmp_path: Path) -> None:
+    digits = load_dataset("digits")
+    ce = drawn(ClusterExplainer(**SMALL).fit(Dataset(digits.X[:40], image_shape=(8, 8))))
+    page = read(ce.explain([3]).report(tmp_path / "why.html")).data
+    assert {card["profile"] for card in page["clusters"]["cards"]} == {""}
+
+
 def test_the_command_that_checks_names_an_unusual_rival(plain: ClusterExplainer, tmp_path: Path) -> None:
     own, usual = int(plain.labels_[3]), int(plain.explain([3]).rivals[0])
     other = next(one for one in range(3) if one not in (own, usual))

@@ -25,6 +25,7 @@ from clusterexplain.report.rows import (
     snippet,
     thumbnail,
 )
+from clusterexplain.report.words import profile_words
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TABLE = Dataset(np.random.default_rng(0).normal(size=(12, 5)) * [1, 1, 1000, 1, 0], feature_names=list("abcde"))
@@ -174,6 +175,28 @@ def test_tables_show_nothing_but_differ_by_columns() -> None:
     assert [one.name for one in unnamed.differences(row[:2], mean[:2], mean[:2])] == ["column 0", "column 1"]
     constant = mean + [0, 0, 0, 0, 1]
     assert rows.differences(constant, mean, mean)[0].name == "e"
+
+
+def test_texts_of_a_table_with_names_have_columns_too() -> None:
+    metadata = pd.DataFrame({"body": ["words"] * 12})
+    rows = Rows.of(Dataset(TABLE.X, feature_names=list("abcde"), metadata=metadata, text="body"))
+    assert (rows.kind, rows.is_table) == ("text", True)
+    assert rows.show(TABLE.X[0], 0) == Shown(text="words")
+    image = Dataset(TABLE.X[:, :4], feature_names=list("abcd"), metadata=metadata, text="body", image_shape=(2, 2))
+    assert not Rows.of(image).is_table
+
+
+def test_a_profile_names_the_columns_that_differ_most_from_the_whole() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 8)) * 10.0 ** rng.integers(-3, 4, size=8)
+    X[:, 7] = 3.0
+    rows, mean, spread = Rows.of(Dataset(X, feature_names=list("abcdefgh"))), X.mean(axis=0), X.std(axis=0)
+    found = rows.profile(mean + spread * [0.1, -2, 0.3, 1, -0.5, 0.4, 0.26, 0], mean)
+    assert [name for name, _ in found] == list("bdefc")
+    np.testing.assert_allclose([size for _, size in found], [-2, 1, -0.5, 0.4, 0.3])
+    assert rows.profile(mean, mean) == []
+    assert rows.profile(mean + 1e-9, mean) == []
+    assert profile_words([("kcal", 1.84), ("sugar", -1.1)]) == "higher kcal (+1.8 sd), lower sugar (-1.1 sd)"
 
 
 def test_differences_are_those_of_numpy() -> None:

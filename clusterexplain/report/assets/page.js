@@ -86,7 +86,7 @@ function showAnswer(query, answer) {
     : query.text ? el("blockquote", {}, datum(query.text, 400)) : null;
   const values = query.values.map(([name, value, mean]) => el("li", {}, datum(name, 40), ` ${number(value, ".4f")} (mean of its cluster ${number(mean, ".4f")})`));
   const badges = query.badges.map((badge) => el("li", { class: `badge ${badge.level}` }, el("b", {}, badge.name), " ", badge.text));
-  const exemplars = (title, ids) => ids.length ? el("div", { class: "exemplars" }, el("h3", {}, title), el("p", {}, ids.map(example))) : null;
+  const exemplars = (title, ids) => ids.length ? el("div", { class: "exemplars" }, el("h3", {}, title), el("p", {}, ids.map((id) => exemplar(query, id)))) : null;
   at("answer").replaceChildren(
     el("div", { class: "opening" }, picture, el("div", {}, el("p", { class: "headline" }, datum(query.headline, 1000)), query.pull ? el("p", {}, datum(query.pull, 1000)) : null)),
     el("ul", { class: "badges" }, badges),
@@ -102,11 +102,11 @@ function answerUnchecked() {
 
 function showLists() {
   const query = QUERIES[state.query], answer = ANSWERS[state.query];
-  const words = at("search").value.trim().toLowerCase(), cluster = at("only").value;
+  const sought = at("search").value.trim().toLowerCase(), cluster = at("only").value;
   const keep = (row) => {
     const index = ROWS.get(String(row.id));
     const text = [row.id, PAGE.names[row.cluster], PAGE.rows.text.length ? PAGE.rows.text[index] : "", ...(differencesOf(query, row.id) || []).map(([name]) => name)].join(" ").toLowerCase();
-    return (!words || text.includes(words)) && (!cluster || String(row.cluster) === cluster) && (!state.window || inside(index));
+    return (!sought || text.includes(sought)) && (!cluster || String(row.cluster) === cluster) && (!state.window || inside(index));
   };
   at("filtered").textContent = state.window ? "Only examples inside the window on the map are listed." : "";
   at("clear").hidden = !state.window;
@@ -146,9 +146,22 @@ function differencesOf(query, id) {
 
 function snippet(query, row) {
   const differs = differencesOf(query, row.id);
-  if (differs) return el("ul", { class: "differs" }, differs.map(([name, value, other, mean]) => el("li", {}, datum(name, 30), ` ${number(value, ".4f")} (sample ${number(other, ".4f")}, its cluster ${number(mean, ".4f")})`)));
-  const index = ROWS.get(String(row.id));
-  return PAGE.rows.text.length && PAGE.rows.text[index] ? el("span", { class: "snippet" }, datum(PAGE.rows.text[index], 200)) : null;
+  const columns = differs && el("ul", { class: "differs" }, differs.map(([name, value, other, mean]) => el("li", {}, datum(name, 30), ` ${number(value, ".4f")} (sample ${number(other, ".4f")}, its cluster ${number(mean, ".4f")})`)));
+  return [textOf(row.id), columns];
+}
+
+// The text of an example, where the rows are texts.
+function textOf(id, limit = 200) {
+  const index = ROWS.get(String(id));
+  return PAGE.rows.text.length && PAGE.rows.text[index] ? el("span", { class: "snippet" }, datum(PAGE.rows.text[index], limit)) : null;
+}
+
+// An example with what it is: its picture, or its text, or the columns in which it differs from the sample.
+function exemplar(query, id) {
+  const differs = differencesOf(query, id), text = textOf(id, 80);
+  if (PAGE.rows.image.length || !(differs || text)) return example(id);
+  const columns = differs && el("span", { class: "snippet" }, differs.map(([name, value], index) => [index ? ", " : "", datum(name, 24), ` ${number(value, ".4f")}`]));
+  return el("span", { class: "exemplar" }, example(id), text, columns);
 }
 
 function bar(row, largest, side) {
@@ -160,7 +173,7 @@ function bar(row, largest, side) {
 
 function showCharts(query) {
   const figures = query.charts, stem = stemOf(query);
-  drawChart(at("map"), figures.map, "Map", { note: PAGE.words.map.replaceAll("\n", "; "), stem }).then((view) => view && listenToMap(view));
+  drawChart(at("map"), figures.map, "Map", { note: [PAGE.words.map.replaceAll("\n", "; "), query.place].filter(Boolean).join("; "), stem }).then((view) => view && listenToMap(view));
   drawChart(at("bars"), figures.influence, "Strongest pulls and pushes, in three parts", { stem });
   drawChart(at("waterfall"), figures.waterfall, "What if its strongest pullers were removed, one after the other?", { note: figures.flip, stem });
   const names = Object.keys(query.groups), by = names.includes(at("by").value) ? at("by").value : names[0];
@@ -202,13 +215,15 @@ function showClusters() {
   at("heat").hidden = !PAGE.clusters;
   at("unexplained").textContent = PAGE.words.clusters;
   if (!PAGE.clusters) return;
-  const list = (records) => records.map((row) => example(row.id));
+  const none = { details: {} }, described = (id) => exemplar(none, id);
+  const list = (records) => records.map((row) => described(row.id));
   at("cards").replaceChildren(...PAGE.clusters.cards.map((card) => el("details", { class: "card" },
     el("summary", {}, datum(card.name, 60), el("small", {}, `${card.size} members${card.stability ? ", " + card.stability + " in refits" : ""}`)),
+    card.profile ? el("p", {}, "Against all rows: ", datum(card.profile, 600), ".") : null,
     el("p", {}, `Mean margin of its members: ${number(card.cohesion, ".4f")}.`),
-    ...[["Most typical", card.typical.map(example)], ["Least typical", card.untypical.map(example)], ["Hold it together most", list(card.holds)], ["Loosen it most", list(card.loosens)]]
+    ...[["Most typical", card.typical.map(described)], ["Least typical", card.untypical.map(described)], ["Hold it together most", list(card.holds)], ["Loosen it most", list(card.loosens)]]
       .map(([title, content]) => el("div", { class: "exemplars" }, el("h4", {}, title), el("p", {}, content))))));
-  drawChart(at("heat"), PAGE.clusters.heat, "Which cluster's examples hold or loosen which cluster", { note: "Row: whose members. Column: whose examples. Blue holds together, orange loosens." });
+  drawChart(at("heat"), PAGE.clusters.heat, "Which cluster's examples hold or loosen which cluster", { note: PAGE.words.heat });
 }
 
 function showTrust() {

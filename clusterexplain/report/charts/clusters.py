@@ -25,8 +25,8 @@ def heatmap_chart(frame: pd.DataFrame, *, width: int = 480, height: int = 400) -
     frame : DataFrame
         One row for each pair: target (cluster whose members), source (cluster that pulls), target_rank and source_rank
         (their order), influence (sum over the source's examples on the mean margin of the target's members; positive
-        holds, negative loosens), if_removed (predicted change of that mean margin if the source's examples are removed), n
-        (examples in source).
+        holds, negative loosens), if_removed (predicted change of that mean margin if the source's examples are removed; missing
+        where that would leave no target), n (examples in source).
     width, height : int
         Pixels.
 
@@ -47,7 +47,8 @@ def heatmap_chart(frame: pd.DataFrame, *, width: int = 480, height: int = 400) -
             description=(
                 "Heat map: rows are clusters whose members are looked at, columns are clusters whose training examples pull. "
                 "Blue (positive): these examples hold the members in their cluster. Orange (negative): they loosen them. "
-                "Colour is the summed influence on the mean margin."
+                "Colour is the summed influence on the mean margin of the members, each to its own runner-up. On the diagonal "
+                "it is what training on the cluster itself does to it."
             ),
         )
     )
@@ -78,19 +79,20 @@ def _cells(cells: pd.DataFrame) -> alt.Chart:
         "influence:Q",
         scale=alt.Scale(domain=[-end, -end / 2, 0, end / 2, end], range=list(COLOURS), interpolate="lab"),
         legend=alt.Legend(
-            title=["summed influence", "(positive holds, negative loosens)"], orient="bottom", format="+.2~r",
-            gradientLength=alt.ExprRef("min(240, width)"), values=[-end, 0, end], labelExpr=theme.UNSIGNED_ZERO,
+            title=["summed influence on the mean margin", "(positive holds, negative loosens)"], orient="bottom",
+            format="+.2~r", gradientLength=alt.ExprRef("min(240, width)"), values=[-end, 0, end], labelExpr=theme.UNSIGNED_ZERO,
         ),
     )  # fmt: skip
     return (
         alt.Chart(cells, name="cells")
+        .transform_calculate(removed_shown=tooltips.known("if_removed", "+.4f", "its own examples: no cluster is left"))
         .mark_rect()
         .encode(
             x=x, y=y, color=colour,
             tooltip=[
                 tooltips.word("target", "members of"), tooltips.word("source", "pulled by examples of"),
                 tooltips.signed("influence", "influence on the mean margin, summed"),
-                tooltips.signed("if_removed", "if removed, change of mean margin"),
+                tooltips.word("removed_shown", "if removed, change of mean margin"),
                 tooltips.number("n", "examples that pull"),
             ],
         )

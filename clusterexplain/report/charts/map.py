@@ -152,7 +152,7 @@ def _rings(rings: pd.DataFrame) -> list[alt.Chart]:
         outlines.encode(shape=shape),
         marks.transform_calculate(
             percent_shown=tooltips.known("if_removed_percent", "+.1f", after=" %"),
-            spoken="datum.id + ', ' + datum.side + ', if removed, margin ' + format(datum.if_removed, '+.4f')",
+            spoken="datum.id + ', ' + datum.side + ', if removed, change of margin ' + format(datum.if_removed, '+.4f')",
         ).encode(**_by_side(sorted(frame["order"].unique())), tooltip=tooltip, description=tooltips.spoken()),
     ]
 

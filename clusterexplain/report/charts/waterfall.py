@@ -16,6 +16,8 @@ SIDES = ("stays in its cluster", "changes sides")
 ASSIGNMENTS = ("members frozen", "re-clustered")
 X_TITLE = "strongest pullers removed"
 ABOVE = "above 0: in its cluster"
+BOUNDARY = "datum.value === 0 ? 'boundary 0' : datum.label"
+"""The word stands at the axis: inside the plot there is no place that no bar ever covers."""
 
 
 def waterfall_chart(
@@ -36,8 +38,8 @@ def waterfall_chart(
     ----------
     steps : DataFrame
         One row for each step: removed (1 to n, how many of the strongest pullers are gone), id (the one that goes in this
-        step), before and after (predicted margin; above 0 in its cluster, below 0 across the boundary), pulls (True: the
-        one that goes pulled in); optional row and image.
+        step), called (the same as it is shown: "7 (itself)" for the sample), before and after (predicted margin; above 0 in
+        its cluster, below 0 across the boundary), pulls (True: the one that goes pulled in); optional row and image.
     retrained : DataFrame, optional
         One row for each retraining: removed (how many), what ("top pullers", "random" or another word), assignments
         ("members frozen" or "re-clustered"), predicted and margin (predicted, and after retraining); optional low and high
@@ -56,7 +58,10 @@ def waterfall_chart(
     LayerChart
         A floating bar for each step, dots for retrainings, the boundary as a line at 0.
     """
-    layers = [*_boundary(above), _bars(steps, sides, above), _reading(steps)]
+    layers = [_boundary(above), _bars(steps, sides, above), _reading(steps)]
+    own = steps[steps["called"] != steps["id"]]
+    if len(own):
+        layers.append(_itself(own, above))
     if flip is not None and len(flip):
         layers.extend(_flip(flip, len(steps)))
     if retrained is not None and len(retrained):
@@ -87,16 +92,15 @@ def _x(field: str = "removed") -> alt.X:
 def _y(field: str, above: str) -> alt.Y:
     import altair as alt
 
-    return alt.Y(f"{field}:Q", title=["margin", f"({above})"], axis=alt.Axis(format="~g", tickCount=6))
+    axis = alt.Axis(format="~g", tickCount=6, labelExpr=BOUNDARY)
+    return alt.Y(f"{field}:Q", title=["margin", f"({above})"], axis=axis)
 
 
-def _boundary(above: str) -> list[alt.Chart]:
+def _boundary(above: str) -> alt.Chart:
     import altair as alt
 
-    base = alt.Chart(pd.DataFrame({"margin": [0.0], "label": ["boundary"]}))
-    rule = base.properties(name="boundary").mark_rule(strokeWidth=1.5).encode(y=_y("margin", above))
-    text = base.properties(name="boundary_label").mark_text(align="left", baseline="bottom", dy=-3, fontStyle="italic")
-    return [rule, text.encode(y=_y("margin", above), x=alt.value(4), text="label:N")]
+    frame = pd.DataFrame({"margin": [0.0]})
+    return alt.Chart(frame, name="boundary").mark_rule(strokeWidth=1.5).encode(y=_y("margin", above))
 
 
 def _bars(steps: pd.DataFrame, sides: tuple[str, str], above: str) -> alt.Chart:
@@ -105,7 +109,7 @@ def _bars(steps: pd.DataFrame, sides: tuple[str, str], above: str) -> alt.Chart:
     n = max(len(steps), 1)
     k = alt.param(name="k", value=n, bind=alt.binding_range(min=1, max=n, step=1, name="remove the first … pullers: "))
     return (
-        alt.Chart(theme.pick(steps, "removed", "id", "before", "after"), name="steps")
+        alt.Chart(theme.pick(steps, "removed", "id", "called", "before", "after"), name="steps")
         .transform_calculate(
             start="datum.removed - 0.42",
             end="datum.removed + 0.42",
@@ -120,7 +124,7 @@ def _bars(steps: pd.DataFrame, sides: tuple[str, str], above: str) -> alt.Chart:
             description=tooltips.spoken(),
             opacity=alt.when(alt.datum.removed <= k).then(alt.value(1)).otherwise(alt.value(0.15)),
             tooltip=[
-                tooltips.number("removed", "removed so far"), tooltips.word("id", "the one that goes"),
+                tooltips.number("removed", "removed so far"), tooltips.word("called", "the one that goes"),
                 tooltips.signed("before", "margin before"), tooltips.signed("after", "margin after"),
                 tooltips.signed("change", "change of margin"), *tooltips.extras(steps),
             ],
@@ -138,6 +142,16 @@ def _reading(steps: pd.DataFrame) -> alt.Chart:
         .transform_calculate(reading="'predicted margin after ' + datum.removed + ': ' + format(datum.after, '+.4f')")
         .mark_text(align="right", baseline="bottom", fontWeight="bold")
         .encode(x=alt.value("width"), y=alt.value(-4), text="reading:N")
+    )
+
+
+def _itself(own: pd.DataFrame, above: str) -> alt.Chart:
+    import altair as alt
+
+    return (
+        alt.Chart(own[["removed", "before"]].reset_index(drop=True), name="itself")
+        .mark_text(baseline="bottom", dy=-2, fontStyle="italic")
+        .encode(x=_x(), y=_y("before", above), text=alt.value("itself"))
     )
 
 
@@ -165,8 +179,8 @@ def _retrained(retrained: pd.DataFrame, above: str) -> list[alt.Chart]:
     frame["order"] = frame["what"].map({what: i for i, what in enumerate(kinds)})
     fills = [{"top pullers": theme.INK, "random": "transparent"}.get(what, theme.PAIR[1]) for what in kinds]
     ink: dict[str, Any] = {"orient": "bottom", "symbolStrokeColor": theme.INK, "columns": 1}
-    legend = alt.Legend(title="retrained without", symbolType="circle", **ink)
-    shape = alt.Legend(title="clusters", symbolFillColor="transparent", **ink)
+    legend = alt.Legend(title="fill: retrained without", symbolType="square", **ink)
+    shape = alt.Legend(title="shape: clusters", symbolFillColor=theme.GREY, **ink)
     scale = alt.Scale(domain=list(ASSIGNMENTS), range=["circle", "triangle-up"])
     dots = (
         alt.Chart(frame, name="retrained")

@@ -6,6 +6,7 @@ Ids and clusters are text here, as they are shown.
 from clusterexplain.report.frames.answers import (
     all_retrained,
     flip_point,
+    flips,
     group_columns,
     groups,
     listed,
@@ -23,12 +24,14 @@ from clusterexplain.report.frames.clusters import (
 )
 from clusterexplain.report.frames.places import (
     MAX_DOTS,
+    densest,
     dots,
     links,
     middles,
     rings,
     sample,
     shown_rows,
+    strangers,
 )
 
 __all__ = [
@@ -36,8 +39,10 @@ __all__ = [
     "all_retrained",
     "cluster_pulls",
     "cluster_stability",
+    "densest",
     "dots",
     "flip_point",
+    "flips",
     "group_columns",
     "groups",
     "links",
@@ -51,6 +56,7 @@ __all__ = [
     "stability",
     "standing",
     "steps",
+    "strangers",
     "tree",
     "twins",
 ]

@@ -58,28 +58,54 @@ def steps(explanation: Explanation, query: int) -> tuple[pd.DataFrame, int | Non
     Returns
     -------
     frame : DataFrame
-        Columns removed (from 1), id, cluster, before, after (predicted margins).
+        Columns removed (from 1), id, called (the id, followed by "(itself)" if it is the sample's own), cluster, before,
+        after (predicted margins). The sample itself is among them as it is among the top pullers of a check.
     flip : int or None
         After how many removals the margin is predicted to be negative; None if never, or if it is negative already.
     """
-    influence = explanation.influence[query]
-    order = np.argsort(-influence, kind="stable")
-    order = order[influence[order] > 0]
+    influence, order = explanation.influence[query], _pullers(explanation, query)
     margin = explanation.scores[query]
     after = margin - np.cumsum(influence[order])
-    outside = np.flatnonzero(after < 0)
-    flip = int(outside[0]) + 1 if len(outside) and margin > 0 else None
+    flip = _crossing(margin, after)
     shown = min(len(order), MOST_STEPS, max(FEWEST_STEPS, 0 if flip is None else flip + 5))
     picked = order[:shown]
+    ids = explanation.train_ids[picked].astype(str).astype(object)
     return pd.DataFrame(
         {
             "removed": np.arange(1, shown + 1),
-            "id": explanation.train_ids[picked].astype(str),
+            "id": ids,
+            "called": np.where(picked == explanation.positions[query], ids + " (itself)", ids),
             "cluster": [explanation.name_of(one) for one in explanation.train_labels[picked]],
             "before": np.concatenate([[margin], after[: max(shown - 1, 0)]])[:shown],
             "after": after[:shown],
         }
     ), flip
+
+
+def flips(explanation: Explanation, query: int) -> tuple[int | None, int | None, bool]:
+    """Return after how many removals of the strongest pullers a sample is predicted to change sides.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Whose.
+    query : int
+        Position of the query.
+
+    Returns
+    -------
+    flip : int or None
+        Of all pullers, the sample itself among them, see :func:`steps`.
+    without_itself : int or None
+        Of the others alone, as :meth:`ClusterExplainer.flip` removes them.
+    itself : bool
+        Whether the sample itself is among the first `flip`.
+    """
+    influence, order = explanation.influence[query], _pullers(explanation, query)
+    position, margin = int(explanation.positions[query]), explanation.scores[query]
+    others = order[order != position]
+    flip, alone = (_crossing(margin, margin - np.cumsum(influence[rows])) for rows in (order, others))
+    return flip, alone, flip is not None and position >= 0 and position in order[:flip]
 
 
 def flip_point(frame: pd.DataFrame, flip: int | None) -> pd.DataFrame:
@@ -177,13 +203,31 @@ def twins(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFram
     return found.assign(id=found["id"].astype(str), cluster=[exhibit.name_of(one) for one in found["cluster"]])
 
 
+def _pullers(explanation: Explanation, query: int) -> np.ndarray:
+    """Return the row numbers of the examples that pull, strongest first."""
+    influence = explanation.influence[query]
+    order = np.argsort(-influence, kind="stable")
+    return np.asarray(order[(influence > 0)[order] & (explanation.sample_weight > 0)[order]])
+
+
+def _crossing(margin: float, after: np.ndarray) -> int | None:
+    """Return the number of the first step that leaves a margin below 0, None if there is none or it is not above 0 now."""
+    outside = np.flatnonzero(after < 0)
+    return int(outside[0]) + 1 if len(outside) and margin > 0 else None
+
+
 def _texts(groups: pd.Series) -> pd.Series:
-    """Return groups as text, with their type where two of them read alike."""
-    texts = groups.astype(str)
+    """Return groups as text, whole numbers without a fraction, with their type where two of them read alike."""
+    texts = groups.map(_text)
     kinds = groups.map(lambda one: type(one).__name__)
     pairs = pd.DataFrame({"text": texts, "kind": kinds}).drop_duplicates()
     twice = set(pairs.loc[pairs["text"].duplicated(), "text"])
     return texts.where(~texts.isin(twice), texts + " (" + kinds + ")")
+
+
+def _text(group: object) -> str:
+    whole = isinstance(group, (float, np.floating)) and float(group).is_integer()
+    return f"{group:.0f}" if whole else str(group)
 
 
 def _different(metadata: pd.DataFrame | None, name: str) -> int:

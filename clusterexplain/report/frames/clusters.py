@@ -25,8 +25,16 @@ def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
     -------
     DataFrame
         Columns target (whose members), source (whose examples), target_rank, source_rank (order), n (examples in source),
-        influence (their sum on the mean margin of the target's members; positive holds), low, high (95 %), if_removed. Of
-        more than ``MOST_CLUSTERS`` clusters the largest.
+        influence (their sum on the mean margin of the target's members, each to its own runner-up; positive holds), low, high
+        (95 %), if_removed (NaN on the diagonal: without all its members there is no cluster to have a margin). Of more than
+        ``MOST_CLUSTERS`` clusters the largest.
+
+    Notes
+    -----
+    The diagonal is the derivative in a common factor of the weights of all members. Such a factor cancels in a centroid, a
+    weighted mean, so the direct parts of a cluster's members sum to 0 (but for the floor of the score, 1 % of the pooled
+    variance); one member alone does pull the centroid towards itself. What is left goes through training, and its sign is
+    that of training: negative where more weight on the cluster widens it against the distance to its rivals.
     """
     summed = exhibit.cohesion.by("cluster")
     size, parts = len(summed) // len(exhibit.clusters), []
@@ -44,7 +52,8 @@ def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
                     "source": [exhibit.name_of(one) for one in frame["group"]],
                     "target_rank": rank,
                     "source_rank": [len(exhibit.clusters) if one == NOISE else int(one) for one in frame["group"]],
-                    **{name: frame[name] for name in ("n", "influence", "low", "high", "if_removed")},
+                    **{name: frame[name] for name in ("n", "influence", "low", "high")},
+                    "if_removed": frame["if_removed"].where(frame["group"] != target),
                 }
             )
         )

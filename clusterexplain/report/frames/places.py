@@ -12,7 +12,10 @@ from clusterexplain.report.exhibit import Exhibit
 
 MAX_DOTS = 4000
 """Dots that are drawn at most; more are sampled, and the chart says so."""
-NEIGHBOURS = 8
+NEIGHBOURS = 10
+"""Nearest training examples that are told about, and joined to the sample by lines."""
+MOST_COMPARED = 600
+"""Members of a cluster that are looked at to place its number; of more a random sample."""
 
 
 def shown_rows(present: np.ndarray, wanted: list[int], *, most: int = MAX_DOTS) -> np.ndarray:
@@ -70,9 +73,9 @@ def dots(exhibit: Exhibit, rows: np.ndarray, *, with_rows: bool = True) -> pd.Da
 
 
 def middles(exhibit: Exhibit) -> pd.DataFrame:
-    """Return where each cluster's number is written on the map: the median of its members."""
+    """Return where each cluster's number is written on the map: at its :func:`densest` member."""
     clusters = exhibit.clusters
-    places = [np.median(exhibit.coordinates[exhibit.members(one)], axis=0) for one in clusters]
+    places = [densest(exhibit.coordinates[exhibit.members(one)]) for one in clusters]
     return pd.DataFrame(
         {
             "cluster": [exhibit.name_of(one) for one in clusters],
@@ -81,6 +84,28 @@ def middles(exhibit: Exhibit) -> pd.DataFrame:
             "y": [place[1] for place in places],
         }
     )
+
+
+def densest(places: np.ndarray) -> np.ndarray:
+    """Return the place around which a third of the others lie closest.
+
+    A cluster that the map splits has its number on one of its parts; a mean or a median would put it between them, where
+    another cluster may be, and so would half of the others for a cluster in three parts.
+
+    Parameters
+    ----------
+    places : ndarray of shape (n_members, 2)
+        At least one.
+
+    Returns
+    -------
+    ndarray of shape (2,)
+        One of the places.
+    """
+    if len(places) > MOST_COMPARED:
+        places = places[np.random.default_rng(0).permutation(len(places))[:MOST_COMPARED]]
+    distances = np.linalg.norm(places[:, None] - places, axis=2)
+    return np.asarray(places[np.quantile(distances, 1 / 3, axis=1).argmin()])
 
 
 def rings(exhibit: Exhibit, frame: pd.DataFrame, *, with_rows: bool = True) -> pd.DataFrame:
@@ -109,23 +134,50 @@ def links(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFram
     position = int(explanation.positions[query])
     if position < 0:
         return pd.DataFrame({name: [] for name in ("id", "distance", "x", "y", "x2", "y2")})
-    rows = exhibit.pipeline.viewed.numpy()
-    distances = np.linalg.norm(rows - rows[position], axis=1)
-    distances[position] = np.inf
-    distances[exhibit.pipeline.weights.numpy() == 0] = np.inf
-    near = np.argsort(distances, kind="stable")[: min(NEIGHBOURS, int(np.isfinite(distances).sum()))]
+    near, distances = _nearest(exhibit, exhibit.pipeline.viewed.numpy(), position)
     here, there = exhibit.coordinates[position], exhibit.coordinates[near]
     return pd.DataFrame(
         {
             "id": exhibit.data.ids[near].astype(str),
             "cluster": [exhibit.name_of(one) for one in exhibit.labels[near]],
-            "distance": distances[near],
+            "distance": distances,
             "x": here[0],
             "y": here[1],
             "x2": there[:, 0],
             "y2": there[:, 1],
         }
     )
+
+
+def strangers(exhibit: Exhibit, explanation: Explanation, query: int) -> tuple[int, int, int]:
+    """Count the sample's nearest training examples that are of other clusters.
+
+    Parameters
+    ----------
+    exhibit, explanation, query : Exhibit, Explanation, int
+        Whose.
+
+    Returns
+    -------
+    on_map, in_embedding, n : int
+        How many of its `n` nearest on the map, and of its `n` nearest in the embedding; all 0 if it was not trained on.
+    """
+    position = int(explanation.positions[query])
+    if position < 0:
+        return 0, 0, 0
+    views = (exhibit.coordinates, exhibit.pipeline.viewed.numpy())
+    near = [_nearest(exhibit, view, position)[0] for view in views]
+    others = [int((exhibit.labels[rows] != explanation.labels[query]).sum()) for rows in near]
+    return others[0], others[1], len(near[0])
+
+
+def _nearest(exhibit: Exhibit, view: np.ndarray, position: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row numbers of the nearest training examples of positive weight, nearest first, and their distances."""
+    distances = np.linalg.norm(view - view[position], axis=1)
+    distances[position] = np.inf
+    distances[exhibit.pipeline.weights.numpy() == 0] = np.inf
+    near = np.argsort(distances, kind="stable")[: min(NEIGHBOURS, int(np.isfinite(distances).sum()))]
+    return near, distances[near]
 
 
 def _with_rows(frame: pd.DataFrame, exhibit: Exhibit, rows: np.ndarray) -> pd.DataFrame:
