@@ -59,11 +59,11 @@ class Vocabulary:
         counted : Counter of str
             How often every word occurs.
         n_words : int
-            At most so many words.
+            At most so many words, beside those of `keep`.
         min_count : int
             Rarer words get no vector.
         keep : iterable of str, default=()
-            Words that get one although they are rarer, if they occur at all.
+            Words that get one although they are not among the most frequent ones.
 
         Returns
         -------
@@ -71,8 +71,8 @@ class Vocabulary:
             Ties are broken by the alphabet.
         """
         order = sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-        wanted = {word for word, n in order[:n_words] if n >= min_count} | {word for word in keep if word in counted}
-        chosen = [(word, n) for word, n in order if word in wanted]
+        wanted = {word for word, _ in order[:n_words]} | set(keep)
+        chosen = [(word, n) for word, n in order if word in wanted and n >= min_count]
         return cls(tuple(word for word, _ in chosen), tuple(n for _, n in chosen))
 
 
@@ -104,8 +104,8 @@ class Corpus:
         source: Source,
         *,
         unit: str = "paragraph",
-        n_words: int = 5000,
-        min_count: int = 100,
+        n_words: int = 1500,
+        min_count: int = 50,
         window: int = 5,
         subsample: float = 1e-3,
         keep: Iterable[str] = (),
@@ -119,16 +119,16 @@ class Corpus:
             See :func:`clusterexplain.words.texts.read_texts`.
         unit : {"document", "paragraph", "sentence"}, default="paragraph"
             What a weight belongs to. Paragraphs are parted by blank lines.
-        n_words : int, default=5000
-            At most so many words get a vector.
-        min_count : int, default=100
+        n_words : int, default=1500
+            So many most frequent words get a vector.
+        min_count : int, default=50
             Words that occur less often get none. Words without a vector are left out before windows are laid.
         window : int, default=5
             Largest distance of two words that count as near.
         subsample : float, default=1e-3
             Threshold of subsampling; infinite is none.
         keep : iterable of str, default=()
-            Words that get a vector although they are rarer.
+            Words that get a vector although they are not among the most frequent ones.
         text_column : str, default="text"
             Column of a table that holds the texts.
 
@@ -232,7 +232,9 @@ class Corpus:
         chosen = list(words)
         codes, names = pd.factorize(self.known("document") if "document" in self.units else np.arange(len(self)))
         columns = self.counts.words[:, [self.vocabulary.index[word] for word in chosen]].toarray()
-        sums = np.stack([np.bincount(codes, weights=one, minlength=len(names)) for one in columns.T]) if chosen else None
+        sums = (
+            np.stack([np.bincount(codes, weights=one, minlength=len(names)) for one in columns.T]) if chosen else None
+        )
         if sums is None:
             return pd.DataFrame({"n": [], "n_documents": [], "largest_share": []})
         n = sums.sum(axis=1)
@@ -259,7 +261,9 @@ def _cut(documents: pd.DataFrame, unit: str) -> tuple[pd.DataFrame, list[str]]:
     names = documents.index.to_numpy()[place]
     ids = names
     if unit != "document":
-        ids = np.array([f"{name} #{n + 1}" for name, one in zip(documents.index, parts, strict=True) for n in range(len(one))])
+        ids = np.array(
+            [f"{name} #{n + 1}" for name, one in zip(documents.index, parts, strict=True) for n in range(len(one))]
+        )
     known = documents.drop(columns="text").iloc[place]
     known.index = pd.Index(ids)
     known["document"] = names

@@ -53,10 +53,10 @@ def read_texts(source: Source, text_column: str = "text") -> pd.DataFrame:
     frame = _named(_table(source), text_column)
     if not len(frame):
         raise InvalidDataError(f"{_told(source)} holds no texts. Expected at least one document.")
-    wrong = [name for name, text in frame["text"].items() if not isinstance(text, str)]
+    wrong = [(name, text) for name, text in frame["text"].items() if not isinstance(text, str)]
     if wrong:
         raise InvalidDataError(
-            f"Document {wrong[0]!r} is {type(frame.loc[wrong[0], 'text']).__name__}, not text ({len(wrong)} of {len(frame)} "
+            f"Document {wrong[0][0]!r} is {type(wrong[0][1]).__name__}, not text ({len(wrong)} of {len(frame)} "
             f"documents). Expected a string for each; drop rows without text."
         )
     if frame.index.has_duplicates:

@@ -96,17 +96,17 @@ class SkipGram:
         TrainingDivergedError
             If a number became NaN or infinite.
         """
-        with one_thread(), torch.no_grad():
-            return self._train(weights)
+        with one_thread():
+            return self.train_here(weights)
 
     def train_many(self, rows: list[np.ndarray], *, n_jobs: int | None = None) -> list[Tensor]:
         """Train at many unit weights, side by side; the same bytes as one by one."""
+        return map_jobs(self.train_here, rows, n_jobs=n_jobs)
 
-        def run(weights: np.ndarray) -> Tensor:
-            with torch.no_grad():
-                return self._train(weights)
-
-        return map_jobs(run, rows, n_jobs=n_jobs)
+    def train_here(self, weights: np.ndarray) -> Tensor:
+        """Train inside a thread of :func:`clusterexplain.parallel.map_jobs`, which has set the number of threads."""
+        with torch.no_grad():
+            return self._train(weights)
 
     def record(self, weights: np.ndarray, *, spacing: int | None = None, show_progress: bool = False) -> WordRun:
         """Train and remember enough to differentiate; `spacing` is the number of steps between two states that are kept."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -93,7 +93,9 @@ class Weat:
         """
         tests = read_list("weat")["tests"]
         if name not in tests:
-            raise InvalidParameterError(f"There is no test {name!r}. Expected one of {', '.join(tests)}; or make a Weat.")
+            raise InvalidParameterError(
+                f"There is no test {name!r}. Expected one of {', '.join(tests)}; or make a Weat."
+            )
         return cls(name, *(tuple(tests[name][side]["words"]) for side in "xyab"))
 
     @property
@@ -121,7 +123,7 @@ class Weat:
                     f"Too few words of list {side} of the test {self.name!r} have vectors ({len(words)}; missing: {gone}). "
                     f"Expected at least {FEWEST}; lower min_count, bring more text, or choose other words."
                 )
-        return replace(self, **left)
+        return Weat(self.name, left["x"], left["y"], left["a"], left["b"])
 
     def without(self, words: set[str]) -> Weat:
         """Return the test without some words."""
@@ -179,12 +181,11 @@ class Weat:
         tuple of Weat
             They share no word; of an odd number the first gets one more.
         """
-        rng, halves = np.random.default_rng(seed), ({}, {})
-        for side in "xyab":
-            words = [str(word) for word in rng.permutation(getattr(self, side))]
-            middle = (len(words) + 1) // 2
-            halves[0][side], halves[1][side] = tuple(words[:middle]), tuple(words[middle:])
-        first, second = (replace(self, name=f"{self.name}, half", **half) for half in halves)
+        rng = np.random.default_rng(seed)
+        sides = [[str(word) for word in rng.permutation(getattr(self, side))] for side in "xyab"]
+        name = f"{self.name}, half of the words"
+        first = Weat(name, *(tuple(words[: (len(words) + 1) // 2]) for words in sides))
+        second = Weat(name, *(tuple(words[(len(words) + 1) // 2 :]) for words in sides))
         return first, second
 
 
