@@ -57,13 +57,13 @@ class EmbeddingBias(BaseEstimator):
         Threshold of subsampling of frequent words; infinite is none.
     dim : int, default=50
         Length of a vector.
-    n_steps : int, default=150
+    n_steps : int, default=120
         Adam steps on the full objective.
     learning_rate : float, default=0.02
         Peak learning rate; it rises for a tenth of the steps and falls to 0 along half a cosine.
     weight_decay : float, default=0.01
         Strength of the decay.
-    eps : float, default=1e-3
+    eps : float, default=1e-2
         Added inside Adam's square root: the larger, the smoother the training.
     negatives : float, default=5
         Expected negatives for each pair.
@@ -120,10 +120,10 @@ class EmbeddingBias(BaseEstimator):
         window: int = 5,
         subsample: float = 1e-3,
         dim: int = 50,
-        n_steps: int = 150,
+        n_steps: int = 120,
         learning_rate: float = 0.02,
         weight_decay: float = 0.01,
-        eps: float = 1e-3,
+        eps: float = 1e-2,
         negatives: float = 5,
         init_scale: float = 0.1,
         held_out: float = 0.0,
