@@ -76,8 +76,8 @@ class Extent:
 
 
 FULL = Extent(
-    1790, 1500, 50, 120, (("speeches", 0, 48), ("speeches", 0.05, 64), ("paragraphs", 0.01, 64), ("paragraphs", 0.05, 64)),
-    tuple(INTERVENTIONS), 5, 5, (300, 16),
+    1790, 1500, 50, 120, (("speeches", 0, 48), ("speeches", 0.05, 64), ("paragraphs", 0.01, 32), ("paragraphs", 0.05, 32)),
+    tuple(INTERVENTIONS), 5, 3, (300, 12),
 )  # fmt: skip
 QUICK = Extent(
     1960, 500, 20, 60, (("speeches", 0, 8), ("speeches", 0.05, 8), ("paragraphs", 0.05, 8)),

@@ -6,6 +6,7 @@ from clusterexplain.words.check import BiasCheck
 from clusterexplain.words.corpus import Corpus
 from clusterexplain.words.influence import UnitInfluence
 from clusterexplain.words.scores import Cosine, WordMembership
+from clusterexplain.words.texts import read_texts
 from clusterexplain.words.weat import Weat, weat_names
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "Weat",
     "WordChange",
     "WordMembership",
+    "read_texts",
     "weat_names",
 ]

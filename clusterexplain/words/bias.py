@@ -18,9 +18,8 @@ from clusterexplain.words.asked import Asked
 from clusterexplain.words.changing import Bench, Intervention, Seed, WordChange
 from clusterexplain.words.check import BiasCheck, compare, draw_removals
 from clusterexplain.words.corpus import Corpus
-from clusterexplain.words.influence import UnitInfluence
-from clusterexplain.words.objective import CountCotangent
-from clusterexplain.words.scores import WordScore, directions
+from clusterexplain.words.influence import UnitInfluence, largest_shares
+from clusterexplain.words.scores import WordScore, nearest
 from clusterexplain.words.texts import Source
 from clusterexplain.words.training import SkipGram, check_sizes
 from clusterexplain.words.weat import Weat
@@ -230,12 +229,7 @@ class EmbeddingBias(BaseEstimator):
     def neighbours(self, word: str, n: int = 10) -> pd.DataFrame:
         """List the words nearest to a word: word and cosine, nearest first."""
         check_is_fitted(self, "run_")
-        words, index = self.corpus_.vocabulary.words, self.corpus_.vocabulary.index
-        with torch.no_grad():
-            (own,) = directions(self.run_.final[0], index, [word])
-            cosines = (torch.nn.functional.normalize(self.run_.final[0], dim=1) @ own).numpy()
-        order = [row for row in np.argsort(-cosines, kind="stable") if row != index[word]][:n]
-        return pd.DataFrame({"word": [words[row] for row in order], "cosine": cosines[order]})
+        return nearest(self.run_.final[0], self.corpus_.vocabulary.index, word, n)
 
     def explain(self, score: WordScore | str | None = None) -> UnitInfluence:
         """Trace a score to the units of text.
@@ -261,13 +255,13 @@ class EmbeddingBias(BaseEstimator):
         theta = self.run_.final
         slope = asked.slope(theta)
         influence = self.run_.pull(slope, show_progress=self.show_progress)
-        share, word = _largest_shares(asked.uses(self.corpus_), asked.words)
+        share, word = largest_shares(asked.uses(self.corpus_), asked.words)
         return UnitInfluence(
             name=asked.name,
             at=asked.at(theta),
             p_value=asked.p_value(theta),
             influence=influence,
-            gradient_dot=self._gradient_dot(theta, slope),
+            gradient_dot=self.run_.gradient_dot(slope),
             units=self.corpus_.units,
             words=asked.words,
             missing=asked.missing,
@@ -335,11 +329,8 @@ class EmbeddingBias(BaseEstimator):
             Word and context vectors.
         """
         check_is_fitted(self, "run_")
-        rows = []
-        for removed in removals:
-            weights = np.ones(len(self.corpus_))
-            weights[removed] = 0
-            rows.append(weights)
+        everyone = np.arange(len(self.corpus_))
+        rows = [np.where(np.isin(everyone, removed), 0.0, 1.0) for removed in removals]
         return self.recipe_.train_many(rows, n_jobs=self.n_jobs)
 
     def mitigate(self, score: WordScore | str | None = None, *, n_seeds: int = 5, **options: Any) -> WordChange:
@@ -374,18 +365,17 @@ class EmbeddingBias(BaseEstimator):
         asked = self._asked(score)
         higher = (asked.at(self.run_.final) > 0) == away
         plan = Intervention(towards="higher" if higher else "lower", **options)
-        return WordChange(asked.name, plan, pd.concat([self.changed(score, plan, seed) for seed in range(n_seeds)]))
-
-    def changed(self, score: WordScore | str | None, plan: Intervention, seed: int) -> pd.DataFrame:
-        """Carry an intervention out at one seed of the initial vectors, 0 that of the fit; the rows of a WordChange."""
-        return self.bench(score).rows(self.at_seed(score, seed), plan)
+        bench = self.bench(score)
+        return WordChange(
+            asked.name, plan, pd.concat([bench.rows(self.at_seed(score, n), plan) for n in range(n_seeds)])
+        )
 
     def bench(self, score: WordScore | str | None = None) -> Bench:
         """Return what the arms of an intervention share."""
         return Bench(self._asked(score), self.corpus_, self.held_out_.counts, self.n_jobs)
 
     def at_seed(self, score: WordScore | str | None, seed: int) -> Seed:
-        """Train with other initial vectors and ask."""
+        """Train with other initial vectors (seed 0 is the fit's own) and ask."""
         return Seed.trained(self.recipe_, self._asked(score), self.random_state + seed, self.n_jobs)
 
     def _asked(self, score: WordScore | str | None) -> Asked:
@@ -398,13 +388,6 @@ class EmbeddingBias(BaseEstimator):
             texts, unit=self.unit, n_words=self.n_words, min_count=self.min_count, window=self.window,
             subsample=self.subsample, keep=getattr(score, "words", ()),
         )  # fmt: skip
-
-    def _gradient_dot(self, theta: Tensor, slope: Tensor) -> np.ndarray:
-        loss = self.recipe_.loss(np.ones(len(self.corpus_)))
-        sums = CountCotangent.empty(loss.table)
-        with torch.no_grad():
-            loss.along(theta, slope, sums)
-            return -self.recipe_.counts.pull(*loss.on_counts(sums))
 
     def _fit_key(self) -> str:
         digest = hashlib.sha256(self.run_.final.numpy().tobytes())
@@ -429,14 +412,3 @@ class EmbeddingBias(BaseEstimator):
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
                 raise InvalidParameterError(f"{name}={value!r} is out of range. Expected a positive number.")
-
-
-def _largest_shares(uses: np.ndarray, words: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return for every unit the largest share of the uses of one of the words that it holds, and which word that is."""
-    if not uses.shape[1]:
-        return np.zeros(len(uses)), np.full(len(uses), "", dtype=object)
-    shares = uses / np.maximum(uses.sum(axis=0), 1e-30)
-    largest = shares.argmax(axis=1)
-    names = np.array(list(dict.fromkeys(words)), dtype=object)[largest]
-    found = shares[np.arange(len(shares)), largest]
-    return found, np.where(found > 0, names, "")

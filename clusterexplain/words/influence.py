@@ -209,3 +209,14 @@ def strongest(influence: np.ndarray, n: int, weight: float, towards: str) -> np.
     """Return the rows whose re-weighting is predicted to move the score most."""
     gain = (weight - 1) * influence * (1 if towards == "higher" else -1)
     return np.argsort(-gain, kind="stable")[:n]
+
+
+def largest_shares(uses: np.ndarray, words: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return for every unit the largest share of the uses of one of the words that it holds, and which word that is."""
+    if not uses.shape[1]:
+        return np.zeros(len(uses)), np.full(len(uses), "", dtype=object)
+    shares = uses / np.maximum(uses.sum(axis=0), 1e-30)
+    largest = shares.argmax(axis=1)
+    names = np.array(list(dict.fromkeys(words)), dtype=object)[largest]
+    found = shares[np.arange(len(shares)), largest]
+    return found, np.where(found > 0, names, "")

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -125,6 +127,16 @@ class WordMembership:
             means.append(torch.nn.functional.normalize(directions(vectors, index, members).mean(dim=0), dim=0))
         cosines = torch.stack(means) @ own / self.temperature
         return cosines[0] - torch.logsumexp(cosines[1:], dim=0)
+
+
+def nearest(vectors: Tensor, index: Index, word: str, n: int) -> pd.DataFrame:
+    """List the words nearest to a word: word and cosine, nearest first."""
+    words = list(index)
+    with torch.no_grad():
+        (own,) = directions(vectors, index, [word])
+        cosines = (torch.nn.functional.normalize(vectors, dim=1) @ own).numpy()
+    order = [row for row in np.argsort(-cosines, kind="stable") if row != index[word]][:n]
+    return pd.DataFrame({"word": [words[row] for row in order], "cosine": cosines[order]})
 
 
 def directions(vectors: Tensor, index: Index, words: Iterable[str]) -> Tensor:

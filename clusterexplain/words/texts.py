@@ -59,6 +59,10 @@ def read_texts(source: Source, text_column: str = "text") -> pd.DataFrame:
             f"Document {wrong[0][0]!r} is {type(wrong[0][1]).__name__}, not text ({len(wrong)} of {len(frame)} "
             f"documents). Expected a string for each; drop rows without text."
         )
+    halves = [
+        text.encode(errors="replace").decode() for text in frame["text"]
+    ]  # no column of text holds half characters
+    frame = frame.assign(text=halves)
     if frame.index.has_duplicates:
         twice = frame.index[frame.index.duplicated()][0]
         raise InvalidDataError(
@@ -115,7 +119,7 @@ def _table(source: Source) -> pd.DataFrame:
     if isinstance(source, (str, Path)):
         return _sotu() if str(source) == SOTU else _files(Path(source))
     if isinstance(source, (Sequence, np.ndarray)):
-        return pd.DataFrame({"text": list(source)})
+        return pd.DataFrame({"text": pd.Series(list(source), dtype=object)})
     raise _no_source(source)
 
 

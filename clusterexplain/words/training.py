@@ -200,6 +200,14 @@ class WordRun:
                 on_state = (on_theta + loss.along(theta, recipe.vectors(u), sums).reshape(-1), *rest)
             return recipe.counts.pull(*loss.on_counts(sums))
 
+    def gradient_dot(self, cotangent: Tensor) -> np.ndarray:
+        """Return minus the product of a cotangent with the gradient of every unit's loss at the end: a yardstick."""
+        loss = self.recipe.loss(self.weights)
+        sums = CountCotangent.empty(loss.table)
+        with one_thread(), torch.no_grad():
+            loss.along(self.final, cotangent.to(self.recipe.dtype), sums)
+            return -self.recipe.counts.pull(*loss.on_counts(sums))
+
     def _reversed(self, loss: ExpectedLoss) -> Iterator[tuple[int, State]]:
         n_steps = self.recipe.optimizer.n_steps
         for segment in reversed(range(len(self.kept))):

@@ -195,3 +195,27 @@ def test_neighbours_and_errors_of_the_front(model: EmbeddingBias, texts: pd.Data
     other = EmbeddingBias(**SMALL).fit(texts)
     with pytest.raises(InvalidParameterError, match="was trained on"):
         model.verify(other.explain(TOY), TOY)
+
+
+def test_words_that_one_document_uses_most_are_left_out_and_told(texts: pd.DataFrame) -> None:
+    more = pd.concat([texts, pd.DataFrame({"text": ["dragon home dragon kin dragon"]}, index=["z"])])
+    model = EmbeddingBias(TOY, **{**SMALL, "largest_share": 0.5}).fit(more)
+    answer = model.explain()
+    assert answer.concentrated == ("dragon",)
+    assert "left out as used mostly by one document: dragon" in repr(answer)
+    assert answer.to_dict()["caution"].startswith("These are associations in a corpus")
+    assert "dragon" not in answer.words
+
+
+def test_equal_settings_give_equal_bytes(texts: pd.DataFrame) -> None:
+    one, two = (EmbeddingBias(TOY, **SMALL, n_jobs=n).fit(texts) for n in (1, 2))
+    np.testing.assert_array_equal(one.vectors_, two.vectors_)
+    np.testing.assert_array_equal(one.explain().influence, two.explain().influence)
+    pd.testing.assert_frame_equal(*(each.mitigate(n_seeds=2, n_random=1).rows for each in (one, two)), check_exact=True)
+
+
+def test_answers_about_another_score_are_refused(model: EmbeddingBias) -> None:
+    with pytest.raises(InvalidParameterError, match=r"The answer is about 'toy', but 'cosine of king and lord'"):
+        model.verify(model.explain(TOY), Cosine("king", "lord"))
+    with pytest.raises(InvalidParameterError, match=r"score=7 is no score\. Expected the name of a test"):
+        model.explain(7)  # type: ignore[arg-type]

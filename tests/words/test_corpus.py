@@ -129,3 +129,33 @@ def test_sotu_is_read_with_its_metadata() -> None:
     assert {"year", "decade", "president", "party", "kind"} <= set(frame.columns)
     assert frame.loc["1863-Lincoln-1", "decade"] == "1860s"
     assert not frame["text"].str.contains("[Laughter]", regex=False).any()
+
+
+def test_uses_are_spread_over_documents_whatever_the_unit() -> None:
+    table = pd.DataFrame({"text": ["war war peace\n\nwar peace", "peace peace", "war"]}, index=["a", "b", "c"])
+    for unit in ("document", "paragraph"):
+        uses = Corpus.read(table, unit=unit, min_count=1).uses(["war", "peace"])
+        assert uses.loc["war"].tolist() == [4, 2, 0.75]
+        assert uses.loc["peace"].tolist() == [4, 2, 0.5]
+    assert len(Corpus.read(table, min_count=1).uses([])) == 0
+
+
+@pytest.mark.parametrize("evil", ["", " \n\n \t", "\x00\x1b[31", "\ud800\udfff", "1 2 3 !?", "\u202e\ufeff"])
+def test_texts_without_words_are_units_without_influence(texts: pd.DataFrame, evil: str) -> None:
+    corpus = Corpus.read([*texts["text"].tolist(), evil], unit="document", min_count=1)
+    assert corpus.units["n_words"].iloc[-1] == 0
+    assert corpus.counts.pairs[-1].nnz == 0
+
+
+def test_texts_that_are_none_are_refused(texts: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataError, match=r"Document '1' is float, not text \(1 of 2.*drop rows without text"):
+        read_texts(["a b", float("nan")])  # type: ignore[list-item]
+    with pytest.raises(InvalidParameterError, match="3 is no source of texts"):
+        read_texts(3)  # type: ignore[arg-type]
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(InvalidDataError, match=r"latin\.txt is not UTF-8"):
+        read_texts(tmp_path)
+    with pytest.raises(InvalidDataError, match=r"0 words occur at least min_count=50 times in 2 documents \(0 words\)"):
+        Corpus.read(["", "..."])
+    with pytest.raises(InvalidDataError, match=r"No two words of the vocabulary ever stand near each other"):
+        Corpus.read(["one", "two"], min_count=1)

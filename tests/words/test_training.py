@@ -123,3 +123,23 @@ def test_divergence_is_told(corpus: Corpus) -> None:
     counts = UnitCounts(corpus.counts.pairs * np.float32("inf"), corpus.counts.words)
     with pytest.raises(TrainingDivergedError, match=r"within 3 steps at learning rate 1.*lower learning_rate"):
         SkipGram(counts, 2, Adam(1.0, 3)).train(np.ones(len(corpus)))
+
+
+def test_the_yardstick_is_minus_the_product_of_gradients(recipe: SkipGram, corpus: Corpus) -> None:
+    run = recipe.record(np.ones(len(corpus)))
+    direction = torch.randn(run.final.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    row, step = run.gradient_dot(direction), 1e-6
+    for unit in (0, 7):
+        shift = step * (np.arange(len(corpus)) == unit)
+        ends = [recipe.loss(np.ones(len(corpus)) + sign * shift).gradient(run.final) for sign in (1, -1)]
+        assert row[unit] == pytest.approx(-float(((ends[0] - ends[1]) * direction).sum()) / (2 * step), rel=1e-5)
+
+
+def test_long_recordings_keep_fewer_states(recipe: SkipGram, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = recipe.record(np.ones(len(corpus)))
+    monkeypatch.setattr("clusterexplain.words.training.RECORD_BYTES", 12 * full.kept[0][0].numel() * 3 * 8)
+    thin = recipe.record(np.ones(len(corpus)))
+    assert (full.spacing, len(full.kept)) == (1, 25)
+    assert thin.spacing > 1
+    cotangent = torch.ones_like(full.final)
+    np.testing.assert_array_equal(full.pull(cotangent), thin.pull(cotangent))

@@ -102,3 +102,10 @@ def test_membership_is_the_log_odds_of_a_softmax(vectors: torch.Tensor) -> None:
         Cosine("zebra", "w0")(vectors, INDEX)
     with pytest.raises(InvalidParameterError, match="at least one other cluster"):
         WordMembership("w0", ("w1",), ())(vectors, INDEX)
+
+
+def test_lists_that_make_no_test_are_refused() -> None:
+    with pytest.raises(InvalidParameterError, match="List b of the test 'made' is empty"):
+        Weat("made", ("a",), ("b",), ("c",), ())
+    with pytest.raises(InvalidParameterError, match="has a on both sides"):
+        Weat("made", ("a", "c"), ("b", "a"), ("d",), ("e",))
