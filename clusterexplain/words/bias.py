@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -20,11 +19,10 @@ from clusterexplain.words.check import BiasCheck, compare, draw_removals
 from clusterexplain.words.corpus import Corpus
 from clusterexplain.words.influence import UnitInfluence, largest_shares
 from clusterexplain.words.scores import WordScore, nearest
+from clusterexplain.words.settings import DTYPES, check_settings
 from clusterexplain.words.texts import Source
-from clusterexplain.words.training import SkipGram, check_sizes
+from clusterexplain.words.training import SkipGram
 from clusterexplain.words.weat import Weat
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class EmbeddingBias(BaseEstimator):
@@ -58,11 +56,11 @@ class EmbeddingBias(BaseEstimator):
         Length of a vector.
     n_steps : int, default=120
         Adam steps on the full objective.
-    learning_rate : float, default=0.02
+    learning_rate : float, default=0.1
         Peak learning rate; it rises for a tenth of the steps and falls to 0 along half a cosine.
-    weight_decay : float, default=0.01
-        Strength of the decay.
-    eps : float, default=1e-2
+    weight_decay : float, default=0.3
+        Strength of the decay: with it a training comes near a minimum, and follows the weights of the texts smoothly.
+    eps : float, default=1e-3
         Added inside Adam's square root: the larger, the smoother the training.
     negatives : float, default=5
         Expected negatives for each pair.
@@ -120,9 +118,9 @@ class EmbeddingBias(BaseEstimator):
         subsample: float = 1e-3,
         dim: int = 50,
         n_steps: int = 120,
-        learning_rate: float = 0.02,
-        weight_decay: float = 0.01,
-        eps: float = 1e-2,
+        learning_rate: float = 0.1,
+        weight_decay: float = 0.3,
+        eps: float = 1e-3,
         negatives: float = 5,
         init_scale: float = 0.1,
         held_out: float = 0.0,
@@ -174,7 +172,7 @@ class EmbeddingBias(BaseEstimator):
         InvalidParameterError
             If a setting is out of range.
         """
-        self._check()
+        check_settings(self.get_params(deep=False))
         corpus = texts if isinstance(texts, Corpus) else self._read(texts)
         out = np.zeros(len(corpus), dtype=bool)
         n_out = round(self.held_out * len(corpus))
@@ -393,22 +391,3 @@ class EmbeddingBias(BaseEstimator):
         digest = hashlib.sha256(self.run_.final.numpy().tobytes())
         digest.update("\n".join(self.corpus_.units.index).encode(errors="backslashreplace"))
         return digest.hexdigest()[:16]
-
-    def _check(self) -> None:
-        check_sizes(self.dim, self.n_steps)
-        if not 0 <= self.held_out < 1:
-            raise InvalidParameterError(
-                f"held_out={self.held_out!r} is out of range. Expected a share from 0 to below 1."
-            )
-        if not 0 < self.largest_share <= 1:
-            raise InvalidParameterError(
-                f"largest_share={self.largest_share!r} is out of range. Expected a share above 0 and at most 1."
-            )
-        if self.dtype not in DTYPES:
-            raise InvalidParameterError(
-                f"dtype={self.dtype!r} is unknown. Expected one of {', '.join(map(repr, DTYPES))}."
-            )
-        for name in ("learning_rate", "eps", "init_scale", "negatives"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise InvalidParameterError(f"{name}={value!r} is out of range. Expected a positive number.")

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.exceptions import InvalidParameterError, TrainingDivergedError
+from clusterexplain.exceptions import TrainingDivergedError
 from clusterexplain.parallel import map_jobs, one_thread, progress
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.words.counts import UnitCounts
@@ -216,16 +216,3 @@ class WordRun:
                 for step in range(start, min(start + self.spacing, n_steps) - 1):
                     states.append(self.recipe.advance(states[-1], loss, step))
             yield from reversed(list(enumerate(states, start)))
-
-
-def check_sizes(dim: int, n_steps: int) -> None:
-    """Refuse sizes that cannot be trained.
-
-    Raises
-    ------
-    InvalidParameterError
-        If one is no positive whole number.
-    """
-    for name, value in (("dim", dim), ("n_steps", n_steps)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise InvalidParameterError(f"{name}={value!r} is out of range. Expected a whole number of at least 1.")
