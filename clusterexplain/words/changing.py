@@ -219,7 +219,7 @@ class WordChange:
         Returns
         -------
         DataFrame
-            One row for each arm and measure: n_seeds; mean; change (from before) with low and high, a 95 % interval over
+            One row for each arm and measure that it has: n_seeds; mean; change (from before) with low and high, a 95 % interval over
             seeds (Student's distribution; random draws are averaged within a seed first).
         """
         means = self.rows.groupby(["arm", "seed"], sort=False)[list(MEASURES)].mean()
@@ -228,6 +228,8 @@ class WordChange:
         for arm in dict.fromkeys(self.rows["arm"]):
             for measure in MEASURES:
                 values = means.loc[arm, measure].to_numpy()
+                if np.isnan(values).all():
+                    continue
                 row: dict[str, Any] = {"arm": arm, "measure": measure, "n_seeds": len(values), "mean": values.mean()}
                 if arm != "before":
                     row |= dict(

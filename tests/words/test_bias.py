@@ -144,6 +144,7 @@ def test_other_scores_have_no_halves_and_no_p_value(model: EmbeddingBias) -> Non
     change = model.mitigate(Cosine("king", "lord"), share=0.05, n_seeds=1, n_random=1)
     assert set(change.rows["arm"]) == {"before", "chosen", "random"}
     assert change.rows["p_value"].isna().all()
+    assert set(change.summary()["measure"]) == {"score", "held_out_loss"}
     assert isinstance(change, WordChange)
 
 
