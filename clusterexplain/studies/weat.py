@@ -80,7 +80,7 @@ FULL = Extent(
     tuple(INTERVENTIONS), 5, 3, (300, 12),
 )  # fmt: skip
 QUICK = Extent(
-    1960, 500, 20, 60, (("speeches", 0, 8), ("speeches", 0.05, 8), ("paragraphs", 0.05, 8)),
+    1900, 500, 20, 80, (("speeches", 0, 8), ("speeches", 0.05, 8), ("paragraphs", 0.05, 8)),
     ("remove, lower", "forget, lower"), 2, 2, (60, 6),
 )  # fmt: skip
 

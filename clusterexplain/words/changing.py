@@ -219,8 +219,8 @@ class WordChange:
         Returns
         -------
         DataFrame
-            One row for each arm and measure that it has: n_seeds; mean; change (from before) with low and high, a 95 % interval over
-            seeds (Student's distribution; random draws are averaged within a seed first).
+            One row for each arm and measure that it has: n_seeds; mean; change (from before) with low and high, a 95 % interval
+            over seeds (Student's distribution; random draws are averaged within a seed first).
         """
         means = self.rows.groupby(["arm", "seed"], sort=False)[list(MEASURES)].mean()
         moved = self.changes().groupby(["arm", "seed"], sort=False)[list(MEASURES)].mean()

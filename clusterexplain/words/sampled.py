@@ -13,12 +13,14 @@ from functools import cached_property
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from clusterexplain.parallel import one_thread
 from clusterexplain.training.optimizer import State
 from clusterexplain.words.objective import POWER
 from clusterexplain.words.training import SkipGram
+
+CACHE_BYTES = 256e6
+"""Bytes that the batches of all steps may take to be kept for the next retraining instead of being drawn again."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,22 @@ class SampledSkipGram(SkipGram):
 
     Parameters
     ----------
-    batch_size : int, default=16384
+    batch_size : int, default=8192
         Pairs of a step.
     """
 
-    batch_size: int = 16384
+    batch_size: int = 8192
 
     def batch(self, step: int) -> Batch:
-        """Draw the pairs of a step in proportion to their counts, with either word as the centre, and their negatives."""
+        """Return pairs in proportion to their counts, with either word as the centre, and their negatives."""
+        if step in self._drawn:
+            return self._drawn[step]
+        batch = self._draw(step)
+        if self.batch_size * (3 + round(self.negatives)) * 8 * self.optimizer.n_steps <= CACHE_BYTES:
+            self._drawn[step] = batch
+        return batch
+
+    def _draw(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         n_words, cells = self.counts.n_words, self.counts.pairs
         places = np.searchsorted(self._heap, rng.random(self.batch_size) * self._heap[-1], side="right")
@@ -66,16 +76,28 @@ class SampledSkipGram(SkipGram):
         others = np.concatenate([ends[1 - first, columns][:, None], noise], axis=1)
         return Batch(*(torch.from_numpy(one) for one in (unit, ends[first, columns], others)))
 
-    def sampled_loss(self, theta: Tensor, weights: Tensor, batch: Batch) -> Tensor:
-        """Return the loss of a batch; its expectation over batches is that of :class:`ExpectedLoss` at weights 1."""
+    def slopes(self, theta: Tensor, batch: Batch) -> Tensor:
+        """Return the derivative of every pair's loss in its products, shape (batch_size, 1 + negatives)."""
         products = torch.einsum("bd,bkd->bk", theta[0][batch.centre], theta[1][batch.others])
-        each = softplus(-products[:, 0]) + softplus(products[:, 1:]).sum(dim=1)
-        return (weights[batch.unit] * each).sum() * (self.counts.n_words / self.batch_size)
+        found = torch.sigmoid(products)
+        found[:, 0] -= 1  # the word that is near; the others are negatives
+        return found
 
     def gradient(self, theta: Tensor, weights: Tensor, step: int) -> Tensor:
-        """Return the gradient of a step's loss."""
+        """Return the gradient of a step's loss; its expectation over draws is that of :class:`ExpectedLoss` at weights 1."""
         batch = self.batch(step)
-        found: Tensor = torch.func.grad(lambda point: self.sampled_loss(point, weights, batch))(theta)
+        return self._spread(batch, self._shares(weights, batch) * self.slopes(theta, batch), theta)
+
+    def _shares(self, weights: Tensor, batch: Batch) -> Tensor:
+        return (weights[batch.unit] * (self.counts.n_words / self.batch_size))[:, None]
+
+    def _spread(self, batch: Batch, on_products: Tensor, theta: Tensor) -> Tensor:
+        """Pull derivatives in the products of a batch back to the vectors that they are made of."""
+        words, contexts = theta[0][batch.centre], theta[1][batch.others]
+        found = torch.zeros_like(theta)
+        found[0].index_add_(0, batch.centre, torch.einsum("bk,bkd->bd", on_products, contexts))
+        each = (on_products[:, :, None] * words[:, None]).reshape(-1, self.dim)
+        found[1].index_add_(0, batch.others.reshape(-1), each)
         return found
 
     def pull(self, cotangent: Tensor, weights: np.ndarray) -> np.ndarray:
@@ -107,15 +129,18 @@ class SampledSkipGram(SkipGram):
 
     def _pull_step(self, state: State, weights: Tensor, step: int, cotangent: State) -> tuple[State, Tensor]:
         theta, batch = self.vectors(state[0]), self.batch(step)
-        gradient = self.gradient(theta, weights, step).reshape(-1)
+        slopes, shares = self.slopes(theta, batch), self._shares(weights, batch)
+        gradient = self._spread(batch, shares * slopes, theta).reshape(-1)
         (on_theta, *rest), u = self.optimizer.pull(state, gradient, self.coefficients(step), cotangent)
-        direction = self.vectors(u)
-
-        def along(point: Tensor, at: Tensor) -> Tensor:
-            slope = torch.func.grad(lambda one: self.sampled_loss(one, at, batch))(point)
-            return (slope * direction).sum()
-
-        hessian_u, on_weights = torch.func.grad(along, argnums=(0, 1))(theta, weights)
+        along = self.vectors(u)
+        moved = torch.einsum("bd,bkd->bk", along[0][batch.centre], theta[1][batch.others])
+        moved += torch.einsum("bd,bkd->bk", theta[0][batch.centre], along[1][batch.others])
+        sigmoid = slopes.clone()
+        sigmoid[:, 0] += 1
+        hessian_u = self._spread(batch, shares * sigmoid * (1 - sigmoid) * moved, theta)
+        hessian_u += self._spread(batch, shares * slopes, along)
+        on_pairs = (slopes * moved).sum(dim=1) * (self.counts.n_words / self.batch_size)
+        on_weights = torch.zeros_like(weights).index_add_(0, batch.unit, on_pairs)
         return (on_theta + hessian_u.reshape(-1), *rest), on_weights
 
     def _advanced(self, state: State, weights: Tensor, step: int) -> State:
@@ -128,6 +153,10 @@ class SampledSkipGram(SkipGram):
         for step in range(self.optimizer.n_steps):
             state = self._advanced(state, point, step)
         return self._finite(self.vectors(state[0]))
+
+    @cached_property
+    def _drawn(self) -> dict[int, Batch]:
+        return {}
 
     @cached_property
     def _heap(self) -> np.ndarray:
