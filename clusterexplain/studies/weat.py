@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Extent:
 
 FULL = Extent(
     1790, 1500, 50, 120, (("speeches", 0, 48), ("speeches", 0.05, 64), ("paragraphs", 0.01, 32), ("paragraphs", 0.05, 32)),
-    tuple(INTERVENTIONS), 5, 3, (300, 12),
+    tuple(INTERVENTIONS), 5, 3, (200, 10),
 )  # fmt: skip
 QUICK = Extent(
     1900, 500, 20, 80, (("speeches", 0, 8), ("speeches", 0.05, 8), ("paragraphs", 0.05, 8)),
@@ -139,7 +139,7 @@ class _Bench:
                 yield "retrained", {"units": units, "share": share, "n": n, "start": start}
         for seed in range(self.extent.n_seeds):
             for name in self.extent.interventions:
-                yield "changes", {"intervention": name, "seed": seed}
+                yield "changes", {"intervention": name, "seed": seed, "n_random": self.extent.n_random}
         yield "sampled", {"steps": self.extent.sampled[0], "n": self.extent.sampled[1]}
         yield "tests", {}
         yield "cost", {}
@@ -148,7 +148,12 @@ class _Bench:
         """Yield every part's table, computed or kept."""
         for name, settings in self.parts():
             compute = partial(getattr(self, f"_{name}"), **settings)
-            yield name, self.pieces.frame(name, {"extent": asdict(self.extent), **settings}, compute)
+            yield name, self.pieces.frame(name, {**self._trained, **settings}, compute)
+
+    @property
+    def _trained(self) -> dict[str, int]:
+        """What every part depends on."""
+        return {one: getattr(self.extent, one) for one in ("since", "n_words", "dim", "n_steps")}
 
     @cached_property
     def paragraphs(self) -> Corpus:
@@ -204,15 +209,12 @@ class _Bench:
         frame = compare(answer, block, scores, asked.uses(model.corpus_)).retrained.drop(columns="units")
         return frame.assign(kind=[f"{units}, {kind}" for kind in frame["kind"]])
 
-    def _changes(self, intervention: str, seed: int) -> pd.DataFrame:
-        model, plan = self.changing, self._plan(intervention)
+    def _changes(self, intervention: str, seed: int, n_random: int) -> pd.DataFrame:
+        model, plan = self.changing, replace(INTERVENTIONS[intervention], n_random=n_random)
         if seed not in self._seeds:
             self._seeds = {seed: model.at_seed(None, seed)}
         rows = model.bench().rows(self._seeds[seed], plan)
         return rows.assign(intervention=intervention)
-
-    def _plan(self, intervention: str) -> Intervention:
-        return Intervention(**(asdict(INTERVENTIONS[intervention]) | {"n_random": self.extent.n_random}))
 
     def _sampled(self, steps: int, n: int) -> pd.DataFrame:
         model, answer = self.fitted["speeches"]

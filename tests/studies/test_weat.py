@@ -49,11 +49,11 @@ def test_an_interrupted_experiment_goes_on_where_it_was(
     compute = weat._Bench._changes
     calls: list[int] = []
 
-    def interrupted(bench: weat._Bench, intervention: str, seed: int) -> pd.DataFrame:
+    def interrupted(bench: weat._Bench, intervention: str, seed: int, n_random: int) -> pd.DataFrame:
         calls.append(seed)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return compute(bench, intervention, seed)
+        return compute(bench, intervention, seed, n_random)
 
     monkeypatch.setattr(weat._Bench, "_changes", interrupted)
     with pytest.raises(KeyboardInterrupt):
