@@ -11,6 +11,7 @@ from clusterexplain.words import Intervention, WordChange
 
 TENTH = 10
 """Smaller ratios are told with one digit after the point."""
+USE = {"held_out_loss": "the held-out loss", "related": "the rank of related words"}
 
 
 def times_random(changes: pd.DataFrame) -> pd.DataFrame:
@@ -82,10 +83,14 @@ def _elsewhere(summary: pd.DataFrame) -> list[str]:
         if ("chosen by half the words", "second_half") not in cells:
             continue
         first, second = (_change(cells["chosen by half the words", half]) for half in ("first_half", "second_half"))
-        loss, related = (_change(cells["chosen", one], 4) for one in ("held_out_loss", "related"))
+        use = [
+            f"{what} changes by {_change(cells['chosen', one], 4)}"
+            for one, what in USE.items()
+            if ("chosen", one) in cells
+        ]
         found.append(
             f"{name}: chosen by one half of the words, the effect size of that half changes by {first}, that of the other half "
-            f"by {second}. With all words, the held-out loss changes by {loss} and the rank of related words by {related}."
+            f"by {second}. With all words, {' and '.join(use)}."
         )
     return found
 
