@@ -53,8 +53,8 @@ def findings(tables: dict[str, pd.DataFrame]) -> tuple[str, ...]:
     cost = tables["cost"].iloc[0]
     found = [
         f"The effect size is {cost['effect_size']:+.2f} (permutation p = {cost['p_value']:.3f}) on {cost['units']:.0f} "
-        f"speeches and {cost['words']:.0f} words. One training takes {cost['train_seconds']:.1f} s, the influence of every "
-        f"unit {cost['row_seconds']:.1f} s."
+        f"speeches and {cost['words']:.0f} words. On one core a training takes {cost['train_seconds']:.1f} s, the influence "
+        f"of every unit {cost['row_seconds']:.1f} s."
     ]
     found += [
         f"Removing {row.kind}: predicted and retrained changes have a rank correlation of {row.spearman:.3f} "
