@@ -77,7 +77,7 @@ class Extent:
 
 FULL = Extent(
     1790, 1500, 50, 120, (
-        ("speeches", 0, 48), ("speeches", 0, 249), ("speeches", 0.05, 64), ("paragraphs", 0.01, 32), ("paragraphs", 0.05, 32),
+        ("speeches", 0, 48), ("speeches", 0.05, 64), ("paragraphs", 0.01, 32), ("paragraphs", 0.05, 32),
     ),
     tuple(INTERVENTIONS), 5, 3, (200, 10),
 )  # fmt: skip
@@ -209,8 +209,7 @@ class _Bench:
         block = removals[start : start + BLOCK]
         scores = [asked.at(theta) for theta in model.retrained([rows for _, rows in block])]
         frame = compare(answer, block, scores, asked.uses(model.corpus_)).retrained.drop(columns="units")
-        every = share == 0 and n >= len(model.corpus_)
-        return frame.assign(kind=[f"{units}, {'every one' if every else kind}" for kind in frame["kind"]])
+        return frame.assign(kind=[f"{units}, {kind}" for kind in frame["kind"]])
 
     def _changes(self, intervention: str, seed: int, n_random: int) -> pd.DataFrame:
         model, plan = self.changing, replace(INTERVENTIONS[intervention], n_random=n_random)
