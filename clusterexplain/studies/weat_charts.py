@@ -52,7 +52,7 @@ def changes(summary: pd.DataFrame) -> Any:
     rows = summary[summary["measure"].isin(list(SHOWN)) & summary["change"].notna()].reset_index(drop=True)
     rows = rows[(rows["arm"] != "chosen by half the words") ^ (rows["measure"] == "second_half")]
     rows = rows.assign(label=rows["arm"] + ", " + rows["measure"].map(SHOWN))
-    base = alt.Chart(rows).encode(y=alt.Y("label:N", title=None))
+    base = alt.Chart(rows).encode(y=alt.Y("label:N", title=None, axis=alt.Axis(labelLimit=300)))
     layers = alt.layer(
         base.mark_rule().encode(x=alt.X("low:Q", title="change of the effect size"), x2="high:Q"),
         base.mark_circle(size=60, color=theme.PULL).encode(x="change:Q"),
