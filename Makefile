@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-slow lint format types contracts unit examples docs screenshots bench clean
+.PHONY: help demo test test-slow lint format types contracts unit examples experiments docs screenshots bench clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## install, then explain a digit: fit, why, verify, report
 	$(BIN)/clusterexplain demo
 
-test: lint types contracts unit examples docs  ## everything that CI checks
+test: lint types contracts unit examples experiments docs  ## everything that CI checks
 	@echo "all checks passed"
 
 lint: $(READY)  ## ruff: lint and format
@@ -43,6 +43,9 @@ test-slow: $(READY)  ## the slow proofs
 
 examples: $(READY)  ## run every example script
 	@for script in examples/*.py; do echo "$$script"; $(BIN)/python -W error::UserWarning:clusterexplain $$script || exit 1; done
+
+experiments: $(READY)  ## the experiments of `clusterexplain reproduce`, each in its quick version
+	@for name in weat; do $(BIN)/clusterexplain reproduce $$name --quick --quiet --out "$$(mktemp -d)" || exit 1; done
 
 docs: $(READY)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from clusterexplain.explanation import Explanation
     from clusterexplain.models import EmbeddingTask, check_task
     from clusterexplain.verification import Check
+    from clusterexplain.words import EmbeddingBias
 
 __all__ = [
     "Check",
     "ClusterExplainer",
     "Dataset",
+    "EmbeddingBias",
     "EmbeddingTask",
     "Explanation",
     "__version__",
@@ -34,6 +36,7 @@ _HOME = {
     "Check": "clusterexplain.verification",
     "ClusterExplainer": "clusterexplain.explainer",
     "Dataset": "clusterexplain.data",
+    "EmbeddingBias": "clusterexplain.words",
     "EmbeddingTask": "clusterexplain.models",
     "Explanation": "clusterexplain.explanation",
     "check_task": "clusterexplain.models",

@@ -39,3 +39,13 @@ def _show(experiment: str, run: Any, out: Path | None, *, quick: bool, jobs: int
     study.write(folder)
     typer.echo(str(study))
     typer.echo(f"\nTables and figures: {folder}")
+
+
+@reproduce.command()
+def weat(
+    out: OutOption = None, quick: QuickOption = False, jobs: JobsOption = None, quiet: QuietOption = False
+) -> None:
+    """Bias in word embeddings: which speeches an association comes from, and how to change it; needs the extra 'words'."""
+    from clusterexplain.studies.weat import run
+
+    _show("weat", run, out, quick=quick, jobs=jobs, quiet=quiet)
