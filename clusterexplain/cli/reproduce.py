@@ -33,6 +33,14 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(reproduce)
 
 
+@reproduce.command()
+def mog(out: OutOption = None, quick: QuickOption = False, jobs: JobsOption = None, quiet: QuietOption = False) -> None:
+    """Explain cluster membership on a mixture of Gaussians: the cross-loss paper's experiment, as published and corrected."""
+    from clusterexplain.studies import mixture
+
+    _show("mog", mixture.run, out, quick=quick, jobs=jobs, quiet=quiet)
+
+
 def _show(experiment: str, run: Any, out: Path | None, *, quick: bool, jobs: int | None, quiet: bool) -> None:
     folder = Path("reproduced") / experiment if out is None else out
     study = run(folder, quick=quick, show_progress=not quiet, n_jobs=jobs)

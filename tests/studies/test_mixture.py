@@ -1,0 +1,277 @@
+"""The mixture-of-Gaussians experiment: each piece against a plain loop, then the whole, small and interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+
+from clusterexplain.influence import Unrolled
+from clusterexplain.studies.mixture import corrected, published
+from clusterexplain.studies.mixture.comparison import Comparison
+from clusterexplain.studies.mixture.network import MixtureNetwork
+from clusterexplain.studies.mixture.one_pass import one_pass
+from clusterexplain.studies.mixture.points import draw_mixture
+from clusterexplain.studies.mixture.removal import leave_one_out, scores_of, without_each
+from clusterexplain.studies.mixture.tables import agreement, by_component, over_seeds
+from clusterexplain.training import Recipe, train_replicas
+from clusterexplain.training.recorded import train
+
+SMALL = partial(draw_mixture, per_component=4)
+N = 12
+ARMS = ("matched", "cross-loss")
+
+
+class Plain(nn.Module):
+    """The network written with torch.nn, in float64."""
+
+    def __init__(self, params: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 12), nn.ReLU(), nn.Linear(12, 12)).double()
+        self.centers = nn.Parameter(params["centroids"].clone())
+        names = {"0.weight": "encoder.0.weight", "0.bias": "encoder.0.bias"}
+        names |= {"2.weight": "encoder.1.weight", "2.bias": "encoder.1.bias"}
+        self.layers.load_state_dict({name: params[own].clone() for name, own in names.items()})
+
+    def forward(self, points: Tensor) -> Tensor:
+        kernel = 1 / (1 + torch.cdist(self.layers(points), self.centers).square())
+        return kernel / kernel.sum(dim=1, keepdim=True)
+
+
+def plain_loss(model: Plain, points: Tensor, labels: Tensor | None) -> Tensor:
+    """Return torch's own losses; DEC's targets are constants made from the very batch."""
+    q = model(points)
+    if labels is not None:
+        return nn.NLLLoss()(q.log(), labels)
+    sharpened = q.detach() ** 2 / q.detach().sum(dim=0)
+    return nn.KLDivLoss(reduction="batchmean")(q.log(), sharpened / sharpened.sum(dim=1, keepdim=True))
+
+
+def plain_steps(model: Plain, optimizer: torch.optim.Optimizer, points: Tensor, labels: Tensor | None) -> None:
+    for _ in range(published.N_STEPS):
+        optimizer.zero_grad()
+        plain_loss(model, points, labels).backward()
+        optimizer.step()
+
+
+def plain_scores(model: Plain, points: Tensor, own: Tensor) -> Tensor:
+    with torch.no_grad():
+        return model(points).log().gather(1, own[:, None])[:, 0]
+
+
+def published_recipe(arm: str) -> tuple[Recipe, Tensor | None]:
+    points, components = SMALL(0)
+    labels = components if arm == "matched" else None
+    return published.recipe_of(points, published.initial_network(points, 0), labels), labels
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_published_retraining_equals_torch_without_the_row(arm: str) -> None:
+    """A row of weight 0 equals a row that is deleted.
+
+    torch divides by 11 instead of 12, which Adam does not see but for its epsilon, and its epsilon is outside of the root.
+    """
+    recipe, labels = published_recipe(arm)
+    own, queries = torch.arange(N) % 3, torch.arange(N)
+    expected = []
+    for left_out in [None, *range(N)]:
+        keep = torch.tensor([row for row in range(N) if row != left_out])
+        model = Plain(recipe.initial)
+        plain_steps(
+            model, torch.optim.Adam(model.parameters()), recipe.inputs[keep], None if labels is None else labels[keep]
+        )
+        expected.append(plain_scores(model, recipe.inputs, own))
+    changes = torch.stack(expected[1:]) - expected[0]
+    found = leave_one_out(recipe, queries, queries, own)
+    np.testing.assert_allclose(found, changes.numpy(), atol=1e-3 * float(changes.abs().max()))
+
+
+def test_the_published_chain_equals_one_optimizer_of_torch_for_all_retrainings() -> None:
+    recipe, labels = published_recipe("matched")
+    own, queries, removed = torch.arange(N) % 3, torch.tensor([2, 9]), torch.arange(N)
+    model = Plain(recipe.initial)
+    optimizer, start = torch.optim.Adam(model.parameters()), {k: v.clone() for k, v in model.state_dict().items()}
+    columns = []
+    for query in queries:
+        column = []
+        for left_out in removed:
+            model.load_state_dict(start)
+            keep = removed[removed != left_out]
+            plain_steps(model, optimizer, recipe.inputs[keep], labels[keep])
+            column.append(plain_scores(model, recipe.inputs[query : query + 1], own[query : query + 1]))
+        columns.append(torch.cat(column))
+    expected = torch.stack(columns, dim=1).numpy()
+    found = published.chain(recipe, removed, queries, own[queries])
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.ptp(expected, axis=0).min())
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_one_pass_equals_the_published_recursion(arm: str) -> None:
+    """Written out with dense Hessians of single examples, targets constant, from h = v."""
+    recipe, labels = published_recipe(arm)
+    run = train(recipe, torch.ones(N).double(), spacing=1)
+    task, layout, own = recipe.task, recipe.layout, torch.arange(N) % 3
+    cotangents = task.cotangents(layout, run.final, recipe.inputs, own)
+    q = task.assignments(run.params, recipe.inputs)
+    sharpened = q**2 / q.sum(dim=0)
+    targets = sharpened / sharpened.sum(dim=1, keepdim=True)
+
+    def loss(flat: Tensor, row: int) -> Tensor:
+        logarithms = task.assignments(layout.split(flat), recipe.inputs[row : row + 1]).log()
+        if labels is not None:
+            return nn.NLLLoss()(logarithms, labels[row : row + 1])
+        return nn.KLDivLoss(reduction="batchmean")(logarithms.view(-1), targets[row])
+
+    h = cotangents.clone()
+    for row in range(N):
+        hessian = torch.autograd.functional.hessian(partial(loss, row=row), run.final)
+        h = cotangents + (1 - 0.01) * h - h @ hessian / 25.0
+    slopes = torch.stack([torch.func.grad(partial(loss, row=row))(run.final) for row in range(N)])
+    expected = -h @ slopes.T
+    found, solution = one_pass(run, cotangents)
+    scale = float(expected.abs().max() / found.abs().max())  # a constant factor, which no correlation sees
+    assert torch.allclose(found * scale, expected, atol=1e-9 * float(expected.abs().max()))
+    assert int(solution.iterations.max()) == N + 1
+
+
+def small_arm(arm: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(corrected, "N_STEPS", 25)
+    points, components = SMALL(1)
+    return corrected.train_arm(points, components if arm == "matched" else None, 1)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_exact_rows_equal_central_differences_of_retrained_scores(arm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float64, through recomputed targets and the place where the centroids start."""
+    run = small_arm(arm, monkeypatch)
+    recipe, queries, own = run.recipe, torch.arange(0, N, 4), torch.tensor([0, 1, 2])
+    rows = Unrolled(run, 1).pull(recipe.task.cotangents(recipe.layout, run.final, recipe.inputs[queries], own))
+    step = 1e-5 * torch.eye(N).double()
+    sides = scores_of(recipe, train_replicas(recipe, torch.cat([1 + step, 1 - step])), queries, own)
+    expected = (sides[:N] - sides[N:]).T / 2e-5
+    np.testing.assert_allclose(rows.numpy(), expected, atol=1e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_corrected_retraining_equals_training_on_the_rows_that_are_left(
+    arm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another number of rows divides the gradient by 11 instead of 12, which an epsilon larger by (12/11)^2 makes up for."""
+    run = small_arm(arm, monkeypatch)
+    recipe, task = run.recipe, run.recipe.task
+    removed = torch.tensor([0, 7])
+    thetas = train_replicas(recipe, without_each(recipe, removed))
+    for left_out, theta in zip(removed, thetas, strict=True):
+        keep = torch.tensor([row for row in range(N) if row != left_out])
+        labels = None if task.labels is None else task.labels[keep]
+        optimizer = replace(recipe.optimizer, eps=recipe.optimizer.eps * (N / (N - 1)) ** 2)
+        alone = Recipe(
+            MixtureNetwork("gelu", labels=labels, placed=True),
+            recipe.inputs[keep],
+            recipe.initial,
+            replace(recipe.plan, indices=torch.arange(N - 1).repeat(recipe.plan.n_steps, 1)),
+            optimizer,
+            (recipe.choices[0][keep],),
+        )
+        found = train(alone, torch.ones(N - 1).double(), spacing=1).final
+        assert torch.allclose(found, theta, atol=1e-11)
+
+
+def comparison(retrained: np.ndarray, predicted: np.ndarray, member: np.ndarray) -> Comparison:
+    queries = np.arange(retrained.shape[1])
+    return Comparison(
+        "corrected", "matched", "truth", retrained, {"method": predicted}, member, queries, queries % 3, {"right": 1.0}
+    )
+
+
+def test_agreement_is_counted_for_each_query_and_within_its_cluster() -> None:
+    rng = np.random.default_rng(0)
+    member = np.arange(12)[:, None] % 3 == np.arange(12) % 3
+    member = member | np.roll(member, 1, axis=0)
+    retrained = rng.normal(size=(12, 12)) + 5 * member
+    good = comparison(retrained, 2 * retrained, member).agreement()
+    np.testing.assert_allclose(good[["pearson", "spearman", "pearson_within", "spearman_within"]], 1.0)
+    indicator = comparison(retrained, member.astype(float), member).agreement()
+    assert (indicator["pearson"] > 0.5).all()
+    assert indicator[["pearson_within", "spearman_within"]].isna().all(axis=None)
+    rows = pd.concat([good.assign(seed=0), good.assign(seed=1)])
+    (row,) = agreement(rows, "_within").to_dict("records")
+    assert (row["seeds"], row["pearson"], row["spearman_least"]) == (2, pytest.approx(1), pytest.approx(1))
+    assert by_component(rows)["from_0.8"].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_intervals_over_seeds_are_students() -> None:
+    found = over_seeds(np.array([0.2, 0.4, np.nan]))
+    assert (found.mean, found.low, found.high) == (
+        pytest.approx(0.3),
+        pytest.approx(0.3 - 12.7062 * 0.1, abs=1e-4),
+        1.0,
+    )
+    assert np.isnan(over_seeds(np.array([0.2])).low)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return the run on 18 points and 20 steps."""
+    module = import_module("clusterexplain.studies.mixture.run")
+
+    few = partial(draw_mixture, per_component=6)
+    monkeypatch.setattr(corrected, "draw_mixture", few)
+    monkeypatch.setattr(published, "draw_mixture", few)
+    monkeypatch.setattr(corrected, "N_STEPS", 20)
+    monkeypatch.setattr(module, "QUICK_EVERY", 1)
+    monkeypatch.setattr(module, "SHOWN", (0, 6, 12))
+    return partial(module.run, quick=True, show_progress=False, n_jobs=1)
+
+
+def test_an_interrupted_run_goes_on_and_gives_the_same_tables(
+    tiny: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tiny(None)
+    real, calls = corrected.corrected, []
+
+    def stopped(seed: int, **settings: Any) -> list[Comparison]:
+        calls.append(seed)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(seed, **settings)
+
+    module = import_module("clusterexplain.studies.mixture.run")
+
+    monkeypatch.setattr(module, "corrected", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        tiny(tmp_path)
+    kept = sorted(file.name for file in (tmp_path / "pieces").iterdir())
+    assert [name.split("-")[0] for name in kept] == ["corrected", "published", "published"]
+    resumed = tiny(tmp_path)
+    assert calls == [0, 1, 1, 0]  # the last one is for the picture
+    assert str(resumed) == str(whole)
+    for name, table in whole.tables.items():
+        pd.testing.assert_frame_equal(resumed.tables[name], table, check_exact=True)
+
+
+def test_the_command_prints_and_writes_the_tables(
+    tiny: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from clusterexplain.cli.app import app
+
+    result = CliRunner().invoke(app, ["reproduce", "mog", "--quick", "--quiet", "--jobs", "1", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "as published" in result.output
+    assert (tmp_path / "all_removals.csv").is_file()
+    assert (tmp_path / "agreement.svg").is_file()
+    assert (tmp_path / "changes.png").is_file()
+    table = pd.read_parquet(tmp_path / "all_removals.parquet")
+    assert set(table["variant"]) == {"published", "corrected"}
+    assert (table["seeds"] == 2).all()
