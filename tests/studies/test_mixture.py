@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from clusterexplain.influence import Unrolled
 from clusterexplain.studies.mixture import corrected, published
 from clusterexplain.studies.mixture.comparison import Comparison
+from clusterexplain.studies.mixture.estimates import METHODS
 from clusterexplain.studies.mixture.network import MixtureNetwork
 from clusterexplain.studies.mixture.one_pass import one_pass
 from clusterexplain.studies.mixture.points import draw_mixture
@@ -29,6 +29,7 @@ from clusterexplain.training.recorded import train
 SMALL = partial(draw_mixture, per_component=4)
 N = 12
 ARMS = ("matched", "cross-loss")
+PUBLISHED_TRUTHS = [published.AS_PUBLISHED, published.FRESH, corrected.OWN_LOSS]
 
 
 class Plain(nn.Module):
@@ -189,7 +190,16 @@ def test_corrected_retraining_equals_training_on_the_rows_that_are_left(
 def comparison(retrained: np.ndarray, predicted: np.ndarray, member: np.ndarray) -> Comparison:
     queries = np.arange(retrained.shape[1])
     return Comparison(
-        "corrected", "matched", "truth", retrained, {"method": predicted}, member, queries, queries % 3, {"right": 1.0}
+        "corrected",
+        "matched",
+        "truth",
+        retrained,
+        {"method": predicted},
+        member,
+        queries,
+        queries % 3,
+        queries,
+        {"right": 1.0},
     )
 
 
@@ -219,59 +229,72 @@ def test_intervals_over_seeds_are_students() -> None:
     assert np.isnan(over_seeds(np.array([0.2])).low)
 
 
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return the run on 18 points and 20 steps."""
-    module = import_module("clusterexplain.studies.mixture.run")
+def made_up(variant: str, seed: int, **settings: Any) -> list[Comparison]:
+    """Return comparisons of random numbers, with the arms and truths of a variant."""
+    rng, rows = np.random.default_rng(seed), np.arange(18)
+    member = rows[:, None] // 6 == rows // 6
+    facts: dict[str, float | str] = {"settled": 1.0, "right": 1.0, "LiSSA": "not converged", "residual": 0.5}
+    truths = {
+        "published": {"matched": PUBLISHED_TRUTHS[:2], "cross-loss": PUBLISHED_TRUTHS},
+        "corrected": {"matched": [corrected.OWN_LOSS], "cross-loss": [corrected.OWN_LOSS, corrected.LIKELIHOOD]},
+    }
+    found = []
+    for arm, names in truths[variant].items():
+        for name in names:
+            retrained = rng.normal(size=(18, 18)) + member
+            predicted = {method: retrained + rng.normal(size=(18, 18)) for method in METHODS[:-1]}
+            predicted[METHODS[-1]] = -member.astype(float)
+            found.append(Comparison(variant, arm, name, retrained, predicted, member, rows, rows // 6, rows, facts))
+    return found
 
-    few = partial(draw_mixture, per_component=6)
-    monkeypatch.setattr(corrected, "draw_mixture", few)
-    monkeypatch.setattr(published, "draw_mixture", few)
-    monkeypatch.setattr(corrected, "N_STEPS", 20)
-    monkeypatch.setattr(module, "QUICK_EVERY", 1)
-    monkeypatch.setattr(module, "SHOWN", (0, 6, 12))
-    return partial(module.run, quick=True, show_progress=False, n_jobs=1)
 
+def test_an_interrupted_run_goes_on_and_gives_the_same_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainings are made up: what is tested is that each part is computed once and kept."""
+    module, calls = import_module("clusterexplain.studies.mixture.run"), []
 
-def test_an_interrupted_run_goes_on_and_gives_the_same_tables(
-    tiny: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = tiny(None)
-    real, calls = corrected.corrected, []
-
-    def stopped(seed: int, **settings: Any) -> list[Comparison]:
-        calls.append(seed)
-        if len(calls) == 2:
+    def counted(variant: str, seed: int, **settings: Any) -> list[Comparison]:
+        calls.append((variant, seed))
+        if len(calls) == 4:
             raise KeyboardInterrupt
-        return real(seed, **settings)
+        return made_up(variant, seed)
 
-    module = import_module("clusterexplain.studies.mixture.run")
-
-    monkeypatch.setattr(module, "corrected", stopped)
+    monkeypatch.setattr(module, "corrected", partial(counted, "corrected"))
+    monkeypatch.setattr(published, "published", partial(counted, "published"))
+    monkeypatch.setattr(module, "SHOWN", (0, 6, 12))
+    run = partial(module.run, quick=True, show_progress=False)
     with pytest.raises(KeyboardInterrupt):
-        tiny(tmp_path)
-    kept = sorted(file.name for file in (tmp_path / "pieces").iterdir())
-    assert [name.split("-")[0] for name in kept] == ["corrected", "published", "published"]
-    resumed = tiny(tmp_path)
-    assert calls == [0, 1, 1, 0]  # the last one is for the picture
-    assert str(resumed) == str(whole)
+        run(tmp_path)
+    assert len(list((tmp_path / "pieces").iterdir())) == 3
+    resumed = run(tmp_path)
+    assert calls == [(variant, seed) for seed in (0, 1) for variant in ("published", "corrected")] + [
+        ("corrected", 1), ("corrected", 0),
+    ]  # fmt: skip
+    again, whole = run(tmp_path), run(None)
+    assert str(resumed) == str(again) == str(whole)
     for name, table in whole.tables.items():
         pd.testing.assert_frame_equal(resumed.tables[name], table, check_exact=True)
+    assert len(calls) == 6 + 4  # nothing is computed again, and a whole run computes seed 0 once for table and picture
 
 
-def test_the_command_prints_and_writes_the_tables(
-    tiny: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_runs_a_small_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 18 points, 20 steps and one seed."""
     from typer.testing import CliRunner
 
     from clusterexplain.cli.app import app
 
+    module, few = import_module("clusterexplain.studies.mixture.run"), partial(draw_mixture, per_component=6)
+    for variant in (corrected, published):
+        monkeypatch.setattr(variant, "draw_mixture", few)
+    monkeypatch.setattr(corrected, "N_STEPS", 20)
+    for name, value in {"QUICK_SEEDS": 1, "QUICK_REMOVED_EVERY": 1, "SHOWN": (0, 6, 12)}.items():
+        monkeypatch.setattr(module, name, value)
     result = CliRunner().invoke(app, ["reproduce", "mog", "--quick", "--quiet", "--jobs", "1", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "as published" in result.output
-    assert (tmp_path / "all_removals.csv").is_file()
-    assert (tmp_path / "agreement.svg").is_file()
-    assert (tmp_path / "changes.png").is_file()
+    for file in ("all_removals.csv", "own_cluster_removals.parquet", "agreement.svg", "changes.png"):
+        assert (tmp_path / file).is_file()
     table = pd.read_parquet(tmp_path / "all_removals.parquet")
-    assert set(table["variant"]) == {"published", "corrected"}
-    assert (table["seeds"] == 2).all()
+    exact = table[
+        (table["variant"] == "corrected") & (table["method"] == "exact") & (table["truth"] == corrected.OWN_LOSS)
+    ]
+    assert (exact["pearson"] > 0.9).all()

@@ -15,7 +15,7 @@ MATCHED, CROSS = "matched", "cross-loss"
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """All removals against all queries, for one arm of one variant and one notion of what really happens.
+    """Removals against queries, for one arm of one variant and one notion of what really happens.
 
     Attributes
     ----------
@@ -32,7 +32,9 @@ class Comparison:
     member : ndarray of shape (n_removed, n_queries), bool
         Whether the removed example is in the query's cluster.
     queries, components : ndarray of shape (n_queries,), int
-        Row numbers of the queries, which are also the examples that are removed, and the Gaussians they were drawn from.
+        Row numbers of the queries, and the Gaussians they were drawn from.
+    removed : ndarray of shape (n_removed,), int
+        Row numbers of the examples that are removed.
     facts : dict of str to float or str
         About the trained network and the solver; the same for all queries.
     """
@@ -45,6 +47,7 @@ class Comparison:
     member: np.ndarray
     queries: np.ndarray
     components: np.ndarray
+    removed: np.ndarray
     facts: dict[str, float | str]
 
     def agreement(self) -> pd.DataFrame:
@@ -91,7 +94,7 @@ class Comparison:
                             "arm": self.arm,
                             "method": method,
                             "query": query,
-                            "removed": self.queries,
+                            "removed": self.removed,
                             "member": self.member[:, column],
                             "predicted": self.predicted[method][:, column],
                             "retrained": self.retrained[:, column],

@@ -8,7 +8,7 @@ from torch import Tensor
 from clusterexplain.studies.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.studies.mixture.estimates import estimates
 from clusterexplain.studies.mixture.network import MixtureNetwork
-from clusterexplain.studies.mixture.points import draw_mixture
+from clusterexplain.studies.mixture.points import chosen, draw_mixture
 from clusterexplain.studies.mixture.removal import leave_one_out, solver_facts
 from clusterexplain.training import Adam, BatchPlan, Recipe, RecordedRun
 from clusterexplain.training.recorded import train
@@ -17,15 +17,15 @@ N_STEPS, LEARNING_RATE = 300, 1e-2
 OWN_LOSS, LIKELIHOOD = "retrained on its own loss", "retrained on the negative log-likelihood"
 
 
-def corrected(seed: int, *, every: int, n_jobs: int | None = None) -> list[Comparison]:
+def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> list[Comparison]:
     """Run both arms for one draw of the points.
 
     Parameters
     ----------
     seed : int
         Of points and initial parameters.
-    every : int
-        Every so many points are queries and are removed; 1 is all.
+    removed_every : int
+        Every so many points are removed; 1 is all.
     n_jobs : int or None, default=None
         Chunks of exact rows that are computed side by side.
 
@@ -36,7 +36,7 @@ def corrected(seed: int, *, every: int, n_jobs: int | None = None) -> list[Compa
         retraining on the other loss, which is what the paper compares it with.
     """
     points, components = draw_mixture(seed)
-    queries = torch.arange(0, len(points), every)
+    queries, removed = chosen(len(points), removed_every)
     truths, found = {}, []
     for arm, labels in ((MATCHED, components), (CROSS, None)):
         run = train_arm(points, labels, seed)
@@ -44,7 +44,7 @@ def corrected(seed: int, *, every: int, n_jobs: int | None = None) -> list[Compa
         own = assigned[queries]
         cotangents = _task(run).cotangents(run.recipe.layout, run.final, points[queries], own)
         rows, solution = estimates(run, cotangents, own, assigned, n_jobs=n_jobs)
-        truths[arm] = leave_one_out(run.recipe, queries, queries, own)
+        truths[arm] = leave_one_out(run.recipe, removed, queries, own)
         facts: dict[str, float | str] = {
             "settled": settled(run),
             "right": right(_assigned(run, run.params), components),
@@ -56,9 +56,10 @@ def corrected(seed: int, *, every: int, n_jobs: int | None = None) -> list[Compa
                     arm=arm,
                     truth=truth,
                     retrained=truths[arm if truth == OWN_LOSS else MATCHED],
-                    predicted={name: -row.numpy().T[queries] for name, row in rows.items()},
-                    member=(own[:, None] == own).numpy(),
+                    predicted={name: -row.numpy().T[removed] for name, row in rows.items()},
+                    member=(assigned[removed][:, None] == own).numpy(),
                     queries=queries.numpy(),
+                    removed=removed.numpy(),
                     components=components[queries].numpy(),
                     facts=facts | solver_facts(solution),
                 )

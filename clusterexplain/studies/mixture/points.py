@@ -10,6 +10,8 @@ MEANS = ((0.0, 0.0), (5.0, 5.0), (5.0, -5.0))
 DEVIATION = 1.25
 N_COMPONENTS = len(MEANS)
 PER_COMPONENT = 50
+QUERY_EVERY = 3
+"""Every so many points are queries: 50 of the 150, as many of each Gaussian as of the others or one more."""
 
 
 def draw_mixture(seed: int, per_component: int = PER_COMPONENT) -> tuple[Tensor, Tensor]:
@@ -38,3 +40,15 @@ def draw_mixture(seed: int, per_component: int = PER_COMPONENT) -> tuple[Tensor,
     rng = np.random.default_rng(seed)
     points = np.concatenate([rng.normal(mean, DEVIATION, (per_component, 2)) for mean in MEANS])
     return torch.from_numpy(points), torch.arange(N_COMPONENTS).repeat_interleave(per_component)
+
+
+def chosen(n: int, removed_every: int) -> tuple[Tensor, Tensor]:
+    """Return the rows of the queries and of the points that are removed, both spread evenly over the Gaussians.
+
+    Examples
+    --------
+    >>> queries, removed = chosen(150, 1)
+    >>> len(queries), len(removed)
+    (50, 150)
+    """
+    return torch.arange(0, n, QUERY_EVERY), torch.arange(0, n, removed_every)

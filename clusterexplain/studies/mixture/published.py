@@ -17,7 +17,7 @@ from clusterexplain.studies.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.studies.mixture.corrected import OWN_LOSS, right
 from clusterexplain.studies.mixture.estimates import estimates
 from clusterexplain.studies.mixture.network import MixtureNetwork
-from clusterexplain.studies.mixture.points import MEANS, N_COMPONENTS, draw_mixture
+from clusterexplain.studies.mixture.points import MEANS, N_COMPONENTS, chosen, draw_mixture
 from clusterexplain.studies.mixture.removal import leave_one_out, scores_of, solver_facts, without_each
 from clusterexplain.training import Adam, BatchPlan, Recipe, RecordedRun
 from clusterexplain.training.recorded import train
@@ -29,16 +29,18 @@ NOISE = 0.5
 AS_PUBLISHED, FRESH = "as published", "fresh optimizer"
 
 
-def published(seed: int, *, every: int, n_jobs: int | None = None, show_progress: bool = False) -> list[Comparison]:
+def published(
+    seed: int, *, removed_every: int, n_jobs: int | None = None, show_progress: bool = False
+) -> list[Comparison]:
     """Run both arms for one draw of the points.
 
     Parameters
     ----------
     seed : int
         Of points, initial parameters and the noise on the centroids.
-    every : int
-        Every so many points are queries and are removed; 1 is all. The published retrainings are repeated for each query with
-        the optimizer as the last one left it, so fewer of them also mean a shorter chain.
+    removed_every : int
+        Every so many points are removed; 1 is all. The published retrainings are repeated for each query with the optimizer
+        as the last one left it, so fewer of them also mean a shorter chain.
     n_jobs : int or None, default=None
         Chunks of exact rows that are computed side by side.
     show_progress : bool, default=False
@@ -51,22 +53,22 @@ def published(seed: int, *, every: int, n_jobs: int | None = None, show_progress
         same with fresh optimizers, and each arm's own loss with fresh optimizers, which for the matched arm is the second.
     """
     points, components = draw_mixture(seed)
-    queries = torch.arange(0, len(points), every)
+    queries, removed = chosen(len(points), removed_every)
     initial = initial_network(points, seed)
     runs = {MATCHED: trained(points, initial, components), CROSS: trained(points, initial, None)}
     clusters = {arm: clusters_of_components(run)[components] for arm, run in runs.items()}
     own = clusters[MATCHED][queries]
     likelihood = recipe_of(points, initial, clusters[MATCHED])
     truths = {
-        AS_PUBLISHED: chain(likelihood, queries, queries, own, show_progress=show_progress),
-        FRESH: leave_one_out(likelihood, queries, queries, own),
+        AS_PUBLISHED: chain(likelihood, removed, queries, own, show_progress=show_progress),
+        FRESH: leave_one_out(likelihood, removed, queries, own),
     }
     found = []
     for arm, run in runs.items():
         mine = clusters[arm][queries]
         rows, facts = _rows(run, likelihood if arm == MATCHED else run.recipe, queries, mine, clusters[arm], n_jobs)
         facts |= {"settled": float("nan"), "right": right(_assigned(run), components)}
-        last = {} if arm == MATCHED else {OWN_LOSS: leave_one_out(run.recipe, queries, queries, mine)}
+        last = {} if arm == MATCHED else {OWN_LOSS: leave_one_out(run.recipe, removed, queries, mine)}
         for truth, retrained in (truths | last).items():
             found.append(
                 Comparison(
@@ -74,9 +76,10 @@ def published(seed: int, *, every: int, n_jobs: int | None = None, show_progress
                     arm=arm,
                     truth=truth,
                     retrained=retrained,
-                    predicted={name: -row.numpy().T[queries] for name, row in rows.items()},
-                    member=(mine[:, None] == mine).numpy(),
+                    predicted={name: -row.numpy().T[removed] for name, row in rows.items()},
+                    member=(clusters[arm][removed][:, None] == mine).numpy(),
                     queries=queries.numpy(),
+                    removed=removed.numpy(),
                     components=components[queries].numpy(),
                     facts=facts,
                 )

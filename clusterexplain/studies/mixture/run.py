@@ -21,9 +21,9 @@ from clusterexplain.studies.study import Study
 
 VERSION = "1"
 SEEDS, QUICK_SEEDS = 10, 2
-EVERY, QUICK_EVERY = 1, 5
-SHOWN = (0, 50, 100)
-"""Queries of the picture, one of each Gaussian; a quick run has them, too."""
+REMOVED_EVERY, QUICK_REMOVED_EVERY = 1, 5
+SHOWN = (0, 51, 102)
+"""Queries of the picture, one of each Gaussian."""
 
 
 def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_jobs: int | None = None) -> Study:
@@ -34,7 +34,7 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
     out : Path or None
         Folder in which the parts are kept; None keeps nothing.
     quick : bool, default=False
-        Two seeds instead of ten, and every fifth point as query and for removal instead of all 150.
+        Two seeds instead of ten, and every fifth point is removed instead of all 150.
     show_progress : bool, default=True
         Show bars on a terminal.
     n_jobs : int or None, default=None
@@ -49,18 +49,18 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
     ----------
     A. Silva, R. Chopra, M. Gombolay. Cross-loss influence functions to explain deep network representations. AISTATS 2022.
     """
-    seeds, every = (QUICK_SEEDS, QUICK_EVERY) if quick else (SEEDS, EVERY)
+    seeds, every = (QUICK_SEEDS, QUICK_REMOVED_EVERY) if quick else (SEEDS, REMOVED_EVERY)
     pieces, parts = Pieces(out, version=VERSION), []
     variants = {
-        "published": partial(published.published, every=every, n_jobs=n_jobs, show_progress=show_progress),
-        "corrected": partial(corrected, every=every, n_jobs=n_jobs),
+        "published": partial(published.published, removed_every=every, n_jobs=n_jobs, show_progress=show_progress),
+        "corrected": partial(corrected, removed_every=every, n_jobs=n_jobs),
     }
-    first = cache(partial(corrected, 0, every=every, n_jobs=n_jobs))  # for its table and for the picture
+    first = cache(partial(corrected, 0, removed_every=every, n_jobs=n_jobs))  # for its table and for the picture
     jobs = [(name, seed) for seed in range(seeds) for name in variants]
     for name, seed in progress(jobs, label="mixture of Gaussians", show=show_progress):
         compute = first if (name, seed) == ("corrected", 0) else partial(variants[name], seed)
-        parts.append(pieces.frame(name, {"seed": seed, "every": every}, partial(_agreement, compute, seed)))
-    shown = pieces.frame("shown", {"every": every}, lambda: _shown(first()))
+        parts.append(pieces.frame(name, {"seed": seed, "removed_every": every}, partial(_agreement, compute, seed)))
+    shown = pieces.frame("shown", {"removed_every": every}, lambda: _shown(first()))
     rows = pd.concat(parts, ignore_index=True)
     everywhere, within = agreement(rows), agreement(rows, "_within")
     seeds_table = by_seed(rows, "corrected", EXACT, OWN_LOSS)
