@@ -77,7 +77,7 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
     return Study(
         "Mixture of three Gaussians: predicted against retrained changes of the log membership",
         tables,
-        findings(tables, n_queries=int(rows["query"].nunique())),
+        findings(tables),
         {"agreement": partial(agreement_chart, everywhere), "changes": partial(changes_chart, shown)},
         NOTES,
     )
