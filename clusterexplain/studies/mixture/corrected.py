@@ -13,7 +13,7 @@ from clusterexplain.studies.mixture.removal import leave_one_out, solver_facts
 from clusterexplain.training import Adam, BatchPlan, Recipe, RecordedRun
 from clusterexplain.training.recorded import train
 
-N_STEPS, LEARNING_RATE = 300, 1e-2
+N_STEPS, LEARNING_RATE, EPSILON = 200, 5e-3, 1e-3
 OWN_LOSS, LIKELIHOOD = "retrained on its own loss", "retrained on the negative log-likelihood"
 
 
@@ -88,7 +88,7 @@ def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> RecordedRun:
     initial = task.initial_params(torch.Generator().manual_seed(seed), points.dtype)
     plan = BatchPlan(torch.arange(len(points)).repeat(N_STEPS, 1), seed)
     everybody = torch.ones(len(points), dtype=points.dtype)
-    recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS)).settled(everybody)
+    recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS, eps=EPSILON)).settled(everybody)
     return train(recipe, everybody, spacing=1)
 
 

@@ -12,7 +12,7 @@ from clusterexplain.parallel import progress
 from clusterexplain.studies.mixture import published
 from clusterexplain.studies.mixture.charts import agreement_chart, changes_chart
 from clusterexplain.studies.mixture.comparison import CROSS, Comparison
-from clusterexplain.studies.mixture.corrected import OWN_LOSS, corrected
+from clusterexplain.studies.mixture.corrected import EPSILON, LEARNING_RATE, N_STEPS, OWN_LOSS, corrected
 from clusterexplain.studies.mixture.estimates import EXACT, ONE_PASS
 from clusterexplain.studies.mixture.findings import NOTES, findings
 from clusterexplain.studies.mixture.tables import agreement, by_component, by_seed, solves
@@ -55,12 +55,14 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
         "published": partial(published.published, removed_every=every, n_jobs=n_jobs, show_progress=show_progress),
         "corrected": partial(corrected, removed_every=every, n_jobs=n_jobs),
     }
+    recipe = [N_STEPS, LEARNING_RATE, EPSILON]
+    settings = {"published": {"removed_every": every}, "corrected": {"removed_every": every, "recipe": recipe}}
     first = cache(partial(corrected, 0, removed_every=every, n_jobs=n_jobs))  # for its table and for the picture
     jobs = [(name, seed) for seed in range(seeds) for name in variants]
     for name, seed in progress(jobs, label="mixture of Gaussians", show=show_progress):
         compute = first if (name, seed) == ("corrected", 0) else partial(variants[name], seed)
-        parts.append(pieces.frame(name, {"seed": seed, "removed_every": every}, partial(_agreement, compute, seed)))
-    shown = pieces.frame("shown", {"removed_every": every}, lambda: _shown(first()))
+        parts.append(pieces.frame(name, settings[name] | {"seed": seed}, partial(_agreement, compute, seed)))
+    shown = pieces.frame("shown", settings["corrected"], lambda: _shown(first()))
     rows = pd.concat(parts, ignore_index=True)
     everywhere, within = agreement(rows), agreement(rows, "_within")
     seeds_table = by_seed(rows, "corrected", EXACT, OWN_LOSS)
