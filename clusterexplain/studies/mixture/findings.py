@@ -83,8 +83,8 @@ def _truths(table: pd.DataFrame) -> str:
         f"still, LiSSA reaches {figures[MATCHED, FRESH, ONE_PASS]} (matched) and {figures[CROSS, FRESH, ONE_PASS]} "
         f"(cross-loss) and the indicator {figures[MATCHED, FRESH, SAME_CLUSTER]}; with the cross-loss arm retrained on its own "
         f"loss, LiSSA reaches {figures[CROSS, OWN_LOSS, ONE_PASS]}, and the derivative of the two steps "
-        f"{figures[MATCHED, FRESH, EXACT]} (matched) and {figures[CROSS, OWN_LOSS, EXACT]} (cross-loss): the first step of "
-        f"Adam is almost the sign of the gradient, which hardly depends on one point and then jumps."
+        f"{figures[MATCHED, FRESH, EXACT]} (matched) and {figures[CROSS, OWN_LOSS, EXACT]} (cross-loss): two steps of Adam "
+        f"are no smooth function of the weights, because its first step is the sign of the gradient."
     )
 
 
@@ -141,7 +141,7 @@ def _other_loss(table: pd.DataFrame) -> str:
     own, other = (_figure(table, "corrected", CROSS, truth, EXACT) for truth in (OWN_LOSS, LIKELIHOOD))
     return (
         f"The cross-loss arm compared with retraining on the other loss, as the paper compares it: even the exact rows reach "
-        f"only Pearson {other}, against {own} on their own loss; which loss is retrained decides, not the estimator."
+        f"only Pearson {other}, against {own} on their own loss, because the two trainings answer different questions."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -56,7 +57,10 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
         "corrected": partial(corrected, removed_every=every, n_jobs=n_jobs),
     }
     recipe = [N_STEPS, LEARNING_RATE, EPSILON]
-    settings = {"published": {"removed_every": every}, "corrected": {"removed_every": every, "recipe": recipe}}
+    settings: dict[str, dict[str, Any]] = {
+        "published": {"removed_every": every},
+        "corrected": {"removed_every": every, "recipe": recipe},
+    }
     first = cache(partial(corrected, 0, removed_every=every, n_jobs=n_jobs))  # for its table and for the picture
     jobs = [(name, seed) for seed in range(seeds) for name in variants]
     for name, seed in progress(jobs, label="mixture of Gaussians", show=show_progress):
