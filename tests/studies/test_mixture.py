@@ -278,6 +278,9 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_tables(tmp_path: Path, mo
     assert str(resumed) == str(again) == str(whole)
     for name, table in whole.tables.items():
         pd.testing.assert_frame_equal(resumed.tables[name], table, check_exact=True)
+    panels = whole.charts["agreement"]().to_dict()
+    assert "data" in panels
+    assert not any("data" in layer for layer in panels["spec"]["layer"])  # or every panel would show all rows
     assert len(calls) == 6 + 4  # nothing is computed again, and a whole run computes seed 0 once for table and picture
 
 

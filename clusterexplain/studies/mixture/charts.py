@@ -29,16 +29,16 @@ def agreement_chart(table: pd.DataFrame) -> alt.FacetChart:
 
     frame = table.assign(panel=table["variant"] + ", " + table["arm"] + ": " + table["truth"])
     order = list(dict.fromkeys(frame["method"]))
-    base = alt.Chart(frame).encode(y=alt.Y("method:N", sort=order, title=None, axis=theme.names_axis()))
+    base = alt.Chart().encode(y=alt.Y("method:N", sort=order, title=None, axis=theme.names_axis()))
     scale = alt.Scale(domain=[-1, 1])
     bars = base.mark_rule(color=theme.PULL, strokeWidth=2).encode(
         x=alt.X("pearson_low:Q", scale=scale, title="Pearson correlation with retraining"), x2="pearson_high:Q"
     )
     dots = base.mark_point(color=theme.PULL, filled=True, size=50, opacity=1).encode(x=alt.X("pearson:Q", scale=scale))
-    layers = theme.layered(bars, dots).properties(width=240, height=110)
+    layers = alt.layer(bars, dots, data=frame).properties(width=240, height=110)
     panels = list(dict.fromkeys(frame["panel"]))
     facet = alt.Facet("panel:N", sort=panels, title=None, header=alt.Header(labelColor=theme.INK, labelLimit=330))
-    return theme.configured(layers.facet(facet, columns=2, data=frame))
+    return theme.configured(layers.facet(facet, columns=2))
 
 
 def changes_chart(table: pd.DataFrame) -> alt.FacetChart:

@@ -115,8 +115,9 @@ def _exact(everywhere: pd.DataFrame, within: pd.DataFrame, seeds: pd.DataFrame) 
             f"seed {mine['spearman_within'].min():.3f})"
         )
     return (
-        f"Corrected, the exact method agrees with retraining without each point in turn, {'; '.join(parts)}. At least "
-        f"{seeds['settled'].min():.1%} of the points are in the same cluster after two thirds of the training and at the end."
+        f"Corrected, the exact method agrees with retraining without each point in turn, {'; '.join(parts)}. In the least "
+        f"settled network {seeds['settled'].min():.1%} of the points are in the same cluster after two thirds of the training "
+        f"and at its end."
     )
 
 
