@@ -13,8 +13,8 @@ from clusterexplain.verification.intervals import Interval
 NOTES = (
     "Both variants: every third point is a query, and correlations are computed in full precision; the published code reads "
     "them off text with six decimals. A removed point keeps its row with weight 0 and the loss is divided by the number of "
-    "all points; the published code deletes the row and divides by one less, which changes what Adam does by less than a "
-    "thousandth.",
+    "all points; the published code deletes the row and divides by one less, which moves no change of a score by more than a "
+    "thousandth of the largest (tested).",
     "As published: the points, the k-means that places the centroids and the initial network are seeded; k-means takes the "
     "best of 10 starts instead of 3; Adam's epsilon is inside the square root (1e-16 there for 1e-8 outside); the chain of "
     "retrainings goes through all removals once for each of the 50 queries, not for each of 150. Kept as they are: one truth "
