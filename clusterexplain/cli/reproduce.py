@@ -33,12 +33,12 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(reproduce)
 
 
-def _show(experiment: str, run: Any, out: Path | None, *, quick: bool, jobs: int | None, quiet: bool) -> None:
-    folder = Path("reproduced") / experiment if out is None else out
-    study = run(folder, quick=quick, show_progress=not quiet, n_jobs=jobs)
-    study.write(folder)
-    typer.echo(str(study))
-    typer.echo(f"\nTables and figures: {folder}")
+@reproduce.command()
+def mog(out: OutOption = None, quick: QuickOption = False, jobs: JobsOption = None, quiet: QuietOption = False) -> None:
+    """Explain cluster membership on a mixture of Gaussians: the cross-loss paper's experiment, as published and corrected."""
+    from clusterexplain.studies import mixture
+
+    _show("mog", mixture.run, out, quick=quick, jobs=jobs, quiet=quiet)
 
 
 @reproduce.command()
@@ -49,3 +49,11 @@ def weat(
     from clusterexplain.studies.weat import run
 
     _show("weat", run, out, quick=quick, jobs=jobs, quiet=quiet)
+
+
+def _show(experiment: str, run: Any, out: Path | None, *, quick: bool, jobs: int | None, quiet: bool) -> None:
+    folder = Path("reproduced") / experiment if out is None else out
+    study = run(folder, quick=quick, show_progress=not quiet, n_jobs=jobs)
+    study.write(folder)
+    typer.echo(str(study))
+    typer.echo(f"\nTables and figures: {folder}")

@@ -275,6 +275,20 @@ def test_lissa_on_batches_that_diverges_says_so() -> None:
     assert (solution.residual <= 1).all()
 
 
+def test_lissa_returns_its_last_iterate_if_asked_for() -> None:
+    """Of a series that runs away: what a procedure that never looks at a residual would use."""
+    operator, right = with_spectrum(INDEFINITE), right_sides()
+    kept = LiSSA(operator, [operator], scale=4.0, depth=30, check_every=31, keep_last=True).solve(right, 0.1)
+    x = torch.zeros_like(right)
+    for _ in range(30):
+        x += (right - operator.times(x) - 0.1 * x) / 4.0
+    assert torch.allclose(kept.value, x, rtol=1e-12)
+    assert kept.status is Status.DIVERGED
+    assert (kept.residual > 1).all()
+    best = LiSSA(operator, [operator], scale=4.0, depth=30, check_every=31).solve(right, 0.1)
+    assert (best.residual <= 1).all()
+
+
 def test_a_block_is_solved_alone_and_the_rest_is_zero() -> None:
     operator, right = with_spectrum(SPECTRA["even"]), right_sides()
     mask = torch.arange(SIZE) % 3 == 0

@@ -38,6 +38,9 @@ class LiSSA(Solver):
         Relative residual at which a row stops.
     check_every : int, default=50
         Steps between two checks, with batches.
+    keep_last : bool, default=False
+        Return the last iterate instead of the best one that was checked, whatever its residual: what procedures do that never
+        look at one. Status and residual say what it is worth.
 
     Raises
     ------
@@ -64,6 +67,7 @@ class LiSSA(Solver):
     depth: int = 1000
     tolerance: float = 1e-3
     check_every: int = 50
+    keep_last: bool = False
 
     def __post_init__(self) -> None:
         sizes = {batch.size for batch in self.batches} - {self.operator.size}
@@ -118,9 +122,10 @@ class LiSSA(Solver):
                 push = _misfit(self.batches[step % len(self.batches)], x[rows], right[rows], damping)
             x[rows] += push / scale
             iterations[rows] += 1
-        residual = relative_residual(self.operator, best, right, damping)
+        value = x if self.keep_last else best
+        residual = relative_residual(self.operator, value, right, damping)
         done = bool((residual <= 2 * self.tolerance).all())
-        return Solution(best, worst or (Status.CONVERGED if done else Status.NOT_CONVERGED), residual, iterations)
+        return Solution(value, worst or (Status.CONVERGED if done else Status.NOT_CONVERGED), residual, iterations)
 
     def _scale(self, damping: float) -> float:
         if self.scale is not None:

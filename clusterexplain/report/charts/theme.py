@@ -20,7 +20,7 @@ from clusterexplain.report.charts import tooltips
 if TYPE_CHECKING:
     import altair as alt
 
-    Drawn = TypeVar("Drawn", alt.Chart, alt.LayerChart)
+    Drawn = TypeVar("Drawn", alt.Chart, alt.LayerChart, alt.FacetChart)
 
 INK, GREY, GRID = "currentColor", "#888888", "#88888833"
 PULL, PUSH = "#0077bb", "#d06000"
@@ -50,12 +50,12 @@ def configured(chart: Drawn) -> Drawn:
 
     Parameters
     ----------
-    chart : Chart or LayerChart
+    chart : Chart, LayerChart or FacetChart
         Without a configuration.
 
     Returns
     -------
-    Chart or LayerChart
+    Chart, LayerChart or FacetChart
         A copy: transparent, text and axes in ``currentColor``, grid lines in a grey for light and dark, 12-pixel labels.
     """
     import altair as alt
