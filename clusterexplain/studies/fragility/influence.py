@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.influence.directional import along
 from clusterexplain.studies.fragility.networks import Network
 from clusterexplain.studies.fragility.training import Examples
 
@@ -95,14 +96,12 @@ def curvature(network: Network, theta: Tensor, examples: Examples, name: str) ->
     The Gauss-Newton matrix leaves out the second derivatives of the network; it has no negative eigenvalues.
     """
     n, eye = examples.n_rows, torch.eye(network.n_params, dtype=theta.dtype)
-    at = theta.expand(len(eye), -1)
+    at = theta.repeat(len(eye), 1)
     if name == "hessian":
         weights = at.new_full((len(eye), n), 1 / n)
-        matrix = torch.func.jvp(
-            lambda one: network.gradient(one, examples.inputs, examples.targets, weights)[1], (at,), (eye,)
-        )[1]
+        _, matrix = along(lambda one: network.gradient(one, examples.inputs, examples.targets, weights)[1], at, eye)
         return (matrix + matrix.T) / 2
-    logits, slopes = torch.func.jvp(lambda one: network.logits(one, examples.inputs), (at,), (eye,))
+    logits, slopes = along(lambda one: network.logits(one, examples.inputs), at, eye)
     chances = torch.softmax(logits[0], dim=0)
     centred = slopes - (slopes * chances).sum(dim=1, keepdim=True)
     half = (centred * chances.sqrt()).flatten(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from clusterexplain.influence.directional import along
 from clusterexplain.studies.fragility.networks import Network
 from clusterexplain.studies.fragility.training import BETA_1, BETA_2, Examples, Schedule, State, denominator
 
@@ -100,8 +101,8 @@ def _along(
 ) -> tuple[Tensor, Tensor]:
     """Return the derivative of every loss along a direction, and the Hessian's product with it."""
 
-    def both(at: Tensor) -> tuple[Tensor, Tensor]:
-        return network.gradient(at, examples.inputs, examples.targets, weights)
+    def both(at: Tensor) -> Tensor:
+        return torch.cat(network.gradient(at, examples.inputs, examples.targets, weights), dim=1)
 
-    _, (on_losses, curved) = torch.func.jvp(both, (theta,), (direction,))
-    return on_losses, curved
+    _, slopes = along(both, theta, direction)
+    return slopes[:, : examples.n_rows], slopes[:, examples.n_rows :]
