@@ -32,6 +32,8 @@ class Cell:
         Weight decay.
     last_only : bool, default=False
         Train only the last layer when an example is removed.
+    first : int, default=0
+        Seed of the first restart.
     n_restarts : int, default=50
         Networks, each from its own start.
     n_steps : int, default=60000
@@ -45,6 +47,7 @@ class Cell:
     activation: str
     decay: float
     last_only: bool = False
+    first: int = 0
     n_restarts: int = 50
     n_steps: int = 60_000
     n_further: int = 7_500
@@ -77,7 +80,7 @@ def measure(cell: Cell) -> pd.DataFrame:
     split, network = held_out(np.array([WORST])), cell.network
     n, n_restarts = split.train.n_rows, cell.n_restarts
     weights = torch.full((n_restarts, n), 1 / n)
-    start = State.fresh(network.initial(range(n_restarts)))
+    start = State.fresh(network.initial(range(cell.first, cell.first + n_restarts)))
     base = train(network, start, split.train, weights, Schedule(cell.n_steps, weight_decay=cell.decay))
     losses = network.losses(base.theta, split.train.inputs, split.train.targets)
     removed = losses.argsort(dim=1, descending=True, stable=True)[:, :N_REMOVED]
@@ -88,7 +91,7 @@ def measure(cell: Cell) -> pd.DataFrame:
     change = (after - before[:, None]).double()
     return pd.DataFrame(
         {
-            "restart": np.repeat(np.arange(n_restarts), N_REMOVED),
+            "restart": cell.first + np.repeat(np.arange(n_restarts), N_REMOVED),
             "row": split.rows[removed.flatten().numpy()],
             "predicted": predicted.gather(1, removed).flatten().numpy(),
             "truth": change[:, 1:].flatten().numpy(),
