@@ -190,5 +190,5 @@ def test_classical_influence_predicts_removal_at_a_minimum() -> None:
 
 
 def test_an_unknown_curvature_is_refused() -> None:
-    with pytest.raises(InvalidParameterError, match="curvature='fisher' is unknown. Expected one of 'hessian'"):
+    with pytest.raises(InvalidParameterError, match=r"curvature='fisher' is unknown. Expected one of 'hessian'"):
         Classical("fisher")

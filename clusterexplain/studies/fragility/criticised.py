@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain.studies.fragility.influence import CRITICISED, removal_effects
-from clusterexplain.studies.fragility.iris import N_CLASSES, WORST, Split, held_out
 from clusterexplain.studies.fragility.networks import Network
+from clusterexplain.studies.fragility.splits import WORST, Split, iris_without
 from clusterexplain.studies.fragility.training import Schedule, State, train, train_many
 
 N_REMOVED = 25
@@ -55,7 +55,7 @@ class Cell:
     @property
     def network(self) -> Network:
         """The architecture."""
-        return Network((4, *(self.width,) * self.depth, N_CLASSES), self.activation)
+        return Network((4, *(self.width,) * self.depth, 3), self.activation)
 
     def settings(self) -> dict[str, object]:
         """Return all that the figures depend on."""
@@ -77,7 +77,7 @@ def measure(cell: Cell) -> pd.DataFrame:
         it is removed), null (change after the same further training with nothing removed), loss (of the query before),
         accuracy (on the training examples) and n_done (training steps until every learning rate had reached its floor).
     """
-    split, network = held_out(np.array([WORST])), cell.network
+    split, network = iris_without(np.array([WORST])), cell.network
     n, n_restarts = split.train.n_rows, cell.n_restarts
     weights = torch.full((n_restarts, n), 1 / n)
     start = State.fresh(network.initial(range(cell.first, cell.first + n_restarts)))

@@ -74,11 +74,12 @@ def removal_effects(
     examples, queries, n = examples.double(), queries.double(), examples.n_rows
     found: list[list[Tensor]] = [[] for _ in kinds]
     for one in theta.double().unsqueeze(1):
-        matrices = {name: curvature(network, one, examples, name) for name in {kind.curvature for kind in kinds}}
+        wanted = {(kind.curvature, kind.last) for kind in kinds}
+        matrices = {(name, last): curvature(network, one, examples, name, last=last) for name, last in wanted}
         of_examples, of_queries = gradients(network, one, examples), gradients(network, one, queries)
         for kind, rows in zip(kinds, found, strict=True):
             part = network.last if kind.last else slice(0, network.n_params)
-            matrix = matrices[kind.curvature][part, part].clone()
+            matrix = matrices[kind.curvature, kind.last].clone()
             matrix.diagonal().add_(kind.decay + kind.damping)
             rows.append(of_examples[:, part] @ _solve(matrix, of_queries[:, part].T, single=kind.single) / n)
     return [torch.stack(rows) for rows in found]
@@ -90,17 +91,18 @@ def gradients(network: Network, theta: Tensor, examples: Examples) -> Tensor:
     return network.gradient(theta.expand(len(eye), -1), examples.inputs, examples.targets, eye)[1]
 
 
-def curvature(network: Network, theta: Tensor, examples: Examples, name: str) -> Tensor:
-    """Return the curvature of the mean loss, of shape (n_params, n_params), at parameters of shape (1, n_params).
+def curvature(network: Network, theta: Tensor, examples: Examples, name: str, *, last: bool = False) -> Tensor:
+    """Return the curvature of the mean loss at parameters of shape (1, n_params): of all, or of the last layer's weights.
 
     The Gauss-Newton matrix leaves out the second derivatives of the network; it has no negative eigenvalues.
     """
-    n, eye = examples.n_rows, torch.eye(network.n_params, dtype=theta.dtype)
+    part = network.last if last else slice(0, network.n_params)
+    n, eye = examples.n_rows, torch.eye(network.n_params, dtype=theta.dtype)[part]
     at = theta.repeat(len(eye), 1)
     if name == "hessian":
         weights = at.new_full((len(eye), n), 1 / n)
         _, matrix = along(lambda one: network.gradient(one, examples.inputs, examples.targets, weights)[1], at, eye)
-        return (matrix + matrix.T) / 2
+        return (matrix[:, part] + matrix[:, part].T) / 2
     logits, slopes = along(lambda one: network.logits(one, examples.inputs), at, eye)
     chances = torch.softmax(logits[0], dim=0)
     centred = slopes - (slopes * chances).sum(dim=1, keepdim=True)

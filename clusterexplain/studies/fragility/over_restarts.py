@@ -20,8 +20,8 @@ def mean_interval(values: np.ndarray) -> Interval:
     Returns
     -------
     Interval
-        Percentiles of means of restarts that were drawn again; widened by sqrt(n / (n - 1)), as a bootstrap of few is too narrow.
-        No ends with fewer than three restarts.
+        Percentiles of means of restarts that were drawn again; widened by sqrt(n / (n - 1)), as a bootstrap of few is too
+        narrow. No ends with fewer than three restarts.
 
     Examples
     --------

@@ -1,12 +1,12 @@
 """Figures that were published with the study that is reproduced: signed Spearman correlations, means over 50 restarts.
 
-Computed from the arrays in the authors' repository (github.com/jrepifano/xai_is_fragile, commit fd7e213 of November 2021, before
-publication, so that figures of the article may differ). The plots there show means of absolute correlations.
+Computed from the arrays in the authors' repository (github.com/jrepifano/xai_is_fragile, commit fd7e213 of November 2021,
+before publication, so that figures of the article may differ). The plots there show means of absolute correlations.
 
 References
 ----------
-J. R. Epifano, R. P. Ramachandran, A. J. Masino, G. Rasool. Revisiting the fragility of influence functions. Neural Networks 162,
-581-588, 2023.
+J. R. Epifano, R. P. Ramachandran, A. J. Masino, G. Rasool. Revisiting the fragility of influence functions. Neural
+Networks 162, 581-588, 2023.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -45,12 +46,13 @@ def cells(patterns: Sequence[str], depths: Sequence[int], widths: Sequence[int],
     list of (str, Cell)
         With the name of the pattern.
     """
-    sizes = {"n_restarts": size.n_restarts, "n_steps": size.n_steps, "n_further": size.n_further}
-    found = [
-        (name, replace(PATTERNS[name], depth=depth, width=WIDTH, **sizes)) for name in patterns for depth in depths
-    ]
-    name = "SELU, weight decay"
-    return found + [(name, replace(PATTERNS[name], depth=1, width=width, **sizes)) for width in widths]
+
+    def resized(name: str, depth: int, width: int) -> tuple[str, Cell]:
+        cell = replace(PATTERNS[name], depth=depth, width=width, n_restarts=size.n_restarts)
+        return name, replace(cell, n_steps=size.n_steps, n_further=size.n_further)
+
+    found = [resized(name, depth, WIDTH) for name in patterns for depth in depths]
+    return found + [resized("SELU, weight decay", 1, width) for width in widths]
 
 
 def outcomes(cell: Cell, pieces: Pieces) -> pd.DataFrame:
@@ -59,7 +61,7 @@ def outcomes(cell: Cell, pieces: Pieces) -> pd.DataFrame:
     for first in range(cell.first, cell.first + cell.n_restarts, BLOCK):
         n = min(BLOCK, cell.first + cell.n_restarts - first)
         block = replace(cell, first=first, n_restarts=n)
-        frames.append(pieces.frame("criticised", block.settings(), lambda block=block: measure(block)))
+        frames.append(pieces.frame("criticised", block.settings(), partial(measure, block)))
     return pd.concat(frames, ignore_index=True)
 
 

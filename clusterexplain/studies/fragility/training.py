@@ -11,7 +11,7 @@ from clusterexplain.studies.fragility.networks import Network
 
 BETA_1, BETA_2 = 0.9, 0.999
 PATIENCE, FACTOR, THRESHOLD, FLOOR = 100, 0.1, 1e-4, 1e-8
-"""Of the plateau schedule: ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with patience 100, which leaves rates up to 1e-8 alone."""
+"""As ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with patience 100, which leaves a rate of 1e-8 alone."""
 LOOK_EVERY = 250
 CHUNK = 256
 """Replicas side by side: their activations stay in the cache."""
@@ -41,6 +41,10 @@ class Examples:
     def n_rows(self) -> int:
         """Number of examples."""
         return self.inputs.shape[1]
+
+    def picked(self, rows: Tensor) -> Examples:
+        """Return some of them."""
+        return Examples(self.inputs[:, rows], self.targets[:, rows])
 
     def double(self) -> Examples:
         """Return the same in float64."""

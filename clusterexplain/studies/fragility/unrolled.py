@@ -36,7 +36,8 @@ def pull(
     schedule : Schedule
         Its schedule.
     cotangents : Tensor of shape (n_replicas, n_queries, n_params)
-        Derivatives of what is asked about in the trained parameters.
+        Derivatives of what is asked about in the trained parameters; of the type in which examples and weights are, which need
+        not be that of the training.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def pull(
     earlier = run.n_taken - run.n_done
     with torch.no_grad():
         for step in reversed(range(run.n_done)):
-            before = run.path[step]
+            before = tuple(part.to(cotangents.dtype) for part in run.path[step])
             gradient, per_first, per_second = _slopes(
                 network, before, examples, weights, schedule, earlier + step, n_queries
             )
@@ -68,7 +69,7 @@ def pull(
 
 def _slopes(
     network: Network,
-    before: tuple[Tensor, Tensor, Tensor, Tensor],
+    before: tuple[Tensor, ...],
     examples: Examples,
     weights: Tensor,
     schedule: Schedule,
