@@ -345,7 +345,14 @@ def _add_questions() -> None:
     questions.add_to(app)
 
 
+def _add_reproduce() -> None:
+    from clusterexplain.cli import reproduce
+
+    reproduce.add_to(app)
+
+
 _add_questions()
+_add_reproduce()
 
 
 def main() -> None:

@@ -143,7 +143,8 @@ class Network:
             One for each hidden layer.
         """
         act, _ = ACTIVATIONS[self.activation]
-        before, after = [], []
+        before: list[Tensor] = []
+        after: list[Tensor] = []
         for number, (weight, bias) in enumerate(self.layers(theta)[:-1]):
             if number:
                 value = torch.baddbmm(bias, weight, after[-1])
