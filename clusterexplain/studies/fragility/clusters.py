@@ -21,7 +21,8 @@ from clusterexplain.verification import metrics
 
 FURTHER = 0.25
 """Length of the criticised further training, as a share of the training."""
-DAMPING = 0.01
+IMPLICIT = {"solver": "dense", "eigenvalues": "clamped", "damping": 0.01}
+"""All of the Hessian: that of the last layer alone says nothing about centroids, which every layer moves."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Models:
         Models, with k-means.
     n_samples : int
         Digits that are used, the first so many.
+    width, latent_dim : int
+        Units of the encoder's hidden layer, and of the embedding: so few that the whole Hessian can be decomposed.
     n_steps : int
         Training steps.
     n_seeds : int
@@ -46,6 +49,8 @@ class Models:
 
     names: tuple[str, ...] = ("autoencoder", "contrastive")
     n_samples: int = 500
+    width: int = 16
+    latent_dim: int = 4
     n_steps: int = 600
     n_seeds: int = 4
     n_removed: int = 25
@@ -116,6 +121,7 @@ def of_models(
         for seed in progress(range(models.n_seeds), label=name, show=show_progress):
             settings = {"model": name, "seed": seed, "n_samples": models.n_samples, "n_steps": models.n_steps}
             settings |= {"n_removed": models.n_removed, "n_queries": models.n_queries}
+            settings |= {"width": models.width, "latent_dim": models.latent_dim}
             parts.append(pieces.frame("model", settings, partial(outcomes, models, name, seed, n_jobs)))
         found += [_compare(name, "criticised", CRITICISED, CONTROLLED, parts)]
         found += [_compare(name, "controlled", CONTROLLED, CRITICISED, parts)]
@@ -133,10 +139,17 @@ def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.Dat
         minus margin before), further_null (the same with nothing removed).
     """
     data = load_dataset("digits").X[: models.n_samples]
-    explainer = ClusterExplainer(name, n_clusters=10, n_steps=models.n_steps, random_state=seed).fit(data)
+    explainer = ClusterExplainer(
+        name,
+        n_clusters=10,
+        hidden=(models.width,),
+        latent_dim=models.latent_dim,
+        n_steps=models.n_steps,
+        random_state=seed,
+    ).fit(data)
     asked = _asked(explainer, models.n_queries)
     exact = explainer.explain(asked)
-    implicit = explainer.explain(asked, method="implicit", method_options={"solver": "cg", "damping": DAMPING})
+    implicit = explainer.explain(asked, method="implicit", method_options=IMPLICIT)
     drawn = np.random.default_rng(seed).choice(len(data), models.n_removed, replace=False)
     strongest = np.argsort(-np.abs(implicit.influence[0]), kind="stable")[: models.n_removed]
     frames = []

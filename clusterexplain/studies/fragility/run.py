@@ -100,7 +100,7 @@ QUICK = Size(
     digits=((1, 8),),
     n_digits=3,
     digits_steps=Steps(200, 60, 30, 120, 100, 200),
-    models=Models(n_samples=150, n_steps=60, n_seeds=3, n_removed=8, n_queries=4, names=("autoencoder",)),
+    models=Models(("autoencoder",), 150, 8, 2, 60, n_seeds=3, n_removed=8, n_queries=4),
 )
 
 

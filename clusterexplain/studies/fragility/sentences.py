@@ -85,7 +85,7 @@ def _replication(table: pd.DataFrame) -> list[str]:
     found = []
     if len(known):
         found.append(
-            f"The criticised procedure, run again: {int(known['inside'].sum())} of {len(known)} published mean correlations lie "
+            f"The criticised procedure, run again: {int(known['inside'].sum())} of {len(known)} published means lie "
             f"in the 95 % interval of this run."
         )
     without = table[table["pattern"] == "SELU, no weight decay"]
