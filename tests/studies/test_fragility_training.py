@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.studies.fragility.influence import Classical, curvature, gradients, removal_effects
+from clusterexplain.studies.fragility.influence import Classical, curvature, removal_effects
 from clusterexplain.studies.fragility.networks import ACTIVATIONS, Network
 from clusterexplain.studies.fragility.training import Examples, Schedule, State, train, train_many
 from clusterexplain.studies.fragility.unrolled import pull
@@ -48,6 +48,8 @@ def test_written_out_gradients_are_autograds(activation: str) -> None:
         (each * weights[one]).sum().backward()
         expected = torch.cat([part.grad.flatten() for part in model.parameters() if part.grad is not None])
         torch.testing.assert_close(gradient[one], expected)
+        each = network.gradients(theta[[one]], some.inputs, some.targets)
+        torch.testing.assert_close(weights[one] @ each, expected)
 
 
 def test_an_unknown_activation_is_refused() -> None:
@@ -107,7 +109,7 @@ def test_the_exact_derivative_is_the_finite_difference(schedule: Schedule) -> No
     start = State.fresh(NETWORK.initial(range(2)).double())
     weights = torch.full((2, 20), 1 / 20, dtype=torch.float64)
     run = train(NETWORK, start, some, weights, schedule, record=True)
-    cotangents = torch.stack([gradients(NETWORK, theta[None], queries) for theta in run.theta])
+    cotangents = torch.stack([NETWORK.gradients(theta[None], queries.inputs, queries.targets) for theta in run.theta])
     rows = pull(NETWORK, run, some, weights, schedule, cotangents)
 
     def losses(at: Tensor) -> Tensor:

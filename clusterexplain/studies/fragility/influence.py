@@ -76,19 +76,13 @@ def removal_effects(
     for one in theta.double().unsqueeze(1):
         wanted = {(kind.curvature, kind.last) for kind in kinds}
         matrices = {(name, last): curvature(network, one, examples, name, last=last) for name, last in wanted}
-        of_examples, of_queries = gradients(network, one, examples), gradients(network, one, queries)
+        of_examples, of_queries = (network.gradients(one, part.inputs, part.targets) for part in (examples, queries))
         for kind, rows in zip(kinds, found, strict=True):
             part = network.last if kind.last else slice(0, network.n_params)
             matrix = matrices[kind.curvature, kind.last].clone()
             matrix.diagonal().add_(kind.decay + kind.damping)
             rows.append(of_examples[:, part] @ _solve(matrix, of_queries[:, part].T, single=kind.single) / n)
     return [torch.stack(rows) for rows in found]
-
-
-def gradients(network: Network, theta: Tensor, examples: Examples) -> Tensor:
-    """Return the gradient of every loss, of shape (n_rows, n_params), at parameters of shape (1, n_params)."""
-    eye = torch.eye(examples.n_rows, dtype=theta.dtype)
-    return network.gradient(theta.expand(len(eye), -1), examples.inputs, examples.targets, eye)[1]
 
 
 def curvature(network: Network, theta: Tensor, examples: Examples, name: str, *, last: bool = False) -> Tensor:

@@ -199,20 +199,37 @@ class Network:
         gradient : Tensor of shape (n_replicas, n_params)
             Of the weighted sum, in the parameters.
         """
+        losses, deltas, reached = self._backward(theta, inputs, targets, weights)
+        parts: list[Tensor] = []
+        for number, (delta, after) in enumerate(zip(deltas, reached, strict=True)):
+            if number:
+                on_weight = torch.bmm(delta, after.transpose(1, 2)).flatten(1)
+            else:
+                on_weight = (delta.reshape(-1, delta.shape[-1]) @ inputs.T).view(len(theta), -1)
+            parts += [on_weight, delta.sum(dim=2)]
+        return losses, torch.cat(parts, dim=1)
+
+    def gradients(self, theta: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the gradient of every loss, of shape (n_rows, n_params), at parameters of shape (1, n_params)."""
+        _, deltas, reached = self._backward(theta, inputs, targets, inputs.new_ones(1, inputs.shape[1]))
+        parts: list[Tensor] = []
+        for delta, after in zip(deltas, reached, strict=True):
+            rows = delta[0].T
+            parts += [(rows.unsqueeze(2) * after[-1].T.unsqueeze(1)).flatten(1), rows]
+        return torch.cat(parts, dim=1)
+
+    def _backward(
+        self, theta: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Return the losses, and for each layer the derivatives in what it computes and what reaches it."""
         _, pull = ACTIVATIONS[self.activation]
         before, after = self.hidden(theta, inputs)
         layers = self.layers(theta)
         logs = torch.log_softmax(torch.baddbmm(layers[-1][1], layers[-1][0], after[-1]), dim=1)
-        losses = -(logs * targets).sum(dim=1)
         delta = (logs.exp() - targets) * weights.unsqueeze(1)
-        parts: list[Tensor] = []
-        for number in reversed(range(len(layers))):
+        deltas = [delta]
+        for number in reversed(range(1, len(layers))):
             weight = layers[number][0]
-            if number:
-                on_weight = torch.bmm(delta, after[number - 1].transpose(1, 2))
-            else:
-                on_weight = (delta.reshape(-1, delta.shape[-1]) @ inputs.T).view(weight.shape)
-            parts += [delta.sum(dim=2), on_weight.flatten(1)]
-            if number:
-                delta = pull(torch.bmm(weight.transpose(1, 2), delta), before[number - 1], after[number - 1])
-        return losses, torch.cat(parts[::-1], dim=1)
+            delta = pull(torch.bmm(weight.transpose(1, 2), delta), before[number - 1], after[number - 1])
+            deltas.append(delta)
+        return -(logs * targets).sum(dim=1), deltas[::-1], [inputs.unsqueeze(0), *after]

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from clusterexplain.studies.fragility.influence import CRITICISED, Classical, gradients, removal_effects
+from clusterexplain.studies.fragility.influence import CRITICISED, Classical, removal_effects
 from clusterexplain.studies.fragility.networks import Network
 from clusterexplain.studies.fragility.splits import Split, split_of
 from clusterexplain.studies.fragility.training import Schedule, State, train, train_many
@@ -236,11 +236,10 @@ def _exact(procedure: Procedure, restarts: slice) -> Tensor:
     network, split = subject.network, subject.split
     weights = subject.weights[restarts]
     run = train(network, _from(procedure).rows(restarts), split.train, weights, schedule, record=True)
+    asked = [split.queries.picked(one).double() for one in _asked(subject)[restarts]]
+    finals = run.theta.double().unsqueeze(1)
     cotangents = torch.stack(
-        [
-            gradients(network, theta.double()[None], split.queries.picked(asked).double())
-            for theta, asked in zip(run.theta, _asked(subject)[restarts], strict=True)
-        ]
+        [network.gradients(theta, one.inputs, one.targets) for theta, one in zip(finals, asked, strict=True)]
     )
     rows = pull(network, run, split.train.double(), weights.double(), schedule, cotangents)
     differences = (_weights(procedure)[restarts, 1:] - weights[:, None]).double()
