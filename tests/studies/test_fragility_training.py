@@ -80,7 +80,7 @@ def test_many_trainings_are_plain_trainings_with_adam_and_a_plateau_schedule(dec
 def test_a_plateau_schedule_ends_when_every_rate_is_at_its_floor() -> None:
     network, some = Network((4, 5, 3), "selu"), examples()
     weights = torch.full((2, 20), 1 / 20)
-    some = Examples(some.inputs.float(), some.targets.float())
+    some = some.float()
     schedule = Schedule(20_000, learning_rate=0.05, weight_decay=0.5)
     run = train(network, State.fresh(network.initial(range(2))), some, weights, schedule)
     assert 500 < run.n_done < 5_000
@@ -88,7 +88,7 @@ def test_a_plateau_schedule_ends_when_every_rate_is_at_its_floor() -> None:
 
 def test_chunks_do_not_change_a_training() -> None:
     some = examples()
-    some = Examples(some.inputs.float(), some.targets.float())
+    some = some.float()
     start = State.fresh(NETWORK.initial(range(3)).repeat_interleave(100, 0))
     weights = torch.rand(300, 20) / 10
     schedule = Schedule(10, weight_decay=0.01)
@@ -175,6 +175,20 @@ def test_the_influence_of_the_last_layer_is_that_of_dense_autograd() -> None:
     torch.testing.assert_close(found[0], expected)
 
 
+def test_the_criticised_inverse_is_that_of_a_singular_matrix() -> None:
+    some, queries = examples(200), examples(2, seed=1)
+    theta = NETWORK.initial(range(1)).double()
+    assert (torch.linalg.eigvalsh(curvature(NETWORK, theta, some, "hessian", last=True))[:5].abs() < 1e-15).all()
+    (exact,) = removal_effects(NETWORK, theta, some, queries, [Classical()])
+    single = Classical(single=True)
+    (found,) = removal_effects(NETWORK, theta.float(), some.float(), queries.float(), [single])
+    error = (found - exact).abs().max() / exact.abs().max()
+    assert 1e-4 < error  # float32 alone would give 1e-6
+
+    (again,) = removal_effects(NETWORK, theta.float(), some.float(), queries.float(), [single])
+    assert torch.equal(found, again)
+
+
 def test_classical_influence_predicts_removal_at_a_minimum() -> None:
     network, some, queries = Network((4, 5, 3), "tanh"), examples(), examples(3, seed=1)
     schedule = Schedule(3_000, learning_rate=0.02, weight_decay=0.02, shape="cosine")
@@ -194,3 +208,7 @@ def test_classical_influence_predicts_removal_at_a_minimum() -> None:
 def test_an_unknown_curvature_is_refused() -> None:
     with pytest.raises(InvalidParameterError, match=r"curvature='fisher' is unknown. Expected one of 'hessian'"):
         Classical("fisher")
+    with pytest.raises(
+        InvalidParameterError, match=r"single=True is the criticised inverse. Expected curvature='hessian'"
+    ):
+        Classical(single=True, damping=0.1)

@@ -30,7 +30,9 @@ class Classical:
     damping : float, default=0.0
         Added to the diagonal so that it can be inverted.
     single : bool, default=False
-        Invert in float32, as the criticised code does, with what that makes of a singular matrix.
+        As the criticised code does: in float32, summed over the examples one after the other, and inverted although it is
+        singular (adding the same to the weights of all classes changes no loss), so that round-off is inverted, too. Only for
+        the Hessian of the last layer without decay and damping.
     """
 
     curvature: str = "hessian"
@@ -40,10 +42,15 @@ class Classical:
     single: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse an unknown curvature."""
+        """Refuse an unknown curvature, and float32 for anything but what was criticised."""
         if self.curvature not in CURVATURES:
             raise InvalidParameterError(
                 f"curvature={self.curvature!r} is unknown. Expected one of {', '.join(map(repr, CURVATURES))}."
+            )
+        if self.single and (not self.last or self.decay or self.damping or self.curvature != "hessian"):
+            raise InvalidParameterError(
+                "single=True is the criticised inverse. Expected curvature='hessian', last=True, no decay and no damping with "
+                "it; leave it out to combine the others."
             )
 
 
@@ -71,18 +78,34 @@ def removal_effects(
     list of Tensor of shape (n_replicas, n_rows, n_queries), float64
         For each kind, g(query) inverse(curvature) g(example) / n: positive where removal is predicted to raise the loss.
     """
-    examples, queries, n = examples.double(), queries.double(), examples.n_rows
-    found: list[list[Tensor]] = [[] for _ in kinds]
-    for one in theta.double().unsqueeze(1):
-        wanted = {(kind.curvature, kind.last) for kind in kinds}
-        matrices = {(name, last): curvature(network, one, examples, name, last=last) for name, last in wanted}
-        of_examples, of_queries = (network.gradients(one, part.inputs, part.targets) for part in (examples, queries))
-        for kind, rows in zip(kinds, found, strict=True):
-            part = network.last if kind.last else slice(0, network.n_params)
-            matrix = matrices[kind.curvature, kind.last].clone()
-            matrix.diagonal().add_(kind.decay + kind.damping)
-            rows.append(of_examples[:, part] @ _solve(matrix, of_queries[:, part].T, single=kind.single) / n)
-    return [torch.stack(rows) for rows in found]
+    columns = [[_effects(network, one, examples, queries, kind) for one in theta.unsqueeze(1)] for kind in kinds]
+    return [torch.stack(rows) for rows in columns]
+
+
+def _effects(network: Network, theta: Tensor, examples: Examples, queries: Examples, kind: Classical) -> Tensor:
+    """Return the predictions at parameters of shape (1, n_params), of shape (n_rows, n_queries), float64."""
+    part = network.last if kind.last else slice(0, network.n_params)
+    if not kind.single:
+        theta, examples, queries = theta.double(), examples.double(), queries.double()
+    of_examples, of_queries = (
+        network.gradients(theta, one.inputs, one.targets)[:, part] for one in (examples, queries)
+    )
+    if kind.single:
+        inverse, _ = torch.linalg.inv_ex(_summed_in_single(network, theta, examples))
+        return (of_queries @ (inverse @ of_examples.T)).T.double() / examples.n_rows
+    matrix = curvature(network, theta, examples, kind.curvature, last=kind.last)
+    matrix.diagonal().add_(kind.decay + kind.damping)
+    return of_examples @ _solve(matrix, of_queries.T) / examples.n_rows
+
+
+def _summed_in_single(network: Network, theta: Tensor, examples: Examples) -> Tensor:
+    """Return the Hessian of the mean loss in the last layer's weights, from one example after the other."""
+    reached = network.hidden(theta, examples.inputs)[1][-1][0]
+    chances = torch.softmax(network.logits(theta, examples.inputs)[0], dim=0)
+    total = reached.new_zeros(2 * (len(reached) * len(chances),))
+    for chance, values in zip(chances.T, reached.T, strict=True):
+        total += torch.kron(torch.diag(chance) - torch.outer(chance, chance), torch.outer(values, values))
+    return total / examples.n_rows
 
 
 def curvature(network: Network, theta: Tensor, examples: Examples, name: str, *, last: bool = False) -> Tensor:
@@ -104,11 +127,8 @@ def curvature(network: Network, theta: Tensor, examples: Examples, name: str, *,
     return half @ half.T / n
 
 
-def _solve(matrix: Tensor, right: Tensor, *, single: bool) -> Tensor:
-    """Return inverse(matrix) right; what the matrix does not determine is left out unless a float32 inverse is asked for."""
-    if single:
-        inverse, _ = torch.linalg.inv_ex(matrix.float())
-        return inverse.double() @ right
+def _solve(matrix: Tensor, right: Tensor) -> Tensor:
+    """Return inverse(matrix) right, without what the matrix does not determine."""
     values, vectors = torch.linalg.eigh(matrix)
     known = values.abs() > 1e-10 * values.abs().max()
     scaled = torch.where(known, 1 / torch.where(known, values, 1.0), 0.0)

@@ -50,6 +50,10 @@ class Examples:
         """Return the same in float64."""
         return Examples(self.inputs.double(), self.targets.double())
 
+    def float(self) -> Examples:
+        """Return the same in float32."""
+        return Examples(self.inputs.float(), self.targets.float())
+
 
 @dataclass(frozen=True)
 class Schedule:
