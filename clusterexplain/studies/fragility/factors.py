@@ -144,6 +144,7 @@ def switches_from_controlled(base: Procedure, steps: Steps) -> list[Switch]:
 
 def _other_influences(base: Procedure, before: str) -> list[Switch]:
     kinds = {
+        "last layer, float32, other order of products": replace(CRITICISED, queries_first=True),
         "last layer, float64": Classical(),
         "last layer with decay, float64": Classical(decay=DECAY),
         "all layers, Hessian with decay": Classical(last=False, decay=DECAY),

@@ -33,6 +33,9 @@ class Classical:
         As the criticised code does: in float32, summed over the examples one after the other, and inverted although it is
         singular (adding the same to the weights of all classes changes no loss), so that round-off is inverted, too. Only for
         the Hessian of the last layer without decay and damping.
+    queries_first : bool, default=False
+        With `single`: multiply the inverse with the gradients of the queries instead of those of the examples, which would be
+        the same without round-off.
     """
 
     curvature: str = "hessian"
@@ -40,6 +43,7 @@ class Classical:
     decay: float = 0.0
     damping: float = 0.0
     single: bool = False
+    queries_first: bool = False
 
     def __post_init__(self) -> None:
         """Refuse an unknown curvature, and float32 for anything but what was criticised."""
@@ -92,6 +96,8 @@ def _effects(network: Network, theta: Tensor, examples: Examples, queries: Examp
     )
     if kind.single:
         inverse, _ = torch.linalg.inv_ex(_summed_in_single(network, theta, examples))
+        if kind.queries_first:
+            return (of_examples @ (inverse @ of_queries.T)).double() / examples.n_rows
         return (of_queries @ (inverse @ of_examples.T)).T.double() / examples.n_rows
     matrix = curvature(network, theta, examples, kind.curvature, last=kind.last)
     matrix.diagonal().add_(kind.decay + kind.damping)
