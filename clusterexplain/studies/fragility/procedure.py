@@ -133,8 +133,7 @@ def outcomes(procedure: Procedure, pieces: Pieces) -> pd.DataFrame:
 
 def _retraining_settings(procedure: Procedure) -> dict[str, Any]:
     kept = asdict(replace(procedure, queries="", null=False, prediction=CRITICISED))
-    if procedure.selection != "top influence":
-        kept.pop("prediction")
+    kept.pop("prediction")
     return kept
 
 
