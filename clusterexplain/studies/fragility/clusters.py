@@ -249,5 +249,5 @@ def _figures(way: Way, found: pd.DataFrame) -> tuple[float, float]:
     change = picked[truth] - (picked[f"{truth}_null"] if way.null == CONTROLLED.null else 0.0)
     predicted = picked["implicit" if way.influence == CRITICISED.influence else "exact"]
     table = picked.assign(truth=change, predicted=predicted)
-    tables = [table.pivot_table(index="row", columns="query", values=one).to_numpy() for one in ("predicted", "truth")]
+    tables = [table.pivot(index="row", columns="query", values=one).to_numpy() for one in ("predicted", "truth")]
     return metrics.average(metrics.spearman(*tables)), metrics.average(metrics.sign_agreement(*tables))

@@ -166,7 +166,7 @@ def figures(procedure: Procedure, pieces: Pieces) -> pd.DataFrame:
     found, rows = outcomes(procedure, pieces), []
     for restart, one in found.groupby("restart"):
         predicted, truth = (
-            one.pivot_table(index="row", columns="query", values=name, sort=True).to_numpy()
+            one.pivot(index="row", columns="query", values=name).to_numpy()
             for name in ("predicted", "truth")
         )
         rows.append(
@@ -194,7 +194,8 @@ def compare(base: Procedure, switches: list[Switch], pieces: Pieces) -> pd.DataF
     Returns
     -------
     DataFrame
-        One row for each switch, the first without any: data, depth, factor, before, after; spearman with low and high (signed,
+        One row for each switch, the first without any: data, depth, factor, before, after; n_restarts (those with a
+        prediction: a singular matrix may have no inverse in float32); spearman with low and high (signed,
         mean over restarts of the mean over queries); difference from the first row, paired by restart, with its interval;
         signs (share of removals whose sign was predicted).
     """
@@ -213,7 +214,7 @@ def compare(base: Procedure, switches: list[Switch], pieces: Pieces) -> pd.DataF
                 "factor": switch.factor,
                 "before": switch.before,
                 "after": switch.after,
-                "n_restarts": subject.n_restarts,
+                "n_restarts": int(found["spearman"].notna().sum()),
                 "spearman": value.mean,
                 "low": value.low,
                 "high": value.high,
