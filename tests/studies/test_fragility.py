@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 
 from clusterexplain.cli.app import app
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.studies.fragility import factors, procedure, run
+from clusterexplain.studies.fragility import factors, procedure
 from clusterexplain.studies.fragility.clusters import Models
 from clusterexplain.studies.fragility.criticised import Cell, measure
 from clusterexplain.studies.fragility.factors import Steps, controlled, criticised
 from clusterexplain.studies.fragility.over_restarts import mean_interval
 from clusterexplain.studies.fragility.procedure import outcomes
 from clusterexplain.studies.fragility.published import BY_DEPTH, BY_WIDTH
-from clusterexplain.studies.fragility.run import QUICK, Size
+from clusterexplain.studies.fragility.run import QUICK, Size, run
 from clusterexplain.studies.fragility.splits import WORST, split_of, stratified
 from clusterexplain.studies.pieces import Pieces
 from clusterexplain.verification import metrics
@@ -33,7 +33,7 @@ TINY = Size(
     factor_depths=(1,),
     n_restarts=3,
     steps=Steps(30, 8, 4, 12, 10, 14),
-    digits=((1, 4),),
+    digits=((1, 2),),
     n_digits=2,
     digits_steps=Steps(6, 4, 2, 6, 4, 6),
     models=Models(("autoencoder",), 80, 4, 2, 20, n_seeds=2, n_removed=6, n_queries=3),
@@ -84,13 +84,21 @@ def _killed_after(calls: int):
     return killed
 
 
-def test_the_command_writes_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_the_study(study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import clusterexplain.studies.fragility.run as module
 
-    monkeypatch.setattr(module, "QUICK", replace(TINY, widths=()))
+    _, found = study
+    asked: dict[str, object] = {}
+
+    def fake(folder: Path, **options: object) -> object:
+        asked.update(options, folder=folder)
+        return found
+
+    monkeypatch.setattr(module, "run", fake)
     out = tmp_path / "out"
     shown = CliRunner().invoke(app, ["reproduce", "fragility", "--quick", "--quiet", "--jobs", "1", "--out", str(out)])
     assert shown.exit_code == 0, shown.output
+    assert asked == {"quick": True, "show_progress": False, "n_jobs": 1, "folder": out}
     assert "The fragility of influence functions" in shown.output
     assert (out / "replication.csv").exists()
     assert (out / "README.txt").exists()

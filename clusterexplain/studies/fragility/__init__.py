@@ -1,5 +1,1 @@
 """The fragility study: why retraining seems to contradict influence, and what remains when every step is controlled."""
-
-from clusterexplain.studies.fragility.run import run
-
-__all__ = ["run"]

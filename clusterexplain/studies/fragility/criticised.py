@@ -9,13 +9,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from clusterexplain.studies.fragility.influence import CRITICISED, removal_effects
+from clusterexplain.studies.fragility.influence import CRITICISED, Classical, removal_effects
 from clusterexplain.studies.fragility.networks import Network
 from clusterexplain.studies.fragility.splits import WORST, Split, iris_without
 from clusterexplain.studies.fragility.training import Schedule, State, train, train_many
 
 N_REMOVED = 25
 """A sixth of the data, as in the study that is reproduced."""
+DAMPING = 0.01
+"""Of the Hessian of all layers, which is beside the reproduced prediction."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def measure(cell: Cell) -> pd.DataFrame:
     -------
     DataFrame
         One row for each (restart, removed example): row (in the data set), predicted and truth (change of the query's loss when
-        it is removed), null (change after the same further training with nothing removed), loss (of the query before),
+        it is removed), double (the same prediction in float64, without what the singular matrix does not determine), whole (from
+        the damped Hessian of all layers with weight decay), null (change after the same further training with nothing removed), loss (of the query before),
         accuracy (on the training examples) and n_done (training steps until every learning rate had reached its floor).
     """
     split, network = iris_without(np.array([WORST])), cell.network
@@ -84,7 +87,7 @@ def measure(cell: Cell) -> pd.DataFrame:
     base = train(network, start, split.train, weights, Schedule(cell.n_steps, weight_decay=cell.decay))
     losses = network.losses(base.theta, split.train.inputs, split.train.targets)
     removed = losses.argsort(dim=1, descending=True, stable=True)[:, :N_REMOVED]
-    predicted = _predicted(cell, split, base.theta)
+    predictions = _predicted(cell, split, base.theta)
     after = _retrained(cell, split, base, removed)
     before = network.losses(base.theta, split.queries.inputs, split.queries.targets)[:, 0]
     correct = network.logits(base.theta, split.train.inputs).argmax(1) == split.train.targets.argmax(0)
@@ -93,7 +96,7 @@ def measure(cell: Cell) -> pd.DataFrame:
         {
             "restart": cell.first + np.repeat(np.arange(n_restarts), N_REMOVED),
             "row": split.rows[removed.flatten().numpy()],
-            "predicted": predicted.gather(1, removed).flatten().numpy(),
+            **{name: rows.gather(1, removed).flatten().numpy() for name, rows in predictions.items()},
             "truth": change[:, 1:].flatten().numpy(),
             "null": change[:, 0].repeat_interleave(N_REMOVED).numpy(),
             "loss": before.double().repeat_interleave(N_REMOVED).numpy(),
@@ -103,12 +106,18 @@ def measure(cell: Cell) -> pd.DataFrame:
     )
 
 
-def _predicted(cell: Cell, split: Split, theta: Tensor) -> Tensor:
-    """Return the predictions of the public code: without weight decay it leaves out the last bias, too."""
-    theta = theta.clone()
+def _predicted(cell: Cell, split: Split, theta: Tensor) -> dict[str, Tensor]:
+    """Return predictions of shape (n_restarts, n_rows): as the public code, the same in float64, and of all layers.
+
+    Without weight decay the public code leaves out the last bias.
+    """
+    public = theta.clone()
     if not cell.decay:
-        theta[:, cell.network.last.stop :] = 0
-    return removal_effects(cell.network, theta, split.train, split.queries, [CRITICISED])[0][:, :, 0]
+        public[:, cell.network.last.stop :] = 0
+    single, double = removal_effects(cell.network, public, split.train, split.queries, [CRITICISED, Classical()])
+    damped = Classical(last=False, decay=cell.decay, damping=DAMPING)
+    (whole,) = removal_effects(cell.network, theta, split.train, split.queries, [damped])
+    return {"predicted": single[:, :, 0], "double": double[:, :, 0], "whole": whole[:, :, 0]}
 
 
 def _retrained(cell: Cell, split: Split, base: State, removed: Tensor) -> Tensor:

@@ -166,8 +166,7 @@ def figures(procedure: Procedure, pieces: Pieces) -> pd.DataFrame:
     found, rows = outcomes(procedure, pieces), []
     for restart, one in found.groupby("restart"):
         predicted, truth = (
-            one.pivot(index="row", columns="query", values=name).to_numpy()
-            for name in ("predicted", "truth")
+            one.pivot(index="row", columns="query", values=name).to_numpy() for name in ("predicted", "truth")
         )
         rows.append(
             {

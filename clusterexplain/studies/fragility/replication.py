@@ -81,7 +81,7 @@ def row(name: str, cell: Cell, found: pd.DataFrame) -> dict[str, object]:
     -------
     dict
         spearman with low and high: signed, mean over restarts; published; inside (the published figure lies in the interval);
-        absolute: mean of absolute correlations, as plotted in the study; spread: standard deviation of the signed correlations
+        double: the same prediction in float64; whole: from the damped Hessian of all layers; absolute: mean of absolute correlations, as plotted in the study; spread: standard deviation of the signed correlations
         between restarts; drift: median change of the query's loss by the same further training with nothing removed, over the
         median spread of the removals' effects; loss: median of the query; finished: share of restarts with all training
         examples right.
@@ -100,6 +100,8 @@ def row(name: str, cell: Cell, found: pd.DataFrame) -> dict[str, object]:
         "high": interval.high,
         "published": figure,
         "inside": bool(interval.low <= figure <= interval.high),
+        "double": float(each["double"].mean()),
+        "whole": float(each["whole"].mean()),
         "absolute": float(each["spearman"].abs().mean()),
         "spread": float(each["spearman"].std()),
         "drift": float((each["null"].abs() / each["effect"]).median()),
@@ -109,14 +111,15 @@ def row(name: str, cell: Cell, found: pd.DataFrame) -> dict[str, object]:
 
 
 def per_restart(found: pd.DataFrame) -> pd.DataFrame:
-    """Return, for each restart: spearman, null, effect (standard deviation of truth), loss and accuracy."""
+    """Return, for each restart: spearman, double, whole, null, effect (standard deviation of truth), loss and accuracy."""
     rows = []
     for restart, one in found.groupby("restart"):
-        predicted, truth = (one[name].to_numpy()[:, None] for name in ("predicted", "truth"))
+        truth = one[["truth"]].to_numpy()
+        names = {"spearman": "predicted", "double": "double", "whole": "whole"}
         rows.append(
             {
                 "restart": restart,
-                "spearman": metrics.spearman(predicted, truth)[0],
+                **{name: metrics.spearman(one[[column]].to_numpy(), truth)[0] for name, column in names.items()},
                 "null": one["null"].iloc[0],
                 "effect": max(float(np.std(truth)), float(np.finfo(np.float32).tiny)),
                 "loss": one["loss"].iloc[0],
