@@ -76,9 +76,10 @@ def measure(cell: Cell) -> pd.DataFrame:
     -------
     DataFrame
         One row for each (restart, removed example): row (in the data set), predicted and truth (change of the query's loss when
-        it is removed), double (the same prediction in float64, without what the singular matrix does not determine), whole (from
-        the damped Hessian of all layers with weight decay), null (change after the same further training with nothing removed), loss (of the query before),
-        accuracy (on the training examples) and n_done (training steps until every learning rate had reached its floor).
+        it is removed), double (the same prediction in float64, without what the singular matrix does not determine), whole
+        (from the damped Hessian of all layers with weight decay), null (change after the same further training with nothing
+        removed), loss (of the query before), accuracy (on the training examples) and n_done (training steps until every
+        learning rate had reached its floor).
     """
     split, network = iris_without(np.array([WORST])), cell.network
     n, n_restarts = split.train.n_rows, cell.n_restarts

@@ -38,5 +38,5 @@ def mean_interval(values: np.ndarray) -> Interval:
     rng = np.random.default_rng(0)
     means = known[rng.integers(n, size=(DRAWS, n))].mean(axis=1)
     low, high = np.quantile(means, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    wider = np.sqrt(n / (n - 1))
+    wider = float(np.sqrt(n / (n - 1)))
     return Interval(mean, mean + wider * float(low - mean), mean + wider * float(high - mean))

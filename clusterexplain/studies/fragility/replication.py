@@ -81,10 +81,10 @@ def row(name: str, cell: Cell, found: pd.DataFrame) -> dict[str, object]:
     -------
     dict
         spearman with low and high: signed, mean over restarts; published; inside (the published figure lies in the interval);
-        double: the same prediction in float64; whole: from the damped Hessian of all layers; absolute: mean of absolute correlations, as plotted in the study; spread: standard deviation of the signed correlations
-        between restarts; drift: median change of the query's loss by the same further training with nothing removed, over the
-        median spread of the removals' effects; loss: median of the query; finished: share of restarts with all training
-        examples right.
+        double: the same prediction in float64; whole: from the damped Hessian of all layers; absolute: mean of absolute
+        correlations, as plotted in the study; spread: standard deviation of the signed correlations between restarts; drift:
+        median change of the query's loss by the same further training with nothing removed, over the spread of the removals'
+        effects; loss: median of the query; accuracy: mean on the training examples.
     """
     each = per_restart(found)
     interval = mean_interval(each["spearman"].to_numpy())
