@@ -15,7 +15,7 @@ from clusterexplain.studies.fragility.over_restarts import mean_interval
 from clusterexplain.studies.pieces import Pieces
 from clusterexplain.verification import metrics
 
-BLOCK = 25
+BLOCK = 10
 """Restarts that are kept together."""
 WIDTH = 5
 """Hidden units of each layer where the depth is varied."""

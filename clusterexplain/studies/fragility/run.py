@@ -81,7 +81,7 @@ STANDARD = Size(
     ),
     depths=published.DEPTHS,
     widths=(8, 20, 50),
-    cell=Cell(1, 5, "selu", 0.0, n_restarts=25),
+    cell=Cell(1, 5, "selu", 0.0, n_restarts=30),
     factor_depths=(1, 3),
     n_restarts=8,
     steps=Steps(),
