@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 PAGE = Path(__file__).with_name("fragility.md")
+SWITCHED = ("from_criticised", "from_controlled", "digits", "models")
 ENDS = {"criticised": "criticised", "controlled": "this package's"}
 
 
@@ -62,20 +63,21 @@ def switches(table: pd.DataFrame) -> str:
     return markdown([*(words[name] for name in named), "changed", "Spearman", "difference", "signs right"], rows)
 
 
+def findings(text: str) -> str:
+    """Return the findings out of the text of a study: the list before its notes."""
+    return "\n".join(line for line in text.split("\nNotes\n")[0].splitlines() if line.startswith("* "))
+
+
 def main() -> None:
     """Rewrite the page."""
     folder = Path(sys.argv[1])
+    parts = {"findings": findings((folder / "README.txt").read_text())}
+    for name, draw in (("replication", replication), *((name, switches) for name in SWITCHED)):
+        parts[name] = draw(pd.read_csv(folder / f"{name}.csv"))
     text = PAGE.read_text()
-    for name, draw in {
-        "replication": replication,
-        "from_criticised": switches,
-        "from_controlled": switches,
-        "digits": switches,
-        "models": switches,
-    }.items():
-        drawn = draw(pd.read_csv(folder / f"{name}.csv", keep_default_na=True))
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        text = pattern.sub(lambda found, drawn=drawn: found[1] + drawn + found[2], text)
+    for name, part in parts.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n?<!-- end -->)", re.DOTALL)
+        text = pattern.sub(lambda found, part=part: f"{found[1]}\n{part}\n\n<!-- end -->", text)
     PAGE.write_text(text)
 
 
