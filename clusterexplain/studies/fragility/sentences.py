@@ -95,8 +95,8 @@ def _replication(table: pd.DataFrame) -> list[str]:
             f"{_range(without['absolute'])}; two random orders of 25 have {CHANCE_OF_ABSOLUTE} by absolute value."
         )
     found += [
-        f"{name}: the same influence without round-off gives {_range(part['double'])} in place of {_range(part['spearman'])}, the "
-        f"damped Hessian of all layers {_range(part['whole'])}, against the same retraining."
+        f"{name}: the same influence without round-off gives {_range(part['double'])} in place of {_range(part['spearman'])}, "
+        f"the damped Hessian of all layers {_range(part['whole'])}, against the same retraining."
         for name, part in table.groupby("pattern", sort=False)
     ]
     found += [
