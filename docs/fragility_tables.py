@@ -73,7 +73,8 @@ def main() -> None:
     folder = Path(sys.argv[1])
     parts = {"findings": findings((folder / "README.txt").read_text())}
     for name, draw in (("replication", replication), *((name, switches) for name in SWITCHED)):
-        parts[name] = draw(pd.read_csv(folder / f"{name}.csv"))
+        file = folder / f"{name}.csv"
+        parts[name] = draw(pd.read_csv(file)) if file.exists() else "Not run."
     text = PAGE.read_text()
     for name, part in parts.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n?<!-- end -->)", re.DOTALL)

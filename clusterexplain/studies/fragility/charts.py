@@ -82,3 +82,7 @@ def _intervals(table: pd.DataFrame) -> Any:
         base.mark_point(filled=True, size=60).encode(y=y, x=alt.X("spearman:Q", title=AXIS)),
     )
     return layers.properties(width=220).facet(facet=alt.Facet("panel:N", title=None), columns=3)
+
+
+CHARTS = {"replication": replication, "from_criticised": switches, "from_controlled": switches, "models": models}
+"""By the table that is drawn."""

@@ -130,7 +130,7 @@ def run(
     Returns
     -------
     Study
-        Tables replication, from_criticised, from_controlled, digits and models; findings; charts.
+        Tables replication, from_criticised, from_controlled, digits and models, as far as `size` has them; findings; charts.
 
     References
     ----------
@@ -138,30 +138,29 @@ def run(
     Networks 162, 581-588, 2023.
     """
     size = size or (QUICK if quick else STANDARD)
-    pieces, tables = Pieces(out, version=VERSION), {}
+    pieces = Pieces(out, version=VERSION)
+    theirs, ours = _factors(size, pieces)
+    parts = {
+        "replication": _replication(size, pieces),
+        "from_criticised": theirs,
+        "from_controlled": ours,
+        "digits": _digits(size, pieces),
+    }
     with one_thread():
-        tables["replication"] = _concat(_replication(size, pieces), "replication", show=show_progress)
-        theirs, ours = _factors(size, pieces)
-        tables["from_criticised"] = _concat(theirs, "from the criticised procedure", show=show_progress)
-        tables["from_controlled"] = _concat(ours, "from this package's procedure", show=show_progress)
-        tables["digits"] = _concat(_digits(size, pieces), "digits", show=show_progress)
-    tables["models"] = of_models(size.models, pieces, n_jobs=n_jobs, show_progress=show_progress)
+        tables = {name: _concat(part, name, show=show_progress) for name, part in parts.items() if part}
+    if size.models.names:
+        tables["models"] = of_models(size.models, pieces, n_jobs=n_jobs, show_progress=show_progress)
     return Study(
         title="The fragility of influence functions, reproduced and taken apart",
         tables=tables,
         findings=findings(tables),
-        charts={
-            "replication": partial(charts.replication, tables["replication"]),
-            "from_criticised": partial(charts.switches, tables["from_criticised"]),
-            "from_controlled": partial(charts.switches, tables["from_controlled"]),
-            "models": partial(charts.models, tables["models"]),
-        },
+        charts={name: partial(draw, tables[name]) for name, draw in charts.CHARTS.items() if name in tables},
         notes=notes(size),
     )
 
 
 def _concat(parts: list[Callable[[], pd.DataFrame]], label: str, *, show: bool) -> pd.DataFrame:
-    return pd.concat([part() for part in progress(parts, label=label, show=show)], ignore_index=True)
+    return pd.concat([part() for part in progress(parts, label=label.replace("_", " "), show=show)], ignore_index=True)
 
 
 def _replication(size: Size, pieces: Pieces) -> list[Callable[[], pd.DataFrame]]:

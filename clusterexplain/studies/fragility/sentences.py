@@ -26,20 +26,19 @@ def findings(tables: dict[str, pd.DataFrame]) -> tuple[str, ...]:
     tuple of str
         Sentences.
     """
-    found = _replication(tables["replication"])
-    for depth in tables["from_criticised"]["depth"].unique():
-        for name, end in (
-            ("from_criticised", "the criticised procedure"),
-            ("from_controlled", "this package's procedure"),
-        ):
-            part = tables[name][tables[name]["depth"] == depth]
-            found += _ends(part, f"Iris, {_layers(depth)}", end)
-    digits = tables["digits"]
-    about = "Digits, " + digits["depth"].map(_layers) + " of " + digits["width"].astype(str) + " units"
-    for table in (
-        digits.assign(about=about),
-        tables["models"].assign(about="Clusters of the " + tables["models"]["model"]),
-    ):
+    found = _replication(tables["replication"]) if "replication" in tables else []
+    named = []
+    for name, end in (("from_criticised", "criticised"), ("from_controlled", "controlled")):
+        if name in tables:
+            table = tables[name]
+            named.append(table.assign(about="Iris, " + table["depth"].map(_layers), end=end))
+    if "digits" in tables:
+        table = tables["digits"]
+        about = "Digits, " + table["depth"].map(_layers) + " of " + table["width"].astype(str) + " units"
+        named.append(table.assign(about=about))
+    if "models" in tables:
+        named.append(tables["models"].assign(about="Clusters of the " + tables["models"]["model"]))
+    for table in named:
         for _, part in table.groupby(["about", "end"], sort=False):
             whose = "the criticised procedure" if part["end"].iloc[0] == "criticised" else "this package's procedure"
             found += _ends(part, str(part["about"].iloc[0]), whose)
@@ -118,7 +117,9 @@ def _ends(part: pd.DataFrame, subject: str, whose: str) -> list[str]:
     rest = f" No clear change: {unclear}." if unclear else ""
     moved = f"Changing one factor: {'; '.join(said)}." if said else "No single factor changes it clearly."
     value = Interval(first["spearman"], first["low"], first["high"])
-    return [f"{subject}: {whose} finds {value}, with {first['signs']:.0%} of the signs right. {moved}{rest}"]
+    null = changed[changed["factor"] == "null"].iloc[0]
+    signs = f"with {first['signs']:.0%} of the signs right ({null['signs']:.0%} with the null {null['after']})"
+    return [f"{subject}: {whose} finds {value}, {signs}. {moved}{rest}"]
 
 
 def _range(values: pd.Series) -> str:
