@@ -74,7 +74,7 @@ def main() -> None:
     parts = {"findings": findings((folder / "README.txt").read_text())}
     for name, draw in (("replication", replication), *((name, switches) for name in SWITCHED)):
         file = folder / f"{name}.csv"
-        parts[name] = draw(pd.read_csv(file)) if file.exists() else "Not run."
+        parts[name] = draw(pd.read_csv(file, keep_default_na=False, na_values=[""])) if file.exists() else "Not run."
     text = PAGE.read_text()
     for name, part in parts.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n?<!-- end -->)", re.DOTALL)

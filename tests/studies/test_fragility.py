@@ -53,7 +53,7 @@ def test_it_gives_tables_findings_and_charts(study) -> None:
         assert np.isfinite(table["spearman"]).all()
         assert (table["low"].isna() | (table["low"] <= table["spearman"])).all()
     assert any("published means lie in the 95 % interval" in one for one in found.findings)
-    assert any(one.startswith("Clusters of the autoencoder: the criticised procedure finds") for one in found.findings)
+    assert any(one.startswith("Clusters, autoencoder model: the criticised procedure finds") for one in found.findings)
     for draw in found.charts.values():
         assert draw().to_dict()
 

@@ -37,7 +37,7 @@ def findings(tables: dict[str, pd.DataFrame]) -> tuple[str, ...]:
         about = "Digits, " + table["depth"].map(_layers) + " of " + table["width"].astype(str) + " units"
         named.append(table.assign(about=about))
     if "models" in tables:
-        named.append(tables["models"].assign(about="Clusters of the " + tables["models"]["model"]))
+        named.append(tables["models"].assign(about="Clusters, " + tables["models"]["model"] + " model"))
     for table in named:
         for _, part in table.groupby(["about", "end"], sort=False):
             whose = "the criticised procedure" if part["end"].iloc[0] == "criticised" else "this package's procedure"
