@@ -26,7 +26,7 @@ def mean_interval(values: np.ndarray) -> Interval:
     Examples
     --------
     >>> print(mean_interval(np.array([0.0, 0.2, 0.4, 0.6])))
-    0.300 [0.042, 0.558]
+    0.300 [0.069, 0.531]
     """
     known = values[np.isfinite(values)]
     n = len(known)
