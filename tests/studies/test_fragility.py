@@ -169,9 +169,10 @@ def test_intervals_over_restarts() -> None:
     values = np.random.default_rng(0).normal(0.3, 0.5, size=50)
     found = mean_interval(np.append(values, np.nan))
     assert found.mean == pytest.approx(values.mean())
-    half = 1.96 * values.std(ddof=1) / np.sqrt(50)
+    half = 2.01 * values.std(ddof=1) / np.sqrt(50)
     assert found.high - found.low == pytest.approx(2 * half, rel=0.05)
     assert np.isnan(mean_interval(np.array([0.1, 0.2])).low)
+    assert mean_interval(np.array([0.7, 0.98, 1.0, 0.99]), largest=1.0).high == 1
     assert np.isnan(mean_interval(np.full(3, np.nan)).mean)
 
 

@@ -219,7 +219,7 @@ def _compare(name: str, end: str, base: Way, other: Way, parts: list[pd.DataFram
     for factor in ("", *WORDS):
         way = base if not factor else replace(base, **{factor: getattr(other, factor)})
         values = figures(way)
-        value, change = mean_interval(values[:, 0]), mean_interval(values[:, 0] - figures(base)[:, 0])
+        value, change = mean_interval(values[:, 0], largest=1.0), mean_interval(values[:, 0] - figures(base)[:, 0])
         rows.append(
             {
                 "model": name,

@@ -202,7 +202,7 @@ def compare(base: Procedure, switches: list[Switch], pieces: Pieces) -> pd.DataF
     rows = []
     for switch in [Switch("none", "", "", base), *switches]:
         found = figures(switch.procedure, pieces)
-        value = mean_interval(found["spearman"].to_numpy())
+        value = mean_interval(found["spearman"].to_numpy(), largest=1.0)
         paired = found["spearman"].to_numpy() - first["spearman"].to_numpy()
         change = mean_interval(paired)
         rows.append(

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 from clusterexplain.verification.intervals import LEVEL, UNKNOWN, Interval
 
 DRAWS = 10_000
 
 
-def mean_interval(values: np.ndarray) -> Interval:
+def mean_interval(values: np.ndarray, *, largest: float = np.inf) -> Interval:
     """Return the mean of one figure per restart, with its bootstrap interval.
 
     Parameters
     ----------
     values : ndarray of shape (n_restarts,)
         NaN where a restart has no figure.
+    largest : float, default=inf
+        What no mean can exceed in size: 1 for correlations.
 
     Returns
     -------
     Interval
-        Percentiles of means of restarts that were drawn again; widened by sqrt(n / (n - 1)), as a bootstrap of few is too
-        narrow. No ends with fewer than three restarts.
+        Percentiles of means of restarts that were drawn again. A bootstrap of few is too narrow: its ends are moved outwards by
+        sqrt(n / (n - 1)) and by Student's quantile over the normal one. No ends with fewer than three restarts.
 
     Examples
     --------
     >>> print(mean_interval(np.array([0.0, 0.2, 0.4, 0.6])))
-    0.300 [0.069, 0.531]
+    0.300 [-0.075, 0.675]
     """
     known = values[np.isfinite(values)]
     n = len(known)
@@ -38,5 +41,6 @@ def mean_interval(values: np.ndarray) -> Interval:
     rng = np.random.default_rng(0)
     means = known[rng.integers(n, size=(DRAWS, n))].mean(axis=1)
     low, high = np.quantile(means, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    wider = float(np.sqrt(n / (n - 1)))
-    return Interval(mean, mean + wider * float(low - mean), mean + wider * float(high - mean))
+    wider = float(np.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + LEVEL / 2, n - 1) / stats.norm.ppf(0.5 + LEVEL / 2))
+    ends = (mean + wider * float(end - mean) for end in (low, high))
+    return Interval(mean, *(max(-largest, min(largest, end)) for end in ends))

@@ -87,7 +87,7 @@ def row(name: str, cell: Cell, found: pd.DataFrame) -> dict[str, object]:
         effects; loss: median of the query; accuracy: mean on the training examples.
     """
     each = per_restart(found)
-    interval = mean_interval(each["spearman"].to_numpy())
+    interval = mean_interval(each["spearman"].to_numpy(), largest=1.0)
     known = (published.BY_DEPTH if cell.width == WIDTH else published.BY_WIDTH).get(name, {})
     figure = known.get(cell.depth if cell.width == WIDTH else cell.width, float("nan"))
     return {

@@ -62,7 +62,7 @@ def notes(size: Any) -> tuple[str, ...]:
     return (
         f"Restarts: {cell.n_restarts} of each network in the main table (published: 50), {size.n_restarts} where factors are "
         f"compared, {size.n_digits} for digits. Training steps: {cell.n_steps:,}, then {cell.n_further:,} without an example.",
-        "Intervals are 95 % bootstrap intervals over restarts; differences are paired by restart.",
+        "Intervals are 95 % bootstrap intervals over restarts, widened for their small number; differences are paired.",
         "The public code deletes a row; here it has weight 0 and the others 1 / (n - 1), which is the same loss.",
         "A plateau schedule ends here once every rate has reached 1e-8, where the public code takes the remaining steps at "
         "that rate.",
