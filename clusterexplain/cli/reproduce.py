@@ -57,3 +57,13 @@ def _show(experiment: str, run: Any, out: Path | None, *, quick: bool, jobs: int
     study.write(folder)
     typer.echo(str(study))
     typer.echo(f"\nTables and figures: {folder}")
+
+
+@reproduce.command()
+def fragility(
+    out: OutOption = None, quick: QuickOption = False, jobs: JobsOption = None, quiet: QuietOption = False
+) -> None:
+    """Influence functions seem fragile: which steps of the usual validation make them look so, and what remains."""
+    from clusterexplain.studies.fragility.run import run
+
+    _show("fragility", run, out, quick=quick, jobs=jobs, quiet=quiet)
