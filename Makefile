@@ -45,7 +45,8 @@ examples: $(READY)  ## run every example script
 	@for script in examples/*.py; do echo "$$script"; $(BIN)/python -W error::UserWarning:clusterexplain $$script || exit 1; done
 
 experiments: $(READY)  ## the experiments of `clusterexplain reproduce`, each in its quick version
-	@for name in mog weat; do $(BIN)/clusterexplain reproduce $$name --quick --quiet --out "$$(mktemp -d)" || exit 1; done
+	@printf '%s\n' fragility mog weat | xargs -P 2 -I@ sh -c \
+	  '$(BIN)/clusterexplain reproduce @ --quick --quiet --jobs 1 --out "$$(mktemp -d)" > /dev/null && echo "reproduce @"'
 
 docs: $(READY)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
