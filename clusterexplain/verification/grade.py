@@ -10,7 +10,7 @@ from clusterexplain.verification.intervals import Interval
 
 LETTERS = "ABCDU"
 FEWEST_SINGLE = 20
-"""Single removals without which nothing is supported."""
+"""Single removals without which no more than a D is given."""
 WIDE = 0.6
 """An interval that reaches from chance to here tells nothing."""
 MEANINGS = {
@@ -134,7 +134,7 @@ def grade(evidence: Evidence) -> Grade:
             "U", f"too few single removals were retrained to tell the agreement {evidence.spearman} from chance"
         )
     found = _graded(evidence)
-    if found.status == "supported" and evidence.n_single < FEWEST_SINGLE:
+    if found.letter in "ABC" and evidence.n_single < FEWEST_SINGLE:
         return Grade("U", f"only {evidence.n_single} single removals were retrained, needed {FEWEST_SINGLE}")
     return found
 
@@ -183,7 +183,7 @@ def _of_b(e: Evidence) -> list[str]:
             (high, f"the agreement {e.spearman} is not surely 0.3, or 0.6 of the ceiling"),
             (e.signs >= 0.7, f"the sign was right in {_share(e.signs)} of the clear changes, needed 70 %"),
             (0.2 <= e.slope <= 5, f"changes are {_number(e.slope)} times as large as predicted, allowed 0.2 to 5"),
-            (e.over_gradient.low > 0, f"it does not surely beat the product of gradients (by {e.over_gradient})"),
+            (e.over_gradient.mean > 0, f"it does not beat the product of gradients (by {e.over_gradient})"),
             (e.over_baselines.mean > 0, f"it does not beat {e.best_baseline} (by {e.over_baselines})"),
             (e.dissolved <= 0.2, f"a cluster became another one in {_share(e.dissolved)} of the cases"),
         )

@@ -82,7 +82,7 @@ def test_same_command_same_bytes(
 def test_verify_keeps_its_check_and_speaks_by_exit_code(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "12", "--groups", "6") == 0
+    assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "24", "--groups", "6") == 0
     assert "Verdict: supported by" in capsys.readouterr().out
     assert beside.read_check(folder) is not None
     _call(monkeypatch, "why", "--sample", "11")
@@ -181,7 +181,7 @@ def test_an_unknown_sample_names_the_range(
 def test_a_damaged_check_is_refused_and_a_whole_one_draws(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "12", "--groups", "6") == 0
+    assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "24", "--groups", "6") == 0
     assert _call(monkeypatch, "report", "--sample", "11", "--chart", "check", "--svg", "check.svg") == 0
     assert "supported" in Path("check.svg").read_text()
     stored = json.loads((folder / "check.json").read_text())

@@ -74,7 +74,7 @@ def test_sentences_of_a_check_are_cleaned_and_the_report_keeps_its_rival(
     runner_up = int(ce.explain(["two words"]).rivals[0])
     rival = str(next(one for one in range(3) if one not in (own, runner_up)))
     verify = ["verify", "--run", RUN, "--sample", "two words", "--against", rival, "--singles", "6", "--groups", "2"]
-    assert _call(monkeypatch, *verify) in (0, 3)
+    assert _call(monkeypatch, *verify) in (0, 3, 4)
     stored = json.loads((folder / "check.json").read_text())
     for verdict in (stored["together"], *stored["each"]):
         verdict["sentence"] = "\x1b]0;owned\x07" + verdict["sentence"]
