@@ -72,9 +72,11 @@ def test_length_rate_and_drift_are_chosen_and_told(arrived: ClusterExplainer) ->
 
 def test_the_prediction_follows_further_training(arrived: ClusterExplainer) -> None:
     explanation = arrived.explain([0, 3, 7, 12])
+    trainable = [one.requires_grad for one in arrived.model.net.parameters()]
     check = arrived.verify(explanation, n_single=24, n_within=0, n_groups=0, n_top=0, n_down=24)
     assert check.figure("down-weight", "frozen") > 0.97
     assert check.figure("single", "frozen") > 0.9
+    assert [one.requires_grad for one in arrived.model.net.parameters()] == trainable  # the module is left as it was
 
 
 def test_a_refit_with_nothing_removed_is_the_null_run(arrived: ClusterExplainer) -> None:

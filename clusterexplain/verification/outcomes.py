@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from clusterexplain.clustering.matching import jaccard
-from clusterexplain.parallel import map_jobs
+from clusterexplain.parallel import one_thread
 from clusterexplain.pipeline import Pipeline, Question
 from clusterexplain.verification.estimands import Variant
 from clusterexplain.verification.kept import Kept
@@ -93,7 +93,7 @@ def retrain(
         weights = np.stack([base, *(one.weights(base) for one in removals)])
         name_of = f"{key} {variant.key}"
         trained = kept.trained(variant.recipe, name_of, weights, n_jobs=n_jobs, show_progress=show_progress)
-        scored, overlap = _scores(pipeline, question, variant, trained, weights, n_jobs)
+        scored, overlap = _scores(pipeline, question, variant, trained, weights)
         overlaps.append(overlap[1:])
         for name, rows in scored.items():
             null.setdefault(name, rows[0])
@@ -116,7 +116,6 @@ def _scores(
     variant: Variant,
     trained: torch.Tensor,
     weights: np.ndarray,
-    n_jobs: int | None,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return scores by assignments and overlaps, each of shape (n, n_queries)."""
     layout, rows = variant.recipe.layout, torch.from_numpy(weights).to(variant.recipe.dtype)
@@ -126,7 +125,8 @@ def _scores(
         scores, moved = pipeline.rescored(question, layout.split(trained[number]), rows[number])
         return scores, _overlap(question, jaccard(labels, moved, weights[number]))
 
-    found = map_jobs(one, range(len(rows)), n_jobs=n_jobs)
+    with one_thread():  # not in threads: a module that is called with other parameters holds them for that moment
+        found = [one(number) for number in range(len(rows))]
     scores = {name: np.stack([each[name] for each, _ in found]) for name in ASSIGNMENTS}
     return scores, np.stack([overlap for _, overlap in found])
 
