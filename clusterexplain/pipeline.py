@@ -279,17 +279,25 @@ class Pipeline:
         """
         with torch.no_grad():
             end = self._viewed(self._end(params, weights))
-            found = (self.clustering.settle if assignments == "frozen" else self.clustering.follow)(*end)
-            queries = found.view(self.embed(question.inputs, params))
-            state = found.values(*end)
-            each = self.score.pair(queries, state, question.own, question.rival, noise=question.noise)
+            scored, found, queries, state = self._scored(
+                question, end, self.embed(question.inputs, params), assignments
+            )
 
         def landed(positions: np.ndarray) -> np.ndarray:
             where = torch.from_numpy(np.maximum(positions, 0))
             known = torch.from_numpy(positions >= 0) & (end.weights[where] > 0)
             return torch.where(known, found.labels[where], found.assign(queries, state)).numpy()
 
-        return (each if question.mix is None else question.mix @ each), landed
+        return scored, landed
+
+    def _scored(
+        self, question: Question, end: _End, embedded: Tensor, assignments: str
+    ) -> tuple[Tensor, Clustering, Tensor, Any]:
+        """Return the scores at the end of a training, and the clustering, the queries' view and the state behind them."""
+        found = (self.clustering.settle if assignments == "frozen" else self.clustering.follow)(*end)
+        queries, state = found.view(embedded), found.values(*end)
+        each = self.score.pair(queries, state, question.own, question.rival, noise=question.noise)
+        return (each if question.mix is None else question.mix @ each), found, queries, state
 
     def rescored(
         self, question: Question, params: dict[str, Tensor], weights: Tensor
@@ -312,10 +320,8 @@ class Pipeline:
         with torch.no_grad():
             end, embedded = self._viewed(self._end(params, weights)), self.embed(question.inputs, params)
             for name in ("frozen", "reclustered") if self.clustering.reclusters else ("frozen",):
-                clustering = (self.clustering.settle if name == "frozen" else self.clustering.follow)(*end)
-                state, queries = clustering.values(*end), clustering.view(embedded)
-                each = self.score.pair(queries, state, question.own, question.rival, noise=question.noise)
-                found[name] = (each if question.mix is None else question.mix @ each).numpy()
+                scored, clustering, *_ = self._scored(question, end, embedded, name)
+                found[name] = scored.numpy()
         return {"reclustered": found["frozen"], **found}, clustering.labels.numpy()
 
     def pair(self, question: Question) -> Tensor:

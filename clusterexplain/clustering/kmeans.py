@@ -94,9 +94,8 @@ class KMeansClusterer:
     def predict(self, centers: np.ndarray, embedding: np.ndarray) -> np.ndarray:
         """Return the nearest living centroid of each row."""
         alive = np.flatnonzero(np.isfinite(centers).all(axis=1))
-        living = centers[
-            alive
-        ]  # |z - c|^2 without |z|^2; without the checks of scikit-learn, which cost more than the product
+        living = centers[alive]
+        # |z - c|^2 without |z|^2, and without the checks of scikit-learn, which cost more than the product
         return np.asarray(alive[np.argmin(0.5 * np.square(living).sum(axis=1) - embedding @ living.T, axis=1)])
 
     def _placed(self, centers: np.ndarray) -> np.ndarray:
