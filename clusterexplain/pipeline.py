@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.func import grad, vjp, vmap
 
 from clusterexplain.clustering import Clustering, centroid_state
+from clusterexplain.clustering.matching import match, renumbered
 from clusterexplain.influence import Method
 from clusterexplain.membership import NOISE, Score
 from clusterexplain.training import RecordedRun
@@ -54,6 +55,10 @@ class Question:
     def noise(self) -> bool:
         """Whether noise is part of any pair."""
         return bool((self.own == NOISE).any() or (self.rival == NOISE).any())
+
+    def mixed(self, each: Tensor) -> Tensor:
+        """Return what is asked about, shape (n_scores,), from the score of each query: the combinations, if there are any."""
+        return each if self.mix is None else self.mix @ each
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,7 +302,7 @@ class Pipeline:
         found = (self.clustering.settle if assignments == "frozen" else self.clustering.follow)(*end)
         queries, state = found.view(embedded), found.values(*end)
         each = self.score.pair(queries, state, question.own, question.rival, noise=question.noise)
-        return (each if question.mix is None else question.mix @ each), found, queries, state
+        return question.mixed(each), found, queries, state
 
     def rescored(
         self, question: Question, params: dict[str, Tensor], weights: Tensor
@@ -323,6 +328,36 @@ class Pipeline:
                 scored, clustering, *_ = self._scored(question, end, embedded, name)
                 found[name] = scored.numpy()
         return {"reclustered": found["frozen"], **found}, clustering.labels.numpy()
+
+    def afresh(
+        self, question: Question, params: dict[str, Tensor], weights: Tensor, *, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Evaluate the question after clustering from scratch; only for clusterings that `restarts`.
+
+        Parameters
+        ----------
+        question, params, weights
+            As for :meth:`scores`.
+        seed : int
+            Seed of the initialisations.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_queries,)
+            Between the clusters that share most weight with the pair, matched one to one; NaN where one has no partner.
+        labels : ndarray of shape (n_samples,), int
+            In this fit's numbers as far as clusters have partners, see :func:`renumbered`.
+        """
+        with torch.no_grad():
+            end = self._viewed(self._end(params, weights))
+            found = self.clustering.afresh(end.embedding, end.weights, seed=seed)
+            before, after, there = self.labels.numpy(), found.labels.numpy(), end.weights.numpy()
+            partners = torch.from_numpy(match(before, after, there))
+            own, rival = partners[question.own], partners[question.rival]
+            queries, state = found.view(self.embed(question.inputs, params)), found.values(*end)
+            each = self.score.pair(queries, state, own.clamp(min=0), rival.clamp(min=0), noise=False)
+            each = each.masked_fill((own < 0) | (rival < 0), torch.nan)
+            return question.mixed(each).numpy(), renumbered(before, after, there)
 
     def pair(self, question: Question) -> Tensor:
         """Return the scores of the queries under the shown model, shape (n_queries,), before any mix."""

@@ -125,7 +125,7 @@ class PredictedReclustering:
         jump = score.pair(queries, state, question.own, question.rival) - score.pair(
             queries, old, question.own, question.rival
         )
-        return (jump if question.mix is None else question.mix @ jump).numpy()
+        return question.mixed(jump).numpy()
 
     def _margins(self, rows: Tensor, own: Tensor, state: object) -> Tensor:
         return self.pipeline.score.pair(rows, state, own, self.rivals, noise=False)

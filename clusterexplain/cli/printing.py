@@ -199,7 +199,55 @@ def check(result: Check) -> None:
         "Margin after removal: predicted, and retrained with the clusters' members frozen or re-clustered",
     )
     table(_agreement(result), "Agreement of predicted and retrained changes, mean over samples")
+    for rows, title in (
+        (_independent(result), "Clustered from scratch after retraining: are the clusters found again?"),
+        (_planted(result), "Near-copies planted in the rival cluster: are they found among those that push most?"),
+        (_duplicated(result), "Examples and their copies: does removing either do the same?"),
+    ):
+        if len(rows):
+            table(rows, title)
     line(f"Verdict: {result.verdict}.")
+
+
+def _independent(result: Check) -> pd.DataFrame:
+    rows = result.independent
+    if not len(rows):
+        return rows
+    return pd.DataFrame(
+        {
+            "of": rows["estimand"],
+            "removed": [f"{kind} x{n}" for kind, n in zip(rows["kind"], rows["n"], strict=True)],
+            "found again": [f"{same:.0%}" for same in rows["same"]],
+            "nothing removed": [f"{same:.0%}" for same in rows["unmoved"]],
+            "rank correlation": rows["spearman"],
+            "continued": rows["tracked"],
+        }
+    )
+
+
+def _planted(result: Check) -> pd.DataFrame:
+    rows = result.planted
+    return pd.DataFrame(
+        {
+            "sample": rows["query"].astype(str),
+            "copies": rows["planted"],
+            "found": [f"{share:.0%}" for share in rows["found"]],
+            "found in the first 5 %": [f"{share:.0%}" for share in rows["found_wide"]],
+            "by chance": [f"{share:.0%}" for share in rows["chance_wide"]],
+        }
+    )
+
+
+def _duplicated(result: Check) -> pd.DataFrame:
+    rows = result.duplicated
+    return pd.DataFrame(
+        {
+            "sample": rows["query"].astype(str),
+            "copies": rows["n"],
+            "rank correlation": rows["spearman"],
+            "difference / change": rows["difference"],
+        }
+    )
 
 
 def _agreement(result: Check) -> pd.DataFrame:

@@ -24,6 +24,8 @@ class Clustering(ABC):
     * :meth:`follow` makes the discrete choices anew at other (Z, w), starting from this clustering so that cluster k
       stays cluster k. Evaluating a score after it is the "re-clustered" truth.
 
+    A fourth, :meth:`afresh`, forgets this clustering: other initialisations, other numbers. It is a control of checks.
+
     Parameters
     ----------
     labels : Tensor of shape (n_samples,), int64
@@ -40,6 +42,8 @@ class Clustering(ABC):
     """Names of the assignment scores that read this state, the default first."""
     reclusters: ClassVar[bool] = True
     """Whether :meth:`follow` makes choices that :meth:`settle` does not; False where the two are the same."""
+    restarts: ClassVar[bool] = False
+    """Whether :meth:`afresh` depends on a start, so that it can end in other clusters than :meth:`follow`."""
 
     @property
     def identified(self) -> bool:
@@ -80,6 +84,20 @@ class Clustering(ABC):
     @abstractmethod
     def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> Clustering:
         """Cluster anew at other embeddings and weights, continuing from here; arguments as `state`."""
+
+    def afresh(self, embedding: Tensor, weights: Tensor, *, seed: int) -> Clustering:
+        """Cluster from scratch at other embeddings and weights, in numbers of its own; for those that :attr:`restarts`.
+
+        Parameters
+        ----------
+        embedding : Tensor of shape (n_samples, dim)
+            Embeddings, after :meth:`view`.
+        weights : Tensor of shape (n_samples,)
+            Data weights.
+        seed : int
+            Seed of the initialisations.
+        """
+        raise NotImplementedError(f"{self.name} has no start that could be another one")
 
     @abstractmethod
     def assign(self, rows: Tensor, state: Any) -> Tensor:

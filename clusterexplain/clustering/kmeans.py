@@ -109,6 +109,7 @@ class KMeansClustering(Clustering):
     name: ClassVar[str] = "kmeans"
     scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
     spherical: ClassVar[bool] = False
+    restarts: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, embedding: Tensor, weights: Tensor, n_clusters: int, *, seed: int) -> KMeansClustering:
@@ -145,6 +146,10 @@ class KMeansClustering(Clustering):
         algorithm = KMeansClusterer(self.n_clusters, seed=0, spherical=self.spherical)
         labels = algorithm.continue_from(centers, embedding.numpy(), weights.numpy())
         return replace(self, labels=torch.from_numpy(labels))
+
+    def afresh(self, embedding: Tensor, weights: Tensor, *, seed: int) -> KMeansClustering:
+        """Cluster from scratch with other initialisations."""
+        return type(self).fit(embedding, weights, self.n_clusters, seed=seed)
 
     def assign(self, rows: Tensor, state: CentroidState) -> Tensor:
         """Return the nearest living centroid."""

@@ -117,6 +117,7 @@ class MixtureClustering(Clustering):
     name: ClassVar[str] = "gmm"
     scores: ClassVar[tuple[str, ...]] = ("responsibility",)
     reclusters: ClassVar[bool] = False
+    restarts: ClassVar[bool] = True
 
     @classmethod
     def fit(
@@ -305,6 +306,17 @@ class MixtureClustering(Clustering):
     def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> MixtureClustering:
         """Continue EM and give every row the label of its largest responsibility."""
         return self.settle(embedding, weights)._relabelled()
+
+    def afresh(self, embedding: Tensor, weights: Tensor, *, seed: int) -> MixtureClustering:
+        """Cluster from scratch with other initialisations."""
+        return type(self).fit(
+            embedding,
+            weights,
+            self.n_clusters,
+            seed=seed,
+            covariance_type=self.covariance_type,
+            reg_covar=self.reg_covar,
+        )
 
     def assign(self, rows: Tensor, state: MixtureState) -> Tensor:
         """Return the component of largest responsibility for each row of shape (n, dim)."""

@@ -61,6 +61,7 @@ class SoftClustering(Clustering):
     name: ClassVar[str] = "soft_kmeans"
     scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
     reclusters: ClassVar[bool] = False
+    restarts: ClassVar[bool] = True
 
     @classmethod
     def fit(
@@ -148,6 +149,10 @@ class SoftClustering(Clustering):
         settled = self.settle(embedding, weights)
         centers, _ = settled._split(settled.solution)
         return replace(settled, labels=squared_distances(embedding, centers).argmin(dim=-1))
+
+    def afresh(self, embedding: Tensor, weights: Tensor, *, seed: int) -> SoftClustering:
+        """Cluster from scratch with other initialisations."""
+        return type(self).fit(embedding, weights, self.n_clusters, seed=seed, temperature=self.temperature)
 
     def assign(self, rows: Tensor, state: CentroidState) -> Tensor:
         """Return the cluster of largest assignment, which is the nearest centroid."""

@@ -13,6 +13,7 @@ from clusterexplain.attached import WORST_LAST, Verdict
 from clusterexplain.verification import metrics
 from clusterexplain.verification.estimands import WORDS
 from clusterexplain.verification.grade import MEANINGS, Evidence, Grade, grade
+from clusterexplain.verification.independent import KINDS, OTHER, SAME, Independent, in_words
 from clusterexplain.verification.intervals import (
     UNKNOWN,
     Interval,
@@ -29,8 +30,6 @@ ROUNDING = 1e-6
 """Largest difference between two equal trainings that still counts as the same, in spreads of the changes by removals."""
 EPS = float(np.finfo(np.float32).eps)
 TOP = 10
-OTHER, SAME = 0.5, 0.75
-"""Jaccard similarity below which a cluster is another one, and from which on it is the same (C. Hennig, 2007)."""
 GRADIENT = "gradient_dot"
 
 
@@ -68,6 +67,8 @@ class Findings:
         The best grade that a check of this size can give.
     group_share : float
         Size of the random groups of the kind "group".
+    independent : Independent, optional
+        What clustering from scratch gave.
     """
 
     estimand: str
@@ -84,6 +85,7 @@ class Findings:
     rerun: float
     cap: str
     group_share: float = 0.05
+    independent: Independent | None = None
 
     def __getitem__(self, query: int) -> Findings:
         """Return the findings about one query."""
@@ -101,6 +103,7 @@ class Findings:
             scores=self.scores[[query]],
             nulls=self.nulls[:, [query]],
             overlap=self.overlap[..., [query]],
+            independent=None if self.independent is None else self.independent[query],
         )
 
     @property
@@ -167,6 +170,15 @@ class Findings:
             if baseline is None
             else metrics.average(metrics.spearman(baseline[picked], mean)),
         }
+
+    @cached_property
+    def independent_rows(self) -> pd.DataFrame:
+        """One row for each kind that was clustered from scratch, see :meth:`Independent.row`."""
+        if self.independent is None:
+            return pd.DataFrame()
+        predicted, tracked = self.predicted["reclustered"], self.truth["reclustered"]
+        kinds = [one for one in KINDS if (self.kinds == one).any()]
+        return pd.DataFrame([self.independent.row(one, self.kinds, predicted, tracked) for one in kinds])
 
     def _noise(self, truth: np.ndarray) -> np.ndarray:
         """Return the sizes of changes that mean nothing: what seeds differ by, or what removing nothing gives."""
@@ -318,7 +330,7 @@ class Findings:
         gone = f". After {share:.1%} of the single removals a cluster of the pair was another one" if share else ""
         moved = float(np.abs(self.nulls).max(initial=0.0))
         drift = f". Further training itself moves the margins by up to {moved:.2g}, which is subtracted"
-        return sides + gone + (drift if self.estimand == "model" else "")
+        return sides + gone + in_words(self.independent_rows) + (drift if self.estimand == "model" else "")
 
     def wrong_side(self) -> int:
         """Count the samples whose margin without their top pullers has another sign than predicted."""

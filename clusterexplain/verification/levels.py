@@ -69,6 +69,10 @@ class Level:
         Size of the groups that verdicts speak of.
     n_planted : int
         Queries of which near-copies are planted in the rival cluster.
+    n_duplicated : int
+        Examples that are copied, to remove original and copy in turn.
+    independent : bool
+        Whether clusters are also looked for from scratch after retraining.
     """
 
     name: str
@@ -79,6 +83,8 @@ class Level:
     cap: str
     usual_share: float = 0.05
     n_planted: int = 0
+    n_duplicated: int = 0
+    independent: bool = False
 
 
 _QUICK = Counts(single=48, within=48, groups={0.05: 48}, top=10)
@@ -101,8 +107,10 @@ _FULL = Counts(
 )
 LEVELS = {
     "quick": Level("quick", (_QUICK,), 8, ("seed",), 3, "B"),
-    "standard": Level("standard", (_QUICK, _STANDARD), 24, ("seed", "recipe"), 5, "A"),
-    "full": Level("full", (_QUICK, _STANDARD, _FULL), 30, ESTIMANDS, 8, "A", n_planted=4),
+    "standard": Level("standard", (_QUICK, _STANDARD), 24, ("seed", "recipe"), 5, "A", independent=True),
+    "full": Level(
+        "full", (_QUICK, _STANDARD, _FULL), 30, ESTIMANDS, 8, "A", n_planted=4, n_duplicated=16, independent=True
+    ),
 }
 
 
@@ -114,8 +122,8 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
     name : str
         A key of ``LEVELS``.
     changes : dict
-        n_single, n_within, n_groups (of ``group_share``), n_down (by 5 %), n_top, group_share, estimands, n_seeds, n_planted;
-        None leaves the level as it is. Any count of removals makes one custom stage of the counts that are not 0.
+        n_single, n_within, n_groups (of ``group_share``), n_down (by 5 %), n_top, group_share, estimands, n_seeds, n_planted,
+        n_duplicated; None leaves the level as it is. Any count of removals makes one custom stage of the counts that are not 0.
 
     Returns
     -------
@@ -137,6 +145,8 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
         level = dataclasses.replace(level, n_seeds=_count("n_seeds", given.pop("n_seeds"), least=3))
     if "n_planted" in given:
         level = dataclasses.replace(level, n_planted=_count("n_planted", given.pop("n_planted")))
+    if "n_duplicated" in given:
+        level = dataclasses.replace(level, n_duplicated=_count("n_duplicated", given.pop("n_duplicated")))
     if not given:
         return level
     share = given.pop("group_share", 0.05)

@@ -11,6 +11,7 @@ from clusterexplain.clustering.matching import jaccard
 from clusterexplain.parallel import one_thread
 from clusterexplain.pipeline import Pipeline, Question
 from clusterexplain.verification.estimands import Variant
+from clusterexplain.verification.independent import KINDS, SEED, Independent
 from clusterexplain.verification.kept import Kept
 from clusterexplain.verification.selection import Removal
 
@@ -35,6 +36,8 @@ class Outcome:
     overlap : ndarray of shape (n_removals, n_queries)
         How much of the query's two clusters is the same after re-clustering: the smaller Jaccard similarity of the two, among
         the examples that stay; NaN where the removal was not tried.
+    independent : Independent or None
+        What clustering from scratch gave; None where that was not asked for or has no start that could be another one.
     """
 
     label: str
@@ -42,6 +45,7 @@ class Outcome:
     rerun: float
     changes: dict[str, np.ndarray]
     overlap: np.ndarray
+    independent: Independent | None = None
 
 
 def retrain(
@@ -52,6 +56,7 @@ def retrain(
     kept: Kept,
     key: str,
     *,
+    independent: bool,
     n_jobs: int | None,
     show_progress: bool,
 ) -> Outcome:
@@ -71,6 +76,8 @@ def retrain(
         What was retrained before.
     key : str
         Names the fit.
+    independent : bool
+        Whether to cluster from scratch, too.
     n_jobs : int or None
         Retrainings that run side by side.
     show_progress : bool
@@ -84,6 +91,7 @@ def retrain(
     base = pipeline.run.weights.double().numpy()
     changes: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
     overlaps: list[np.ndarray] = []
+    anew: list[Independent] = []
     null: dict[str, np.ndarray] = {}
     rerun = 0.0
     for removals in segments:
@@ -95,6 +103,8 @@ def retrain(
         trained = kept.trained(variant.recipe, name_of, weights, n_jobs=n_jobs, show_progress=show_progress)
         scored, overlap = _scores(pipeline, question, variant, trained, weights)
         overlaps.append(overlap[1:])
+        if independent and pipeline.clustering.restarts:
+            anew.append(_anew(pipeline, question, variant, trained, weights, removals))
         for name, rows in scored.items():
             null.setdefault(name, rows[0])
             rerun = max(rerun, float(np.nanmax(np.abs(rows[0] - null[name]), initial=0.0)))
@@ -107,7 +117,8 @@ def retrain(
         for place, query in enumerate(queries):
             if query is not None:
                 rows[place, np.arange(n) != query] = np.nan
-    return Outcome(variant.label, null["frozen"], rerun, joined, same)
+    found = Independent.joined(anew, axis=1) if anew else None
+    return Outcome(variant.label, null["frozen"], rerun, joined, same, found)
 
 
 def _scores(
@@ -129,6 +140,28 @@ def _scores(
         found = [one(number) for number in range(len(rows))]
     scores = {name: np.stack([each[name] for each, _ in found]) for name in ASSIGNMENTS}
     return scores, np.stack([overlap for _, overlap in found])
+
+
+def _anew(
+    pipeline: Pipeline,
+    question: Question,
+    variant: Variant,
+    trained: torch.Tensor,
+    weights: np.ndarray,
+    removals: list[Removal],
+) -> Independent:
+    """Cluster from scratch with nothing removed, the first row, and after the removals of ``KINDS``."""
+    layout, rows = variant.recipe.layout, torch.from_numpy(weights).to(variant.recipe.dtype)
+    labels = pipeline.labels.numpy()
+    picked = [0, *(number for number, one in enumerate(removals, start=1) if one.kind in KINDS)]
+    with one_thread():
+        found = [pipeline.afresh(question, layout.split(trained[n]), rows[n], seed=SEED) for n in picked]
+    scores = np.stack([each for each, _ in found])
+    overlap = np.stack(
+        [_overlap(question, jaccard(labels, moved, weights[n])) for n, (_, moved) in zip(picked, found, strict=True)]
+    )
+    tried = Independent((scores[1:] - scores[0])[None], overlap[None, 1:], overlap[None, 0])
+    return tried.spread([n - 1 for n in picked[1:]], len(removals))
 
 
 def _overlap(question: Question, similarity: np.ndarray) -> np.ndarray:

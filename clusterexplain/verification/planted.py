@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 
-from clusterexplain.answering import Answers
-from clusterexplain.data import Dataset
 from clusterexplain.explanation import Explanation
 from clusterexplain.parallel import progress
-from clusterexplain.wording import NOISE
+from clusterexplain.verification.extended import extended_fit, usable
 
 SHARE = 0.02
 """Near-copies, as a share of the training examples."""
@@ -51,10 +48,7 @@ def planted(
         as many examples that push most), found_wide (among the 5 % that push most), and what chance would find. No rows where
         the clusters are learned by the network itself, so that labels cannot be kept.
     """
-    able = (explanation.positions >= 0) & (explanation.labels != NOISE) & (explanation.rivals != NOISE)
-    if explanation.mixed is not None or (isinstance(explainer.clusterer, str) and explainer.clusterer == "dec"):
-        able[:] = False
-    chosen = np.flatnonzero(able)[:n_queries]
+    chosen = np.flatnonzero(usable(explainer, explanation))[:n_queries]
     rows = [
         _tried(explainer, explanation, int(query), seed)
         for query in progress(chosen, label="planting near-copies", show=show_progress)
@@ -84,18 +78,5 @@ def _tried(explainer: Any, explanation: Explanation, query: int, seed: int) -> d
 def _planted_fit(explainer: Any, explanation: Explanation, place: int, rival: int, n_planted: int, seed: int) -> Any:
     rng = np.random.default_rng([seed, place])
     X = explainer.data_.X
-    spread = NOISE_SHARE * X.std(axis=0)
-    copies = X[place] + spread * rng.normal(size=(n_planted, X.shape[1]))
-    labels = np.concatenate([explanation.train_labels, np.full(n_planted, rival)])
-    weights = np.concatenate([explanation.sample_weight, np.ones(n_planted)])
-    again = clone(explainer).set_params(
-        clusterer=labels,
-        clusterer_options=None,
-        membership_score="auto",
-        min_agreement=0.0,  # the copies stand on the wrong side on purpose
-        random_state=explainer.seed_,
-        verbose=False,
-    )
-    data = Dataset(np.vstack([X, copies]), image_shape=explainer.data_.image_shape)
-    arrived = cast(Answers, explanation.basis).pipeline.arrived
-    return again.fit(data, sample_weight=weights, train=not arrived)
+    copies = X[place] + NOISE_SHARE * X.std(axis=0) * rng.normal(size=(n_planted, X.shape[1]))
+    return extended_fit(explainer, explanation, copies, np.full(n_planted, rival))

@@ -50,7 +50,9 @@ def measure(model: str, n_queries: int, keep: Path | None, means: list[int]) -> 
     queries = choose_queries(explainer.margins_, explainer.labels_, everywhere, n_queries).tolist()
     folder = None if keep is None else keep / model
     begin = time.perf_counter()
-    check = explainer.verify(explainer.explain(queries), level="standard", keep=folder, show_progress=True)
+    check = explainer.verify(
+        explainer.explain(queries), level="standard", n_duplicated=16, keep=folder, show_progress=True
+    )
     print(
         f"\n## {model}: standard check of {len(queries)} samples, {MINUTES.format((time.perf_counter() - begin) / 60)}\n"
     )
@@ -58,6 +60,8 @@ def measure(model: str, n_queries: int, keep: Path | None, means: list[int]) -> 
     tables = [rows_of(check, "1 seed")]
     print(check.grades.drop(columns="reason").to_markdown(index=False, floatfmt=".3f"), "\n")
     print(check.controls.to_markdown(index=False, floatfmt=".3g"), "\n")
+    print(check.independent.to_markdown(index=False, floatfmt=".3f"), "\n")
+    print(check.duplicated.to_markdown(index=False, floatfmt=".3f"), "\n")
     for n_seeds in means:
         mean = explainer.explain(queries, n_seeds=n_seeds)
         found = explainer.verify(mean, level="standard", estimands="recipe", keep=folder, show_progress=True)

@@ -213,3 +213,20 @@ def test_a_report_without_samples_takes_the_most_marginal_of_each_cluster(
     margins = np.abs(ce.margins_)
     for one in asked:
         assert margins[one["sample"]] == margins[ce.labels_ == one["cluster"]].min()
+
+
+def test_a_larger_check_prints_its_controls(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usual = ClusterExplainer.verify
+
+    def with_controls(self: ClusterExplainer, *arguments: object, **options: object) -> object:
+        return usual(self, *arguments, n_planted=1, n_duplicated=5, **options)
+
+    monkeypatch.setattr(ClusterExplainer, "verify", with_controls)
+    few = ["--singles", "6", "--groups", "0", "--estimand", "seed"]
+    _call(monkeypatch, "verify", "--sample", "11", "--level", "standard", *few)
+    out = " ".join(capsys.readouterr().out.split())
+    for title in ("Clustered from scratch after retraining", "Near-copies planted", "Examples and their copies"):
+        assert title in out
+    assert "both clusters of the pair are found again in" in out

@@ -13,6 +13,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
 from clusterexplain.verification import verify
 from clusterexplain.verification.levels import LEVELS, Counts, Level
+from clusterexplain.verification.verdicts import summarised
 from tests.conftest import SMALL
 
 FEW = {"n_single": 4, "n_within": 0, "n_groups": 0, "n_top": 0}
@@ -102,3 +103,27 @@ def test_counts_of_numpy_are_numbers(small: ClusterExplainer) -> None:
     for wrong in (0, True, "3"):
         with pytest.raises(InvalidParameterError, match=r"n_seeds=.* must be a whole number of at least 1"):
             small.explain([0], n_seeds=wrong)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "words"),
+    [
+        ({"4 further steps": 0.95, "16 further steps": 0.9}, "How long one trains further does not matter"),
+        ({"4 further steps": 0.95, "16 further steps": 0.72}, "needed 0.9: 16 further steps 0.72)"),
+        ({"4 further steps": float("nan")}, None),
+        ({}, None),
+    ],
+)
+def test_the_length_of_further_training_is_named(
+    small: ClusterExplainer, sweep: dict[str, float], words: str | None
+) -> None:
+    found = verify(small, small.explain([0, 5]), **FEW).findings
+    stored = summarised(found, {}, sweep)
+    for one in (stored.together, *stored.each):
+        assert (words or "trains further") in one.sentence if words else "trains further" not in one.sentence
+
+
+def test_further_training_has_its_sweep_in_the_sentence(small: ClusterExplainer) -> None:
+    check = verify(small, small.explain([0, 5]), estimands="model", **FEW | {"n_single": 8})
+    assert len(check.sweep) == 3
+    assert "one trains further" in check.verdict
