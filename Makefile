@@ -35,8 +35,8 @@ types: $(READY)  ## mypy
 contracts: $(READY)  ## import-linter: imports point down only
 	$(BIN)/lint-imports
 
-unit: $(READY)  ## pytest and doctests, without the slow proofs
-	$(BIN)/pytest
+unit: $(READY)  ## pytest and doctests on two cores, without the slow proofs
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(READY)  ## the slow proofs
 	$(BIN)/pytest -m slow
