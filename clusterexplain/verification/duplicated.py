@@ -1,7 +1,7 @@
 """The placebo of copies: an example and its copy are equal, so removing either should do the same.
 
 What differs is their place: row number, batches, keys of the noise. So the control finds leaks of the row number into
-training or scoring, and says how far a single example's effect belongs to it, rather than to the batches that it happened to be in.
+training or scoring, and says how far a single example's effect belongs to it, rather than to the batches that it was in.
 """
 
 from __future__ import annotations
