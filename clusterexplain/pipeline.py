@@ -57,8 +57,11 @@ class Question:
         return bool((self.own == NOISE).any() or (self.rival == NOISE).any())
 
     def mixed(self, each: Tensor) -> Tensor:
-        """Return what is asked about, shape (n_scores,), from the score of each query: the combinations, if there are any."""
-        return each if self.mix is None else self.mix @ each
+        """Return what is asked about, shape (n_scores,), from the score of each query: the combinations, if there are any.
+
+        A score that is not part of a combination does not make it NaN.
+        """
+        return each if self.mix is None else torch.where(self.mix != 0, self.mix * each, 0.0).sum(dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -352,7 +355,9 @@ class Pipeline:
             end = self._viewed(self._end(params, weights))
             found = self.clustering.afresh(end.embedding, end.weights, seed=seed)
             before, after, there = self.labels.numpy(), found.labels.numpy(), end.weights.numpy()
-            partners = torch.from_numpy(match(before, after, there))
+            partners = torch.full((self.n_clusters,), -1)  # a component of a mixture can be nobody's largest
+            matched = match(before, after, there)
+            partners[: len(matched)] = torch.from_numpy(matched)
             own, rival = partners[question.own], partners[question.rival]
             queries, state = found.view(self.embed(question.inputs, params)), found.values(*end)
             each = self.score.pair(queries, state, own.clamp(min=0), rival.clamp(min=0), noise=False)

@@ -312,7 +312,7 @@ class MixtureClustering(Clustering):
         return type(self).fit(
             embedding,
             weights,
-            self.n_clusters,
+            min(self.n_clusters, int((weights > 0).sum())),
             seed=seed,
             covariance_type=self.covariance_type,
             reg_covar=self.reg_covar,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from clusterexplain.attached import CheckSummary
 from clusterexplain.explanation import Explanation
+from clusterexplain.verification import metrics
 from clusterexplain.verification.findings import Findings
 from clusterexplain.verification.levels import Level
 from clusterexplain.verification.outcomes import ASSIGNMENTS
@@ -30,9 +31,6 @@ class Check:
         How much was retrained.
     removals : list of Removal
         What was removed, in the order of the findings' rows.
-    sweep : dict of str to float
-        For the estimand "model": rank correlation of the changes by single removals after shorter and longer further training
-        with those after the usual length; from 0.9 on the answer does not depend on it.
     planted : DataFrame
         The positive control: of near-copies of a query that were planted in the rival cluster, the share found among those
         that push most; see :func:`clusterexplain.verification.planted.planted`. No rows where it was not asked for.
@@ -45,7 +43,6 @@ class Check:
     findings: dict[str, Findings]
     level: Level
     removals: list[Removal]
-    sweep: dict[str, float]
     planted: pd.DataFrame
     duplicated: pd.DataFrame
 
@@ -53,6 +50,16 @@ class Check:
     def headline(self) -> Findings:
         """The findings that the verdict is about: of this seed, if that was asked."""
         return next(iter(self.findings.values()))
+
+    @property
+    def sweep(self) -> dict[str, float]:
+        """Whether the answer depends on the length of further training, for the estimand "model".
+
+        By length: rank correlation of the changes by single removals with those after the usual length, the mean over
+        queries; from 0.9 on the length hardly matters.
+        """
+        found = self.findings.get("model")
+        return {} if found is None else {label: metrics.average(values) for label, values in found.sweep.items()}
 
     @property
     def table(self) -> pd.DataFrame:
@@ -190,13 +197,13 @@ class Check:
 
     def to_dict(self) -> dict[str, Any]:
         """Return sentence, figures and grades as plain data."""
-        return {
+        found = {
             "sentence": self.verdict,
             "status": self.status,
             "grade": self.grade,
             "level": self.level.name,
             "dissolved": self.dissolved,
-            "null": self.null if np.isfinite(self.null) else None,
+            "null": self.null,
             "grades": _plain(self.grades),
             "controls": _plain(self.controls),
             "independent": _plain(self.independent),
@@ -209,6 +216,7 @@ class Check:
                 for one, verdict in zip(self.explanation.query_ids.tolist(), self._summarised.each, strict=True)
             ],
         }
+        return cast("dict[str, Any]", _finite(found))
 
     def __repr__(self) -> str:
         """Return verdict and summary as text."""
@@ -222,4 +230,13 @@ class Check:
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return cast("list[dict[str, Any]]", frame.astype(object).where(frame.notna(), None).to_dict("records"))
+    return cast("list[dict[str, Any]]", frame.to_dict("records"))
+
+
+def _finite(value: Any) -> Any:
+    """Return plain data with None for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, (float, np.floating)) and not np.isfinite(value) else value

@@ -6,7 +6,7 @@ training or scoring, and says how far a single example's effect belongs to it, r
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,10 @@ import torch
 
 from clusterexplain.answering import Answers
 from clusterexplain.explanation import Explanation
+from clusterexplain.parallel import one_thread
+from clusterexplain.pipeline import Question
 from clusterexplain.verification import metrics
-from clusterexplain.verification.extended import extended_fit, usable
+from clusterexplain.verification.extended import asked_again, extended, usable
 from clusterexplain.verification.kept import Kept
 
 COLUMNS = ("query", "position", "n", "spearman", "predicted", "difference", "null")
@@ -56,20 +58,19 @@ def duplicated(
         One row for each query that is a training example in one cluster with another as rival: query (its id), position, n
         (copies), spearman (of the changes by removing originals with those by removing copies), predicted (the same of the
         predictions), difference (median size of the difference of the two changes over the median size of a change), null
-        (largest difference of two equal trainings). With full batches and no noise, 1, 1 and 0.
+        (difference of two equal trainings). With full batches and a model without noise: 1, 1, 0 and 0.
     """
-    chosen = np.flatnonzero(usable(explainer, explanation)) if n_copies else np.empty(0, dtype=np.intp)
+    chosen = usable(explainer, explanation) if n_copies else np.empty(0, dtype=np.intp)
     if not len(chosen):
         return pd.DataFrame(columns=list(COLUMNS))
-    present = np.flatnonzero(explanation.sample_weight == 1)
-    originals = np.random.default_rng([seed, n_copies]).permutation(present)[:n_copies]
-    n = len(explanation.train_ids)
-    again = extended_fit(explainer, explanation, explainer.data_.X[originals], explanation.train_labels[originals])
-    asked = again.explain(explanation.positions[chosen])
+    n, weights = len(explanation.train_ids), explanation.sample_weight
+    originals = np.random.default_rng([seed, n_copies]).permutation(np.flatnonzero(weights > 0))[:n_copies]
+    copied = (part[originals] for part in (explainer.data_.X, explanation.train_labels, weights))
+    answers = extended(explainer, explanation, *copied)
+    question = asked_again(answers, explanation, chosen)
     both = np.concatenate([originals, n + np.arange(len(originals))])
-    changes, null = _changes(asked, both, kept, n_jobs, show_progress)
-    of_originals, of_copies = np.split(changes, 2)
-    predicted = np.split(-asked.influence[:, both].T, 2)
+    of_originals, of_copies, null = _changes(answers, question, both, kept, n_jobs, show_progress)
+    predicted = np.split(-answers.influence(question).total[:, both].T, 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = np.median(np.abs(of_copies - of_originals), axis=0) / np.median(np.abs(of_originals), axis=0)
     return pd.DataFrame(
@@ -86,20 +87,21 @@ def duplicated(
 
 
 def _changes(
-    asked: Explanation, rows: np.ndarray, kept: Kept, n_jobs: int | None, show_progress: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the changes by removing each of the rows, shape (n_rows, n_queries), and that of two equal trainings."""
-    answers = cast(Answers, asked.basis)
-    pipeline, question = answers.pipeline, answers.question_of(asked)
-    recipe = pipeline.run.recipe
-    weights = np.tile(asked.sample_weight, (len(rows) + 1, 1))
+    answers: Answers, question: Question, rows: np.ndarray, kept: Kept, n_jobs: int | None, show_progress: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the changes by removing each of the rows, halves of shape (n_rows / 2, n_queries), and of two equal trainings."""
+    pipeline = answers.pipeline
+    run, recipe = pipeline.run, pipeline.run.recipe
+    weights = np.tile(run.weights.double().numpy(), (len(rows) + 1, 1))
     weights[np.arange(1, len(rows) + 1), rows] = 0.0
-    trained = kept.trained(recipe, f"{asked.fit_key} copies", weights, n_jobs=n_jobs, show_progress=show_progress)
+    trained = kept.trained(recipe, answers.key, weights, n_jobs=n_jobs, show_progress=show_progress)
     given = torch.from_numpy(weights).to(recipe.dtype)
-    scores = np.stack(
-        [
-            pipeline.rescored(question, recipe.layout.split(end), row)[0]["frozen"]
-            for end, row in zip(trained, given, strict=True)
-        ]
-    )
-    return scores[1:] - scores[0], np.abs(scores[0] - asked.scores)
+
+    def scored(params: dict[str, torch.Tensor], row: torch.Tensor) -> np.ndarray:
+        return pipeline.rescored(question, params, row)[0]["frozen"]
+
+    with one_thread():
+        scores = np.stack([scored(recipe.layout.split(end), row) for end, row in zip(trained, given, strict=True)])
+        null = np.abs(scores[0] - scored(run.params, run.weights))
+    of_originals, of_copies = np.split(scores[1:] - scores[0], 2)
+    return of_originals, of_copies, null

@@ -1,20 +1,28 @@
-"""The fit of a check made again with more rows: what controls that plant or copy examples are trained on."""
+"""The training of a check made again with more rows: what controls that plant or copy examples are asked of."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, cast
 
 import numpy as np
+import torch
 from sklearn.base import clone
+from torch import Tensor
 
+from clusterexplain import settings
 from clusterexplain.answering import Answers
+from clusterexplain.clustering import Clustering, GivenClustering
 from clusterexplain.data import Dataset
 from clusterexplain.explanation import Explanation
+from clusterexplain.fitting import make_recipe
+from clusterexplain.pipeline import Pipeline, Question
+from clusterexplain.training.recorded import train
 from clusterexplain.wording import NOISE
 
 
 def usable(explainer: Any, explanation: Explanation) -> np.ndarray:
-    """Return which queries such a fit can be asked about: training examples in one cluster with another one as rival.
+    """Return which queries such a training can be asked about: training examples in one cluster with another one as rival.
 
     Parameters
     ----------
@@ -25,43 +33,83 @@ def usable(explainer: Any, explanation: Explanation) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (n_queries,), bool
-        None where the clusters are learned by the network itself, so that labels cannot be kept, or scores are combined.
+    ndarray of int
+        Their positions in the explanation. None where the clusters are learned by the network itself, so that labels cannot
+        be kept, or where scores are combined.
     """
-    able = (explanation.positions >= 0) & (explanation.labels != NOISE) & (explanation.rivals != NOISE)
     if explanation.mixed is not None or (isinstance(explainer.clusterer, str) and explainer.clusterer == "dec"):
-        able[:] = False
-    return np.asarray(able)
+        return np.empty(0, dtype=np.intp)
+    return np.flatnonzero((explanation.positions >= 0) & (explanation.labels != NOISE) & (explanation.rivals != NOISE))
 
 
-def extended_fit(explainer: Any, explanation: Explanation, rows: np.ndarray, labels: np.ndarray) -> Any:
-    """Train again with more rows; the labels of the fit are kept, so that nothing but the new rows is new.
+def extended(
+    explainer: Any, explanation: Explanation, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> Answers:
+    """Train again with more rows, from the same initial parameters; scaling and labels are those of the fit.
+
+    The batches are drawn anew, since there are more rows to draw from; full batches stay full. Clusters are held by their
+    labels, so scores are margins to centroids whatever the clusterer was.
 
     Parameters
     ----------
     explainer : ClusterExplainer
         Fitted.
     explanation : Explanation
-        What is checked.
+        What is checked; its influence method is asked here, too.
     rows : ndarray of shape (n_new, n_features)
-        Appended to the training data, each of weight 1.
+        Appended to the training data.
     labels : ndarray of shape (n_new,)
         Their clusters.
+    weights : ndarray of shape (n_new,)
+        Their data weights.
 
     Returns
     -------
-    ClusterExplainer
-        Fitted; the old rows keep their places.
+    Answers
+        The old rows keep their places.
     """
-    again = clone(explainer).set_params(
-        clusterer=np.concatenate([explanation.train_labels, labels]),
-        clusterer_options=None,
-        membership_score="auto",
-        min_agreement=0.0,  # new rows may stand on the wrong side on purpose
-        random_state=explainer.seed_,
-        verbose=False,
+    before = cast(Answers, explanation.basis)
+    data = Dataset(np.vstack([before.data.X, rows]), image_shape=before.data.image_shape)
+    held = torch.from_numpy(np.concatenate([explanation.train_labels, labels]))
+    given = torch.from_numpy(np.concatenate([explanation.sample_weight, weights]))
+    changes: dict[str, Any] = {"model": explainer.model, "membership_score": "auto", "verbose": False}
+    plan = before.pipeline.run.recipe.plan
+    if plan.batch_size == len(before.data):
+        changes["batch_size"] = len(data)
+    other = clone(explainer).set_params(**changes)
+    arrived = before.pipeline.arrived
+    recipe, further = make_recipe(other, data, before.scaling, explainer.seed_, given, train=not arrived)
+    run = train(recipe, given.to(recipe.dtype), spacing=settings.spacing(other, recipe))
+
+    def find(embedding: Tensor, weights: Tensor, learned: Tensor | None) -> Clustering:
+        return GivenClustering(held, before.pipeline.n_clusters)
+
+    pipeline = Pipeline.cluster(run, find, lambda found: settings.score_of(other, found), arrived=arrived)
+    new = hashlib.sha256(rows.tobytes() + labels.astype(np.int64).tobytes() + weights.tobytes()).hexdigest()[:16]
+    key = f"{explanation.fit_key} and {new}"
+    answers = Answers(pipeline, data, before.scaling, key, further, 0.0, before.n_jobs, show_progress=False)
+    return answers.asked_with(explanation.method, explanation.method_options)
+
+
+def asked_again(answers: Answers, explanation: Explanation, chosen: np.ndarray) -> Question:
+    """Return the scores of some queries of the check, each with its pair, as a question to the extended training.
+
+    Parameters
+    ----------
+    answers : Answers
+        From :func:`extended`.
+    explanation : Explanation
+        What is checked.
+    chosen : ndarray of int
+        Positions of queries, of those that are :func:`usable`.
+
+    Returns
+    -------
+    Question
+        In the order of `chosen`.
+    """
+    own, rival, places = (
+        torch.from_numpy(np.asarray(part[chosen], dtype=np.int64))
+        for part in (explanation.labels, explanation.rivals, explanation.positions)
     )
-    data = Dataset(np.vstack([explainer.data_.X, rows]), image_shape=explainer.data_.image_shape)
-    weights = np.concatenate([explanation.sample_weight, np.ones(len(rows))])
-    arrived = cast(Answers, explanation.basis).pipeline.arrived
-    return again.fit(data, sample_weight=weights, train=not arrived)
+    return Question(answers.pipeline.run.recipe.inputs[places], own, rival)

@@ -31,6 +31,8 @@ ROUNDING = 1e-6
 EPS = float(np.finfo(np.float32).eps)
 TOP = 10
 GRADIENT = "gradient_dot"
+PLATEAU = 0.9
+"""Rank correlation from which on shorter or longer further training counts as giving the same changes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,8 @@ class Findings:
         Size of the random groups of the kind "group".
     independent : Independent, optional
         What clustering from scratch gave.
+    sweep : dict of str to ndarray of shape (n_queries,)
+        By length of further training: rank correlation of the changes by single removals with those after the usual length.
     """
 
     estimand: str
@@ -86,6 +90,7 @@ class Findings:
     cap: str
     group_share: float = 0.05
     independent: Independent | None = None
+    sweep: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __getitem__(self, query: int) -> Findings:
         """Return the findings about one query."""
@@ -104,6 +109,7 @@ class Findings:
             nulls=self.nulls[:, [query]],
             overlap=self.overlap[..., [query]],
             independent=None if self.independent is None else self.independent[query],
+            sweep=cut(self.sweep),
         )
 
     @property
@@ -330,7 +336,22 @@ class Findings:
         gone = f". After {share:.1%} of the single removals a cluster of the pair was another one" if share else ""
         moved = float(np.abs(self.nulls).max(initial=0.0))
         drift = f". Further training itself moves the margins by up to {moved:.2g}, which is subtracted"
-        return sides + gone + in_words(self.independent_rows) + (drift if self.estimand == "model" else "")
+        moved_by_training = drift + self.swept if self.estimand == "model" else ""
+        return sides + gone + in_words(self.independent_rows) + moved_by_training
+
+    @property
+    def swept(self) -> str:
+        """Whether the changes depend on how long one trains further, as a sentence; empty where that is not known."""
+        known = {label: metrics.average(values) for label, values in self.sweep.items()}
+        if not known or self.grade.letter == "U" or not np.isfinite(list(known.values())).all():
+            return ""
+        moved = [f"{label} {value:.2f}" for label, value in known.items() if value < PLATEAU]
+        if moved:
+            return (
+                f". The order of single removals depends on how long one trains further (rank correlation with the usual "
+                f"length, needed {PLATEAU:g}: {', '.join(moved)})"
+            )
+        return ". The order of single removals hardly depends on how long one trains further"
 
     def wrong_side(self) -> int:
         """Count the samples whose margin without their top pullers has another sign than predicted."""

@@ -11,7 +11,7 @@ from clusterexplain.clustering.matching import jaccard
 from clusterexplain.parallel import one_thread
 from clusterexplain.pipeline import Pipeline, Question
 from clusterexplain.verification.estimands import Variant
-from clusterexplain.verification.independent import KINDS, SEED, Independent
+from clusterexplain.verification.independent import KINDS, N_STARTS, SEED, Independent
 from clusterexplain.verification.kept import Kept
 from clusterexplain.verification.selection import Removal
 
@@ -134,7 +134,7 @@ def _scores(
 
     def one(number: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
         scores, moved = pipeline.rescored(question, layout.split(trained[number]), rows[number])
-        return scores, _overlap(question, jaccard(labels, moved, weights[number]))
+        return scores, _overlap(question, jaccard(labels, moved, weights[number]), pipeline.n_clusters, unseen=1.0)
 
     with one_thread():  # not in threads: a module that is called with other parameters holds them for that moment
         found = [one(number) for number in range(len(rows))]
@@ -152,21 +152,32 @@ def _anew(
 ) -> Independent:
     """Cluster from scratch with nothing removed, the first row, and after the removals of ``KINDS``."""
     layout, rows = variant.recipe.layout, torch.from_numpy(weights).to(variant.recipe.dtype)
-    labels = pipeline.labels.numpy()
-    picked = [0, *(number for number, one in enumerate(removals, start=1) if one.kind in KINDS)]
+
+    def one(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        scores, moved = pipeline.afresh(question, layout.split(trained[number]), rows[number], seed=seed)
+        similarity = jaccard(pipeline.labels.numpy(), moved, weights[number])
+        return scores, _overlap(question, similarity, pipeline.n_clusters, unseen=0.0)
+
+    picked = [number for number, removal in enumerate(removals) if removal.kind in KINDS]
     with one_thread():
-        found = [pipeline.afresh(question, layout.split(trained[n]), rows[n], seed=SEED) for n in picked]
-    scores = np.stack([each for each, _ in found])
-    overlap = np.stack(
-        [_overlap(question, jaccard(labels, moved, weights[n])) for n, (_, moved) in zip(picked, found, strict=True)]
-    )
-    tried = Independent((scores[1:] - scores[0])[None], overlap[None, 1:], overlap[None, 0])
-    return tried.spread([n - 1 for n in picked[1:]], len(removals))
+        starts = [one(0, SEED + start) for start in range(N_STARTS)]
+        found = [one(number + 1, SEED) for number in picked]
+    n = len(starts[0][0])
+    changes = np.array([scores - starts[0][0] for scores, _ in found]).reshape(1, -1, n)
+    overlap = np.array([similar for _, similar in found]).reshape(1, -1, n)
+    unmoved = np.stack([similar for _, similar in starts])[None]
+    return Independent(changes, overlap, unmoved).spread(picked, len(removals))
 
 
-def _overlap(question: Question, similarity: np.ndarray) -> np.ndarray:
-    """Return the smaller similarity of the two clusters of each query, or of the worst pair that it is a mean of."""
-    known = np.append(np.nan_to_num(similarity), 1.0)  # noise, -1, is no cluster that could dissolve
+def _overlap(question: Question, similarity: np.ndarray, n_clusters: int, *, unseen: float) -> np.ndarray:
+    """Return the smaller similarity of the two clusters of each query, or of the worst pair that it is a mean of.
+
+    The similarity of a cluster that no example has as its label (a mixture can have one) is `unseen`; noise, -1, is no cluster
+    that could dissolve.
+    """
+    known = np.full(n_clusters + 1, unseen)
+    known[: len(similarity)] = np.nan_to_num(similarity)
+    known[-1] = 1.0
     each = np.minimum(known[question.own.numpy()], known[question.rival.numpy()])
     if question.mix is None:
         return each

@@ -9,7 +9,7 @@ import pandas as pd
 
 from clusterexplain.explanation import Explanation
 from clusterexplain.parallel import progress
-from clusterexplain.verification.extended import extended_fit, usable
+from clusterexplain.verification.extended import asked_again, extended, usable
 
 SHARE = 0.02
 """Near-copies, as a share of the training examples."""
@@ -48,7 +48,7 @@ def planted(
         as many examples that push most), found_wide (among the 5 % that push most), and what chance would find. No rows where
         the clusters are learned by the network itself, so that labels cannot be kept.
     """
-    chosen = np.flatnonzero(usable(explainer, explanation))[:n_queries]
+    chosen = usable(explainer, explanation)[:n_queries]
     rows = [
         _tried(explainer, explanation, int(query), seed)
         for query in progress(chosen, label="planting near-copies", show=show_progress)
@@ -60,8 +60,11 @@ def _tried(explainer: Any, explanation: Explanation, query: int, seed: int) -> d
     n = len(explanation.train_ids)
     n_planted = max(2, round(SHARE * n))
     place, rival = int(explanation.positions[query]), int(explanation.rivals[query])
-    again = _planted_fit(explainer, explanation, place, rival, n_planted, seed)
-    influence = again.explain(slice(place, place + 1), against=rival).influence[0]
+    X = explainer.data_.X
+    rng = np.random.default_rng([seed, place])
+    copies = X[place] + NOISE_SHARE * X.std(axis=0) * rng.normal(size=(n_planted, X.shape[1]))
+    answers = extended(explainer, explanation, copies, np.full(n_planted, rival), np.ones(n_planted))
+    influence = answers.influence(asked_again(answers, explanation, np.array([query]))).total[0]
     order = np.argsort(influence, kind="stable")
     wide = max(n_planted, round(WIDE * n))
     return {
@@ -73,10 +76,3 @@ def _tried(explainer: Any, explanation: Explanation, query: int, seed: int) -> d
         "chance": n_planted / (n + n_planted),
         "chance_wide": wide / (n + n_planted),
     }
-
-
-def _planted_fit(explainer: Any, explanation: Explanation, place: int, rival: int, n_planted: int, seed: int) -> Any:
-    rng = np.random.default_rng([seed, place])
-    X = explainer.data_.X
-    copies = X[place] + NOISE_SHARE * X.std(axis=0) * rng.normal(size=(n_planted, X.shape[1]))
-    return extended_fit(explainer, explanation, copies, np.full(n_planted, rival))

@@ -133,14 +133,14 @@ def verify(
     )
     rows = yardsticks(answers, question, explanation, seed=random_state)
     found: dict[str, Findings] = {}
-    sweep: dict[str, float] = {}
     for estimand in asked:
         outcomes = trainings.outcomes(estimand, size.n_seeds)
         if estimand == "model":
             sweep = {one.label: _agreement(outcomes[0], one, removals) for one in outcomes[1:]}
             outcomes = outcomes[:1]
-        found[estimand] = _findings(estimand, explanation, removals, outcomes, rows, size)
-    checked = dataclasses.replace(explanation, check=summarised(found, left_out, sweep))
+        else:
+            sweep = {}
+        found[estimand] = _findings(estimand, explanation, removals, outcomes, rows, size, sweep)
     control = planted(explainer, explanation, size.n_planted, seed=random_state, show_progress=show_progress)
     copies = duplicated(
         explainer,
@@ -151,7 +151,8 @@ def verify(
         n_jobs=n_jobs,
         show_progress=show_progress,
     )
-    return Check(checked, found, size, removals, sweep, control, copies)
+    checked = dataclasses.replace(explanation, check=summarised(found, left_out, control))
+    return Check(checked, found, size, removals, control, copies)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,9 +249,9 @@ def _spread(outcome: Outcome, removals: list[Removal], only: tuple[str, ...] | N
     return dataclasses.replace(outcome, changes=changes, overlap=overlap, independent=anew)
 
 
-def _agreement(usual: Outcome, other: Outcome, removals: list[Removal]) -> float:
+def _agreement(usual: Outcome, other: Outcome, removals: list[Removal]) -> np.ndarray:
     picked = [number for number, one in enumerate(removals) if one.kind in SWEPT]
-    return metrics.average(metrics.spearman(usual.changes["frozen"][picked], other.changes["frozen"][picked]))
+    return metrics.spearman(usual.changes["frozen"][picked], other.changes["frozen"][picked])
 
 
 def _findings(
@@ -260,6 +261,7 @@ def _findings(
     outcomes: list[Outcome],
     rows: dict[str, np.ndarray],
     size: Level,
+    sweep: dict[str, np.ndarray],
 ) -> Findings:
     base = explanation.sample_weight
     weights = np.stack([one.weights(base) for one in removals])
@@ -290,6 +292,7 @@ def _findings(
         nulls=np.stack([one.null for one in outcomes]) - explanation.scores,
         overlap=overlap,
         independent=Independent.joined(anew, axis=0) if anew else None,
+        sweep=sweep,
         rerun=max(one.rerun for one in outcomes),
         cap="B" if size.name == "custom" else size.cap,
         group_share=size.usual_share,

@@ -11,12 +11,13 @@ from clusterexplain.attached import CheckSummary, Verdict
 from clusterexplain.beside import RETRAINED
 from clusterexplain.verification.estimands import WORDS
 from clusterexplain.verification.findings import Findings
+from clusterexplain.verification.planted import WIDE
 
-PLATEAU = 0.9
-"""Rank correlation from which on shorter or longer further training counts as giving the same changes."""
+RECALL = 0.9
+"""Share of what was planted that an explanation should find."""
 
 
-def summarised(found: dict[str, Findings], left_out: dict[str, str], sweep: dict[str, float]) -> CheckSummary:
+def summarised(found: dict[str, Findings], left_out: dict[str, str], control: pd.DataFrame) -> CheckSummary:
     """Return the verdicts of a check and what it retrained, as they are attached to an explanation.
 
     Parameters
@@ -25,8 +26,8 @@ def summarised(found: dict[str, Findings], left_out: dict[str, str], sweep: dict
         By estimand, the headline first.
     left_out : dict of str to str
         Estimands that a level would ask but the model has not, with the reason.
-    sweep : dict of str to float
-        See :attr:`Check.sweep`.
+    control : DataFrame
+        The positive control, see :attr:`Check.planted`.
 
     Returns
     -------
@@ -35,28 +36,37 @@ def summarised(found: dict[str, Findings], left_out: dict[str, str], sweep: dict
     """
     first, *others = found.values()
     n = len(first.scores)
-    more = "".join(f". Nothing was retrained about {WORDS[one]}" for one in left_out) + _swept(sweep)
-    together = _verdict(first, others, more)
-    each = [_verdict(first[one], [other[one] for other in others], more) for one in range(n)] if n > 1 else [together]
+    more = "".join(f". Nothing was retrained about {WORDS[one]}" for one in left_out)
+    together = _verdict(first, others, more + _planted(control))
+    each = (
+        [
+            _verdict(first[one], [other[one] for other in others], more + _planted(control[control["position"] == one]))
+            for one in range(n)
+        ]
+        if n > 1
+        else [together]
+    )
     return CheckSummary(together, tuple(each), n, _retrained(first))
 
 
 def _verdict(first: Findings, others: list[Findings], more: str) -> Verdict:
     """Return the verdict of the headline, with a clause about every other estimand."""
-    besides = "".join(f". About {WORDS[one.estimand]}: grade {one.grade.letter}, {one.grade.reason}" for one in others)
+    besides = "".join(
+        f". About {WORDS[one.estimand]}: grade {one.grade.letter}, {one.grade.reason}{one.swept}" for one in others
+    )
     return dataclasses.replace(first.verdict, sentence=first.verdict.sentence + besides + more)
 
 
-def _swept(sweep: dict[str, float]) -> str:
-    """Say whether the changes depend on how long one trains further, nothing where that was not tried."""
-    known = {label: value for label, value in sweep.items() if np.isfinite(value)}
-    moved = [f"{label} {value:.2f}" for label, value in known.items() if value < PLATEAU]
-    if moved:
-        return (
-            f". The changes of this model depend on how long one trains further (rank correlation with the usual length, "
-            f"needed {PLATEAU:g}: {', '.join(moved)})"
-        )
-    return ". How long one trains further does not matter" if known else ""
+def _planted(control: pd.DataFrame) -> str:
+    """Say whether the positive control found what was planted, nothing where it was not tried."""
+    if not len(control):
+        return ""
+    found, chance = float(control["found_wide"].mean()), float(control["chance_wide"].mean())
+    short = "" if found >= RECALL else f": fewer than the {RECALL:.0%} that were expected"
+    return (
+        f". Of near-copies that were planted in the rival cluster, {found:.0%} are among the {WIDE:.0%} that push most (by "
+        f"chance {chance:.0%}){short}"
+    )
 
 
 def _retrained(found: Findings) -> pd.DataFrame:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.models import EmbeddingTask
 from clusterexplain.verification import verify
+from clusterexplain.verification.extended import asked_again, extended
 from tests.conftest import SMALL
 
 FEW = {"n_single": 4, "n_within": 0, "n_groups": 4, "n_top": 0}
 
 
 def test_with_full_batches_a_copy_is_the_example(blobs: np.ndarray) -> None:
-    full = ClusterExplainer(**SMALL | {"batch_size": 40, "n_steps": 60}, dtype="float64").fit(blobs)
+    full = ClusterExplainer(**SMALL | {"batch_size": 30, "n_steps": 60}, dtype="float64").fit(blobs)
     found = verify(full, full.explain([0, 11]), n_duplicated=6, **FEW).duplicated
     assert found["n"].tolist() == [6, 6]
     np.testing.assert_allclose(found[["spearman", "predicted"]], 1.0)
@@ -32,7 +35,7 @@ def test_small_batches_tell_copies_apart(small: ClusterExplainer) -> None:
 def test_a_leak_is_found(blobs: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     from clusterexplain.training import BatchPlan
 
-    full = ClusterExplainer(**SMALL | {"batch_size": 40, "n_steps": 60}, dtype="float64").fit(blobs)
+    full = ClusterExplainer(**SMALL | {"batch_size": 30, "n_steps": 60}, dtype="float64").fit(blobs)
     asked = full.explain([0, 11])
     usual = BatchPlan.draw.__func__  # type: ignore[attr-defined]
 
@@ -52,3 +55,32 @@ def test_new_rows_and_no_copies_give_no_rows(small: ClusterExplainer) -> None:
 def test_the_count_is_checked(small: ClusterExplainer) -> None:
     with pytest.raises(InvalidParameterError, match="n_duplicated=-1 must be a whole number of at least 0"):
         verify(small, small.explain([3]), n_duplicated=-1)
+
+
+def test_examples_of_other_weights_are_copied_with_them(blobs: np.ndarray) -> None:
+    weights = np.where(np.arange(30) < 20, 2.0, 0.0)
+    full = ClusterExplainer(**SMALL | {"batch_size": 30, "n_steps": 60}, dtype="float64")
+    full.fit(blobs, sample_weight=weights)
+    found = verify(full, full.explain([0, 11]), n_duplicated=6, **FEW).duplicated
+    assert found["n"].tolist() == [6, 6]
+    assert (found["difference"] < 1e-6).all()
+
+
+def test_the_method_and_the_pair_are_those_of_the_explanation(small: ClusterExplainer) -> None:
+    none = np.empty((0, 5)), np.empty(0, dtype=int), np.empty(0)
+    assert extended(small, small.explain([0], method="gradient_dot"), *none).method.name == "gradient_dot"
+    first = small.explain([0])
+    third = next(k for k in range(3) if k not in (first.labels[0], first.rivals[0]))
+    answers = extended(small, small.explain([0], against=third), *none)
+    asked = asked_again(answers, small.explain([0], against=third), np.array([0]))
+    assert (int(asked.own[0]), int(asked.rival[0])) == (first.labels[0], third)
+    two = [verify(small, one, n_duplicated=8, **FEW).duplicated for one in (first, small.explain([0], against=third))]
+    assert two[0]["difference"].iloc[0] != two[1]["difference"].iloc[0]
+
+
+def test_a_model_that_arrived_trained_drifts_and_still_repeats(blobs: np.ndarray) -> None:
+    torch.manual_seed(0)
+    task = EmbeddingTask.from_module(torch.nn.Linear(5, 2), decoder=torch.nn.Linear(2, 5))
+    arrived = ClusterExplainer(task, n_clusters=3, batch_size=30, random_state=0).fit(blobs, train=False)
+    found = verify(arrived, arrived.explain([0, 11]), n_duplicated=5, **FEW).duplicated
+    assert (found["null"] < 1e-5).all()

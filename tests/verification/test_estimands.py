@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.attached import CheckSummary
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation import Explanation
+from clusterexplain.pipeline import Question
 from clusterexplain.verification import verify
+from clusterexplain.verification.grade import Grade
 from clusterexplain.verification.levels import LEVELS, Counts, Level
+from clusterexplain.verification.outcomes import ASSIGNMENTS
 from clusterexplain.verification.verdicts import summarised
 from tests.conftest import SMALL
 
@@ -108,22 +114,49 @@ def test_counts_of_numpy_are_numbers(small: ClusterExplainer) -> None:
 @pytest.mark.parametrize(
     ("sweep", "words"),
     [
-        ({"4 further steps": 0.95, "16 further steps": 0.9}, "How long one trains further does not matter"),
+        (
+            {"4 further steps": 0.95, "16 further steps": 0.9},
+            "single removals hardly depends on how long one trains further",
+        ),
         ({"4 further steps": 0.95, "16 further steps": 0.72}, "needed 0.9: 16 further steps 0.72)"),
-        ({"4 further steps": float("nan")}, None),
+        ({"4 further steps": 0.95, "16 further steps": float("nan")}, None),
         ({}, None),
     ],
 )
+@pytest.mark.parametrize("letter", ["A", "U"])
 def test_the_length_of_further_training_is_named(
-    small: ClusterExplainer, sweep: dict[str, float], words: str | None
+    small: ClusterExplainer, sweep: dict[str, float], words: str | None, letter: str
 ) -> None:
-    found = verify(small, small.explain([0, 5]), **FEW).findings
-    stored = summarised(found, {}, sweep)
-    for one in (stored.together, *stored.each):
-        assert (words or "trains further") in one.sentence if words else "trains further" not in one.sentence
+    found = verify(small, small.explain([0, 5]), **FEW).findings["seed"]
+    model = dataclasses.replace(found, estimand="model", sweep={k: np.full(2, v) for k, v in sweep.items()})
+    model.__dict__["grades"] = dict.fromkeys(ASSIGNMENTS, Grade(letter, "for a reason"))
+    expected = "" if words is None or letter == "U" else words
+    assert expected in model.swept
+    assert bool(model.swept) == bool(expected)
+    assert model.swept in summarised({"seed": found, "model": model}, {}, pd.DataFrame(columns=["position"])).sentence
 
 
-def test_further_training_has_its_sweep_in_the_sentence(small: ClusterExplainer) -> None:
+def test_each_sample_has_its_own_sweep(small: ClusterExplainer) -> None:
     check = verify(small, small.explain([0, 5]), estimands="model", **FEW | {"n_single": 8})
+    found = check.findings["model"]
     assert len(check.sweep) == 3
-    assert "one trains further" in check.verdict
+    for label, values in found.sweep.items():
+        assert values.shape == (2,)
+        assert found[1].sweep[label][0] == values[1]
+        assert check.sweep[label] == pytest.approx(values.mean())
+
+
+def test_plain_data_have_no_number_that_json_has_not(small: ClusterExplainer) -> None:
+    check = verify(small, small.explain([0]), level="full", n_single=4, n_groups=0, n_within=0, n_top=0, n_planted=0)
+    assert np.isnan(list(check.sweep.values())).all()
+    kept = json.loads(json.dumps(check.to_dict(), allow_nan=False))
+    assert set(kept["sweep"].values()) == {None}
+    assert kept["duplicated"][0]["n"] == 16
+
+
+def test_a_score_that_is_not_part_of_a_mean_does_not_spoil_it() -> None:
+    question = Question(torch.zeros(3, 1), torch.tensor([0, 0, 1]), torch.tensor([1, 2, 2]), torch.eye(3).double())
+    found = question.mixed(torch.tensor([1.0, torch.nan, 3.0], dtype=torch.float64))
+    assert found[0] == 1
+    assert found[1].isnan()
+    assert found[2] == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +12,11 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import confusion_matrix
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.clustering import KMeansClustering, MixtureClustering, SoftClustering
+from clusterexplain.clustering import KMeansClustering, MixtureClustering, SoftClustering, SphericalClustering
+from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import train_replicas
 from clusterexplain.verification import verify
-from clusterexplain.verification.independent import SEED, Independent, in_words
+from clusterexplain.verification.independent import N_STARTS, SEED, Independent, in_words
 from tests.conftest import SMALL
 
 FEW = {"level": "standard", "estimands": "seed", "n_single": 8, "n_within": 0, "n_groups": 6, "n_top": 0}
@@ -44,7 +47,8 @@ def test_changes_are_those_of_clusters_that_scikit_learn_finds(small: ClusterExp
         return margin, np.minimum(similar[own], similar[rival])
 
     unmoved, same = scores(np.ones(30))
-    np.testing.assert_allclose(found.unmoved[0], same)
+    np.testing.assert_allclose(found.unmoved[0, 0], same)
+    assert found.unmoved.shape == (1, N_STARTS, 3)
     for number in (0, 3, 9, 13):
         margins, overlap = scores(check.removals[number].weights(np.ones(30)))
         np.testing.assert_allclose(found.overlap[0, number], overlap)
@@ -79,24 +83,42 @@ def test_it_is_not_tried_where_nothing_starts_at_random(small: ClusterExplainer,
         given._pipeline.clustering.afresh(torch.zeros(3, 2), torch.ones(3), seed=0)
 
 
-@pytest.mark.parametrize("fit", [KMeansClustering.fit, SoftClustering.fit, MixtureClustering.fit])
-def test_every_clusterer_starts_again(fit: object) -> None:
-    rng = np.random.default_rng(0)
-    rows = torch.from_numpy(np.concatenate([rng.normal(c, 0.3, (20 + 5 * c, 2)) for c in (0, 3, 6)]))
-    clustering = fit(rows, torch.ones(len(rows), dtype=torch.float64), 3, seed=0)  # type: ignore[operator]
-    weights = torch.ones(len(rows), dtype=torch.float64)
-    weights[45:] = 0  # all but the first 25 rows of the second blob go, so other clusters are the largest
-    fresh = clustering.afresh(rows, weights, seed=7)
-    assert type(fresh) is type(clustering)
-    assert clustering.restarts
-    assert fresh.labels[:20].unique().numel() == 1 or fresh.labels[20:45].unique().numel() == 1
+@pytest.mark.parametrize("kind", [KMeansClustering, SphericalClustering, SoftClustering, MixtureClustering])
+def test_every_clusterer_starts_again(kind: Any) -> None:
+    rows = torch.from_numpy(np.random.default_rng(0).normal(size=(60, 3)))
+    weights = torch.ones(60, dtype=torch.float64)
+    first = kind.fit(rows, weights, 5, seed=0)
+    fewer = torch.where(torch.arange(60) < 40, weights, 0.0)
+    assert kind.restarts
+    for seed, given in ((0, weights), (1, weights), (0, fewer)):
+        again, alone = first.afresh(first.view(rows), given, seed=seed), kind.fit(rows, given, 5, seed=seed)
+        assert type(again) is kind
+        assert torch.equal(again.labels, alone.labels)
+    starts = [first.afresh(first.view(rows), weights, seed=seed).labels for seed in range(1, 12)]
+    assert not all(torch.equal(one, first.labels) for one in starts)
+
+
+@pytest.mark.parametrize(("seed", "n_clusters"), [(34, 8), (37, 4)])
+def test_a_component_that_nobody_belongs_to_most(seed: int, n_clusters: int) -> None:
+    net = torch.nn.Linear(2, 2, bias=False)
+    net.weight.data = torch.eye(2)
+    task = EmbeddingTask.from_module(net, example_loss=lambda net, rows: ((net(rows) - rows) ** 2).sum(dim=1))
+    still = {"n_steps": 2, "learning_rate": 1e-6, "weight_decay": 0.0, "batch_size": 60, "dtype": "float64"}
+    ce = ClusterExplainer(task, "gmm", n_clusters=n_clusters, random_state=0, **still)
+    ce.fit(np.random.default_rng(seed).normal(size=(60, 2)))
+    empty = np.setdiff1d(np.arange(n_clusters), ce.labels_)
+    assert len(empty)
+    asked = ce.explain([0, 1, 2], against=int(empty[0]))
+    check = verify(ce, asked, **FEW)
+    assert check.dissolved == 0  # the component lives, though no example has it as its label
+    assert (check.independent["same"] == 0).all()  # and nothing can be matched to it
 
 
 def test_a_cluster_without_partner_has_no_change() -> None:
-    one = Independent(np.full((1, 2, 1), np.nan), np.array([[[0.2], [0.6]]]), np.array([[1.0]]))
+    one = Independent(np.full((1, 2, 1), np.nan), np.array([[[0.2], [0.6]]]), np.array([[[1.0], [0.5]]]))
     kinds = np.array(["single", "single"])
     row = one.row("single", kinds, np.ones((2, 1)), np.ones((1, 2, 1)))
-    assert (row["same"], row["changed"], row["dissolved"], row["unmoved"]) == (0.0, 0.5, 0.5, 1.0)
+    assert (row["same"], row["changed"], row["dissolved"], row["unmoved"]) == (0.0, 0.5, 0.5, 0.5)
     assert np.isnan(row["spearman"])  # type: ignore[call-overload]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
+import torch
 
 from clusterexplain import ClusterExplainer
+from clusterexplain.answering import Answers
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.pipeline import Parts, Question
 from clusterexplain.verification import verify
+from clusterexplain.verification.extended import extended
 from clusterexplain.verification.planted import planted
+from clusterexplain.verification.verdicts import summarised
 from tests.conftest import SMALL
 
 FEW = {"n_single": 4, "n_within": 0, "n_groups": 4, "n_top": 0}
@@ -34,14 +37,13 @@ def test_planted_copies_are_found(several: ClusterExplainer) -> None:
 
 def test_the_control_can_fail(several: ClusterExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
     e = several.explain([3, 30])
-    usual = ClusterExplainer.explain
+    usual = Answers.influence
 
-    def reversed_sign(self: ClusterExplainer, *arguments: object, **options: object) -> object:
-        answer = usual(self, *arguments, **options)
-        parts = {name: -getattr(answer, name) for name in ("encoder", "cluster", "direct")}
-        return dataclasses.replace(answer, **parts)
+    def reversed_sign(self: Answers, question: Question) -> Parts:
+        found = usual(self, question)
+        return Parts(-found.encoder, -found.cluster, -found.direct)
 
-    monkeypatch.setattr(ClusterExplainer, "explain", reversed_sign)
+    monkeypatch.setattr(Answers, "influence", reversed_sign)
     assert (planted(several, e, 2, seed=0)["found_wide"] == 0).all()
 
 
@@ -53,3 +55,25 @@ def test_new_rows_have_no_copies(several: ClusterExplainer) -> None:
 def test_the_count_is_checked(several: ClusterExplainer) -> None:
     with pytest.raises(InvalidParameterError, match="n_planted=-1 must be a whole number of at least 0"):
         verify(several, several.explain([3]), n_planted=-1)
+
+
+def test_the_sentences_name_what_was_found(several: ClusterExplainer) -> None:
+    check = verify(several, several.explain([3, 30]), n_planted=1, **FEW)
+    stored = check.explanation.check
+    assert stored is not None
+    found = check.planted["found_wide"].iloc[0]
+    assert f"Of near-copies that were planted in the rival cluster, {found:.0%} are among the 5%" in check.verdict
+    assert "near-copies" in stored.each[0].sentence
+    assert "near-copies" not in stored.each[1].sentence
+    short = summarised(check.findings, {}, check.planted.assign(found_wide=0.5)).sentence
+    assert "50% are among the 5% that push most (by chance 5%): fewer than the 90%" in short
+
+
+def test_nothing_but_the_new_rows_is_new(several: ClusterExplainer) -> None:
+    e = several.explain([3])
+    before = several._pipeline.run.recipe
+    again = extended(several, e, several.data_.X[:0], np.empty(0, dtype=int), np.empty(0)).pipeline.run
+    assert torch.equal(again.recipe.layout.join(again.recipe.initial), before.layout.join(before.initial))
+    assert torch.equal(again.recipe.inputs, before.inputs)
+    assert torch.equal(again.recipe.plan.indices, before.plan.indices)
+    assert torch.equal(again.recipe.layout.join(again.params), before.layout.join(several._pipeline.run.params))
