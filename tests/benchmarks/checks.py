@@ -51,7 +51,7 @@ def measure(model: str, n_queries: int, keep: Path | None, means: list[int]) -> 
     folder = None if keep is None else keep / model
     begin = time.perf_counter()
     check = explainer.verify(
-        explainer.explain(queries), level="standard", n_duplicated=16, keep=folder, show_progress=True
+        explainer.explain(queries), level="standard", n_duplicated=16, n_planted=4, keep=folder, show_progress=True
     )
     print(
         f"\n## {model}: standard check of {len(queries)} samples, {MINUTES.format((time.perf_counter() - begin) / 60)}\n"
@@ -61,7 +61,8 @@ def measure(model: str, n_queries: int, keep: Path | None, means: list[int]) -> 
     print(check.grades.drop(columns="reason").to_markdown(index=False, floatfmt=".3f"), "\n")
     print(check.controls.to_markdown(index=False, floatfmt=".3g"), "\n")
     print(check.independent.to_markdown(index=False, floatfmt=".3f"), "\n")
-    print(check.duplicated.to_markdown(index=False, floatfmt=".3f"), "\n")
+    print(check.planted.to_markdown(index=False, floatfmt=".3f"), "\n")
+    print(check.duplicated.describe().to_markdown(floatfmt=".3f"), "\n")
     for n_seeds in means:
         mean = explainer.explain(queries, n_seeds=n_seeds)
         found = explainer.verify(mean, level="standard", estimands="recipe", keep=folder, show_progress=True)
