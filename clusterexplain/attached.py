@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+UNTESTED = "untested"
+"""Status of a check that could not tell."""
 WORST_LAST = "ABCUD"
 """Grades of checks: wrong is worse than not known."""
 

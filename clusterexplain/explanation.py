@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from clusterexplain.attached import CheckSummary, Mixed, OverSeeds, StabilitySummary
+from clusterexplain.attached import UNTESTED, CheckSummary, Mixed, OverSeeds, StabilitySummary
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.groups import group_sums
 from clusterexplain.wording import NOISE, cluster_name, method_flags, method_words, printed
@@ -526,7 +526,10 @@ class Explanation:
     @property
     def checked(self) -> str:
         """Whether a retraining check covers this explanation, in words."""
-        return "not checked; verify does it" if self.check is None else f"checked: {self.check.sentence}"
+        if self.check is None:
+            return "not checked; verify does it"
+        settled = "" if self.check.status != UNTESTED else " without a result"
+        return f"checked{settled}: {self.check.sentence}"
 
     def __repr__(self) -> str:
         """Return the answer as text."""

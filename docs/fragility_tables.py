@@ -20,6 +20,8 @@ def interval(row: pd.Series, prefix: str = "") -> str:
     """Return a figure with its interval."""
     names = ("spearman", "low", "high") if not prefix else (prefix, f"{prefix}_low", f"{prefix}_high")
     mean, low, high = (row[name] for name in names)
+    if pd.isna(mean):
+        return "none"
     return f"{mean:.2f}" if pd.isna(low) else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
 
 
@@ -38,16 +40,17 @@ def replication(table: pd.DataFrame) -> str:
             str(one["width"]),
             interval(one),
             "" if pd.isna(one["published"]) else f"{one['published']:.2f}",
-            f"{one['absolute']:.2f}",
-            f"{one['spread']:.2f}",
+            "" if pd.isna(one["absolute"]) else f"{one['absolute']:.2f}",
+            "" if pd.isna(one["spread"]) else f"{one['spread']:.2f}",
             f"{one['double']:.2f}",
             f"{one['whole']:.2f}",
             f"{one['drift']:.2f}",
+            f"{one['accuracy']:.2f}",
         ]
         for _, one in table.iterrows()
     ]
     header = ["networks", "hidden layers", "units", "this run", "published", "mean of absolute values"]
-    return markdown([*header, "between restarts", "in float64", "all layers, damped", "drift"], rows)
+    return markdown([*header, "between restarts", "in float64", "all layers, damped", "drift", "accuracy"], rows)
 
 
 def switches(table: pd.DataFrame) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clusterexplain import beside, runs
+from clusterexplain.attached import UNTESTED
 from clusterexplain.cli import printing
 from clusterexplain.cli.tasks import find_factory
 from clusterexplain.data import list_datasets, load_dataset
@@ -35,6 +36,8 @@ TOGETHER = ("clusters", "check")
 """Charts about all samples together."""
 NAMED_SAMPLES = 3
 """Samples that the name of a page lists."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 LONGEST_NAME = 120
 """Bytes of ids in the name of a file."""
 
@@ -134,7 +137,11 @@ def verify(
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
     ids = read_ids(sample, explainer) if sample else _stratified(explainer, sizes["level"], seed)
     explanation = explainer.explain(ids, against=read_rival(against, explainer), **read_method(how))
-    check = explainer.verify(explanation, random_state=seed, keep=folder, **sizes)
+    try:
+        check = explainer.verify(explanation, random_state=seed, keep=folder, **sizes)
+    except KeyboardInterrupt:
+        printing.aside(f"Interrupted. What was retrained is kept in {folder}: the same command goes on from there.")
+        raise SystemExit(INTERRUPTED) from None
     _keep(check, folder)
     if as_json:
         printing.as_json(check.to_dict())
@@ -357,12 +364,12 @@ def _keep(check: Check, folder: Path) -> None:
 
 
 def with_check(explanation: Explanation, folder: Path) -> Explanation:
-    """Attach the newest check of the run that covers every answer."""
-    for stored in beside.read_checks(folder):
-        checked = explanation.with_check(stored)
-        if checked.check is not None:
-            return checked
-    return explanation
+    """Attach the newest check of the run that covers every answer; one that could not tell only where there is no other."""
+    found = [explanation.with_check(stored) for stored in beside.read_checks(folder)]
+    covering = [one for one in found if one.check is not None]
+    return next(
+        (one for one in covering if one.check and one.check.status != UNTESTED), next(iter(covering), explanation)
+    )
 
 
 def _file_name(ids: list[Any], rival: str | int = "runner-up") -> str:

@@ -19,6 +19,7 @@ from clusterexplain.explanation import SIDES, Explanation
 from clusterexplain.groups import main_source
 from clusterexplain.twins import twins_of
 from clusterexplain.verification import Check
+from clusterexplain.verification.intervals import Interval
 from clusterexplain.wording import NOISE, change, printed
 
 _FORMULA = re.compile(r"(?!-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z)[=+\-@\t\r\n]", re.IGNORECASE)
@@ -30,6 +31,11 @@ WIDEST = 30
 def line(text: str) -> None:
     """Print one line."""
     Console(soft_wrap=True).print(Text(printed(text)))
+
+
+def aside(text: str) -> None:
+    """Print one line that is not part of the answer, to the standard error."""
+    Console(stderr=True, soft_wrap=True).print(Text(printed(text)))
 
 
 def quoted(text: Any) -> str:
@@ -54,14 +60,26 @@ def table(frame: pd.DataFrame, title: str) -> None:
     """Print a frame as a table; a terminal that is too narrow for its words gets a wider one."""
     shown = Table(title=Text(printed(title)), title_justify="left")
     cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-    widths = [_longest_word(texts) for texts in zip(*[list(map(str, frame.columns)), *cells], strict=True)]
-    for name, width in zip(frame.columns, widths, strict=True):
-        shown.add_column(Text(printed(str(name))), overflow="fold", min_width=width)
+    columns = list(zip(*[[printed(str(name)) for name in frame.columns], *cells], strict=True))
+    least = [_longest_word(texts) for texts in columns]
+    console, frames = Console(), 3 * len(columns) + 1
+    console.width = max(console.width, sum(least) + frames)
+    widths = _shared([max(map(cell_len, texts)) for texts in columns], least, console.width - frames)
+    for (name, *_), width in zip(columns, widths, strict=True):
+        shown.add_column(Text(name), overflow="fold", width=width)
     for row in cells:
         shown.add_row(*map(Text, row))
-    console = Console()
-    console.width = max(console.width, sum(widths) + 3 * len(widths) + 1)
     console.print(shown)
+
+
+def _shared(whole: list[int], least: list[int], room: int) -> list[int]:
+    """Return widths of columns: whole where there is room, else the least and a share of what is left by what is wanted.
+
+    Rich takes width from the widest columns first, below their longest words, and then cuts the table off.
+    """
+    wanted, spare = [max(0, n - m) for n, m in zip(whole, least, strict=True)], room - sum(least)
+    total = sum(wanted)
+    return [m + (n if total <= spare else spare * n // total) for m, n in zip(least, wanted, strict=True)]
 
 
 def _longest_word(texts: tuple[str, ...]) -> int:
@@ -173,7 +191,7 @@ def groups(frame: pd.DataFrame, what: str) -> None:
 
 def which_run(folder: Path) -> None:
     """Say which run answers when the user named none."""
-    Console(stderr=True, soft_wrap=True).print(Text(printed(f"Run: {folder} (the newest; --run names another)")))
+    aside(f"Run: {folder} (the newest; --run names another)")
 
 
 def next_steps(
@@ -258,8 +276,7 @@ def _agreement(result: Check) -> pd.DataFrame:
             "removed": [f"{kind} x{n}" for kind, n in zip(rows["kind"], rows["n"], strict=True)],
             "clusters": rows["assignments"],
             "rank correlation": [
-                f"{mean:.3f} [{low:.3f}, {high:.3f}]"
-                for mean, low, high in zip(rows["spearman"], rows["low"], rows["high"], strict=True)
+                str(Interval(*figures)) for figures in rows[["spearman", "low", "high"]].itertuples(index=False)
             ],
             "retrained / predicted": rows["slope"],
             "same-cluster baseline": rows["same_cluster"],

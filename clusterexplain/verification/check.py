@@ -221,7 +221,8 @@ class Check:
     def __repr__(self) -> str:
         """Return verdict and summary as text."""
         columns = ["kind", "assignments", "n", "spearman", "low", "high", "slope", "signs", "within", "same_cluster"]
-        shown = self.summary[(["estimand"] if len(self.findings) > 1 else []) + columns]
+        tried = self.summary[self.summary["n"] > 0]
+        shown = tried[(["estimand"] if len(self.findings) > 1 else []) + columns]
         return f"Check: {self.verdict}.\n\n{shown.to_string(index=False, float_format='{:.3f}'.format)}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:

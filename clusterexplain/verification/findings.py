@@ -31,6 +31,11 @@ ROUNDING = 1e-6
 EPS = float(np.finfo(np.float32).eps)
 TOP = 10
 GRADIENT = "gradient_dot"
+BASELINES = {
+    "direct": "the direct part alone",
+    "same_cluster": "knowing the cluster",
+    GRADIENT: "the product of gradients",
+}
 PLATEAU = 0.9
 """Rank correlation from which on shorter or longer further training counts as giving the same changes."""
 
@@ -224,7 +229,7 @@ class Findings:
             slope=self.figure(HEADLINE, name, "slope"),
             drift=self._drift(mean),
             over_baselines=over.get(best, UNKNOWN),
-            best_baseline=best.replace("_", " "),
+            best_baseline=BASELINES.get(best, best.replace("_", " ")),
             over_gradient=over.get(GRADIENT, UNKNOWN),
             band=self.shuffled[name].band,
             dissolved=self.dissolved[name],
@@ -314,11 +319,11 @@ class Findings:
 
     def _baseline(self) -> str:
         value = self.figure(HEADLINE, "reclustered", "same_cluster")
-        return "nothing" if np.isnan(value) else f"{value:.2f}"
+        return "no order" if np.isnan(value) else f"{value:.2f}"
 
     def _sizes(self) -> str:
         other = [one for one in dict.fromkeys(self.kinds.tolist()) if one.startswith(("group ", "subset "))]
-        words = [f"{one.replace('subset', 'random')} {self.figure(one, 'reclustered'):.2f}" for one in other]
+        words = [f"{one} {self.figure(one, 'reclustered'):.2f}" for one in other]
         known = [one for one in words if not one.endswith("nan")]
         return f"; re-clustered, {', '.join(known)}" if known else ""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clusterexplain.attached import UNTESTED
 from clusterexplain.verification.intervals import Interval
 
 LETTERS = "ABCDU"
@@ -20,8 +21,8 @@ MEANINGS = {
     "D": "not to be used",
     "U": "cannot be tested here",
 }
-STATUS = {"A": "supported", "B": "supported", "C": "not supported", "D": "not supported", "U": "untested"}
-EXIT_CODES = {"supported": 0, "not supported": 3, "untested": 4}
+STATUS = {"A": "supported", "B": "supported", "C": "not supported", "D": "not supported", "U": UNTESTED}
+EXIT_CODES = {"supported": 0, "not supported": 3, UNTESTED: 4}
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.cells import cell_len
 
 from clusterexplain import ClusterExplainer, beside
+from clusterexplain.cli import printing
 from clusterexplain.cli.app import main
 from tests.conftest import SMALL
 
@@ -230,3 +232,48 @@ def test_a_larger_check_prints_its_controls(
     for title in ("Clustered from scratch after retraining", "Near-copies planted", "Examples and their copies"):
         assert title in out
     assert "both clusters of the pair are found again in" in out
+
+
+def test_a_check_without_a_result_hides_none_that_has_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["verify", "--sample", "12", "--singles", "5", "--groups", "0"]
+    assert _call(monkeypatch, *few) == 4
+    _call(monkeypatch, "why", "--sample", "12")
+    assert "This answer is checked without a result: untested after" in capsys.readouterr().out
+    settled = _call(monkeypatch, "verify", "--sample", "12", "--singles", "24", "--groups", "6")
+    assert settled in (0, 3)
+    assert _call(monkeypatch, *few) == 4
+    capsys.readouterr()
+    _call(monkeypatch, "why", "--sample", "12")
+    assert "supported by" in capsys.readouterr().out.lower()
+
+
+def test_an_interrupted_check_says_what_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(self: ClusterExplainer, *arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ClusterExplainer, "verify", interrupted)
+    assert _call(monkeypatch, "verify", "--sample", "11") == 130
+    found = capsys.readouterr()
+    assert "Interrupted. What was retrained is kept in" in found.err
+    assert "the same command goes on from there" in found.err
+    assert not found.out
+
+
+def test_tables_are_never_cut_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    names = [
+        "sample",
+        "removed",
+        "margin now",
+        *(f"{one}, {how}" for how in ("frozen", "re-clustered") for one in ("predicted", "retrained")),
+    ]
+    frame = pd.DataFrame([["123", "top pullers 10", *[0.1] * 5], ["123", "random 10", *[0.2] * 5]], columns=names)
+    for width in ("40", "80", "100", "200"):
+        monkeypatch.setenv("COLUMNS", width)
+        printing.table(frame, "title")
+        lines = capsys.readouterr().out.splitlines()[1:]
+        assert len({cell_len(one.rstrip()) for one in lines}) == 1, width
+        assert all(one.rstrip()[-1] in "┓┃┩│┘" for one in lines), width

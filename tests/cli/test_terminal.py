@@ -84,7 +84,7 @@ def test_sentences_of_a_check_are_cleaned_and_the_report_keeps_its_rival(
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "\x07" not in out
-    assert "This answer is checked: \ufffd]0;owned\ufffd" in out
+    assert "This answer is checked without a result: \ufffd]0;owned\ufffd" in out
     assert _next(out) == ["clusterexplain", "report", "--sample", "two words", "--against", rival, "--run", RUN]
 
 

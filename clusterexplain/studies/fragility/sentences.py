@@ -83,15 +83,21 @@ def _replication(table: pd.DataFrame) -> list[str]:
     known = table[table["published"].notna()]
     found = []
     if len(known):
+        missed = [
+            f"{one['pattern']}, {_layers(one['depth'])} of {one['width']} units (published {one['published']:.2f}, here "
+            f"{Interval(one['spearman'], one['low'], one['high'])})"
+            for _, one in known[~known["inside"].astype(bool)].iterrows()
+        ]
+        outside = f" Outside: {'; '.join(missed)}." if missed else ""
         found.append(
             f"The criticised procedure, run again: {int(known['inside'].sum())} of {len(known)} published means lie "
-            f"in the 95 % interval of this run."
+            f"in the 95 % interval of this run; the intervals are {_range(known['high'] - known['low'])} wide.{outside}"
         )
     without = table[table["pattern"] == "SELU, no weight decay"]
     if len(without):
         found.append(
             f"Without weight decay the signed correlation is {_range(without['spearman'])}, the mean of absolute values "
-            f"{_range(without['absolute'])}; two random orders of 25 have {CHANCE_OF_ABSOLUTE} by absolute value."
+            f"{_range(without['absolute'])}; two random orders of 25 have {CHANCE_OF_ABSOLUTE} on average by absolute value."
         )
     found += [
         f"{name}: the same influence without round-off gives {_range(part['double'])} in place of {_range(part['spearman'])}, "
@@ -112,9 +118,13 @@ def _ends(part: pd.DataFrame, subject: str, whose: str) -> list[str]:
         ((changed["difference_low"] > 0) | (changed["difference_high"] < 0)) & (changed["difference"].abs() >= CLEAR)
     ]
     clear = clear.sort_values("difference", key=abs, ascending=False)
-    said = [f"{one['factor']} ({one['after']}) {one['difference']:+.2f}" for _, one in clear.iterrows()]
-    unclear = ", ".join(dict.fromkeys(changed["factor"][~changed["factor"].isin(clear["factor"])]))
-    rest = f" No clear change: {unclear}." if unclear else ""
+    said = [
+        f"{one['factor']} ({one['after']}) {one['difference']:+.2f} "
+        f"[{one['difference_low']:+.2f}, {one['difference_high']:+.2f}]"
+        for _, one in clear.iterrows()
+    ]
+    unclear = [f"{one['factor']} ({one['after']})" for _, one in changed.drop(clear.index).iterrows()]
+    rest = f" No clear change: {', '.join(unclear)}." if unclear else ""
     moved = f"Changing one factor: {'; '.join(said)}." if said else "No single factor changes it clearly."
     value = Interval(first["spearman"], first["low"], first["high"])
     null = changed[changed["factor"] == "null"].iloc[0]
