@@ -113,14 +113,7 @@ def verify(
     other = {"group_share": group_share, "estimands": estimands, "n_seeds": n_seeds}
     size = level_of(level, counts | other | controls)
     answers = cast(Answers, explanation.basis)
-    if (
-        isinstance(random_state, bool)
-        or not isinstance(random_state, numbers.Integral)
-        or not 0 <= random_state < SEEDS
-    ):
-        raise InvalidParameterError(
-            f"random_state={random_state!r} must be a whole number from 0 to 2**32 - 1, for example 0."
-        )
+    _check_seed(random_state)
     folder = None if keep is None else _folder(keep)
     question = answers.question_of(explanation)
     asked, left_out = _estimands(explainer, explanation, size, named=estimands is not None)
@@ -135,12 +128,7 @@ def verify(
     found: dict[str, Findings] = {}
     for estimand in asked:
         outcomes = trainings.outcomes(estimand, size.n_seeds)
-        if estimand == "model":
-            sweep = {one.label: _agreement(outcomes[0], one, removals) for one in outcomes[1:]}
-            outcomes = outcomes[:1]
-        else:
-            sweep = {}
-        found[estimand] = _findings(estimand, explanation, removals, outcomes, rows, size, sweep)
+        found[estimand] = _findings(estimand, explanation, removals, outcomes, rows, size)
     control = planted(explainer, explanation, size.n_planted, seed=random_state, show_progress=show_progress)
     copies = duplicated(
         explainer,
@@ -191,6 +179,11 @@ class _Trainings:
             )
             found.append(_spread(outcome, [one for part in self.segments for one in part], only))
         return found
+
+
+def _check_seed(seed: Any) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < SEEDS:
+        raise InvalidParameterError(f"random_state={seed!r} must be a whole number from 0 to 2**32 - 1, for example 0.")
 
 
 def _folder(keep: str | Path) -> Path:
@@ -261,8 +254,10 @@ def _findings(
     outcomes: list[Outcome],
     rows: dict[str, np.ndarray],
     size: Level,
-    sweep: dict[str, np.ndarray],
 ) -> Findings:
+    sweep = {one.label: _agreement(outcomes[0], one, removals) for one in outcomes[1:]} if estimand == "model" else {}
+    if estimand == "model":  # the other lengths are a control
+        outcomes = outcomes[:1]
     base = explanation.sample_weight
     weights = np.stack([one.weights(base) for one in removals])
     relative = np.divide(weights, base, out=np.ones_like(weights), where=base > 0) - 1

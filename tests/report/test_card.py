@@ -98,7 +98,7 @@ def test_the_card_of_a_check_has_its_verdict_and_a_dot_for_each_retraining(small
     assert card.count("h0") >= check.table["reclustered"].notna().sum()
     assert "NaN" not in card
     assert check.null < 1e-9
-    assert "checked: " in html_of(check.explanation)
+    assert "checked without a result: " in html_of(check.explanation)
 
 
 def test_notebooks_get_a_picture_with_the_extra(small: ClusterExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
