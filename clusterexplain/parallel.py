@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -67,20 +68,32 @@ def map_jobs(function: Callable[[Job], Result], jobs: Sequence[Job], *, n_jobs: 
     Returns
     -------
     list
-        ``[function(job) for job in jobs]``.
+        ``[function(job) for job in jobs]``. After an error or Ctrl-C no job is started, and those that run are waited for.
     """
     workers = effective_jobs(n_jobs, len(jobs))
+    stopped, running = threading.Event(), threading.Semaphore(workers)
 
-    def run(job: Job) -> Result:
-        torch.set_num_threads(1)  # a new thread does not inherit the setting
-        return function(job)
+    def run(job: Job) -> Result | None:
+        with running:
+            if stopped.is_set():
+                return None
+            torch.set_num_threads(1)  # a new thread does not inherit the setting
+            return function(job)
 
     with one_thread():
         if workers == 1:
             return [function(job) for job in jobs]
         from joblib import Parallel, delayed
 
-        return list(Parallel(n_jobs=workers, require="sharedmem")(delayed(run)(job) for job in jobs))
+        try:
+            return list(Parallel(n_jobs=workers, require="sharedmem")(delayed(run)(job) for job in jobs))
+        except BaseException:
+            stopped.set()
+            for _ in range(
+                workers
+            ):  # joblib waits for nobody, and a thread that computes when Python ends aborts the process
+                running.acquire()
+            raise
 
 
 def progress(items: Iterable[Job], *, label: str, total: int | None = None, show: bool = True) -> Iterable[Job]:
