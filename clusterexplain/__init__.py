@@ -13,11 +13,12 @@ from clusterexplain._version import __version__
 
 if TYPE_CHECKING:
     from clusterexplain.data import Dataset, list_datasets, load_dataset
-    from clusterexplain.explainer import ClusterExplainer
-    from clusterexplain.explanation import Explanation
-    from clusterexplain.models import EmbeddingTask, check_task
+    from clusterexplain.estimator import ClusterExplainer
+    from clusterexplain.models import EmbeddingTask
+    from clusterexplain.results.explanation import Explanation
+    from clusterexplain.training.check_task import check_task
     from clusterexplain.verification import Check
-    from clusterexplain.words import EmbeddingBias
+    from clusterexplain.word_embeddings import EmbeddingBias
 
 __all__ = [
     "Check",
@@ -34,12 +35,12 @@ __all__ = [
 
 _HOME = {
     "Check": "clusterexplain.verification",
-    "ClusterExplainer": "clusterexplain.explainer",
+    "ClusterExplainer": "clusterexplain.estimator",
     "Dataset": "clusterexplain.data",
-    "EmbeddingBias": "clusterexplain.words",
+    "EmbeddingBias": "clusterexplain.word_embeddings",
     "EmbeddingTask": "clusterexplain.models",
-    "Explanation": "clusterexplain.explanation",
-    "check_task": "clusterexplain.models",
+    "Explanation": "clusterexplain.results.explanation",
+    "check_task": "clusterexplain.training.check_task",
     "list_datasets": "clusterexplain.data",
     "load_dataset": "clusterexplain.data",
 }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from clusterexplain import ClusterExplainer, EmbeddingTask, load_dataset
-from clusterexplain.models.noise import normal
+from clusterexplain.models.counter_rng import normal
 
 X = load_dataset("digits").X[:300]
 

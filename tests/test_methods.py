@@ -12,9 +12,9 @@ import torch
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError, SolverWarning
+from clusterexplain.fitting.fit import Parts
 from clusterexplain.influence import Implicit, RunObjective
 from clusterexplain.influence.solvers import Dense
-from clusterexplain.pipeline import Parts
 
 SMALL: dict[str, Any] = {
     "batch_size": 8, "hidden": (6,), "latent_dim": 2, "n_clusters": 3, "n_steps": 60, "random_state": 0,
@@ -53,7 +53,7 @@ def test_gradient_products_are_baselines(fitted: ClusterExplainer) -> None:
 
     class Product:
         def pull(self, cotangents: torch.Tensor) -> torch.Tensor:
-            from clusterexplain.influence.baselines import gradient_dot
+            from clusterexplain.influence.simple import gradient_dot
 
             return gradient_dot(objective, run.final, run.weights, cotangents)
 

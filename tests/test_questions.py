@@ -17,10 +17,10 @@ from sklearn.model_selection import GridSearchCV
 
 from clusterexplain import ClusterExplainer, Dataset
 from clusterexplain.exceptions import InvalidParameterError, UnknownSampleError
-from clusterexplain.explanation import Explanation
-from clusterexplain.groups import group_sums, main_source
-from clusterexplain.questions import ClusterAnswer, Flip
-from clusterexplain.stability import Stability
+from clusterexplain.explanation import ClusterAnswer, Flip
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.statistics.groups import group_sums, main_source
+from clusterexplain.verification.stability import Stability
 from tests.conftest import SMALL
 
 N = 36
@@ -642,6 +642,6 @@ def test_groups_with_missing_names_and_of_clusters() -> None:
 
 def test_blocks_of_queries_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fitted().cluster(0, n_shown=0).cohesion
-    monkeypatch.setattr("clusterexplain.pipeline.QUERY_BLOCK", 3)
+    monkeypatch.setattr("clusterexplain.fitting.fit.QUERY_BLOCK", 3)
     blocks = fitted().cluster(0, n_shown=0).cohesion
     np.testing.assert_allclose(blocks.influence, whole.influence, rtol=1e-9, atol=1e-12)

@@ -13,7 +13,7 @@ from sklearn.datasets import make_blobs
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.explanation import Explanation
+from clusterexplain.results.explanation import Explanation
 
 N = 90
 N_REFITS = 24

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterexplain import ClusterExplainer, Dataset, beside, load_dataset, runs
+from clusterexplain import ClusterExplainer, Dataset, load_dataset
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
-from clusterexplain.report.rows import Rows
-from clusterexplain.runs import newest_run
+from clusterexplain.report.samples import Rows
+from clusterexplain.storage import run_directory, sidecars
+from clusterexplain.storage.run_directory import newest_run
 from tests.conftest import SMALL
 
 
@@ -92,7 +93,7 @@ def test_texts_survive(blobs: np.ndarray, tmp_path: Path) -> None:
 def test_runs_from_before_texts_open(saved: Path) -> None:
     manifest = json.loads((saved / "run.json").read_text())
     del manifest["data"]["text"]
-    manifest["digest"] = runs._manifest_digest(manifest)
+    manifest["digest"] = run_directory._manifest_digest(manifest)
     (saved / "run.json").write_text(json.dumps(manifest))
     assert ClusterExplainer.load(saved).data_.text is None
 
@@ -145,7 +146,7 @@ def test_a_manifest_that_is_torn_foreign_or_newer(saved: Path) -> None:
 
     def write(**changes: object) -> None:
         changed = {name: value for name, value in {**manifest, **changes}.items() if value is not None}
-        changed["digest"] = runs._manifest_digest(changed)
+        changed["digest"] = run_directory._manifest_digest(changed)
         (saved / "run.json").write_text(json.dumps(changed))
 
     (saved / "run.json").write_text("{")
@@ -175,10 +176,10 @@ def test_files_of_others_in_a_run_survive_an_overwrite(small: ClusterExplainer, 
 
 
 def test_a_torn_check_is_named(saved: Path) -> None:
-    assert beside.read_check(saved) is None
+    assert sidecars.read_check(saved) is None
     (saved / "check.json").write_text("{}")
     with pytest.raises(RunDamagedError, match=r"check\.json cannot be read .*Delete it and run verify again"):
-        beside.read_check(saved)
+        sidecars.read_check(saved)
 
 
 def test_nothing_is_unpickled(saved: Path) -> None:

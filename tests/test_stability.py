@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.stability import Stability, bootstrap_weights, measure, refit_seeds
+from clusterexplain.verification.stability import Stability, bootstrap_weights, measure, refit_seeds
 
 FIT = np.repeat([0, 1, 2, -1], [8, 6, 4, 2])
 ONES = np.ones(len(FIT))

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 
+from clusterexplain.data.near_duplicates import COLUMNS, find_twins, twins_of
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
-from clusterexplain.twins import COLUMNS, find_twins, twins_of
 
 
 @pytest.fixture

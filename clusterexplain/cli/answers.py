@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from clusterexplain import beside
 from clusterexplain.cli import printing
 from clusterexplain.cli.commands import cluster_number, open_run, read_ids, read_rival
+from clusterexplain.storage import sidecars
 
 if TYPE_CHECKING:
-    from clusterexplain.explainer import ClusterExplainer
-    from clusterexplain.explanation import Explanation
-    from clusterexplain.questions import Flip
+    from clusterexplain.estimator import ClusterExplainer
+    from clusterexplain.explanation import Flip
+    from clusterexplain.results.explanation import Explanation
 
 
 def clusters(run: Path | None, *, task: str | None, as_json: bool, quiet: bool) -> None:
@@ -121,7 +121,7 @@ def stability(run: Path | None, seeds: int, bootstrap: int, *, task: str | None,
     """Refit, print what stays, keep it beside the run."""
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
     measured = explainer.stability(n_seeds=seeds, n_bootstrap=bootstrap)
-    beside.write_stability(folder, measured.to_arrays())
+    sidecars.write_stability(folder, measured.to_arrays())
     if as_json:
         printing.as_json(measured.to_dict())
         return
@@ -135,7 +135,7 @@ def name(which: int, text: str, run: Path | None, *, task: str | None) -> None:
     """Give a cluster a name."""
     folder, explainer = open_run(run, task, quiet=True)
     explainer.name_clusters({which: text})
-    beside.write_names(folder, explainer.cluster_names_)
+    sidecars.write_names(folder, explainer.cluster_names_)
     named = [f'{cluster} "{one}"' for cluster, one in explainer.cluster_names_.items()]
     printing.line(f"Names in {folder}: {', '.join(named) or 'none'}.")
 

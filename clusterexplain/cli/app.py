@@ -362,7 +362,7 @@ def main() -> None:
     try:
         app()
     except (ClusterExplainError, OSError) as error:
-        from clusterexplain.wording import printed
+        from clusterexplain.results.text.names import printed
 
         typer.echo(f"Error: {printed(str(error))}", err=True)
         sys.exit(2)

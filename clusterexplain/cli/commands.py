@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clusterexplain import beside, runs
-from clusterexplain.attached import UNTESTED
 from clusterexplain.cli import printing
 from clusterexplain.cli.tasks import find_factory
 from clusterexplain.data import list_datasets, load_dataset
-from clusterexplain.data.files import column_names, read_labels, read_table
+from clusterexplain.data.readers.table import column_names, read_labels, read_table
+from clusterexplain.estimator import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError, ReportWriteError
-from clusterexplain.explainer import ClusterExplainer
-from clusterexplain.wording import NOISE
+from clusterexplain.results.annotations import UNTESTED
+from clusterexplain.results.text.names import NOISE
+from clusterexplain.storage import run_directory, sidecars
 
 if TYPE_CHECKING:
     from clusterexplain.data import Dataset
-    from clusterexplain.explanation import Explanation
+    from clusterexplain.results.explanation import Explanation
     from clusterexplain.verification import Check
 
 DEFAULT_CLUSTERS = 8
@@ -59,7 +59,7 @@ def fit(
     """Train, cluster and save; print what was made and the next command."""
     _listen(quiet)
     dataset, usual = _open_data(data, columns or {})
-    runs.check_target(out, overwrite=overwrite)
+    run_directory.check_target(out, overwrite=overwrite)
     parameters["clusterer_options"] = _options(option or []) or None
     if labels is not None:
         if parameters.get("clusterer", "kmeans") != "kmeans":
@@ -198,7 +198,7 @@ def _write_pictures(
             except ReportWriteError as error:
                 missing = missing or error
     if drawn and explainer._map is not None:
-        beside.write_map(folder, explainer.map_)
+        sidecars.write_map(folder, explainer.map_)
     return missing
 
 
@@ -237,7 +237,7 @@ def _write_report(
     name = _file_name(explanation.query_ids.tolist(), rival)
     path = explanation.report(folder / f"why-{name}.html" if out is None else out, run=str(folder), task=task)
     if drawn:
-        beside.write_map(folder, explainer.map_)
+        sidecars.write_map(folder, explainer.map_)
     printing.line(f"Report: {path}")
     if open_page:
         webbrowser.open(Path(path).resolve().as_uri())
@@ -247,7 +247,7 @@ def _write_report(
 def open_run(run: Path | None, task: str | None, *, quiet: bool) -> tuple[Path, ClusterExplainer]:
     """Open a run, the newest if none is named."""
     _listen(quiet)
-    folder = runs.newest_run() if run is None else run
+    folder = run_directory.newest_run() if run is None else run
     if run is None and not quiet:
         printing.which_run(folder)
     explainer = ClusterExplainer.load(folder, model=None if task is None else find_factory(task))
@@ -360,12 +360,12 @@ def _options(given: list[str]) -> dict[str, Any]:
 
 
 def _keep(check: Check, folder: Path) -> None:
-    beside.write_check(folder, {"summary": check.to_dict()["summary"], **check.explanation.stored_check()})
+    sidecars.write_check(folder, {"summary": check.to_dict()["summary"], **check.explanation.stored_check()})
 
 
 def with_check(explanation: Explanation, folder: Path) -> Explanation:
     """Attach the newest check of the run that covers every answer; one that could not tell only where there is no other."""
-    found = [explanation.with_check(stored) for stored in beside.read_checks(folder)]
+    found = [explanation.with_check(stored) for stored in sidecars.read_checks(folder)]
     covering = [one for one in found if one.check is not None]
     return next(
         (one for one in covering if one.check and one.check.status != UNTESTED), next(iter(covering), explanation)

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clusterexplain.explainer import ClusterExplainer
-from clusterexplain.explanation import SIDES, Explanation
-from clusterexplain.groups import main_source
-from clusterexplain.twins import twins_of
+from clusterexplain.data.near_duplicates import twins_of
+from clusterexplain.estimator import ClusterExplainer
+from clusterexplain.results.explanation import SIDES, Explanation
+from clusterexplain.results.text.names import NOISE, change, printed
+from clusterexplain.statistics.groups import main_source
+from clusterexplain.statistics.intervals import Interval
 from clusterexplain.verification import Check
-from clusterexplain.verification.intervals import Interval
-from clusterexplain.wording import NOISE, change, printed
 
 _FORMULA = re.compile(r"(?!-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z)[=+\-@\t\r\n]", re.IGNORECASE)
 """How a cell begins that a spreadsheet would run; a negative number is none."""

@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 @reproduce.command()
 def mog(out: OutOption = None, quick: QuickOption = False, jobs: JobsOption = None, quiet: QuietOption = False) -> None:
     """Explain cluster membership on a mixture of Gaussians: the cross-loss paper's experiment, as published and corrected."""
-    from clusterexplain.studies import mixture
+    from clusterexplain.experiments import mixture
 
     _show("mog", mixture.run, out, quick=quick, jobs=jobs, quiet=quiet)
 
@@ -46,7 +46,7 @@ def weat(
     out: OutOption = None, quick: QuickOption = False, jobs: JobsOption = None, quiet: QuietOption = False
 ) -> None:
     """Bias in word embeddings: which speeches an association comes from, and how to change it; needs the extra 'words'."""
-    from clusterexplain.studies.weat import run
+    from clusterexplain.experiments.weat.run import run
 
     _show("weat", run, out, quick=quick, jobs=jobs, quiet=quiet)
 
@@ -64,6 +64,6 @@ def fragility(
     out: OutOption = None, quick: QuickOption = False, jobs: JobsOption = None, quiet: QuietOption = False
 ) -> None:
     """Influence functions seem fragile: which steps of the usual validation make them look so, and what remains."""
-    from clusterexplain.studies.fragility.run import run
+    from clusterexplain.experiments.fragility.run import run
 
     _show("fragility", run, out, quick=quick, jobs=jobs, quiet=quiet)

@@ -1,12 +1,12 @@
 """phi(Z, w): the cluster state as a function of embeddings and data weights."""
 
-from clusterexplain.clustering.clustering import Clustering
-from clusterexplain.clustering.density import DensityClustering
-from clusterexplain.clustering.given import GivenClustering, LearnedClustering
+from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.centroids import CentroidState, centroid_state
+from clusterexplain.clustering.gaussian_mixture import MixtureClustering
+from clusterexplain.clustering.given_labels import GivenClustering, LearnedClustering
+from clusterexplain.clustering.hdbscan import DensityClustering
 from clusterexplain.clustering.kmeans import KMeansClusterer, KMeansClustering, SphericalClustering
-from clusterexplain.clustering.mixture import MixtureClustering
 from clusterexplain.clustering.soft_kmeans import SoftClustering
-from clusterexplain.clustering.state import CentroidState, centroid_state
 
 __all__ = [
     "CentroidState",

@@ -12,8 +12,8 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from clusterexplain.clustering.clustering import Clustering
-from clusterexplain.clustering.state import CentroidState, around, centroid_state, squared_distances
+from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.centroids import CentroidState, around, centroid_state, squared_distances
 
 MAX_ITERATIONS = 1000
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.clustering import Clustering
+from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.centroids import CentroidState, around, squared_distances, weighted_means
 from clusterexplain.clustering.fixed_point import implicit, inverse_of, solve
 from clusterexplain.clustering.kmeans import KMeansClustering, canonical_order
-from clusterexplain.clustering.state import CentroidState, around, squared_distances, weighted_means
 
 TEMPERATURE = 0.2
 """Default temperature, as a share of the pooled within-cluster variance."""

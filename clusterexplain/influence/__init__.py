@@ -2,7 +2,7 @@
 
 from clusterexplain.influence.curvature import Curvature, GaussNewton, Hessian, Restricted, Shifted
 from clusterexplain.influence.implicit import Implicit
-from clusterexplain.influence.method import Method
+from clusterexplain.influence.jacobian import Method
 from clusterexplain.influence.objective import RunObjective
 from clusterexplain.influence.unrolled import Unrolled
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.parallel import one_thread
+from clusterexplain.execution.executors import one_thread
 from clusterexplain.training import Adam, BatchPlan, RecordedRun
 from clusterexplain.training.layout import Layout
 

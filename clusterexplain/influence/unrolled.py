@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clusterexplain.parallel import map_jobs, progress
-from clusterexplain.training.recorded import RecordedRun
+from clusterexplain.execution.executors import map_jobs, progress
+from clusterexplain.training.trajectory import RecordedRun
 
 MAX_CHUNK = 64
 """Cotangents that one reverse pass carries side by side: 128 of them take half the time in chunks of 64 as in chunks of 16."""

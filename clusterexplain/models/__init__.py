@@ -1,10 +1,9 @@
 """What is trained: pure functions of a dict of parameters, with one weight for every example."""
 
 from clusterexplain.models.autoencoder import Autoencoder, ConvAutoencoder
-from clusterexplain.models.checks import check_task
 from clusterexplain.models.contrastive import Contrastive
 from clusterexplain.models.dec import DEC
-from clusterexplain.models.named import MODELS, Blueprint, build
+from clusterexplain.models.registry import MODELS, Blueprint, build
 from clusterexplain.models.task import EmbeddingTask, Stage
 from clusterexplain.models.variational import VariationalAutoencoder
 
@@ -19,5 +18,4 @@ __all__ = [
     "Stage",
     "VariationalAutoencoder",
     "build",
-    "check_task",
 ]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from clusterexplain.models.counter_rng import normal, uniform
 from clusterexplain.models.networks import ImageShape
-from clusterexplain.models.noise import normal, uniform
 
 QUANTILES = 101
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clusterexplain.models.counter_rng import splitmix
 from clusterexplain.models.networks import Network, smoothness_reasons
-from clusterexplain.models.noise import splitmix
 from clusterexplain.models.task import EmbeddingTask, Params
 
 Augmentation = Callable[[Tensor, Tensor], Tensor]

@@ -208,7 +208,7 @@ class EmbeddingTask(ABC):
             and the normaliser must be the batch size, not the sum of the weights.
         augment : callable, optional
             ``(inputs, keys) -> inputs`` or a tuple of Tensor: random views from one key for each example; see
-            ``clusterexplain.models.noise``.
+            ``clusterexplain.models.counter_rng``.
         input_shape : tuple of int, optional
             Shape of one example as the module expects it, for example (1, 8, 8); rows of X are reshaped.
 

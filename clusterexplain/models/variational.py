@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain.models.autoencoder import Reconstruction
+from clusterexplain.models.counter_rng import normal
 from clusterexplain.models.networks import Dense
-from clusterexplain.models.noise import normal
 from clusterexplain.models.task import Params
 
 

@@ -2,6 +2,6 @@
 
 from clusterexplain.report.page import write_page
 from clusterexplain.report.plots import Plots
-from clusterexplain.report.view import umap_view
+from clusterexplain.report.projection import umap_view
 
 __all__ = ["Plots", "umap_view", "write_page"]

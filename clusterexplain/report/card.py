@@ -5,23 +5,25 @@ from __future__ import annotations
 import html
 import importlib.util
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import ClusterExplainWarning, ReportWriteError
-from clusterexplain.explanation import SIDES, Explanation
-from clusterexplain.report import frames
+from clusterexplain.report import tables
 from clusterexplain.report.assets import asset
-from clusterexplain.report.drawn import drawn_check
-from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.report.context import Exhibit
 from clusterexplain.report.export import picture
-from clusterexplain.report.picture import map_svg, scatter_svg
+from clusterexplain.report.figures import drawn_check
 from clusterexplain.report.plots import Plots
-from clusterexplain.report.words import map_words, place_words, pull_words
-from clusterexplain.verification import Check
-from clusterexplain.wording import change, displayed
+from clusterexplain.report.svg import map_svg, scatter_svg
+from clusterexplain.report.text import map_words, place_words, pull_words
+from clusterexplain.results.explanation import SIDES, Explanation
+from clusterexplain.results.text.names import change, displayed
+
+if TYPE_CHECKING:
+    from clusterexplain.verification import Check
 
 LISTED = 6
 CARDS = 3
@@ -131,18 +133,18 @@ def _block(explanation: Explanation, exhibit: Exhibit, query: int, *, pictures: 
 
 
 def _map(explanation: Explanation, exhibit: Exhibit, query: int) -> str:
-    listed = frames.listed(explanation, query, LISTED)
+    listed = tables.listed(explanation, query, LISTED)
     wanted = [exhibit.position_of[one] for one in listed["id"]]
-    rows = frames.shown_rows(exhibit.present, wanted, most=MOST_DOTS)
+    rows = tables.shown_rows(exhibit.present, wanted, most=MOST_DOTS)
     lines = [*map_words(exhibit, len(rows)).split("\n"), place_words(exhibit, explanation, query)]
     words = "; ".join(line for line in lines if line)
     return (
         map_svg(
             exhibit.coordinates[rows],
             exhibit.labels[rows],
-            frames.rings(exhibit, listed, with_rows=False),
-            frames.sample(exhibit, explanation, query),
-            frames.middles(exhibit),
+            tables.rings(exhibit, listed, with_rows=False),
+            tables.sample(exhibit, explanation, query),
+            tables.middles(exhibit),
             f"Map: {explanation.query_ids[query]} (star), what {explanation.sides(query)[0]} (circles) and what "
             f"{explanation.sides(query)[1]} (dashed squares)"[:LONGEST_TEXT],
         )

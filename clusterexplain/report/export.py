@@ -6,10 +6,10 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from clusterexplain.beside import write_whole
 from clusterexplain.exceptions import InvalidParameterError, MissingExtraError, ReportWriteError
-from clusterexplain.report.specs import as_dict
-from clusterexplain.wording import displayed
+from clusterexplain.report.vega_lite import as_dict
+from clusterexplain.results.text.names import displayed
+from clusterexplain.storage.sidecars import write_whole
 
 KINDS = (".png", ".svg", ".pdf")
 SCALE = 2.0

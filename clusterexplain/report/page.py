@@ -12,13 +12,13 @@ from string import Template
 from typing import Any
 
 from clusterexplain._version import __version__
-from clusterexplain.explanation import Explanation
 from clusterexplain.report.assets import asset
-from clusterexplain.report.ends import page_title
-from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.report.context import Exhibit
 from clusterexplain.report.export import refuse_folder, write_file
+from clusterexplain.report.margin_labels import page_title
 from clusterexplain.report.payload import payload
-from clusterexplain.wording import displayed
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.text.names import displayed
 
 LIBRARIES = ("vega", "vega-lite", "vega-embed")
 OWN = ("dom.js", "tables.js", "charts.js", "page.js")

@@ -11,8 +11,7 @@ import pandas as pd
 from clusterexplain._version import __version__
 from clusterexplain.clustering import DensityClustering
 from clusterexplain.exceptions import DisagreementError
-from clusterexplain.explanation import Explanation
-from clusterexplain.report import charts, frames
+from clusterexplain.report import charts, tables
 from clusterexplain.report.columns import (
     BARS_TABLE,
     CHECK_TABLE,
@@ -25,11 +24,10 @@ from clusterexplain.report.columns import (
     STRIP_TABLE,
     TREE_TABLE,
 )
-from clusterexplain.report.drawn import drawn_check, drawn_map, drawn_standing, drawn_waterfall
-from clusterexplain.report.ends import flip_words
-from clusterexplain.report.exhibit import Exhibit
-from clusterexplain.report.specs import Specs
-from clusterexplain.report.words import (
+from clusterexplain.report.context import Exhibit
+from clusterexplain.report.figures import drawn_check, drawn_map, drawn_standing, drawn_waterfall
+from clusterexplain.report.margin_labels import flip_words
+from clusterexplain.report.text import (
     GLOSSARY,
     HEAT_WORDS,
     command,
@@ -40,7 +38,9 @@ from clusterexplain.report.words import (
     trust_words,
     twins_words,
 )
-from clusterexplain.wording import NOISE, plain_records
+from clusterexplain.report.vega_lite import Specs
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.text.names import NOISE, plain_records
 
 TOP = 50
 """Examples on each side that a page holds."""
@@ -70,11 +70,11 @@ def payload(
     dict
         JSON-compatible: answers (``explanation.to_dict``), queries, clusters, trust, rows, specs, datasets, words.
     """
-    listed = [frames.listed(explanation, query, TOP) for query in range(len(explanation))]
+    listed = [tables.listed(explanation, query, TOP) for query in range(len(explanation))]
     named = sorted({exhibit.position_of[one] for frame in listed for one in frame["id"]})
     asked = [int(one) for one in explanation.positions if one >= 0]
     typical = [int(row) for one in exhibit.clusters for row in _ends(exhibit.members(one))]
-    drawn = frames.shown_rows(exhibit.present, [*named, *asked])
+    drawn = tables.shown_rows(exhibit.present, [*named, *asked])
     specs = Specs()
     page = _Page(explanation, exhibit, specs, drawn, run, task)
     queries = [page.query(query, frame) for query, frame in enumerate(listed)]
@@ -114,9 +114,9 @@ class _Page:
         self.drawn = drawn
         self.run, self.task = run, task
         self.clusters_words = ""
-        self.dots = frames.dots(exhibit, drawn, with_rows=False)
+        self.dots = tables.dots(exhibit, drawn, with_rows=False)
         self.verify = self._verify()
-        self.sums = {column: frames.groups(explanation, column) for column in frames.group_columns(exhibit)}
+        self.sums = {column: tables.groups(explanation, column) for column in tables.group_columns(exhibit)}
 
     def query(self, query: int, listed: pd.DataFrame) -> dict[str, Any]:
         """Return what belongs to one query."""
@@ -142,7 +142,7 @@ class _Page:
             "own": own,
             "rival": rival,
             "details": {} if whole else self._details(query, [*listed["id"], *own, *rival]),
-            "twins": plain_records(frames.twins(exhibit, explanation, query)),
+            "twins": plain_records(tables.twins(exhibit, explanation, query)),
             "twins_words": twins_words(explanation, query),
             "charts": self._charts(query, listed),
             "groups": {column: self._groups(query, column) for column in self.sums},
@@ -176,7 +176,7 @@ class _Page:
                     "stability": "" if measured is None else str(measured["verdict"].iloc[cluster]),
                 }
             )
-        pulls = frames.cluster_pulls(exhibit)
+        pulls = tables.cluster_pulls(exhibit)
         heat = self.specs.panel(charts.heatmap_chart(pulls), HEAT_TABLE, pulls)
         return {"cards": cards, "heat": heat}
 
@@ -190,7 +190,7 @@ class _Page:
             drawn = self.specs.panel(chart, CHECK_TABLE, table)
         stability = None
         if exhibit.stability is not None:
-            table = frames.cluster_stability(exhibit)
+            table = tables.cluster_stability(exhibit)
             stability = self.specs.panel(charts.cluster_stability_chart(table), JACCARD_TABLE, table)
         return {
             "status": explanation.status,
@@ -233,8 +233,8 @@ class _Page:
         }
         if exhibit.stability is not None and explanation.mixed is None:
             position = int(explanation.positions[query])
-            chosen = frames.stability(exhibit, np.array([position] if position >= 0 else [], dtype=np.intp))
-            shares = frames.stability(exhibit, self.drawn)
+            chosen = tables.stability(exhibit, np.array([position] if position >= 0 else [], dtype=np.intp))
+            shares = tables.stability(exhibit, self.drawn)
             found["stability"] = panel(charts.stability_chart(shares, chosen=chosen), STRIP_TABLE, shares)
         return found
 
@@ -334,7 +334,7 @@ def _ends(rows: np.ndarray) -> np.ndarray:
 
 
 def _strongest(listed: pd.DataFrame, n: int) -> pd.DataFrame:
-    """Return the first `n` of each side of `frames.listed`, ranked anew."""
+    """Return the first `n` of each side of `tables.listed`, ranked anew."""
     picked = listed.groupby("pulls", sort=False).head(n)
     return picked.assign(rank=np.arange(1, len(picked) + 1)).reset_index(drop=True)
 

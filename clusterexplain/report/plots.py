@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.explanation import Explanation
-from clusterexplain.report import charts, frames
-from clusterexplain.report.drawn import drawn_check, drawn_map, drawn_standing, drawn_waterfall, titled
-from clusterexplain.report.exhibit import Exhibit
-from clusterexplain.report.rows import LONGEST_NAME, snippet
+from clusterexplain.report import charts, tables
+from clusterexplain.report.context import Exhibit
+from clusterexplain.report.figures import drawn_check, drawn_map, drawn_standing, drawn_waterfall, titled
+from clusterexplain.report.samples import LONGEST_NAME, snippet
+from clusterexplain.report.text import HEAT_WORDS, map_words, place_words, subject
 from clusterexplain.report.widget import live, selected
-from clusterexplain.report.words import HEAT_WORDS, map_words, place_words, subject
+from clusterexplain.results.explanation import Explanation
 
 if TYPE_CHECKING:
     import altair as alt
@@ -24,7 +24,7 @@ TOP = 10
 class Plots:
     """The charts of an explanation; each method returns an ``altair.Chart`` (or layers) and shows nothing itself.
 
-    The tables behind the charts come from :mod:`clusterexplain.report.frames`.
+    The tables behind the charts come from :mod:`clusterexplain.report.tables`.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ class Plots:
         """
         self._refuse_beyond(query)
         explanation, exhibit = self._explanation, self._exhibit
-        listed = frames.listed(explanation, query, top)
+        listed = tables.listed(explanation, query, top)
         position = int(explanation.positions[query])
         wanted = [exhibit.position_of[one] for one in listed["id"]] + ([position] if position >= 0 else [])
-        rows = frames.shown_rows(exhibit.present, wanted)
-        dots = frames.dots(exhibit, rows)
+        rows = tables.shown_rows(exhibit.present, wanted)
+        dots = tables.dots(exhibit, rows)
         lines = [map_words(exhibit, len(rows)), place_words(exhibit, explanation, query)]
         chart = drawn_map(exhibit, explanation, query, listed, dots)
         return self._titled(chart, "Map of the training examples", query, *lines)
@@ -92,7 +92,7 @@ class Plots:
     def influence(self, query: int = 0, *, top: int = TOP) -> alt.LayerChart:
         """Draw the strongest pullers and pushers as bars, split into the three parts of their influence."""
         self._refuse_beyond(query)
-        chart = charts.influence_chart(frames.listed(self._explanation, query, top))
+        chart = charts.influence_chart(tables.listed(self._explanation, query, top))
         return self._titled(chart, "Strongest pulls and pushes", query)
 
     def waterfall(self, query: int = 0) -> alt.LayerChart:
@@ -117,7 +117,7 @@ class Plots:
             Bars.
         """
         self._refuse_beyond(query)
-        chart = charts.groups_chart(frames.groups(self._explanation[query], by)[0])
+        chart = charts.groups_chart(tables.groups(self._explanation[query], by)[0])
         return self._titled(chart, f"Influence by {snippet(by, LONGEST_NAME)}", query)
 
     def check(self) -> alt.LayerChart:
@@ -143,7 +143,7 @@ class Plots:
 
     def clusters(self) -> alt.LayerChart:
         """Draw which cluster's examples hold or loosen which cluster's members."""
-        chart = charts.heatmap_chart(frames.cluster_pulls(self._exhibit))
+        chart = charts.heatmap_chart(tables.cluster_pulls(self._exhibit))
         return titled(chart, "Which cluster's examples hold or loosen which", HEAT_WORDS)
 
     def stability(self, query: int = 0) -> alt.LayerChart:
@@ -168,9 +168,9 @@ class Plots:
         if self._exhibit.stability is None:
             raise InvalidParameterError("Stability was not measured. Expected ce.stability() before the explanation.")
         position = int(self._explanation.positions[query])
-        rows = frames.shown_rows(self._exhibit.present, [position] if position >= 0 else [])
-        chosen = frames.stability(self._exhibit, np.array([position] if position >= 0 else [], dtype=np.intp))
-        chart = charts.stability_chart(frames.stability(self._exhibit, rows), chosen=chosen)
+        rows = tables.shown_rows(self._exhibit.present, [position] if position >= 0 else [])
+        chosen = tables.stability(self._exhibit, np.array([position] if position >= 0 else [], dtype=np.intp))
+        chart = charts.stability_chart(tables.stability(self._exhibit, rows), chosen=chosen)
         return self._titled(chart, "How often refits keep samples in their cluster", query)
 
     def standing(self, query: int = 0) -> alt.LayerChart:

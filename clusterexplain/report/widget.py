@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clusterexplain.exceptions import MissingExtraError
-from clusterexplain.report.exhibit import Exhibit
+from clusterexplain.report.context import Exhibit
 
 NEEDED = {"anywidget": "anywidget", "vl_convert": "vl-convert-python"}
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.models.noise import splitmix
+from clusterexplain.models.counter_rng import splitmix
 
 
 @dataclass(frozen=True, eq=False)

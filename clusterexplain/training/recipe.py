@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.execution.executors import one_thread
 from clusterexplain.models.task import EmbeddingTask
-from clusterexplain.parallel import one_thread
 from clusterexplain.training.layout import Layout
 from clusterexplain.training.optimizer import Optimizer, State
-from clusterexplain.training.phase import Phase
 from clusterexplain.training.plan import BatchPlan
+from clusterexplain.training.stage import Phase
 from clusterexplain.training.tracing import TensorFunction, trace
 
 CACHE_BYTES = 256e6

@@ -1,12 +1,12 @@
 """Retrain without examples and compare with what was predicted."""
 
+from clusterexplain.explanation.seed_ensemble import explain_over_seeds
+from clusterexplain.training.metasmoothness import Smoothness, measure_smoothness
 from clusterexplain.verification.check import Check
 from clusterexplain.verification.levels import LEVELS
-from clusterexplain.verification.over_seeds import explain_over_seeds
-from clusterexplain.verification.procedure import verify
-from clusterexplain.verification.queries import choose_queries
-from clusterexplain.verification.selection import Pool, Removal
-from clusterexplain.verification.smoothness import Smoothness, measure_smoothness
+from clusterexplain.verification.query_sampling import choose_queries
+from clusterexplain.verification.removals import Pool, Removal
+from clusterexplain.verification.verify import verify
 
 __all__ = [
     "LEVELS",

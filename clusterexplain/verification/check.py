@@ -8,13 +8,13 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from clusterexplain.attached import CheckSummary
-from clusterexplain.explanation import Explanation
-from clusterexplain.verification import metrics
-from clusterexplain.verification.findings import Findings
+from clusterexplain.results.annotations import CheckSummary
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.statistics import metrics
+from clusterexplain.verification.faithfulness import Findings
 from clusterexplain.verification.levels import Level
-from clusterexplain.verification.outcomes import ASSIGNMENTS
-from clusterexplain.verification.selection import Removal
+from clusterexplain.verification.removals import Removal
+from clusterexplain.verification.retraining import ASSIGNMENTS
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,10 +33,11 @@ class Check:
         What was removed, in the order of the findings' rows.
     planted : DataFrame
         The positive control: of near-copies of a query that were planted in the rival cluster, the share found among those
-        that push most; see :func:`clusterexplain.verification.planted.planted`. No rows where it was not asked for.
+        that push most; see :func:`clusterexplain.verification.controls.planted_duplicates.planted`. No rows where it was not
+        asked for.
     duplicated : DataFrame
         The placebo of copies: whether removing an example and removing its copy do the same; see
-        :func:`clusterexplain.verification.duplicated.duplicated`. No rows where it was not asked for.
+        :func:`clusterexplain.verification.controls.duplicates.duplicated`. No rows where it was not asked for.
     """
 
     explanation: Explanation

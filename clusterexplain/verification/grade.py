@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clusterexplain.attached import UNTESTED
-from clusterexplain.verification.intervals import Interval
+from clusterexplain.results.annotations import UNTESTED
+from clusterexplain.statistics.intervals import Interval
 
 LETTERS = "ABCDU"
 FEWEST_SINGLE = 20

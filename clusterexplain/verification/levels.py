@@ -12,7 +12,7 @@ from clusterexplain.exceptions import InvalidParameterError
 
 LARGEST_GROUP = 0.5
 ESTIMANDS = ("seed", "model", "recipe")
-"""What is asked of retraining, see :mod:`clusterexplain.verification.estimands`."""
+"""What is asked of retraining, see :mod:`clusterexplain.fitting.variants`."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from clusterexplain.attached import CheckSummary, Verdict
-from clusterexplain.beside import RETRAINED
-from clusterexplain.verification.estimands import WORDS
-from clusterexplain.verification.findings import Findings
-from clusterexplain.verification.planted import WIDE
+from clusterexplain.fitting.variants import WORDS
+from clusterexplain.results.annotations import CheckSummary, Verdict
+from clusterexplain.storage.sidecars import RETRAINED
+from clusterexplain.verification.controls.planted_duplicates import WIDE
+from clusterexplain.verification.faithfulness import Findings
 
 RECALL = 0.9
 """Share of what was planted that an explanation should find."""

@@ -24,9 +24,9 @@ import torch
 from torch import nn
 
 from clusterexplain import ClusterExplainer, load_dataset
-from clusterexplain.parallel import one_thread
+from clusterexplain.execution.executors import one_thread
 from clusterexplain.training import Recipe, train_replicas
-from clusterexplain.training.recorded import train
+from clusterexplain.training.trajectory import train
 
 QUERIES = (1, 8, 64)
 REPLICAS = 64

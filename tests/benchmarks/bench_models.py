@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from clusterexplain.training import train_replicas
-from clusterexplain.training.recorded import train
+from clusterexplain.training.trajectory import train
 from tests.benchmarks.bench_core import seconds
 from tests.benchmarks.faithfulness import FITS
 

@@ -18,8 +18,8 @@ from torch import nn
 
 from clusterexplain import Check, ClusterExplainer, EmbeddingTask, Explanation, load_dataset
 from clusterexplain.data.scaling import Scaling
+from clusterexplain.statistics import metrics
 from clusterexplain.training import train_replicas
-from clusterexplain.verification import metrics
 
 QUERIES, HALVES = 4, 48
 DIGITS = load_dataset("digits")

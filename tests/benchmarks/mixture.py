@@ -15,8 +15,8 @@ import torch
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.models.dec import student_t
+from clusterexplain.statistics import metrics
 from clusterexplain.training import RecordedRun, train_replicas
-from clusterexplain.verification import metrics
 
 MEANS = ((0.0, 0.0), (5.0, 5.0), (5.0, -5.0))
 PER_CLUSTER, DEVIATION = 50, 1.25

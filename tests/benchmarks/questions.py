@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from clusterexplain import ClusterExplainer, Dataset, Explanation
-from clusterexplain.questions import Retrainings, shortest_prefix
+from clusterexplain.explanation import Retrainings, shortest_prefix
 from tests.benchmarks.faithfulness import DIGITS
 
 PLANTED = 20

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from rich.cells import cell_len
 
-from clusterexplain import ClusterExplainer, beside
+from clusterexplain import ClusterExplainer
 from clusterexplain.cli import printing
 from clusterexplain.cli.app import main
+from clusterexplain.storage import sidecars
 from tests.conftest import SMALL
 
 
@@ -86,7 +87,7 @@ def test_verify_keeps_its_check_and_speaks_by_exit_code(
 ) -> None:
     assert _call(monkeypatch, "verify", "--sample", "11", "--singles", "24", "--groups", "6") == 0
     assert "Verdict: supported by" in capsys.readouterr().out
-    assert beside.read_check(folder) is not None
+    assert sidecars.read_check(folder) is not None
     _call(monkeypatch, "why", "--sample", "11")
     out = capsys.readouterr().out
     assert "This answer is checked: supported by" in out

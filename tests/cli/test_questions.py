@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterexplain import ClusterExplainer, Dataset, beside
+from clusterexplain import ClusterExplainer, Dataset
 from clusterexplain.cli.app import main
+from clusterexplain.storage import sidecars
 from tests.conftest import SMALL
 
 COLUMNS = ["a", "b", "c", "d", "e"]
@@ -217,7 +218,7 @@ def test_stability_is_kept_and_shown_beside_answers(folder: Path, call: Caller) 
     assert answer["summary"]["n_seeds"] == 1
     assert answer["summary"]["n_bootstrap"] == 2
     assert len(answer["clusters"]) == 3
-    assert beside.read_stability(folder) is not None
+    assert sidecars.read_stability(folder) is not None
     badge = ClusterExplainer.load(folder).stability_.badge(4)
     assert call.json("why", "--sample", "4")["answers"][0]["stability"] == badge
     assert f"Stability: {badge}." in call("why", "--sample", "4")[1]
@@ -233,7 +234,7 @@ def test_names_are_given_shown_and_taken_away(folder: Path, ce: ClusterExplainer
     code, out, _ = call("name", "0", "T [red]cells")
     assert code == 0
     assert '0 "T [red]cells", 1 "B cells"' in out
-    assert beside.read_names(folder) == {0: "T [red]cells", 1: "B cells"}
+    assert sidecars.read_names(folder) == {0: "T [red]cells", 1: "B cells"}
     code, out, _ = call("why", "--sample", sample, "--against", "B cells")
     assert code == 0
     assert 'in cluster 0 "T [red]cells"' in out
@@ -243,7 +244,7 @@ def test_names_are_given_shown_and_taken_away(folder: Path, ce: ClusterExplainer
         code, out, _ = call("name", cluster, "")
         assert code == 0
     assert "none" in out
-    assert beside.read_names(folder) == {}
+    assert sidecars.read_names(folder) == {}
     assert "B cells" not in call("why", "--sample", sample)[1]
 
 
@@ -378,7 +379,7 @@ def test_fit_with_labels(kind: str, folder: Path, ce: ClusterExplainer, call: Ca
 )
 def test_errors_are_one_line(arguments: list[str], message: str, folder: Path, call: Caller) -> None:
     assert message in call.refused(*arguments)
-    assert beside.read_names(folder) == {1: "B cells"}
+    assert sidecars.read_names(folder) == {1: "B cells"}
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterexplain import ClusterExplainer, Dataset, beside
+from clusterexplain import ClusterExplainer, Dataset
 from clusterexplain.cli import printing
 from clusterexplain.cli.app import main
 from clusterexplain.cli.commands import _file_name
 from clusterexplain.exceptions import ClusterExplainWarning, ReportWriteError
+from clusterexplain.storage import sidecars
 from tests.conftest import SMALL
 
 IDS = ["a/b", "a_b", "-5", "=1+1", "two words", "\x1b[2J\u202eevil\nid", *(f"s{i}" for i in range(6, 30))]
@@ -176,7 +177,7 @@ def test_a_run_that_cannot_be_written_does_not_stop_a_report(folder: Path, monke
 
     (folder / "map.npy").unlink()
     monkeypatch.setattr("clusterexplain.report.umap_view", lambda embedding, seed: embedding)
-    monkeypatch.setattr(beside, "write_whole", refuse)
+    monkeypatch.setattr(sidecars, "write_whole", refuse)
     with pytest.warns(ClusterExplainWarning, match=r"The map could not be kept in .*Permission denied") as caught:
         assert _call(monkeypatch, "report", "--run", RUN, "--sample", "s7", "--out", "why.html", "--svg", "x.svg") == 0
     assert len(caught) == 1

@@ -13,9 +13,9 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import pairwise_distances
 
 from clusterexplain.clustering.condensed_tree import CondensedTree
-from clusterexplain.clustering.density import DensityClustering
+from clusterexplain.clustering.hdbscan import DensityClustering
+from clusterexplain.clustering.scores.exemplars import Exemplar, HdbscanMembership
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.membership.exemplars import Exemplar, HdbscanMembership
 
 DIGITS = PCA(10, random_state=0).fit_transform(load_digits().data)
 MOONS = make_moons(300, noise=0.12, random_state=0)[0]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, confusion_matrix
 
-from clusterexplain.clustering.matching import jaccard, match, overlap, renumbered
+from clusterexplain.statistics.matching import jaccard, match, overlap, renumbered
 
 SEEDS = range(8)
 

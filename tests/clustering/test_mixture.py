@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.func import grad, jacrev, vmap
 
 from clusterexplain.clustering.em import Covariances
+from clusterexplain.clustering.gaussian_mixture import MixtureClustering, MixtureState, log_joint, weighted_variance
 from clusterexplain.clustering.kmeans import KMeansClusterer
-from clusterexplain.clustering.mixture import MixtureClustering, MixtureState, log_joint, weighted_variance
+from clusterexplain.clustering.scores.responsibility import Responsibility
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.membership.responsibility import Responsibility
 
 KINDS = Covariances.KINDS
 REG_COVAR = 1e-3

@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse
 
 from clusterexplain import ClusterExplainer, Dataset, load_dataset
-from clusterexplain.data.files import read_table
+from clusterexplain.data.readers.table import read_table
 from clusterexplain.exceptions import (
     InvalidDataError,
     InvalidParameterError,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.explanation import Explanation
+from clusterexplain.results.explanation import Explanation
 from tests.references import explanation_parts
 
 N_STEPS = 25

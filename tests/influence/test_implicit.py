@@ -20,7 +20,7 @@ from clusterexplain.models import DEC, Autoencoder, Contrastive, EmbeddingTask, 
 from clusterexplain.models.augmentation import TableAugmentation
 from clusterexplain.models.networks import Dense as DenseNetwork
 from clusterexplain.training import SGD, Adam, BatchPlan, Recipe, RecordedRun
-from clusterexplain.training.recorded import train
+from clusterexplain.training.trajectory import train
 from tests.dense_training import error
 
 Objective = Callable[[Tensor, Tensor], Tensor]

@@ -24,7 +24,7 @@ from clusterexplain.models import (
 from clusterexplain.models.augmentation import TableAugmentation
 from clusterexplain.models.networks import Dense
 from clusterexplain.training import SGD, Adam, BatchPlan, Recipe, RecordedRun, train_replicas
-from clusterexplain.training.recorded import train
+from clusterexplain.training.trajectory import train
 from tests.dense_training import error, flat, rows_of, trained_params
 
 N, FEATURES, N_STEPS, BATCH = 14, 5, 9, 5

@@ -6,7 +6,7 @@ from torch.func import grad
 
 from clusterexplain.clustering import CentroidState, centroid_state
 from clusterexplain.clustering.kmeans import SphericalClustering, on_sphere
-from clusterexplain.membership import SCORES
+from clusterexplain.clustering.scores import SCORES
 
 MARGIN = SCORES["margin"]
 CENTROID_SCORES = ("margin", "student_t", "softmax")

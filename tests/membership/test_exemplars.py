@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.func import grad, vmap
 
-from clusterexplain.clustering.density import DensityClustering
-from clusterexplain.membership.exemplars import FLOOR, POWER, Exemplar, HdbscanMembership, lacking
+from clusterexplain.clustering.hdbscan import DensityClustering
+from clusterexplain.clustering.scores.exemplars import FLOOR, POWER, Exemplar, HdbscanMembership, lacking
 
 DIGITS = torch.from_numpy(PCA(10, random_state=0).fit_transform(load_digits().data)[:300])
 MOONS = torch.from_numpy(make_moons(300, noise=0.12, random_state=0)[0])
@@ -152,8 +152,8 @@ def test_many_rows_are_scored_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None
     state = clustering.state(rows, weights)
     whole = [score.evidence(rows, state) for score in SCORES] + [SCORES[0].inside(rows, state)]
     assigned = clustering.assign(rows, state)
-    monkeypatch.setattr("clusterexplain.membership.exemplars.CHUNK", 50_000)
-    monkeypatch.setattr("clusterexplain.clustering.density.CHUNK", 50_000)
+    monkeypatch.setattr("clusterexplain.clustering.scores.exemplars.CHUNK", 50_000)
+    monkeypatch.setattr("clusterexplain.clustering.hdbscan.CHUNK", 50_000)
     pieces = [score.evidence(rows, state) for score in SCORES] + [SCORES[0].inside(rows, state)]
     assert all(torch.equal(a, b) for a, b in zip(whole, pieces, strict=True))
     assert torch.equal(clustering.assign(rows, state), assigned)

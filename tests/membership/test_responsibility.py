@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.func import grad
 
 from clusterexplain.clustering.em import precisions_cholesky
-from clusterexplain.clustering.mixture import MixtureClustering, MixtureState
-from clusterexplain.membership.responsibility import Responsibility
+from clusterexplain.clustering.gaussian_mixture import MixtureClustering, MixtureState
+from clusterexplain.clustering.scores.responsibility import Responsibility
 
 OWN, RIVAL = torch.tensor(0), torch.tensor(2)
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from clusterexplain.models import ConvAutoencoder, VariationalAutoencoder
 from clusterexplain.models.augmentation import ImageAugmentation, TableAugmentation
+from clusterexplain.models.counter_rng import normal, uniform
 from clusterexplain.models.networks import ImageShape
-from clusterexplain.models.noise import normal, uniform
 
 KEYS = torch.arange(400)
 FAR = torch.tensor([0, 1, 2**31, 2**53 + 1, 2**62, 2**63 - 1])

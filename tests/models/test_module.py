@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from clusterexplain import ClusterExplainer, EmbeddingTask, check_task
 from clusterexplain.exceptions import InvalidParameterError, InvalidTaskError, SmoothnessWarning
-from clusterexplain.models.noise import normal
+from clusterexplain.models.counter_rng import normal
 from tests.conftest import SMALL
 
 OPTIONS = {name: SMALL[name] for name in ("n_clusters", "n_steps", "batch_size", "random_state")} | {

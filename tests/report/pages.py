@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.datasets import make_blobs
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.explanation import Explanation
+from clusterexplain.results.explanation import Explanation
 from tests.conftest import SMALL
 
 TOP = 50

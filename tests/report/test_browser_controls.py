@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from clusterexplain.explanation import SIDES
-from clusterexplain.report import frames
+from clusterexplain.report import tables
+from clusterexplain.results.explanation import SIDES
 from tests.report.browser import (
     PHONE,
     Opened,
@@ -38,14 +38,14 @@ def follows(seen: Opened, made: Made, query: int) -> None:
     assert seen.ids("pushed")[:10] == pushed
     assert sorted(seen.items("#map", "rings")) == sorted(pulled + pushed)
     assert set(seen.items("#bars", "totals") or pulled + pushed) == {*pulled, *pushed}
-    steps, _ = frames.steps(made.e, query)
+    steps, _ = tables.steps(made.e, query)
     assert seen.items("#waterfall", "steps") == steps["id"].tolist()
     assert [row[1] for row in seen.open_table("#bars")] == pulled + pushed
     assert_shows(
-        seen.open_table("#groups"), frames.groups(made.e, "cluster")[query], ["group", "n", "if_removed", "influence"]
+        seen.open_table("#groups"), tables.groups(made.e, "cluster")[query], ["group", "n", "if_removed", "influence"]
     )
     assert_shows(
-        seen.open_table("#standing"), frames.standing(made.exhibit, made.e, query), ["cluster", "role", "distance"]
+        seen.open_table("#standing"), tables.standing(made.exhibit, made.e, query), ["cluster", "role", "distance"]
     )
 
 
@@ -200,7 +200,7 @@ def test_the_checkbox_shows_the_neighbours(sheet: Made, opens: Opener) -> None:
     seen.page.locator("#map input[type=checkbox]").check()
     seen.page.wait_for_function(f"() => Number(document.querySelector('{lines}').getAttribute('opacity') ?? 1) > 0.3")
     assert min(seen.page.locator(lines).evaluate_all(visible)) > 0.3
-    assert seen.items("#map", "neighbours") == frames.links(sheet.exhibit, sheet.e, 0)["id"].tolist()
+    assert seen.items("#map", "neighbours") == tables.links(sheet.exhibit, sheet.e, 0)["id"].tolist()
     seen.page.locator("#map input[type=checkbox]").uncheck()
     seen.page.wait_for_function(f"() => Number(document.querySelector('{lines}').getAttribute('opacity') ?? 1) === 0")
     seen.clean()

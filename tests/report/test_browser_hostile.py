@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from clusterexplain import Dataset
-from clusterexplain.explanation import SIDES
-from clusterexplain.report import frames
+from clusterexplain.report import tables
+from clusterexplain.results.explanation import SIDES
 from tests.report.browser import (
     PHONE,
     Opener,
@@ -35,11 +35,11 @@ def test_hostile_texts_are_only_text(hostile: Made, opens: Opener) -> None:
     inert(seen)
     for name in ("map", "bars", "waterfall", "groups", "standing", "heat"):
         assert seen.open_table(f"#{name}")
-    for column in frames.group_columns(hostile.exhibit):
+    for column in tables.group_columns(hostile.exhibit):
         seen.page.select_option("#by", value=column)
         seen.settle()
         found = [int(row[1]) for row in seen.open_table("#groups")]
-        assert found == frames.groups(hostile.e, column)[-1]["n"].tolist()
+        assert found == tables.groups(hostile.e, column)[-1]["n"].tolist()
     for one in seen.page.locator("summary").all():
         one.click()
     shown = seen.page.locator("main").text_content()

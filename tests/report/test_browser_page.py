@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from clusterexplain import Dataset, load_dataset
-from clusterexplain.explanation import SIDES
-from clusterexplain.report import frames
+from clusterexplain.report import tables
 from clusterexplain.report.page import safe_json
+from clusterexplain.results.explanation import SIDES
 from tests.report.browser import (
     PHONE,
     WIDE,
@@ -85,8 +85,8 @@ def shows_its_panels(made: Made, seen: Opened) -> None:
 
 def test_panels_of_clusterers(gallery: dict[str, Made], opens: Opener) -> None:
     for kind, reads, columns in (
-        ("k-means", frames.standing, ["cluster", "role", "distance", "membership"]),
-        ("gmm", frames.standing, ["cluster", "role", "distance", "membership"]),
+        ("k-means", tables.standing, ["cluster", "role", "distance", "membership"]),
+        ("gmm", tables.standing, ["cluster", "role", "distance", "membership"]),
     ):
         made = gallery[kind]
         seen = opens(made.path)
@@ -95,7 +95,7 @@ def test_panels_of_clusterers(gallery: dict[str, Made], opens: Opener) -> None:
     for kind in ("hdbscan", "noise"):
         made = gallery[kind]
         seen = opens(made.path)
-        frame = frames.tree(made.exhibit)
+        frame = tables.tree(made.exhibit)
         found = seen.open_table("#standing")
         assert_shows(found, frame, ["node"])
         finite = np.isfinite(frame["death"].to_numpy(dtype=float))

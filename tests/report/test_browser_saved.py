@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from clusterexplain import Dataset
-from clusterexplain.explanation import SIDES
-from clusterexplain.report import frames
+from clusterexplain.report import tables
+from clusterexplain.results.explanation import SIDES
 from tests.report.browser import (
     Opener,
 )
@@ -77,14 +77,14 @@ def test_lists_and_tables_can_be_saved(sheet: Made, opens: Opener) -> None:
         expected = sheet.e.top(TOP, query=1, side=side).drop(columns="side")
         assert saved.columns.tolist() == expected.columns.tolist()
         pd.testing.assert_frame_equal(saved, expected, check_dtype=False, check_exact=True)
-    steps, _ = frames.steps(sheet.e, 1)
+    steps, _ = tables.steps(sheet.e, 1)
     seen.open_table("#waterfall")
     saved = read_csv(seen.download(seen.page.locator("#waterfall").get_by_role("button", name="Save CSV").click))
     assert seen.saved == "r10-what-if-its-strongest-pullers-were-removed-one-after-the-other.csv"
     assert saved.iloc[:, 3].tolist() == steps["after"].tolist()
     seen.open_table("#checkchart")
     saved = read_csv(seen.download(seen.page.locator("#checkchart").get_by_role("button", name="Save CSV").click))
-    assert saved.iloc[:, 5].tolist() == frames.all_retrained(sheet.e)["retrained"].tolist()
+    assert saved.iloc[:, 5].tolist() == tables.all_retrained(sheet.e)["retrained"].tolist()
     seen.clean()
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from typer.testing import CliRunner
 
 from clusterexplain.cli.app import app
-from clusterexplain.explanation import SIDES
-from clusterexplain.report import frames
+from clusterexplain.report import tables
+from clusterexplain.results.explanation import SIDES
 from tests.report.browser import (
     Opener,
     assert_shows,
@@ -70,26 +70,26 @@ def test_tables_hold_the_numbers_of_the_frames(sheet: Made, opens: Opener) -> No
         )
         columns = ["side", "id", "cluster", "if_removed", "encoder", "cluster_part", "direct"]
         assert_shows(seen.open_table("#bars"), strongest, columns)
-        steps, _ = frames.steps(sheet.e, query)
+        steps, _ = tables.steps(sheet.e, query)
         assert_shows(seen.open_table("#waterfall"), steps, ["removed", "called", "cluster", "after"])
-        for column in frames.group_columns(exhibit):
+        for column in tables.group_columns(exhibit):
             seen.page.select_option("#by", value=column)
             seen.settle()
-            groups = frames.groups(sheet.e, column)[query]
+            groups = tables.groups(sheet.e, column)[query]
             columns = ["group", "n", "if_removed", "influence", "low", "high", "pull_share", "push_share"]
             assert_shows(seen.open_table("#groups"), groups, columns)
         columns = ["cluster", "role", "distance", "membership"]
-        assert_shows(seen.open_table("#standing"), frames.standing(exhibit, sheet.e, query), columns)
+        assert_shows(seen.open_table("#standing"), tables.standing(exhibit, sheet.e, query), columns)
     assert seen.page.locator("#by option").all_inner_texts() == ["cluster", "lab", "day"]
     drawn = np.arange(60)
-    assert_shows(seen.open_table("#map"), frames.dots(exhibit, drawn, with_rows=False), ["id", "cluster", "margin"])
+    assert_shows(seen.open_table("#map"), tables.dots(exhibit, drawn, with_rows=False), ["id", "cluster", "margin"])
     columns = ["target", "source", "n", "influence", "if_removed"]
-    assert_shows(seen.open_table("#heat"), frames.cluster_pulls(exhibit), columns)
+    assert_shows(seen.open_table("#heat"), tables.cluster_pulls(exhibit), columns)
     columns = ["query", "kind", "n_removed", "assignments", "predicted", "retrained"]
-    assert_shows(seen.open_table("#checkchart"), frames.all_retrained(sheet.e), columns)
+    assert_shows(seen.open_table("#checkchart"), tables.all_retrained(sheet.e), columns)
     columns = ["cluster", "size", "jaccard", "low", "high", "verdict"]
-    assert_shows(seen.open_table("#jaccard"), frames.cluster_stability(exhibit), columns)
-    assert_shows(seen.open_table("#strip"), frames.stability(exhibit, drawn), ["id", "cluster", "share"])
+    assert_shows(seen.open_table("#jaccard"), tables.cluster_stability(exhibit), columns)
+    assert_shows(seen.open_table("#strip"), tables.stability(exhibit, drawn), ["id", "cluster", "share"])
     seen.clean()
 
 

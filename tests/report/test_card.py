@@ -15,7 +15,7 @@ from clusterexplain import ClusterExplainer, Dataset, load_dataset
 from clusterexplain.exceptions import InvalidParameterError, MissingExtraError
 from clusterexplain.report.card import LARGEST
 from clusterexplain.report.export import save_chart
-from clusterexplain.wording import change
+from clusterexplain.results.text.names import change
 from tests.conftest import SMALL
 
 EVIL = "</td><script>alert('x')</script><img src=x onerror=alert(1)>\u202e\"&"

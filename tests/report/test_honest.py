@@ -16,16 +16,16 @@ import torch
 from torch import nn
 
 from clusterexplain import ClusterExplainer, EmbeddingTask
-from clusterexplain.attached import CheckSummary, Verdict
-from clusterexplain.beside import RETRAINED
 from clusterexplain.data import Dataset
 from clusterexplain.exceptions import DriftWarning, InvalidParameterError
-from clusterexplain.explanation import Explanation
-from clusterexplain.groups import group_sums
-from clusterexplain.report import frames
-from clusterexplain.report.ends import flip_words, page_title
-from clusterexplain.report.specs import as_dict
-from clusterexplain.report.words import place_words, trust_words, twins_words
+from clusterexplain.report import tables
+from clusterexplain.report.margin_labels import flip_words, page_title
+from clusterexplain.report.text import place_words, trust_words, twins_words
+from clusterexplain.report.vega_lite import as_dict
+from clusterexplain.results.annotations import CheckSummary, Verdict
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.statistics.groups import group_sums
+from clusterexplain.storage.sidecars import RETRAINED
 
 SMALL: dict[str, Any] = {"batch_size": 8, "hidden": (6,), "latent_dim": 2, "n_steps": 40, "random_state": 0}
 
@@ -81,8 +81,8 @@ def test_many_clusters_are_cut_to_the_largest(tmp_path: Path) -> None:
     X = np.vstack([blobs(150, centers=75), blobs(150, centers=75)])
     ce = ClusterExplainer(n_clusters=75, **SMALL).fit(X)
     e = ce.explain([0])
-    table = frames.cluster_pulls(exhibit(e))
-    assert table["target"].nunique() == frames.clusters.MOST_CLUSTERS == table["source"].nunique()
+    table = tables.cluster_pulls(exhibit(e))
+    assert table["target"].nunique() == tables.clusters.MOST_CLUSTERS == table["source"].nunique()
     sizes = np.bincount(ce.labels_)
     kept = [int(one.split()[-1]) for one in table["target"].unique()]
     assert min(sizes[kept]) >= max(np.delete(sizes, kept))
@@ -92,7 +92,7 @@ def test_many_clusters_are_cut_to_the_largest(tmp_path: Path) -> None:
 
 def test_the_diagonal_of_the_heat_map_is_training_alone(fitted: ClusterExplainer, tmp_path: Path) -> None:
     whole = fitted.cohesion()
-    table = frames.cluster_pulls(exhibit(whole))
+    table = tables.cluster_pulls(exhibit(whole))
     own = table["target"] == table["source"]
     assert own.sum() == 3
     assert table.loc[own, "if_removed"].isna().all()
@@ -115,8 +115,8 @@ def test_a_far_rival_stands_beside_the_nearest(fitted: ClusterExplainer) -> None
     e = ce.explain([0])
     distance = np.linalg.norm(ce.cluster_centers_ - ce.embedding_[0], axis=1)
     far = int(distance.argmax())
-    table = frames.standing(exhibit(e), ce.explain([0], against=far), 0)
-    assert len(table) == frames.clusters.MOST_CLUSTERS + 1
+    table = tables.standing(exhibit(e), ce.explain([0], against=far), 0)
+    assert len(table) == tables.clusters.MOST_CLUSTERS + 1
     assert table["role"].iloc[-1] == "rival"
     assert table["distance"].is_monotonic_increasing
 
@@ -128,8 +128,8 @@ def test_large_checks_are_drawn_as_a_sample(checked: Explanation) -> None:
     table = table.assign(position=np.arange(n) % 3, kind="single", n_removed=1)
     verdict = checked.check.together
     large = dataclasses.replace(checked, check=CheckSummary(verdict, checked.check.each, 3, table))
-    shown = frames.all_retrained(large)
-    assert len(shown) == frames.answers.MOST_RETRAINED
+    shown = tables.all_retrained(large)
+    assert len(shown) == tables.answers.MOST_RETRAINED
     assert set(shown["query"]) == {"0", "7", "20"}
     large.plot.check().to_dict()
     assert "text/html" in large._repr_mimebundle_()
@@ -228,7 +228,7 @@ def test_examples_of_weight_0_are_not_counted(tmp_path: Path) -> None:
     assert "18 training examples" in page["words"]["map"]
     assert set(page["rows"]["id"]) == {str(one) for one in range(30, 48)}
     few = ce.refit(np.r_[np.zeros(43), np.ones(5)])
-    links = frames.links(exhibit(few.explain([45])), few.explain([45]), 0)
+    links = tables.links(exhibit(few.explain([45])), few.explain([45]), 0)
     assert len(links) == 4
     assert np.isfinite(links["distance"]).all()
 
@@ -242,7 +242,7 @@ def test_groups_that_read_alike_stay_apart() -> None:
     ce = ClusterExplainer(n_clusters=2, **SMALL).fit(
         Dataset(blobs(24), metadata=pd.DataFrame({"g": pd.Series([1, "1", "x"] * 8, dtype=object)}))
     )
-    shown = frames.groups(ce.explain([0]), "g")[0]
+    shown = tables.groups(ce.explain([0]), "g")[0]
     assert sorted(shown["group"]) == ["1 (int)", "1 (str)", "x"]
 
 
@@ -250,8 +250,8 @@ def test_whole_numbers_have_no_fraction() -> None:
     metadata = pd.DataFrame({"target": [1.0, 2.0, np.nan] * 8, "share": [0.5, 1.0] * 12})
     ce = ClusterExplainer(n_clusters=2, **SMALL).fit(Dataset(blobs(24), metadata=metadata))
     e = ce.explain([0])
-    assert frames.groups(e, "target")[0]["group"].tolist() == ["1", "2", "missing"]
-    assert frames.groups(e, "share")[0]["group"].tolist() == ["0.5", "1"]
+    assert tables.groups(e, "target")[0]["group"].tolist() == ["1", "2", "missing"]
+    assert tables.groups(e, "share")[0]["group"].tolist() == ["0.5", "1"]
 
 
 def test_texts_and_columns_of_groups_of_one_are_no_groups() -> None:
@@ -259,7 +259,7 @@ def test_texts_and_columns_of_groups_of_one_are_no_groups() -> None:
         {"body": ["a", "b"] * 12, "each": [f"n{i}" for i in range(24)], "lab": ["x", "y"] * 12, "all": ["z"] * 24}
     )
     ce = ClusterExplainer(n_clusters=2, **SMALL).fit(Dataset(blobs(24), metadata=metadata, text="body"))
-    assert frames.group_columns(exhibit(ce.explain([0]))) == ["cluster", "lab"]
+    assert tables.group_columns(exhibit(ce.explain([0]))) == ["cluster", "lab"]
 
 
 def test_facts_say_what_auto_became(fitted: ClusterExplainer) -> None:
@@ -274,14 +274,14 @@ def test_numbers_of_clusters_stand_on_their_own_members() -> None:
     rng = np.random.default_rng(0)
     large, small = rng.normal(scale=0.1, size=(60, 2)), rng.normal([10.0, 0.0], scale=0.1, size=(40, 2))
     between = np.array([[5.0, 0.0]])
-    place = frames.densest(np.vstack([small, between, large]))
+    place = tables.densest(np.vstack([small, between, large]))
     assert np.linalg.norm(place) < 0.15
     three = np.vstack([large, large + [10.0, 0.0], large + [5.0, 8.0], [[5.0, 3.0]]])
-    assert np.linalg.norm(frames.densest(three) - [5.0, 3.0]) > 2
+    assert np.linalg.norm(tables.densest(three) - [5.0, 3.0]) > 2
     many = rng.normal(size=(3000, 2))
-    np.testing.assert_array_equal(frames.densest(many), frames.densest(many))
-    assert np.linalg.norm(frames.densest(many)) < 0.5
-    np.testing.assert_array_equal(frames.densest(between), [5.0, 0.0])
+    np.testing.assert_array_equal(tables.densest(many), tables.densest(many))
+    assert np.linalg.norm(tables.densest(many)) < 0.5
+    np.testing.assert_array_equal(tables.densest(between), [5.0, 0.0])
 
 
 def test_a_map_says_when_it_shows_a_sample_among_others(fitted: ClusterExplainer) -> None:
@@ -294,7 +294,7 @@ def test_a_map_says_when_it_shows_a_sample_among_others(fitted: ClusterExplainer
     z = fitted.embedding_
     near = np.argsort(np.linalg.norm(z - z[0], axis=1), kind="stable")[1:11]
     strangers = int((fitted.labels_[near] != fitted.labels_[0]).sum())
-    assert frames.strangers(shown, e, 0) == (10, strangers, 10)
+    assert tables.strangers(shown, e, 0) == (10, strangers, 10)
     assert place_words(shown, e, 0) == (
         f"10 of its 10 nearest on this map are of other clusters, {strangers} of 10 in the embedding"
     )
@@ -391,11 +391,11 @@ def test_steps_name_the_sample_itself_and_leave_out_what_was_not_there(fitted: C
     e = _pulled(fitted.explain([0]), [0.3, 0.2, 0.4], own=2)
     weights = np.ones(48)
     weights[1] = 0
-    table, flip = frames.steps(dataclasses.replace(e, sample_weight=weights), 0)
+    table, flip = tables.steps(dataclasses.replace(e, sample_weight=weights), 0)
     assert table["id"].tolist() == ["2", "0"]
     assert table["called"].tolist() == ["2 (itself)", "0"]
     assert flip == 2
-    assert frames.flips(e, 0) == (2, None, True)
+    assert tables.flips(e, 0) == (2, None, True)
 
 
 def test_noise_and_whole_clusters_have_words_of_their_own(fitted: ClusterExplainer, tmp_path: Path) -> None:
@@ -446,8 +446,8 @@ def test_commands_ask_for_the_same_method(fitted: ClusterExplainer, tmp_path: Pa
 
 def test_listed_examples_of_cluster_cards_are_in_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ce = ClusterExplainer(n_clusters=3, **SMALL).fit(blobs(300))
-    full = frames.places.shown_rows
-    monkeypatch.setattr(frames, "shown_rows", lambda present, wanted, most=20: full(present, wanted, most=20))
+    full = tables.places.shown_rows
+    monkeypatch.setattr(tables, "shown_rows", lambda present, wanted, most=20: full(present, wanted, most=20))
     page = data_of(ce.explain([0]).report(tmp_path / "why.html"))
     rows = set(page["rows"]["id"])
     assert len(rows) < 300

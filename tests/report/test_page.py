@@ -16,9 +16,9 @@ import pytest
 from sklearn.datasets import make_blobs
 
 from clusterexplain import ClusterExplainer, Dataset, load_dataset
-from clusterexplain.report import frames, umap_view
+from clusterexplain.report import tables, umap_view
 from clusterexplain.report.page import safe_json
-from clusterexplain.wording import printed
+from clusterexplain.results.text.names import printed
 from tests.conftest import SMALL
 
 EVIL = "</script><script>alert('x')</script><!--<script>\"&`${title}$text\u202e\u2028"
@@ -205,12 +205,12 @@ def test_a_component_without_members_does_not_stop_a_page(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("wanted", [[], [0, 5, 19_999], list(range(0, 20_000, 100))])
 def test_a_sample_of_the_rows_is_drawn_with_the_wanted_ones(wanted: list[int]) -> None:
-    rows = frames.shown_rows(np.arange(20_000), wanted)
-    assert len(rows) == len(set(rows.tolist())) == frames.MAX_DOTS == 4000
+    rows = tables.shown_rows(np.arange(20_000), wanted)
+    assert len(rows) == len(set(rows.tolist())) == tables.MAX_DOTS == 4000
     assert set(wanted) <= set(rows.tolist())
     assert (np.diff(rows) > 0).all()
-    np.testing.assert_array_equal(rows, frames.shown_rows(np.arange(20_000), wanted))
-    np.testing.assert_array_equal(frames.shown_rows(np.arange(4000), wanted[:1]), np.arange(4000))
+    np.testing.assert_array_equal(rows, tables.shown_rows(np.arange(20_000), wanted))
+    np.testing.assert_array_equal(tables.shown_rows(np.arange(4000), wanted[:1]), np.arange(4000))
 
 
 def test_few_rows_are_laid_out_without_umap() -> None:

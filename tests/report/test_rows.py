@@ -13,7 +13,7 @@ import pytest
 
 from clusterexplain import Dataset
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.report.rows import (
+from clusterexplain.report.samples import (
     LARGEST_GIVEN,
     LARGEST_IMAGE,
     LONGEST_SIDE,
@@ -25,7 +25,7 @@ from clusterexplain.report.rows import (
     snippet,
     thumbnail,
 )
-from clusterexplain.report.words import profile_words
+from clusterexplain.report.text import profile_words
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TABLE = Dataset(np.random.default_rng(0).normal(size=(12, 5)) * [1, 1, 1000, 1, 0], feature_names=list("abcde"))

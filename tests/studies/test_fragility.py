@@ -13,17 +13,17 @@ from typer.testing import CliRunner
 
 from clusterexplain.cli.app import app
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.studies.fragility import factors, procedure
-from clusterexplain.studies.fragility.clusters import Models
-from clusterexplain.studies.fragility.criticised import Cell, measure
-from clusterexplain.studies.fragility.factors import Steps, controlled, criticised
-from clusterexplain.studies.fragility.over_restarts import mean_interval
-from clusterexplain.studies.fragility.procedure import outcomes
-from clusterexplain.studies.fragility.published import BY_DEPTH, BY_WIDTH
-from clusterexplain.studies.fragility.run import QUICK, Size, run
-from clusterexplain.studies.fragility.splits import WORST, split_of, stratified
-from clusterexplain.studies.pieces import Pieces
-from clusterexplain.verification import metrics
+from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.fragility import factors, procedure
+from clusterexplain.experiments.fragility.clusters import Models
+from clusterexplain.experiments.fragility.factors import Steps, controlled, criticised
+from clusterexplain.experiments.fragility.over_restarts import mean_interval
+from clusterexplain.experiments.fragility.procedure import outcomes
+from clusterexplain.experiments.fragility.published import BY_DEPTH, BY_WIDTH
+from clusterexplain.experiments.fragility.published_protocol import Cell, measure
+from clusterexplain.experiments.fragility.run import QUICK, Size, run
+from clusterexplain.experiments.fragility.splits import WORST, split_of, stratified
+from clusterexplain.statistics import metrics
 
 TINY = Size(
     patterns=("SELU, weight decay", "SELU, no weight decay"),
@@ -85,7 +85,7 @@ def _killed_after(calls: int):
 
 
 def test_the_command_writes_the_study(study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import clusterexplain.studies.fragility.run as module
+    import clusterexplain.experiments.fragility.run as module
 
     _, found = study
     asked: dict[str, object] = {}

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.studies.fragility.influence import Classical, curvature, removal_effects
-from clusterexplain.studies.fragility.networks import ACTIVATIONS, Network
-from clusterexplain.studies.fragility.training import Examples, Schedule, State, train, train_many
-from clusterexplain.studies.fragility.unrolled import pull
+from clusterexplain.experiments.fragility.influence import Classical, curvature, removal_effects
+from clusterexplain.experiments.fragility.networks import ACTIVATIONS, Network
+from clusterexplain.experiments.fragility.training import Examples, Schedule, State, train, train_many
+from clusterexplain.experiments.fragility.unrolled import pull
 
 MODULES = {"selu": nn.SELU, "tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU}
 NETWORK = Network((4, 5, 5, 3), "tanh")

@@ -14,17 +14,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from clusterexplain.experiments.mixture import corrected, published
+from clusterexplain.experiments.mixture.comparison import Comparison
+from clusterexplain.experiments.mixture.estimates import METHODS
+from clusterexplain.experiments.mixture.network import MixtureNetwork
+from clusterexplain.experiments.mixture.one_pass import one_pass
+from clusterexplain.experiments.mixture.points import draw_mixture
+from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of, without_each
+from clusterexplain.experiments.mixture.tables import agreement, by_component, over_seeds
 from clusterexplain.influence import Unrolled
-from clusterexplain.studies.mixture import corrected, published
-from clusterexplain.studies.mixture.comparison import Comparison
-from clusterexplain.studies.mixture.estimates import METHODS
-from clusterexplain.studies.mixture.network import MixtureNetwork
-from clusterexplain.studies.mixture.one_pass import one_pass
-from clusterexplain.studies.mixture.points import draw_mixture
-from clusterexplain.studies.mixture.removal import leave_one_out, scores_of, without_each
-from clusterexplain.studies.mixture.tables import agreement, by_component, over_seeds
 from clusterexplain.training import Recipe, RecordedRun, train_replicas
-from clusterexplain.training.recorded import train
+from clusterexplain.training.trajectory import train
 
 SMALL = partial(draw_mixture, per_component=4)
 N = 12
@@ -255,7 +255,7 @@ def made_up(variant: str, seed: int, **settings: Any) -> list[Comparison]:
 
 def test_an_interrupted_run_goes_on_and_gives_the_same_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trainings are made up: what is tested is that each part is computed once and kept."""
-    module, calls = import_module("clusterexplain.studies.mixture.run"), []
+    module, calls = import_module("clusterexplain.experiments.mixture.run"), []
 
     def counted(variant: str, seed: int, **settings: Any) -> list[Comparison]:
         calls.append((variant, seed))
@@ -290,7 +290,7 @@ def test_the_command_runs_a_small_experiment(tmp_path: Path, monkeypatch: pytest
 
     from clusterexplain.cli.app import app
 
-    module, few = import_module("clusterexplain.studies.mixture.run"), partial(draw_mixture, per_component=6)
+    module, few = import_module("clusterexplain.experiments.mixture.run"), partial(draw_mixture, per_component=6)
     for variant in (corrected, published):
         monkeypatch.setattr(variant, "draw_mixture", few)
     monkeypatch.setattr(corrected, "N_STEPS", 20)

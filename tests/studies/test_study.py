@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.studies import Pieces, Study
+from clusterexplain.experiments import Pieces, Study
 
 
 def counted() -> tuple[list[int], object]:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from clusterexplain.parallel import map_jobs
+from clusterexplain.execution.executors import map_jobs
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])

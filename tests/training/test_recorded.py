@@ -7,7 +7,7 @@ import torch
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import MemoryBudgetError, TrainingDivergedError
 from clusterexplain.training import train_replicas
-from clusterexplain.training.recorded import checkpoint_spacing, thin_out, train
+from clusterexplain.training.trajectory import checkpoint_spacing, thin_out, train
 from tests.conftest import SMALL
 
 
@@ -30,7 +30,7 @@ def test_replicas_equal_separate_trainings(small: ClusterExplainer) -> None:
 
 
 def test_replicas_do_not_depend_on_workers(small: ClusterExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clusterexplain.training.replicas.replica_chunk", lambda recipe, n: 2)
+    monkeypatch.setattr("clusterexplain.training.retraining.replica_chunk", lambda recipe, n: 2)
     weights = torch.ones(5, 30, dtype=torch.float64).tril(25)
     assert torch.equal(*(train_replicas(_recipe(small), weights, n_jobs=jobs) for jobs in (1, 2)))
 

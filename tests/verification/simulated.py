@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from clusterexplain.verification.findings import Findings
-from clusterexplain.verification.intervals import Interval
-from clusterexplain.verification.outcomes import ASSIGNMENTS
-from clusterexplain.verification.selection import HEADLINE
+from clusterexplain.statistics.intervals import Interval
+from clusterexplain.verification.faithfulness import Findings
+from clusterexplain.verification.removals import HEADLINE
+from clusterexplain.verification.retraining import ASSIGNMENTS
 
 SHARED = 0.5
 SPREAD = 0.2

@@ -11,10 +11,10 @@ import pytest
 
 from clusterexplain import Check, ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.explanation import Explanation
+from clusterexplain.results.explanation import Explanation
 from clusterexplain.verification import Pool
-from clusterexplain.verification.kept import Kept
 from clusterexplain.verification.levels import LEVELS, Counts
+from clusterexplain.verification.retraining_cache import Kept
 
 FEW = {"n_single": 20, "n_within": 6, "n_groups": 12, "n_down": 8, "n_top": 3, "group_share": 0.1}
 

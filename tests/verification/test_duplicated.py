@@ -10,7 +10,7 @@ from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.verification import verify
-from clusterexplain.verification.extended import asked_again, extended
+from clusterexplain.verification.controls.refit_with_rows import asked_again, extended
 from tests.conftest import SMALL
 
 FEW = {"n_single": 4, "n_within": 0, "n_groups": 4, "n_top": 0}

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.attached import CheckSummary
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.explanation import Explanation
-from clusterexplain.pipeline import Question
+from clusterexplain.fitting.fit import Question
+from clusterexplain.results.annotations import CheckSummary
+from clusterexplain.results.explanation import Explanation
 from clusterexplain.verification import verify
 from clusterexplain.verification.grade import Grade
 from clusterexplain.verification.levels import LEVELS, Counts, Level
-from clusterexplain.verification.outcomes import ASSIGNMENTS
+from clusterexplain.verification.retraining import ASSIGNMENTS
 from clusterexplain.verification.verdicts import summarised
 from tests.conftest import SMALL
 
@@ -75,15 +75,15 @@ def test_selected_samples_have_the_worst_of_their_own_grades(small: ClusterExpla
 
 
 def test_clusters_that_became_others_are_counted(small: ClusterExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from clusterexplain.verification import outcomes
+    from clusterexplain.verification import retraining
 
     assert verify(small, small.explain([0]), **FEW).dissolved == 0
-    monkeypatch.setattr(outcomes, "jaccard", lambda labels, moved, weights: np.full(3, 0.4))
+    monkeypatch.setattr(retraining, "jaccard", lambda labels, moved, weights: np.full(3, 0.4))
     check = verify(small, small.explain([0]), **FEW)
     assert check.dissolved == 1
     assert check.findings["seed"].dissolved["frozen"] == 0
     assert "After 100.0% of the single removals a cluster of the pair was another one" in check.verdict
-    monkeypatch.setattr(outcomes, "jaccard", lambda labels, moved, weights: np.full(3, 0.6))
+    monkeypatch.setattr(retraining, "jaccard", lambda labels, moved, weights: np.full(3, 0.6))
     assert verify(small, small.explain([0]), **FEW).controls["changed"].iloc[0] == 1
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clusterexplain.statistics.intervals import UNKNOWN, Interval
 from clusterexplain.verification.grade import EXIT_CODES, LETTERS, MEANINGS, STATUS, Evidence, Grade, grade
-from clusterexplain.verification.intervals import UNKNOWN, Interval
 from tests.verification.simulated import (
     Setting,
     draw,

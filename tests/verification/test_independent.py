@@ -16,7 +16,7 @@ from clusterexplain.clustering import KMeansClustering, MixtureClustering, SoftC
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import train_replicas
 from clusterexplain.verification import verify
-from clusterexplain.verification.independent import N_STARTS, SEED, Independent, in_words
+from clusterexplain.verification.controls.clustering_from_scratch import N_STARTS, SEED, Independent, in_words
 from tests.conftest import SMALL
 
 FEW = {"level": "standard", "estimands": "seed", "n_single": 8, "n_within": 0, "n_groups": 6, "n_top": 0}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from clusterexplain.verification.intervals import Interval, difference_interval, shuffle, spearman_interval
+from clusterexplain.statistics.intervals import Interval, difference_interval, shuffle, spearman_interval
 from tests.verification.simulated import SIZES, Setting, agreement, coverage, draw
 
 SMALL = Setting(queries=4, removals=16, seeds=1, correlation=0.7)

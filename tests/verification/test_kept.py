@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from clusterexplain import ClusterExplainer, EmbeddingTask
 from clusterexplain.verification import verify
-from clusterexplain.verification.kept import DIGEST, FOLDER
+from clusterexplain.verification.retraining_cache import DIGEST, FOLDER
 
 FEW = {"n_single": 6, "n_within": 0, "n_groups": 0, "n_top": 0}
 
@@ -66,12 +66,12 @@ def test_another_loss_of_the_same_network_is_another_training(blobs: np.ndarray,
 def test_a_full_disk_does_not_end_a_check(
     small: ClusterExplainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from clusterexplain.verification import kept
+    from clusterexplain.verification import retraining_cache
 
     def full(file: Path, blob: bytes) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(kept, "write_whole", full)
+    monkeypatch.setattr(retraining_cache, "write_whole", full)
     e = small.explain([0])
     assert len(verify(small, e, keep=tmp_path, **FEW).table) == 6
     assert "could not be kept" in caplog.text

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.verification.kept import FOLDER
+from clusterexplain.verification.retraining_cache import FOLDER
 from tests.conftest import SMALL
 
 VERIFY = (sys.executable, "-m", "clusterexplain", "verify", "--level", "standard", "--json")

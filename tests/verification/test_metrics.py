@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from clusterexplain.verification import metrics
+from clusterexplain.statistics import metrics
 
 N, QUERIES = 30, 6
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.explanation import Explanation
+from clusterexplain.results.explanation import Explanation
 from clusterexplain.verification import choose_queries
 
 N_SEEDS = 4
@@ -21,7 +21,7 @@ def averaged(small: ClusterExplainer) -> Explanation:
 
 def seeds(small: ClusterExplainer) -> np.ndarray:
     """Return influences by seed: the fit's own, and those of fits with other seeds clustered by the labels of the first."""
-    from clusterexplain.stability.refits import refit_seeds
+    from clusterexplain.verification.stability.refits import refit_seeds
 
     rows = [small.explain([0, 11]).influence]
     first = small.explain([0, 11])

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.answering import Answers
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.pipeline import Parts, Question
+from clusterexplain.explanation.explain import Answers
+from clusterexplain.fitting.fit import Parts, Question
 from clusterexplain.verification import verify
-from clusterexplain.verification.extended import extended
-from clusterexplain.verification.planted import planted
+from clusterexplain.verification.controls.planted_duplicates import planted
+from clusterexplain.verification.controls.refit_with_rows import extended
 from clusterexplain.verification.verdicts import summarised
 from tests.conftest import SMALL
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from clusterexplain.verification import metrics
-from clusterexplain.verification.reliability import (
+from clusterexplain.statistics import metrics
+from clusterexplain.statistics.reliability import (
     between_seeds,
     ceiling,
     of_means,

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from clusterexplain.training import Adam
-from clusterexplain.words.corpus import Corpus
-from clusterexplain.words.training import SkipGram
+from clusterexplain.word_embeddings.corpus import Corpus
+from clusterexplain.word_embeddings.training import SkipGram
 
 THEMES = (
     "he him king lord sword crown",

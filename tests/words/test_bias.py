@@ -10,8 +10,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, UnknownSampleError
-from clusterexplain.words import Cosine, EmbeddingBias, Intervention, Weat, WordChange
-from clusterexplain.words.continued import continue_training
+from clusterexplain.word_embeddings import Cosine, EmbeddingBias, Intervention, Weat, WordChange
+from clusterexplain.word_embeddings.unlearning import continue_training
 
 TOY = Weat(
     "toy",

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, MissingExtraError
-from clusterexplain.words.corpus import Corpus
-from clusterexplain.words.counts import kept_share
-from clusterexplain.words.texts import read_texts, sentences_of, words_of
+from clusterexplain.word_embeddings.corpus import Corpus
+from clusterexplain.word_embeddings.counts import kept_share
+from clusterexplain.word_embeddings.texts import read_texts, sentences_of, words_of
 
 
 def counted_by_hand(passages: list[list[str]], kept: dict[str, float], window: int) -> Counter[tuple[str, str]]:

@@ -8,10 +8,10 @@ import torch
 
 from clusterexplain.exceptions import TrainingDivergedError
 from clusterexplain.training import Adam
-from clusterexplain.words.corpus import Corpus
-from clusterexplain.words.counts import UnitCounts
-from clusterexplain.words.sampled import SampledSkipGram
-from clusterexplain.words.training import SkipGram
+from clusterexplain.word_embeddings.corpus import Corpus
+from clusterexplain.word_embeddings.counts import UnitCounts
+from clusterexplain.word_embeddings.sampled import SampledSkipGram
+from clusterexplain.word_embeddings.training import SkipGram
 
 
 def score(theta: torch.Tensor) -> torch.Tensor:

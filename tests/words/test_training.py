@@ -9,10 +9,10 @@ from torch.nn.functional import logsigmoid
 
 from clusterexplain.exceptions import TrainingDivergedError
 from clusterexplain.training import Adam
-from clusterexplain.words.corpus import Corpus
-from clusterexplain.words.counts import UnitCounts
-from clusterexplain.words.objective import CountCotangent, ExpectedLoss
-from clusterexplain.words.training import SkipGram
+from clusterexplain.word_embeddings.corpus import Corpus
+from clusterexplain.word_embeddings.counts import UnitCounts
+from clusterexplain.word_embeddings.objective import CountCotangent, ExpectedLoss
+from clusterexplain.word_embeddings.training import SkipGram
 
 
 def plain_loss(theta: torch.Tensor, table: torch.Tensor, occurrences: torch.Tensor, nominal: float) -> torch.Tensor:
@@ -137,7 +137,7 @@ def test_the_yardstick_is_minus_the_product_of_gradients(recipe: SkipGram, corpu
 
 def test_long_recordings_keep_fewer_states(recipe: SkipGram, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     full = recipe.record(np.ones(len(corpus)))
-    monkeypatch.setattr("clusterexplain.words.training.RECORD_BYTES", 12 * full.kept[0][0].numel() * 3 * 8)
+    monkeypatch.setattr("clusterexplain.word_embeddings.training.RECORD_BYTES", 12 * full.kept[0][0].numel() * 3 * 8)
     thin = recipe.record(np.ones(len(corpus)))
     assert (full.spacing, len(full.kept)) == (1, 25)
     assert thin.spacing > 1

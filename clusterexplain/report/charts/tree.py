@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from clusterexplain.report.charts import theme, tooltips
-from clusterexplain.report.charts.star import star
+from clusterexplain.report.charts.query_marker import star
 
 if TYPE_CHECKING:
     import altair as alt

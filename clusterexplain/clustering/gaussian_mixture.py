@@ -1,0 +1,380 @@
+"""A Gaussian mixture with data weights: fitted by EM, differentiated through the fixed point of EM."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.mixture import GaussianMixture
+from torch import Tensor
+
+from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.em import Covariances, ExpectationMaximization, precisions_cholesky
+from clusterexplain.clustering.fixed_point import implicit, solve
+from clusterexplain.clustering.kmeans import KMeansClusterer
+from clusterexplain.exceptions import InvalidParameterError
+
+LOG_NOTHING = math.log(torch.finfo(torch.float64).tiny)
+
+
+class MixtureState(NamedTuple):
+    """The components of a Gaussian mixture.
+
+    Attributes
+    ----------
+    means : Tensor of shape (n_clusters, dim)
+        Means, in the units of the embedding.
+    precisions_cholesky : Tensor of shape (n_clusters, dim, dim)
+        Upper triangular P with ``P @ P.T`` the inverse of the covariance, so that ``(z - mean) @ P`` is white; the
+        convention of scikit-learn, but always full matrices.
+    log_weights : Tensor of shape (n_clusters,)
+        Logarithms of the mixing weights.
+    spread : Tensor of shape (n_clusters,)
+        Mean squared Mahalanobis distance of a component's own samples, weighted by responsibility: about ``dim``.
+    alive : Tensor of shape (n_clusters,), bool
+        Whether the component has any weight.
+    """
+
+    means: Tensor
+    precisions_cholesky: Tensor
+    log_weights: Tensor
+    spread: Tensor
+    alive: Tensor
+
+
+def squared_mahalanobis(rows: Tensor, state: MixtureState) -> Tensor:
+    """Return squared Mahalanobis distances of rows (..., dim) to every component, shape (..., n_clusters)."""
+    offsets = rows.unsqueeze(-2) - state.means
+    return torch.einsum("...kd,kde->...ke", offsets, state.precisions_cholesky).square().sum(dim=-1)
+
+
+def log_joint(rows: Tensor, state: MixtureState) -> Tensor:
+    r"""Return :math:`\log \pi_k + \log N(z; \mu_k, S_k)` of rows (..., dim), shape (..., n_clusters)."""
+    log_det = state.precisions_cholesky.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
+    constant = rows.shape[-1] / 2 * math.log(2 * math.pi)
+    return state.log_weights + log_det - constant - squared_mahalanobis(rows, state) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureClustering(Clustering):
+    r"""A Gaussian mixture at a fixed point of weighted EM.
+
+    The weight of a sample multiplies its log-likelihood, so that weight 2 is the sample twice and weight 0 is the sample
+    absent. One EM step is a smooth map F of the parameters x, the embeddings Z and the weights w; at its fixed point the
+    implicit function theorem gives
+
+    .. math:: \frac{dx}{d(Z, w)} = (I - \partial_x F)^{-1} \, \partial_{(Z, w)} F,
+
+    which is the observed information of the mixture at work (Louis 1982; Jamshidian and Jennrich 1997): I - dF/dx is the
+    share of the complete information that is observed. No choice is discrete but the labels, which no parameter reads.
+
+    Parameters
+    ----------
+    labels, n_clusters
+        As for :class:`Clustering`.
+    solution : Tensor of shape (n_parameters,)
+        Parameters at the fixed point, in the coordinates ``(z - origin) / unit``; see :class:`ExpectationMaximization`.
+    alive : Tensor of shape (n_clusters,), bool
+        Components with any weight; the others take no part.
+    origin : Tensor of shape (dim,)
+        Weighted mean of the embedding of the fit, a constant.
+    unit : Tensor of shape ()
+        Its root mean squared deviation per dimension, a constant: makes rounding, not the map, free of scale.
+    covariance_type : {"full", "tied", "diag", "spherical"}
+        As scikit-learn defines them.
+    reg_covar : float
+        Added to the diagonal of covariances, as a share of the weighted variance per dimension of the embedding. It is
+        part of the map: when the embedding widens, so does what is added.
+    converged : bool
+        Whether EM arrived at a fixed point that attracts it.
+    basis : tuple of Tensor, optional
+        Embedding and weights that `solution` belongs to.
+
+    References
+    ----------
+    .. [1] Dempster, A. P., Laird, N. M. and Rubin, D. B. (1977). "Maximum likelihood from incomplete data via the EM
+       algorithm". Journal of the Royal Statistical Society B 39(1), 1-38.
+    .. [2] Louis, T. A. (1982). "Finding the observed information matrix when using the EM algorithm". Journal of the
+       Royal Statistical Society B 44(2), 226-233.
+    .. [3] Jamshidian, M. and Jennrich, R. I. (1997). "Acceleration of the EM algorithm by using quasi-Newton methods".
+       Journal of the Royal Statistical Society B 59(3), 569-587.
+    """
+
+    solution: Tensor
+    alive: Tensor
+    origin: Tensor
+    unit: Tensor
+    covariance_type: str
+    reg_covar: float
+    converged: bool
+    basis: tuple[Tensor, Tensor] | None = None
+
+    name: ClassVar[str] = "gmm"
+    scores: ClassVar[tuple[str, ...]] = ("responsibility",)
+    reclusters: ClassVar[bool] = False
+    restarts: ClassVar[bool] = True
+
+    @classmethod
+    def fit(
+        cls,
+        embedding: Tensor,
+        weights: Tensor,
+        n_clusters: int,
+        *,
+        seed: int,
+        covariance_type: str = "full",
+        reg_covar: float = 1e-6,
+    ) -> MixtureClustering:
+        """Fit from scratch, started at the clusters of k-means.
+
+        Parameters
+        ----------
+        embedding : Tensor of shape (n_samples, dim)
+            Embeddings, float64.
+        weights : Tensor of shape (n_samples,)
+            Data weights; rows of weight 0 get a label and have no say.
+        n_clusters : int
+            Number of components asked for; there are fewer where k-means finds fewer.
+        seed : int
+            Seed of k-means.
+        covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+            Kind of the covariances.
+        reg_covar : float, default=1e-6
+            Share of the variance per dimension that is added to the diagonal of covariances.
+
+        Returns
+        -------
+        MixtureClustering
+            Components in canonical order: the most labels first, ties to the smallest row.
+
+        Raises
+        ------
+        InvalidParameterError
+            Unknown covariance type.
+
+        Examples
+        --------
+        >>> z = torch.tensor([[0.0], [0.2], [0.1], [9.0], [9.2]], dtype=torch.float64)
+        >>> MixtureClustering.fit(z, torch.ones(5, dtype=torch.float64), 2, seed=0).labels
+        tensor([0, 0, 0, 1, 1])
+        """
+        present = weights > 0
+        found = KMeansClusterer(n_clusters, seed).fit(embedding[present].numpy(), weights[present].numpy())
+        start = torch.full((len(weights),), -1).masked_scatter(present, torch.from_numpy(found).long())
+        members = (start.unsqueeze(-1) == torch.arange(int(start.max()) + 1)).double()
+        blank = cls._unsolved(embedding, weights, members.shape[1], covariance_type, reg_covar)
+        em = blank._em(embedding, weights)
+        return blank._solved(embedding, weights, em.maximise(members))._canonical()
+
+    @classmethod
+    def from_parameters(cls, fitted: GaussianMixture, embedding: Tensor, weights: Tensor) -> MixtureClustering:
+        """Continue EM from a mixture that scikit-learn fitted, and keep its labels.
+
+        Parameters
+        ----------
+        fitted : GaussianMixture
+            Component k stays cluster k, and its ``predict(embedding)`` the labels. What it adds to covariances is an
+            absolute number; it becomes a share of the variance here.
+        embedding : Tensor of shape (n_samples, dim)
+            Embeddings, float64.
+        weights : Tensor of shape (n_samples,)
+            Data weights.
+
+        Returns
+        -------
+        MixtureClustering
+            EM run to convergence from the given parameters.
+
+        Raises
+        ------
+        InvalidParameterError
+            The mixture is not fitted, or not in the space of the embedding.
+        """
+        dim = embedding.shape[1]
+        _check_fitted(fitted, dim)
+        blank = cls._unsolved(embedding, weights, len(fitted.means_), fitted.covariance_type, 0.0)
+        variance = weighted_variance(embedding, weights)
+        unit = float(blank.unit)
+        blank = replace(blank, reg_covar=fitted.reg_covar / variance if variance > 0 else 0.0)
+        covariances = torch.from_numpy(np.array(fitted.covariances_, dtype=np.float64)) / unit**2
+        kind = blank._em(embedding, weights).covariances
+        start = torch.cat(
+            [
+                torch.from_numpy(fitted.weights_).double().clamp_min(torch.finfo(torch.float64).tiny).log(),
+                ((torch.from_numpy(fitted.means_).double() - blank.origin) / unit).ravel(),
+                (kind.pack(covariances) if fitted.covariance_type in ("full", "tied") else covariances).ravel(),
+            ]
+        )
+        labels = torch.from_numpy(fitted.predict(embedding.numpy())).long()
+        return replace(blank._solved(embedding, weights, start), labels=labels)
+
+    @classmethod
+    def _unsolved(
+        cls, embedding: Tensor, weights: Tensor, n_clusters: int, covariance_type: str, reg_covar: float
+    ) -> MixtureClustering:
+        if covariance_type not in Covariances.KINDS:
+            raise InvalidParameterError(
+                f"covariance_type={covariance_type!r} is unknown; choose one of {', '.join(Covariances.KINDS)}."
+            )
+        unit = math.sqrt(weighted_variance(embedding, weights)) or 1.0
+        return cls(
+            labels=torch.full((len(embedding),), -1),
+            n_clusters=n_clusters,
+            solution=torch.zeros(0, dtype=torch.float64),
+            alive=torch.ones(n_clusters, dtype=torch.bool),
+            origin=(weights @ embedding / weights.sum()).detach(),
+            unit=torch.tensor(unit, dtype=torch.float64),
+            covariance_type=covariance_type,
+            reg_covar=float(reg_covar),
+            converged=False,
+        )
+
+    @property
+    def identified(self) -> bool:
+        """Whether EM converged to rounding: coinciding components have no isolated fixed point."""
+        return self.converged
+
+    def _em(self, embedding: Tensor, weights: Tensor) -> ExpectationMaximization:
+        rows = (embedding - self.origin) / self.unit
+        covariances = Covariances(self.covariance_type, embedding.shape[-1])
+        return ExpectationMaximization(rows, weights, self.alive, covariances, self.reg_covar)
+
+    def _solved(
+        self, embedding: Tensor, weights: Tensor, start: Tensor, inverse: Tensor | None = None
+    ) -> MixtureClustering:
+        """Run EM from `start`; a component without weight, there or at the end, is dead from then on."""
+        em = self._em(embedding, weights)
+        solution, converged = start, False
+        while True:
+            alive = em.alive & em.carries_weight(solution)
+            if converged and bool((alive == em.alive).all()):
+                break
+            if not bool((alive == self.alive).all()):
+                inverse = None  # another map
+            em = replace(em, alive=alive)
+            solution, converged = solve(em, solution, inverse=inverse, invert=em.inverse)
+            if not converged:
+                break
+        return replace(
+            self,
+            solution=solution,
+            alive=em.alive,
+            converged=converged,
+            basis=(embedding.detach(), weights.detach()),
+        )
+
+    @cached_property
+    def inverse(self) -> Tensor:
+        """The inverse of I - dF/dx where EM was solved, shape (n_parameters, n_parameters); computed when needed."""
+        return self._em(*self._basis()).inverse(self.solution)
+
+    def _basis(self) -> tuple[Tensor, Tensor]:
+        assert self.basis is not None, "a restored clustering must be told by `based` what it is settled at"
+        return self.basis
+
+    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> MixtureState:
+        """Return the components as a differentiable function of embeddings and weights; see :class:`Clustering`."""
+        em = self._em(embedding, weights)
+        return self._components(em, implicit(em(self.solution), self.solution, self.inverse))
+
+    def values(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> MixtureState:
+        """Return the components without their derivative, which would need the inverse."""
+        return self._components(self._em(embedding, weights), self.solution)
+
+    def _components(self, em: ExpectationMaximization, x: Tensor) -> MixtureState:
+        log_weights, means, matrices = em.parameters(x)
+        roots = precisions_cholesky(matrices).expand(self.n_clusters, -1, -1)
+        white = MixtureState(means, roots, log_weights, log_weights, self.alive)
+        mass, totals = em.mass(em.responsibilities(x))
+        return MixtureState(
+            means=means * self.unit + self.origin,
+            precisions_cholesky=roots / self.unit,
+            log_weights=torch.where(self.alive, log_weights, LOG_NOTHING),
+            spread=(mass * squared_mahalanobis(em.rows, white)).sum(dim=0) / totals,
+            alive=self.alive,
+        )
+
+    def settle(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> MixtureClustering:
+        """Continue EM at other embeddings and weights: Newton steps first, plain EM where they do not contract."""
+        return self._solved(embedding, weights, self.solution, self.inverse)
+
+    def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> MixtureClustering:
+        """Continue EM and give every row the label of its largest responsibility."""
+        return self.settle(embedding, weights)._relabelled()
+
+    def afresh(self, embedding: Tensor, weights: Tensor, *, seed: int) -> MixtureClustering:
+        """Cluster from scratch with other initialisations."""
+        return type(self).fit(
+            embedding,
+            weights,
+            min(self.n_clusters, int((weights > 0).sum())),
+            seed=seed,
+            covariance_type=self.covariance_type,
+            reg_covar=self.reg_covar,
+        )
+
+    def assign(self, rows: Tensor, state: MixtureState) -> Tensor:
+        """Return the component of largest responsibility for each row of shape (n, dim)."""
+        return log_joint(rows, state).masked_fill(~state.alive, -torch.inf).argmax(dim=-1)
+
+    def _relabelled(self) -> MixtureClustering:
+        with torch.no_grad():
+            responsibilities = self._em(*self._basis()).responsibilities(self.solution)
+        return replace(self, labels=responsibilities.argmax(dim=-1))
+
+    def _canonical(self) -> MixtureClustering:
+        """Label the rows and renumber the components by the number of their labels, then by their smallest row."""
+        labels = self._relabelled().labels
+        own = labels.unsqueeze(-1) == torch.arange(self.n_clusters)
+        first = torch.where(own.any(dim=0), own.int().argmax(dim=0), len(labels))
+        order = torch.from_numpy(np.lexsort((first.numpy(), -own.sum(dim=0).numpy())))
+        em = self._em(*self._basis())
+        return replace(
+            self, labels=order.argsort()[labels], solution=em.renumber(self.solution, order), alive=self.alive[order]
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the solution and its coordinates."""
+        names = ("solution", "alive", "origin", "unit")
+        return {name: getattr(self, name).numpy() for name in names}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Kind of the covariances, what is added to them, and whether EM converged."""
+        return {"covariance_type": self.covariance_type, "reg_covar": self.reg_covar, "converged": self.converged}
+
+    def based(self, embedding: Tensor, weights: Tensor) -> MixtureClustering:
+        """Take the basis over."""
+        return replace(self, basis=(embedding.detach(), weights.detach()))
+
+    @classmethod
+    def restore(
+        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
+    ) -> MixtureClustering:
+        """Rebuild; `based` gives the basis back."""
+        stored: dict[str, Any] = {name: torch.tensor(array) for name, array in arrays.items()}
+        return cls(labels, n_clusters, **stored, **settings)
+
+
+def weighted_variance(embedding: Tensor, weights: Tensor) -> float:
+    """Return the weighted variance per dimension, a number in squared units of the embedding."""
+    offsets = embedding - weights @ embedding / weights.sum()
+    return float((weights @ offsets.square()).mean() / weights.sum())
+
+
+def _check_fitted(fitted: GaussianMixture, dim: int) -> None:
+    if not hasattr(fitted, "means_"):
+        raise InvalidParameterError(
+            "The GaussianMixture is not fitted, so it has no components to explain; call its fit method on the embedding "
+            "first, or pass clusterer='gmm' to have one fitted."
+        )
+    if fitted.means_.shape[1] != dim:
+        raise InvalidParameterError(
+            f"The GaussianMixture was fitted on {fitted.means_.shape[1]} columns, but the embedding has {dim}; fit it on "
+            "the embedding (the transform of the explainer), not on the data."
+        )

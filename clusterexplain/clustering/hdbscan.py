@@ -1,0 +1,393 @@
+"""HDBSCAN: tree, exemplars and neighbours are discrete choices, the distances between them are differentiable."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.centroids import centroid_state
+from clusterexplain.clustering.condensed_tree import CHUNK, CondensedTree, closest_pair, core_neighbours
+from clusterexplain.clustering.hdbscan_state import DensityState, reach_of
+from clusterexplain.clustering.kmeans import canonical_order
+from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.statistics.matching import match
+
+DEFAULTS: dict[str, Any] = {
+    "min_cluster_size": 5,
+    "min_samples": None,
+    "cluster_selection_method": "eom",
+    "cluster_selection_epsilon": 0.0,
+    "allow_single_cluster": False,
+}
+RARE: dict[str, Any] = {
+    "cluster_selection_persistence": 0.0,
+    "cluster_selection_epsilon_max": float("inf"),
+    "max_cluster_size": 0,
+    "match_reference_implementation": False,
+    "algorithm": "best",
+    "leaf_size": 40,
+}
+"""Options that are kept of an estimator that the user has fitted, where they are not the package's defaults."""
+
+FROZEN = ("exemplars", "exemplar_cluster", "neighbours", "births", "tree")
+"""The fields of :class:`DensityClustering` that are stored as arrays, beside `labels`."""
+
+NO_ROWS = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class DensityClustering(Clustering):
+    r"""HDBSCAN by the ``hdbscan`` package, with everything that it picked frozen as row numbers.
+
+    A cluster is a set of exemplars and an edge. Its edge is the mutual reachability distance
+
+    .. math:: m(a, b) = \max(core(a), core(b), \lVert z_a - z_b \rVert)
+
+    of the pair of rows (a, b) that joins it to the rest; core(i) is the distance to the row's frozen core neighbour.
+    All of them move with the embedding. HDBSCAN knows no weights: a row of weight 0 is left out of a fit, every other
+    weight counts as presence. Beyond that weights act on exemplars only, in the scores that use them. Removing an
+    exemplar, a core neighbour or an end of an edge is a jump that no derivative sees; :meth:`follow` does.
+
+    Parameters
+    ----------
+    labels, n_clusters : object
+        As in :class:`Clustering`.
+    exemplars : Tensor of shape (n_exemplars,), int64
+        Row numbers of the exemplars, those of cluster 0 first, ascending in each cluster.
+    exemplar_cluster : Tensor of shape (n_exemplars,), int64
+        Their clusters.
+    neighbours : Tensor of shape (n_samples,), int64
+        Core neighbour of each row.
+    births : Tensor of shape (n_clusters, 2), int64
+        Pair of rows whose mutual reachability distance is the edge. The root was never born, and of some nodes only the
+        dense part is labelled: there the edge is the largest distance at which a member leaves.
+    tree : Tensor of shape (n_samples, n_clusters)
+        See :class:`DensityState`. From ``all_points_membership_vectors``, exponents 1 and 1 (``membership_vector`` of
+        the same package uses others, and gives other numbers for the same row).
+    min_samples : int
+        As used: at most the number of present rows less one.
+    options : Mapping
+        What HDBSCAN was run with.
+
+    References
+    ----------
+    R. J. G. B. Campello, D. Moulavi, J. Sander. Density-based clustering based on hierarchical density estimates. PAKDD
+    2013.
+
+    L. McInnes, J. Healy. Accelerated hierarchical density based clustering. ICDM workshops 2017.
+    """
+
+    exemplars: Tensor
+    exemplar_cluster: Tensor
+    neighbours: Tensor
+    births: Tensor
+    tree: Tensor
+    min_samples: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    name: ClassVar[str] = "hdbscan"
+    scores: ClassVar[tuple[str, ...]] = ("exemplar", "hdbscan_membership")
+    reclusters: ClassVar[bool] = True
+
+    @classmethod
+    def fit(cls, embedding: Tensor, weights: Tensor, *, options: Mapping[str, Any]) -> DensityClustering:
+        """Cluster from scratch. That all is noise is a result, with no clusters.
+
+        Parameters
+        ----------
+        embedding : Tensor of shape (n_samples, dim), float64
+            Embeddings.
+        weights : Tensor of shape (n_samples,), float64
+            Data weights. Rows of weight 0 are left out, and labelled as new rows are.
+        options : Mapping
+            ``min_cluster_size``, ``min_samples``, ``cluster_selection_method``, ``cluster_selection_epsilon`` and
+            ``allow_single_cluster`` of ``hdbscan.HDBSCAN``, which documents them; a missing one has its default there.
+
+        Returns
+        -------
+        DensityClustering
+            Labels in canonical order.
+        """
+        rows = embedding.detach().numpy()
+        present = np.flatnonzero(weights.detach().numpy() > 0)
+        labels = np.full(len(rows), -1)
+        tree = None
+        if len(present) > 1:
+            fitted = _run(rows[present], options)
+            labels[present] = canonical_order(fitted.labels_)
+            tree = CondensedTree(fitted.condensed_tree_.to_numpy())
+        found = cls._freeze(rows, present, labels, tree, options)
+        absent = torch.from_numpy(np.setdiff1d(np.arange(len(rows)), present))
+        if not len(absent) or not found.n_clusters:
+            return found
+        completed = found.labels.clone()
+        completed[absent] = found.assign(embedding[absent], found.state(embedding, weights))
+        return replace(found, labels=completed)
+
+    @classmethod
+    def adopt(cls, fitted: Any, embedding: Tensor) -> DensityClustering:
+        """Take over an estimator that the user has fitted; its labels are kept as they are, and it is not modified.
+
+        Parameters
+        ----------
+        fitted : hdbscan.HDBSCAN
+            Fitted to `embedding`, with the Euclidean metric; prediction data are not needed.
+        embedding : Tensor of shape (n_samples, dim), float64
+            Embeddings that it was fitted to.
+
+        Returns
+        -------
+        DensityClustering
+            With the estimator's labels and their numbers.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the estimator is not fitted, was fitted to another number of rows, or measures distances differently.
+        """
+        _check(fitted, len(embedding))
+        rows = embedding.detach().numpy()
+        options = {name: getattr(fitted, name) for name in DEFAULTS}
+        kept = {name: getattr(fitted, name, default) for name, default in RARE.items()}
+        options |= {name: value for name, value in kept.items() if value != RARE[name]}
+        options["approx_min_span_tree"] = bool(fitted.approx_min_span_tree)
+        tree = CondensedTree(fitted.condensed_tree_.to_numpy())
+        labels = np.array(fitted.labels_, dtype=np.int64)
+        return cls._freeze(rows, np.arange(len(rows)), labels, tree, options)
+
+    def condensed(self, embedding: Tensor, weights: Tensor) -> CondensedTree:
+        """Return the condensed tree of the present rows, numbered among themselves: for views, by running HDBSCAN again.
+
+        Parameters
+        ----------
+        embedding, weights : Tensor
+            That the clustering was fitted to.
+
+        Returns
+        -------
+        CondensedTree
+            Of the rows of positive weight.
+        """
+        rows = embedding.detach().numpy()[weights.detach().numpy() > 0]
+        return CondensedTree(_run(rows, self.options).condensed_tree_.to_numpy())
+
+    @classmethod
+    def _freeze(
+        cls,
+        rows: np.ndarray,
+        present: np.ndarray,
+        labels: np.ndarray,
+        tree: CondensedTree | None,
+        options: Mapping[str, Any],
+    ) -> DensityClustering:
+        """Turn a fit of the present rows into row numbers."""
+        n_clusters = int(labels.max(initial=-1)) + 1
+        min_samples = _effective(options, len(present))
+        neighbours = core_neighbours(rows, present, min_samples) if len(present) else np.arange(len(rows))
+        core = np.linalg.norm(rows - rows[neighbours], axis=1)
+        members = [np.flatnonzero(labels[present] == k) for k in range(n_clusters)]
+        exemplars, births, parts = (
+            _anchors(tree, members, rows, core, present)
+            if tree is not None
+            else ([], np.zeros((0, 2), dtype=np.int64), np.zeros((len(rows), 0)))
+        )
+        return cls(
+            labels=torch.from_numpy(labels.astype(np.int64)),
+            n_clusters=n_clusters,
+            exemplars=torch.from_numpy(np.concatenate([NO_ROWS, *exemplars])),
+            exemplar_cluster=torch.from_numpy(np.repeat(np.arange(n_clusters), [len(found) for found in exemplars])),
+            neighbours=torch.from_numpy(neighbours.astype(np.int64)),
+            births=torch.from_numpy(births),
+            tree=torch.from_numpy(parts),
+            min_samples=min_samples,
+            options=dict(options),
+        )
+
+    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> DensityState:
+        """Return exemplars, core distances and edges at the frozen rows; see :meth:`Clustering.state`."""
+        core = (embedding - embedding[self.neighbours]).square().sum(dim=-1)
+        first, second = self.births[:, 0], self.births[:, 1]
+        apart = (embedding[first] - embedding[second]).square().sum(dim=-1)
+        exemplar_weights = weights[self.exemplars]
+        mine = self.exemplar_cluster.unsqueeze(-1) == torch.arange(self.n_clusters)
+        return DensityState(
+            exemplars=embedding[self.exemplars],
+            exemplar_weights=exemplar_weights,
+            exemplar_cluster=self.exemplar_cluster,
+            members=embedding,
+            core=core,
+            present=weights > 0,
+            labels=self.labels,
+            edge=torch.maximum(torch.maximum(core[first], core[second]), apart),
+            within=self._within(embedding, weights),
+            tree=self.tree,
+            alive=(mine & (exemplar_weights > 0).unsqueeze(-1)).any(dim=0),
+            min_samples=self.min_samples,
+        )
+
+    def _within(self, embedding: Tensor, weights: Tensor) -> Tensor:
+        """Pooled variance; 0 where no cluster has weight."""
+        members = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(embedding.dtype)
+        totals = (members * weights.unsqueeze(-1)).sum(dim=0)
+        mass = totals.sum()
+        spread = centroid_state(embedding, weights, self.labels, self.n_clusters).spread
+        return (spread * totals).sum() / torch.where(mass > 0, mass, torch.ones_like(mass))
+
+    def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> DensityClustering:
+        """Run HDBSCAN anew, and number its clusters by the old ones that they share most members with.
+
+        The total weight that stays under its number is maximised. A new cluster without an old partner gets a new
+        number after the old ones; an old cluster without a new partner has no exemplars, so it is not alive.
+        """
+        fresh = type(self).fit(embedding, weights, options=self.options)
+        partners = match(self.labels.numpy(), fresh.labels.numpy(), weights.detach().numpy())
+        matched = np.flatnonzero(partners >= 0)
+        numbers = np.full(fresh.n_clusters, -1)
+        numbers[partners[matched]] = matched
+        unmatched = np.flatnonzero(numbers < 0)
+        numbers[unmatched] = self.n_clusters + np.arange(len(unmatched))
+        return fresh._renumbered(numbers, self.n_clusters + len(unmatched))
+
+    def _renumbered(self, numbers: np.ndarray, n_clusters: int) -> DensityClustering:
+        """Give cluster k the number ``numbers[k]``."""
+        names = torch.from_numpy(np.append(numbers, -1).astype(np.int64))  # label -1 picks the last
+        births = torch.zeros(n_clusters, 2, dtype=torch.int64)
+        births[names[:-1]] = self.births
+        tree = torch.zeros(len(self.tree), n_clusters, dtype=self.tree.dtype)
+        tree[:, names[:-1]] = self.tree
+        renamed = names[self.exemplar_cluster]
+        order = torch.argsort(renamed, stable=True)
+        return replace(
+            self,
+            labels=names[self.labels],
+            n_clusters=n_clusters,
+            exemplars=self.exemplars[order],
+            exemplar_cluster=renamed[order],
+            births=births,
+            tree=tree,
+        )
+
+    def assign(self, rows: Tensor, state: DensityState) -> Tensor:
+        """Return the cluster of the nearest row in mutual reachability distance if that is within its edge, else -1.
+
+        As ``hdbscan.approximate_predict``, but with the core distances of the tree throughout (the package's prediction
+        data take those of the training rows one neighbour short).
+        """
+        if not self.n_clusters:
+            return torch.full((len(rows),), -1, dtype=torch.int64)
+        step = max(1, CHUNK // state.members.numel())
+        return (
+            torch.cat([self._assign(some, state) for some in rows.split(step)])
+            if len(rows)
+            else rows.new_zeros(0).long()
+        )
+
+    def _assign(self, rows: Tensor, state: DensityState) -> Tensor:
+        distances, own = reach_of(rows, state)
+        reach = torch.maximum(torch.maximum(distances, state.core), own.unsqueeze(-1))
+        reach = reach.masked_fill(~state.present, torch.inf)
+        smallest = reach.amin(dim=-1, keepdim=True)
+        nearest = distances.masked_fill(reach > smallest, torch.inf).argmin(dim=-1)  # of equals, the nearest in space
+        label = state.labels[nearest]
+        return torch.where(smallest.squeeze(-1) <= state.edge[label.clamp(min=0)], label, -1)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the frozen row numbers and the tree table."""
+        return {name: getattr(self, name).numpy() for name in FROZEN}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what HDBSCAN was run with, and the number of neighbours that this came to."""
+        return {"min_samples": self.min_samples, "options": dict(self.options)}
+
+    @classmethod
+    def restore(
+        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
+    ) -> DensityClustering:
+        """Rebuild."""
+        frozen: dict[str, Any] = {name: torch.from_numpy(np.array(arrays[name])) for name in FROZEN}
+        return cls(labels, n_clusters, **frozen, **settings)
+
+
+def _run(rows: np.ndarray, options: Mapping[str, Any]) -> Any:
+    """Fit the package's estimator, exactly unless told otherwise; warnings about its own code are not the user's."""
+    chosen = {"approx_min_span_tree": False, **DEFAULTS, **options}
+    for name in ("min_cluster_size", "min_samples"):
+        chosen[name] = None if chosen[name] is None else int(chosen[name])
+    chosen["cluster_selection_epsilon"] = float(chosen["cluster_selection_epsilon"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import hdbscan  # type: ignore[import-untyped]
+
+        model = hdbscan.HDBSCAN(metric="euclidean", core_dist_n_jobs=1, **chosen)
+        return model.fit(np.ascontiguousarray(rows, dtype=np.float64))
+
+
+def _effective(options: Mapping[str, Any], n_present: int) -> int:
+    """Position of the core neighbour, as the package settles it."""
+    chosen = {**DEFAULTS, **options}
+    wanted = chosen["min_cluster_size"] if chosen["min_samples"] is None else chosen["min_samples"]
+    wanted = int(wanted) - bool(chosen.get("match_reference_implementation", False))
+    return max(min(wanted, n_present - 1), min(1, n_present - 1), 0)
+
+
+def _anchors(
+    tree: CondensedTree, members: list[np.ndarray], rows: np.ndarray, core: np.ndarray, present: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Exemplars of each cluster, pairs of rows of its edge, and tree parts of all rows; the tree numbers present rows.
+
+    A number without members, which only a user's labels can have, has no exemplars, so it is not alive.
+    """
+    exemplars = [NO_ROWS] * len(members)
+    births = np.zeros((len(members), 2), dtype=np.int64)
+    nodes = {k: tree.node_of(own) for k, own in enumerate(members) if len(own)}
+    for k, node in nodes.items():
+        exemplars[k] = present[tree.exemplars(node)]
+        below = tree.rows_below(node)
+        if node == tree.root or len(below) > len(members[k]):
+            smallest = tree.row_lambda[members[k]].min()
+            births[k] = closest_pair(rows, core, present[members[k]], present, 1 / smallest)
+        else:
+            births[k] = closest_pair(rows, core, present[below], present[tree.rows_beside(node)])
+    parts = np.zeros((len(present), len(members)))
+    parts[:, list(nodes)] = tree.tree_parts(list(nodes.values()))
+    position = np.zeros(len(rows), dtype=np.int64)
+    position[present] = np.arange(len(present))
+    nearest = core_neighbours(rows, present, 0)
+    nearest[present] = present  # and not a duplicate
+    return exemplars, births, parts[position[nearest]]
+
+
+def _check(fitted: Any, n_rows: int) -> None:
+    """Refuse what the differentiable state would not describe."""
+    what = type(fitted).__name__
+    try:
+        labels, _ = fitted.labels_, fitted.condensed_tree_
+    except AttributeError:
+        raise InvalidParameterError(
+            f"clusterer is a {what} without labels_ and condensed_tree_; expected a fitted hdbscan.HDBSCAN: "
+            "call its fit on the embeddings first, or pass its labels instead"
+        ) from None
+    if len(labels) != n_rows:
+        raise InvalidParameterError(
+            f"clusterer was fitted to {len(labels)} rows, but there are {n_rows} embeddings; expected one label for "
+            "each: fit it on the same rows in the same order"
+        )
+    metric, power = fitted.metric, getattr(fitted, "p", None)
+    if metric not in ("euclidean", "l2") and not (metric == "minkowski" and power == 2):
+        raise InvalidParameterError(
+            f"clusterer measures distances by metric={metric!r}; expected 'euclidean', the only one whose derivative "
+            "is taken: fit it anew with metric='euclidean', or pass its labels instead"
+        )
+    if fitted.alpha != 1.0:
+        raise InvalidParameterError(
+            f"clusterer scales distances by alpha={fitted.alpha!r}; expected 1.0: fit it anew with alpha=1.0, or pass "
+            "its labels instead"
+        )

@@ -1,0 +1,41 @@
+"""Responsibilities of a Gaussian mixture as a score."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from clusterexplain.clustering.gaussian_mixture import MixtureState, log_joint, squared_mahalanobis
+from clusterexplain.clustering.scores.base import Score
+
+FLOOR = 0.01
+
+
+class Responsibility(Score):
+    r"""The log-ratio of two responsibilities of a Gaussian mixture.
+
+    .. math::
+        e_k(z) = \log \pi_k + \log N(z; \mu_k, S_k), \qquad
+        \text{inside}_k(z) = \log \frac{s_k + \epsilon}{(z - \mu_k)^\top S_k^{-1} (z - \mu_k) + \epsilon}
+
+    Both are numbers without unit that no affine change of the latent space alters (differences of :math:`e_k`, that is).
+    The edge of a component is where a typical member lies: :math:`s_k` is the mean squared Mahalanobis distance of its
+    members, and :math:`\epsilon` a hundredth of the dimension, which keeps the centre finite.
+
+    Log-odds of a mixture are not log-odds of a classifier: they grow with the dimension and with the square of the
+    distance, so that hundreds are common far from the boundary.
+    """
+
+    name: ClassVar[str] = "responsibility"
+    words: ClassVar[str] = "the log-ratio of the mixture's responsibilities"
+
+    def evidence(self, rows: Tensor, state: MixtureState) -> Tensor:
+        """Return log joint densities of a row and each component, shape (..., n_clusters)."""
+        return log_joint(rows, state)
+
+    def inside(self, rows: Tensor, state: MixtureState) -> Tensor:
+        """Return how far inside each component rows lie: 0 as far out as a typical member, positive nearer."""
+        floor = FLOOR * rows.shape[-1]
+        return torch.log(state.spread + floor) - torch.log(squared_mahalanobis(rows, state) + floor)

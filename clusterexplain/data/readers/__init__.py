@@ -1,0 +1,1 @@
+"""Files to a data set: one reader for each kind of file."""

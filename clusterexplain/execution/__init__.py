@@ -1,0 +1,1 @@
+"""How work is dealt out: threads and progress bars, knowing nothing of what is computed."""

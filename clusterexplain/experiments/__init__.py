@@ -1,0 +1,6 @@
+"""The experiments behind the method, each run by one command of ``clusterexplain reproduce``."""
+
+from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.study import Study
+
+__all__ = ["Pieces", "Study"]

@@ -1,0 +1,253 @@
+"""Both procedures on this package's own models: what pulled a sample into its cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from clusterexplain.data import load_dataset
+from clusterexplain.estimator import ClusterExplainer
+from clusterexplain.execution.executors import progress
+from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.fragility.over_restarts import mean_interval
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.statistics import metrics
+from clusterexplain.training import BatchPlan, Recipe, train_replicas
+
+FURTHER = 0.25
+"""Length of the criticised further training, as a share of the training."""
+IMPLICIT = {"solver": "dense", "eigenvalues": "clamped", "damping": 0.01}
+"""All of the Hessian: that of the last layer alone says nothing about centroids, which every layer moves."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """What is run.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Models, with k-means.
+    n_samples : int
+        Digits that are used, the first so many.
+    width, latent_dim : int
+        Units of the encoder's hidden layer, and of the embedding: so few that the whole Hessian can be decomposed.
+    n_steps : int
+        Training steps.
+    n_seeds : int
+        Fits of each model.
+    n_removed : int
+        Examples that are removed one at a time, of each selection.
+    n_queries : int
+        Samples that are asked about: the one with the smallest margin, and others evenly spaced by margin.
+    """
+
+    names: tuple[str, ...] = ("autoencoder", "contrastive")
+    n_samples: int = 500
+    width: int = 16
+    latent_dim: int = 4
+    n_steps: int = 600
+    n_seeds: int = 4
+    n_removed: int = 25
+    n_queries: int = 10
+
+
+@dataclass(frozen=True)
+class Way:
+    """A procedure for models with clusters; every field is a factor.
+
+    Parameters
+    ----------
+    queries : {"smallest margin", "stratified"}
+        The one with the smallest margin, or that one and others.
+    removed : {"top influence", "random"}
+        By the predicted influence on the first query, or drawn.
+    retraining : {"further, fresh optimizer", "from the same start"}
+        From the trained parameters with other batches at the full rate, or the training again.
+    null : {"not subtracted", "subtracted"}
+        The change by the same retraining with nothing removed.
+    influence : {"implicit", "exact derivative"}
+        Damped inverse Hessian at the final parameters, or the derivative of the training.
+    """
+
+    queries: str
+    removed: str
+    retraining: str
+    null: str
+    influence: str
+
+
+CRITICISED = Way("smallest margin", "top influence", "further, fresh optimizer", "not subtracted", "implicit")
+CONTROLLED = Way("stratified", "random", "from the same start", "subtracted", "exact derivative")
+WORDS = {
+    "queries": "query",
+    "removed": "removed examples",
+    "retraining": "retraining",
+    "null": "null",
+    "influence": "influence",
+}
+
+
+def of_models(
+    models: Models, pieces: Pieces, *, n_jobs: int | None = None, show_progress: bool = False
+) -> pd.DataFrame:
+    """Change one factor at a time, from both ends, for every model.
+
+    Parameters
+    ----------
+    models : Models
+        What is run.
+    pieces : Pieces
+        Where outcomes are kept.
+    n_jobs : int or None, default=None
+        Retrainings side by side.
+    show_progress : bool, default=False
+        A bar on a terminal.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`~clusterexplain.experiments.fragility.factors.compare` returns, with columns model and end ("criticised" or
+        "controlled") instead of data and depth.
+    """
+    found = []
+    for name in models.names:
+        parts = []
+        for seed in progress(range(models.n_seeds), label=name, show=show_progress):
+            settings = {"model": name, "seed": seed, "n_samples": models.n_samples, "n_steps": models.n_steps}
+            settings |= {"n_removed": models.n_removed, "n_queries": models.n_queries}
+            settings |= {"width": models.width, "latent_dim": models.latent_dim}
+            parts.append(pieces.frame("model", settings, partial(outcomes, models, name, seed, n_jobs)))
+        found += [_compare(name, "criticised", CRITICISED, CONTROLLED, parts)]
+        found += [_compare(name, "controlled", CONTROLLED, CRITICISED, parts)]
+    return pd.concat(found, ignore_index=True)
+
+
+def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.DataFrame:
+    """Fit a model, explain it in two ways and retrain it in two ways.
+
+    Returns
+    -------
+    DataFrame
+        One row for each (selection, query, removed example): implicit and exact (predicted changes of the margin, members
+        frozen), again (retrained from the same start, null subtracted), again_null, further (margin after further training
+        minus margin before), further_null (the same with nothing removed).
+    """
+    data = load_dataset("digits").X[: models.n_samples]
+    explainer = ClusterExplainer(
+        name,
+        n_clusters=10,
+        hidden=(models.width,),
+        latent_dim=models.latent_dim,
+        n_steps=models.n_steps,
+        random_state=seed,
+    ).fit(data)
+    asked = _asked(explainer, models.n_queries)
+    exact = explainer.explain(asked)
+    implicit = explainer.explain(asked, method="implicit", method_options=IMPLICIT)
+    drawn = np.random.default_rng(seed).choice(len(data), models.n_removed, replace=False)
+    strongest = np.argsort(-np.abs(implicit.influence[0]), kind="stable")[: models.n_removed]
+    frames = []
+    for selection, removed in (("random", drawn), ("top influence", strongest)):
+        weights = np.ones((len(removed) + 1, len(data)))
+        weights[np.arange(1, len(removed) + 1), removed] = 0
+        again = _scores(explainer, exact, _recipe(explainer), weights, n_jobs)
+        further = _scores(explainer, exact, _further(explainer), weights, n_jobs)
+        query, removal = (index.flatten() for index in np.indices((len(asked), len(removed))))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "selection": selection,
+                    "query": query,
+                    "row": removed[removal],
+                    "implicit": -implicit.influence[query, removed[removal]],
+                    "exact": -exact.influence[query, removed[removal]],
+                    "again": (again[1:] - exact.scores).T[query, removal],
+                    "again_null": (again[0] - exact.scores)[query],
+                    "further": (further[1:] - exact.scores).T[query, removal],
+                    "further_null": (further[0] - exact.scores)[query],
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _asked(explainer: ClusterExplainer, n_queries: int) -> np.ndarray:
+    order = np.argsort(explainer.margins_, kind="stable")
+    return order[np.linspace(0, len(order) - 1, n_queries).round().astype(int)]
+
+
+def _recipe(explainer: ClusterExplainer) -> Recipe:
+    return explainer._pipeline.run.recipe
+
+
+def _further(explainer: ClusterExplainer) -> Recipe:
+    """Return the criticised retraining: from the trained parameters, fresh optimizer, other batches, full rate."""
+    recipe = _recipe(explainer)
+    n_steps = max(1, round(FURTHER * recipe.plan.n_steps))
+    plan = BatchPlan.draw(
+        recipe.n_samples, n_steps=n_steps, batch_size=recipe.plan.batch_size, seed=recipe.plan.seed + 1
+    )
+    optimizer: Any = replace(recipe.optimizer, n_steps=n_steps, warmup=0.0, shape="constant")
+    return replace(recipe, initial=explainer._pipeline.params, plan=plan, optimizer=optimizer)
+
+
+def _scores(
+    explainer: ClusterExplainer, explanation: Explanation, recipe: Recipe, weights: np.ndarray, n_jobs: int | None
+) -> np.ndarray:
+    """Return margins of shape (n_retrainings, n_queries), the clusters' members frozen."""
+    pipeline, question = explainer._pipeline, explainer.question_of(explanation)
+    tensor = torch.from_numpy(weights).to(recipe.dtype)
+    trained = train_replicas(recipe, tensor, n_jobs=n_jobs)
+    pairs = zip(trained, tensor, strict=True)
+    return np.stack(
+        [
+            pipeline.scores(question, recipe.layout.split(theta), row, assignments="frozen")[0].numpy()
+            for theta, row in pairs
+        ]
+    )
+
+
+def _compare(name: str, end: str, base: Way, other: Way, parts: list[pd.DataFrame]) -> pd.DataFrame:
+    figures = lru_cache(lambda way: np.array([_figures(way, one) for one in parts]))
+    rows = []
+    for factor in ("", *WORDS):
+        way = base if not factor else replace(base, **{factor: getattr(other, factor)})
+        values = figures(way)
+        value, change = mean_interval(values[:, 0], largest=1.0), mean_interval(values[:, 0] - figures(base)[:, 0])
+        rows.append(
+            {
+                "model": name,
+                "end": end,
+                "factor": WORDS.get(factor, "none"),
+                "before": getattr(base, factor) if factor else "",
+                "after": getattr(other, factor) if factor else "",
+                "n_restarts": len(parts),
+                "spearman": value.mean,
+                "low": value.low,
+                "high": value.high,
+                "difference": change.mean,
+                "difference_low": change.low,
+                "difference_high": change.high,
+                "signs": float(np.nanmean(values[:, 1])),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _figures(way: Way, found: pd.DataFrame) -> tuple[float, float]:
+    """Return mean rank correlation and share of signs predicted of one fit."""
+    picked = found[found["selection"] == way.removed]
+    if way.queries == CRITICISED.queries:
+        picked = picked[picked["query"] == 0]
+    truth = "further" if way.retraining == CRITICISED.retraining else "again"
+    change = picked[truth] - (picked[f"{truth}_null"] if way.null == CONTROLLED.null else 0.0)
+    predicted = picked["implicit" if way.influence == CRITICISED.influence else "exact"]
+    table = picked.assign(truth=change, predicted=predicted)
+    tables = [table.pivot(index="row", columns="query", values=one).to_numpy() for one in ("predicted", "truth")]
+    return metrics.average(metrics.spearman(*tables)), metrics.average(metrics.sign_agreement(*tables))

@@ -1,0 +1,109 @@
+"""The exact derivative of a recorded training of small classifiers in its data weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from clusterexplain.experiments.fragility.networks import Network
+from clusterexplain.experiments.fragility.training import BETA_1, BETA_2, Examples, Schedule, State, denominator
+from clusterexplain.influence.directional import along
+
+
+def pull(
+    network: Network,
+    run: State,
+    examples: Examples,
+    weights: Tensor,
+    schedule: Schedule,
+    cotangents: Tensor,
+) -> Tensor:
+    """Pull derivatives in the trained parameters back to the data weights.
+
+    The learning rates of a plateau schedule are taken as they were: when a rate falls depends on the weights by jumps, which
+    no derivative sees.
+
+    Parameters
+    ----------
+    network : Network
+        The architecture.
+    run : State
+        Result of a training that was recorded.
+    examples : Examples
+        What it was trained on.
+    weights : Tensor of shape (n_replicas, n_rows)
+        Its data weights.
+    schedule : Schedule
+        Its schedule.
+    cotangents : Tensor of shape (n_replicas, n_queries, n_params)
+        Derivatives of what is asked about in the trained parameters; of the type in which examples and weights are, which need
+        not be that of the training.
+
+    Returns
+    -------
+    Tensor of shape (n_replicas, n_queries, n_rows)
+        Derivatives in the data weights.
+    """
+    n_queries = cotangents.shape[1]
+    on_theta = cotangents.flatten(0, 1)
+    on_first, on_second = torch.zeros_like(on_theta), torch.zeros_like(on_theta)
+    rows = on_theta.new_zeros(len(on_theta), examples.n_rows)
+    repeated = weights.repeat_interleave(n_queries, 0)
+    earlier = run.n_taken - run.n_done
+    with torch.no_grad():
+        for step in reversed(range(run.n_done)):
+            before = tuple(part.to(cotangents.dtype) for part in run.path[step])
+            gradient, per_first, per_second = _slopes(
+                network, before, examples, weights, schedule, earlier + step, n_queries
+            )
+            on_first = torch.addcmul(on_first, on_theta, per_first)
+            on_second = torch.addcmul(on_second, on_theta, per_second)
+            along = on_first * (1 - BETA_1) + on_second * gradient * (2 * (1 - BETA_2))
+            theta = before[0].repeat_interleave(n_queries, 0)
+            on_losses, curved = _along(network, theta, examples, repeated, along)
+            rows += on_losses
+            on_theta = on_theta + curved + schedule.weight_decay * along
+            on_first, on_second = on_first * BETA_1, on_second * BETA_2
+    return rows.view(len(weights), n_queries, -1)
+
+
+def _slopes(
+    network: Network,
+    before: tuple[Tensor, ...],
+    examples: Examples,
+    weights: Tensor,
+    schedule: Schedule,
+    taken: int,
+    n_queries: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradient of a step, and the derivatives of its change in both moments, for every query."""
+    theta, first, second, rates = before
+    _, gradient = network.gradient(theta, examples.inputs, examples.targets, weights)
+    gradient = gradient + schedule.weight_decay * theta
+    first = BETA_1 * first + (1 - BETA_1) * gradient
+    second = BETA_2 * second + (1 - BETA_2) * gradient * gradient
+    below = denominator(second, schedule, taken)
+    corrected = 1 - BETA_2 ** (taken + 1)
+    root = below if schedule.inside else (second / corrected).sqrt()
+    slope = torch.where(root > 0, 0.5 / (root * corrected), 0.0)
+    per_first = -rates / (1 - BETA_1 ** (taken + 1)) / below
+    per_second = -per_first * first / below * slope
+    if schedule.last_only:
+        per_first[:, : network.last_layer.start] = 0
+        per_second[:, : network.last_layer.start] = 0
+    gradient, per_first, per_second = (
+        part.repeat_interleave(n_queries, 0) for part in (gradient, per_first, per_second)
+    )
+    return gradient, per_first, per_second
+
+
+def _along(
+    network: Network, theta: Tensor, examples: Examples, weights: Tensor, direction: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the derivative of every loss along a direction, and the Hessian's product with it."""
+
+    def both(at: Tensor) -> Tensor:
+        return torch.cat(network.gradient(at, examples.inputs, examples.targets, weights), dim=1)
+
+    _, slopes = along(both, theta, direction)
+    return slopes[:, : examples.n_rows], slopes[:, examples.n_rows :]

@@ -1,0 +1,61 @@
+"""What is compared with retraining: the exact derivative, the classical formula, and predictions that know less."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from clusterexplain.experiments.mixture.one_pass import DAMPING, one_pass
+from clusterexplain.influence import Implicit, RunObjective, Unrolled
+from clusterexplain.influence.simple import gradient_dot, same_cluster
+from clusterexplain.influence.solvers import Solution
+from clusterexplain.training import RecordedRun
+
+EXACT, ONE_PASS, SAME_CLUSTER = "exact", "LiSSA", "same cluster"
+METHODS = (EXACT, "implicit", ONE_PASS, "gradient product", SAME_CLUSTER)
+
+
+def estimates(
+    run: RecordedRun,
+    cotangents: Tensor,
+    own: Tensor,
+    labels: Tensor,
+    *,
+    exact: Tensor | None = None,
+    n_jobs: int | None = None,
+) -> tuple[dict[str, Tensor], Solution]:
+    """Return the influence of every example on every score by every method.
+
+    Parameters
+    ----------
+    run : RecordedRun
+        The training of one arm.
+    cotangents : Tensor of shape (n_queries, n_params)
+        Derivatives of the scores at its trained parameters.
+    own : Tensor of shape (n_queries,), int64
+        Clusters of the queries.
+    labels : Tensor of shape (n_samples,), int64
+        Clusters of the examples.
+    exact : Tensor of shape (n_queries, n_samples), optional
+        The exact rows, where they are those of another training than this one.
+    n_jobs : int or None, default=None
+        Chunks of exact rows that are computed side by side.
+
+    Returns
+    -------
+    dict of str to Tensor of shape (n_queries, n_samples)
+        One for each of ``METHODS``; positive is "pulled the query into its cluster". "implicit" is the classical formula with
+        a dense solver and the damping of the paper, "LiSSA" its estimate as published.
+    Solution
+        How LiSSA fared.
+    """
+    dense, chunk = Implicit.of_run(run, damping=DAMPING), len(cotangents)
+    rows, solution = one_pass(run, cotangents)
+    found = {
+        EXACT: Unrolled(run, n_jobs).pull(cotangents) if exact is None else exact,
+        "implicit": dense.rows(dense.solve(cotangents).value),
+        ONE_PASS: rows,
+        "gradient product": gradient_dot(RunObjective.of_run(run), run.final, run.weights, cotangents, chunk=chunk),
+        SAME_CLUSTER: same_cluster(own, labels),
+    }
+    return {name: found[name].to(torch.float64) for name in METHODS}, solution

@@ -1,0 +1,1 @@
+"""Which speeches an association of words comes from: the WEAT experiment."""

@@ -1,0 +1,239 @@
+"""The numbers of one query: its pullers and pushers, what removals would do, groups, twins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.data.near_duplicates import twins_of
+from clusterexplain.report.context import Exhibit
+from clusterexplain.results.explanation import SIDES, Explanation
+
+FEWEST_STEPS, MOST_STEPS = 20, 150
+MOST_GROUPS = 30
+MOST_RETRAINED = 4000
+"""Rows of a check that are drawn at most; more are sampled."""
+
+
+def listed(explanation: Explanation, query: int, top: int) -> pd.DataFrame:
+    """Return the strongest pullers and pushers.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Whose.
+    query : int
+        Position of the query.
+    top : int
+        Examples on each side.
+
+    Returns
+    -------
+    DataFrame
+        The rows of :meth:`Explanation.top` with rank (from 1, pullers first), pulls (bool) and side in the words of the query;
+        id and cluster as text.
+    """
+    frame = explanation.top(top, query=query)
+    pulls = frame["side"] == SIDES[0]
+    words = explanation.sides(query)
+    return frame.assign(
+        id=frame["id"].astype(str),
+        cluster=[explanation.name_of(one) for one in frame["cluster"]],
+        rank=np.arange(1, len(frame) + 1),
+        pulls=pulls,
+        side=np.where(pulls, words[0], words[1]),
+    )
+
+
+def steps(explanation: Explanation, query: int) -> tuple[pd.DataFrame, int | None]:
+    """Return the predicted margin as the strongest pullers are removed one after the other.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Whose.
+    query : int
+        Position of the query.
+
+    Returns
+    -------
+    frame : DataFrame
+        Columns removed (from 1), id, called (the id, followed by "(itself)" if it is the sample's own), cluster, before,
+        after (predicted margins). The sample itself is among them as it is among the top pullers of a check.
+    flip : int or None
+        After how many removals the margin is predicted to be negative; None if never, or if it is negative already.
+    """
+    influence, order = explanation.influence[query], _pullers(explanation, query)
+    margin = explanation.scores[query]
+    after = margin - np.cumsum(influence[order])
+    flip = _crossing(margin, after)
+    shown = min(len(order), MOST_STEPS, max(FEWEST_STEPS, 0 if flip is None else flip + 5))
+    picked = order[:shown]
+    ids = explanation.train_ids[picked].astype(str).astype(object)
+    return pd.DataFrame(
+        {
+            "removed": np.arange(1, shown + 1),
+            "id": ids,
+            "called": np.where(picked == explanation.positions[query], ids + " (itself)", ids),
+            "cluster": [explanation.name_of(one) for one in explanation.train_labels[picked]],
+            "before": np.concatenate([[margin], after[: max(shown - 1, 0)]])[:shown],
+            "after": after[:shown],
+        }
+    ), flip
+
+
+def flips(explanation: Explanation, query: int) -> tuple[int | None, int | None, bool]:
+    """Return after how many removals of the strongest pullers a sample is predicted to change sides.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Whose.
+    query : int
+        Position of the query.
+
+    Returns
+    -------
+    flip : int or None
+        Of all pullers, the sample itself among them, see :func:`steps`.
+    without_itself : int or None
+        Of the others alone, as :meth:`ClusterExplainer.flip` removes them.
+    itself : bool
+        Whether the sample itself is among the first `flip`.
+    """
+    influence, order = explanation.influence[query], _pullers(explanation, query)
+    position, margin = int(explanation.positions[query]), explanation.scores[query]
+    others = order[order != position]
+    flip, alone = (_crossing(margin, margin - np.cumsum(influence[rows])) for rows in (order, others))
+    return flip, alone, flip is not None and position >= 0 and position in order[:flip]
+
+
+def flip_point(frame: pd.DataFrame, flip: int | None) -> pd.DataFrame:
+    """Return where the margin is predicted to change sides: removed, margin; no row if that is not among the steps."""
+    found = frame[frame["removed"] == flip] if flip is not None else frame[:0]
+    return pd.DataFrame({"removed": found["removed"], "margin": found["after"]}).reset_index(drop=True)
+
+
+def retrained(explanation: Explanation, query: int) -> pd.DataFrame:
+    """Return margins after retraining, from the check: for the waterfall (same sets) and the scatter.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Whose.
+    query : int
+        Position of the query.
+
+    Returns
+    -------
+    DataFrame
+        Columns query, what (which examples were removed), removed (how many), assignments, predicted and retrained (changes
+        of the margin), margin_predicted and margin; no rows without a check.
+    """
+    check = explanation.check
+    if check is None or check.retrained is None:
+        columns = ("query", "what", "removed", "assignments", "predicted", "retrained", "margin_predicted", "margin")
+        return pd.DataFrame({name: [] for name in columns})
+    rows = check.retrained[check.retrained["position"] == query]
+    margin = explanation.scores[query]
+    parts = [
+        pd.DataFrame(
+            {
+                "query": str(explanation.query_ids[query]),
+                "what": rows["kind"].to_numpy(),
+                "removed": rows["n_removed"].to_numpy(dtype=int),
+                "assignments": words,
+                "predicted": rows[predicted].to_numpy(dtype=float),
+                "retrained": rows[truth].to_numpy(dtype=float),
+                "margin_predicted": margin + rows[predicted].to_numpy(dtype=float),
+                "margin": margin + rows[truth].to_numpy(dtype=float),
+            }
+        )
+        for words, predicted, truth in (
+            ("members frozen", "predicted", "frozen"),
+            ("re-clustered", "predicted_reclustered", "reclustered"),
+        )
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def all_retrained(explanation: Explanation) -> pd.DataFrame:
+    """Return the changes of every query's margin in the check, a random sample if they are more than ``MOST_RETRAINED``.
+
+    Columns query, kind, assignments, n_removed, predicted, retrained.
+    """
+    frame = pd.concat([retrained(explanation, query) for query in range(len(explanation))], ignore_index=True)
+    frame = frame.rename(columns={"what": "kind", "removed": "n_removed"})
+    known = frame["retrained"].notna() & frame["predicted"].notna()
+    shown = frame.loc[known, ["query", "kind", "assignments", "n_removed", "predicted", "retrained"]]
+    if len(shown) <= MOST_RETRAINED:
+        return shown
+    picked = np.sort(np.random.default_rng(0).permutation(len(shown))[:MOST_RETRAINED])
+    return shown.iloc[picked]
+
+
+def group_columns(exhibit: Exhibit) -> list[str]:
+    """Return what influence can be summed by: clusters, and metadata of 2 to 30 values that occur twice on average."""
+    metadata = exhibit.data.metadata
+    known = [] if metadata is None else [str(one) for one in metadata.columns if one != exhibit.data.text]
+    most = min(MOST_GROUPS, len(exhibit.data) // 2)
+    return ["cluster", *(name for name in known if 2 <= _different(metadata, name) <= most)]
+
+
+def groups(explanation: Explanation, column: str) -> list[pd.DataFrame]:
+    """Return the influence summed over groups, see :meth:`Explanation.by`: one frame for each query, group as text."""
+    frame = explanation.by(column).drop(columns="query")
+    called = (
+        [explanation.name_of(int(one)) for one in frame["group"]] if column == "cluster" else _texts(frame["group"])
+    )
+    whole = frame.assign(group=called)
+    size = len(whole) // max(1, len(explanation))
+    return [whole.iloc[query * size : (query + 1) * size].reset_index(drop=True) for query in range(len(explanation))]
+
+
+def twins(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFrame:
+    """Return near-identical rows of the sample with other labels: id, cluster, distance, relative."""
+    found = (
+        twins_of(exhibit.twins, explanation.query_ids[query])
+        if explanation.positions[query] >= 0
+        else exhibit.twins[:0]
+    )
+    if not len(found):
+        return pd.DataFrame({name: [] for name in ("id", "cluster", "distance", "relative")})
+    return found.assign(id=found["id"].astype(str), cluster=[exhibit.name_of(one) for one in found["cluster"]])
+
+
+def _pullers(explanation: Explanation, query: int) -> np.ndarray:
+    """Return the row numbers of the examples that pull, strongest first."""
+    influence = explanation.influence[query]
+    order = np.argsort(-influence, kind="stable")
+    return np.asarray(order[(influence > 0)[order] & (explanation.sample_weight > 0)[order]])
+
+
+def _crossing(margin: float, after: np.ndarray) -> int | None:
+    """Return the number of the first step that leaves a margin below 0, None if there is none or it is not above 0 now."""
+    outside = np.flatnonzero(after < 0)
+    return int(outside[0]) + 1 if len(outside) and margin > 0 else None
+
+
+def _texts(groups: pd.Series) -> pd.Series:
+    """Return groups as text, whole numbers without a fraction, with their type where two of them read alike."""
+    texts = groups.map(_text)
+    kinds = groups.map(lambda one: type(one).__name__)
+    pairs = pd.DataFrame({"text": texts, "kind": kinds}).drop_duplicates()
+    twice = set(pairs.loc[pairs["text"].duplicated(), "text"])
+    return texts.where(~texts.isin(twice), texts + " (" + kinds + ")")
+
+
+def _text(group: object) -> str:
+    whole = isinstance(group, (float, np.floating)) and float(group).is_integer()
+    return f"{group:.0f}" if whole else str(group)
+
+
+def _different(metadata: pd.DataFrame | None, name: str) -> int:
+    """Return how many different values a column has; 0 if they cannot be told apart, as lists cannot."""
+    assert metadata is not None
+    try:
+        return int(metadata[name].nunique())
+    except TypeError:
+        return 0

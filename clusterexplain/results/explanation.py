@@ -1,0 +1,660 @@
+"""What an explanation is: numbers with a sign, a counterfactual and a statement whether they were checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.results.annotations import UNTESTED, CheckSummary, Mixed, OverSeeds, StabilitySummary
+from clusterexplain.results.text.names import NOISE, cluster_name, method_flags, method_words, printed
+from clusterexplain.statistics.groups import group_sums
+
+
+class Fitted(Protocol):
+    """What an explanation needs from the estimator that made it, or from a refit of it."""
+
+    def evaluate_question(self, explanation: Explanation, assignments: str) -> np.ndarray:
+        """Return the explained scores under this fit."""
+
+    def write_report(
+        self, explanation: Explanation, path: str | os.PathLike[str], *, render: Any, run: Any, task: Any
+    ) -> Any:
+        """Write the page about this explanation."""
+
+    def plots_of(self, explanation: Explanation, render: Any) -> Any:
+        """Return the charts of this explanation."""
+
+    def bundle_of(self, shown: Any) -> dict[str, Any]:
+        """Return what a notebook can show, by MIME type."""
+
+
+class Basis(Protocol):
+    """The fit that an explanation was made with: it stays what it was, whatever becomes of the estimator."""
+
+    def predict_reclustered(self, explanation: Explanation, relative: np.ndarray) -> np.ndarray:
+        """Predict changes of the scores at relative changes of the weights, clusters' members chosen anew."""
+
+
+SIDES = ("pulled in", "pushed away")
+KEPT_OUT = ("kept out", "drew in")
+"""The same for a sample that is noise."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation:
+    """Which training examples pulled each query into its cluster, and which pushed it away.
+
+    ``influence[q, i]`` is the derivative of the margin of query q in the (relative) weight of training example i.
+    Positive: i pulled q in; if i is removed, the margin is predicted to change by ``-influence[q, i]``.
+
+    Attributes
+    ----------
+    query_ids : ndarray of shape (n_queries,)
+        Ids of the queries; "new 0", "new 1", ... for rows that were never trained on.
+    positions : ndarray of shape (n_queries,), int
+        Row numbers of the queries in the training data; -1 for rows that were never trained on.
+    labels, rivals : ndarray of shape (n_queries,), int
+        Own cluster and the cluster it is compared with.
+    scores : ndarray of shape (n_queries,)
+        Margins: the assignment score for the own cluster against the rival; `score_words` says which. Positive is inside.
+    encoder, cluster, direct : ndarray of shape (n_queries, n_train)
+        The three parts: the query's embedding moved; the clusters moved through their members' embeddings; the
+        example's own weight in its centroid.
+    train_ids : ndarray of shape (n_train,)
+        Ids of the training examples.
+    train_labels : ndarray of shape (n_train,), int
+        Their clusters.
+    sample_weight : ndarray of shape (n_train,)
+        Data weights of the fit.
+    probabilities : ndarray of shape (n_queries, 2)
+        Soft membership in the own cluster and in the rival.
+    rank : ndarray of shape (n_queries,)
+        Share of the own cluster's members whose margin to their runner-up is larger.
+    agreement : float
+        Share of training examples whose best-scoring cluster is their label.
+    queries : ndarray of shape (n_queries, n_features)
+        The queried rows, as the user gave them.
+    method : str
+        The influence method.
+    method_note : str, default=""
+        What the method's answer is about beyond its name: length and rate of further training, solver and outcome of a solve.
+    method_options : dict
+        What the method was asked with.
+    score_words : str
+        What the margin is, in words.
+    lacks : tuple of str
+        For each query that is noise what it lacks to join the rival, "density" or "distance"; "" for the others.
+    cluster_names : dict of int to str
+        Names that clusters were given.
+    stability : StabilitySummary or None
+        How often each query kept its cluster in refits; filled in once ``stability`` was computed.
+    over_seeds : OverSeeds or None
+        For an explanation that was averaged over seeds: how sure it is.
+    mixed : Mixed or None
+        For answers about whole clusters: what the scores are combinations of. Labels and rivals are then those of the cluster
+        (-1 where there are many), `queries` has no rows.
+    fit_key : str
+        Names data, seed and recipe of the fit; a refit has the same.
+    metadata : DataFrame or None
+        What is known about the training examples.
+    check : CheckSummary or None
+        Filled in by ``verify``.
+    source : Fitted
+        The estimator that made the explanation.
+    basis : Basis
+        Its fit at that time.
+    """
+
+    query_ids: np.ndarray
+    positions: np.ndarray
+    labels: np.ndarray
+    rivals: np.ndarray
+    scores: np.ndarray
+    encoder: np.ndarray
+    cluster: np.ndarray
+    direct: np.ndarray
+    train_ids: np.ndarray
+    train_labels: np.ndarray
+    sample_weight: np.ndarray
+    probabilities: np.ndarray
+    rank: np.ndarray
+    agreement: float
+    queries: np.ndarray
+    method: str
+    fit_key: str
+    source: Fitted
+    metadata: pd.DataFrame | None = None
+    check: CheckSummary | None = None
+    method_note: str = ""
+    method_options: dict[str, Any] = field(default_factory=dict)
+    score_words: str = "log squared distance to the rival's centroid minus that to its own"
+    lacks: tuple[str, ...] = ()
+    cluster_names: dict[int, str] = field(default_factory=dict)
+    stability: StabilitySummary | None = None
+    over_seeds: OverSeeds | None = None
+    mixed: Mixed | None = None
+    basis: Basis = field(default=None, compare=False)  # type: ignore[assignment]  # always given by the front
+
+    @property
+    def influence(self) -> np.ndarray:
+        """Total influence, shape (n_queries, n_train): the sum of the three parts; positive = pulled in."""
+        return self.encoder + self.cluster + self.direct
+
+    def __len__(self) -> int:
+        """Return the number of queries."""
+        return len(self.query_ids)
+
+    def __getitem__(self, index: int | slice | list[int] | np.ndarray) -> Explanation:
+        """Select queries by position; the result is again an Explanation. Nothing selected raises InvalidParameterError."""
+        picked = np.atleast_1d(np.arange(len(self))[index])
+        if not len(picked):
+            raise InvalidParameterError(
+                f"No query is selected. Expected positions from 0 to {len(self) - 1}, for example e[0], or a mask that is true "
+                f"somewhere."
+            )
+        per_query = (
+            "query_ids",
+            "positions",
+            "labels",
+            "rivals",
+            "scores",
+            "encoder",
+            "cluster",
+            "direct",
+            "probabilities",
+            "rank",
+            "queries",
+        )
+        lacks = tuple(self.lacks[one] for one in picked) if self.lacks else ()
+        badges = None if self.stability is None else self.stability[picked]
+        chosen = {name: getattr(self, name)[picked] for name in per_query}
+        mixed = None if self.mixed is None else self.mixed[picked]
+        check = None if self.check is None else self.check[picked]
+        seeds = None if self.over_seeds is None else self.over_seeds[picked]
+        return dataclasses.replace(
+            self, **chosen, lacks=lacks, stability=badges, mixed=mixed, check=check, over_seeds=seeds
+        )
+
+    def predict(self, sample_weight: np.ndarray, *, assignments: str = "frozen") -> np.ndarray:
+        """Predict the change of each score if the recipe were refitted at other data weights.
+
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_train,) or (n_refits, n_train)
+            Data weights of the refit, comparable to those of the fit (0 removes an example).
+        assignments : {"frozen", "reclustered"}, default="frozen"
+            "frozen" uses :attr:`influence` alone, in which the clusters' members stay. "reclustered" adds the jumps of a hard
+            k-means: it predicts which samples near a boundary will change sides (their margins are differentiated when this
+            is first needed, at the cost of 64 more rows). The two are the same for clusterers without hard centroids.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,) or (n_refits, n_queries)
+            First-order prediction.
+        """
+        weights = np.asarray(sample_weight, dtype=np.float64)
+        if weights.shape[-1:] != self.train_ids.shape:
+            raise InvalidParameterError(
+                f"sample_weight has shape {weights.shape}, expected (..., {len(self.train_ids)}): one weight for each "
+                f"training example."
+            )
+        if (weights[..., self.sample_weight == 0] > 0).any():
+            raise InvalidParameterError(
+                "sample_weight brings back an example that had weight 0 in the fit, which a relative influence cannot predict. "
+                "Expected 0 where the fit had 0; use refit to see what happens."
+            )
+        relative = np.divide(weights, self.sample_weight, out=np.ones_like(weights), where=self.sample_weight > 0) - 1
+        if assignments not in ("frozen", "reclustered"):
+            raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'frozen' or 'reclustered'.")
+        if assignments == "frozen":
+            return relative @ self.influence.T
+        return self.basis.predict_reclustered(self, relative)
+
+    def evaluate(self, fitted: Fitted, *, assignments: str = "reclustered") -> np.ndarray:
+        """Return the explained scores (same queries, same pairs of clusters) under a fit or a refit.
+
+        ``e.evaluate(ce.refit(sample_weight=w)) - e.evaluate(ce)`` is what really happens and what ``e.predict(w)``
+        predicts.
+
+        Parameters
+        ----------
+        fitted : ClusterExplainer
+            The estimator that made this explanation, or a refit of it.
+        assignments : {"reclustered", "frozen"}, default="reclustered"
+            "reclustered": k-means continued from the old means to convergence. "frozen": the old labels, which
+            isolates the mathematics from the jumps of a hard clustering.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            Scores; NaN where a cluster of the pair lost all its weight.
+        """
+        return fitted.evaluate_question(self, assignments)
+
+    def top(self, n: int = 10, *, query: int = 0, side: str = "both") -> pd.DataFrame:
+        """List the training examples with the largest influence on one query.
+
+        Parameters
+        ----------
+        n : int, default=10
+            How many on each side.
+        query : int, default=0
+            Position of the query.
+        side : {"both", "pulled in", "pushed away"}, default="both"
+            Which side.
+
+        Returns
+        -------
+        DataFrame
+            Columns side, id, cluster, influence, if_removed (predicted change of the margin), if_removed_percent (of
+            the margin's size), encoder, cluster_part, direct; strongest first on each side. Averaged over seeds also
+            standard_error and seed_stable (the effect differs from 0 over seeds, false discovery rate 5 %).
+        """
+        row = self.influence[query]
+        order = np.argsort(-row, kind="stable")
+        sides = {
+            "pulled in": [i for i in order[:n] if row[i] > 0],
+            "pushed away": [i for i in order[::-1][:n] if row[i] < 0],
+        }
+        if n < 1:
+            raise InvalidParameterError(f"n={n} must be at least 1.")
+        if side not in ("both", *sides):
+            raise InvalidParameterError(f"side={side!r} is unknown. Expected 'both', 'pulled in' or 'pushed away'.")
+        frames = [self._rows(query, picked, name) for name, picked in sides.items() if side in ("both", name)]
+        return pd.concat(frames, ignore_index=True)
+
+    def to_frame(self, query: int | None = None) -> pd.DataFrame:
+        """Return every number as a table, one row for each (query, training example).
+
+        Parameters
+        ----------
+        query : int, optional
+            Position of a single query; all queries otherwise.
+
+        Returns
+        -------
+        DataFrame
+            Columns query, side, id, cluster, influence, if_removed, if_removed_percent, encoder, cluster_part, direct.
+        """
+        frames = []
+        for position in range(len(self)) if query is None else [query]:
+            frame = self._rows(position, np.arange(len(self.train_ids)), "")
+            frame["side"] = np.select([frame["influence"] > 0, frame["influence"] < 0], SIDES, "neither")
+            frame.insert(0, "query", self.query_ids[position])
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    def by(self, group: str | np.ndarray | pd.Series) -> pd.DataFrame:
+        """Sum the influence over groups of training examples.
+
+        Parameters
+        ----------
+        group : str or array-like of shape (n_train,)
+            A column of the metadata, "cluster" for the training labels, or one group name for each training example.
+
+        Returns
+        -------
+        DataFrame
+            One row for each (query, group): n (examples of positive weight), size_share, influence (sum; positive pulled in)
+            with low and high (95 % interval), if_removed (predicted change of the margin if the whole group is removed),
+            pull_share and push_share (of all that pulls in, of all that pushes away), share (size of this group's sum among the
+            sizes of all groups' sums).
+            A group can pull in on the whole although its strongest members push away. See
+            :func:`clusterexplain.statistics.groups.group_sums`.
+        """
+        present = self.sample_weight > 0
+        return group_sums(self.influence[:, present], self._groups(group)[present], self.query_ids)
+
+    @property
+    def flags(self) -> str:
+        """Options of the command line that ask for this method and these seeds, nothing for the usual way."""
+        n_seeds = 1 if self.over_seeds is None else self.over_seeds.n_seeds
+        return method_flags(self.method, self.method_options, n_seeds)
+
+    def to_dict(self, top: int = 10) -> dict[str, Any]:
+        """Return the answer as plain data, the same that ``why --json`` prints.
+
+        Parameters
+        ----------
+        top : int, default=10
+            Examples on each side.
+
+        Returns
+        -------
+        dict
+            JSON-compatible.
+        """
+        answers = []
+        for position in range(len(self)):
+            listed = self.top(top, query=position)
+            answers.append(
+                {
+                    "sample": _plain(self.query_ids[position]),
+                    "cluster": int(self.labels[position]),
+                    "rival": int(self.rivals[position]),
+                    "margin": _finite(self.scores[position]),
+                    "membership": [_finite(p) for p in self.probabilities[position]],
+                    "more_marginal_than": _finite(self.rank[position]),
+                    "lacks": (self.lacks[position] or None) if self.lacks else None,
+                    "stability": None if self.stability is None else self.stability.badges[position],
+                    "over_seeds": self._seeds(position),
+                    "check": None if self.check is None else self.check.each[position].status,
+                    "parts": {
+                        name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")
+                    },
+                    "pulled_in": _records(listed[listed["side"] == "pulled in"]),
+                    "pushed_away": _records(listed[listed["side"] == "pushed away"]),
+                }
+            )
+        check = None
+        if self.check is not None:
+            shown = dataclasses.replace(self.check.shown, sentence=self.check.sentence).to_dict()
+            check = {
+                "sentence": shown["sentence"],
+                "status": shown["status"],
+                "grade": self.check.grade,
+                **shown["figures"],
+            }
+        return {
+            "method": self.method,
+            "method_note": self.method_note,
+            "method_options": self.method_options,
+            "sign": f"influence > 0 {self.sides()[0]}; if_removed is the predicted change of the margin",
+            "score": self.score_words,
+            "agreement": self.agreement,
+            "checked": check,
+            "answers": answers,
+        }
+
+    def with_check(self, stored: dict[str, Any]) -> Explanation:
+        """Attach a stored check if it covers every answer given here (same fit, method, sample, cluster and rival).
+
+        Parameters
+        ----------
+        stored : dict
+            From :meth:`stored_check`: what ``verify`` kept beside the run.
+
+        Returns
+        -------
+        Explanation
+            With the check, or unchanged.
+        """
+        covered = {tuple(answer): position for position, answer in enumerate(stored["answers"])}
+        same = all(stored.get(name) == value for name, value in self._basis_keys.items())
+        if not same or (self.positions < 0).any() or not set(self.answers()) <= set(covered):
+            return self
+        picked = np.array([covered[answer] for answer in self.answers()])
+        return dataclasses.replace(self, check=CheckSummary.of(stored)[picked])
+
+    def stored_check(self) -> dict[str, Any]:
+        """Return the check, and what it is about, as plain data that :meth:`with_check` takes.
+
+        Returns
+        -------
+        dict
+            JSON-compatible.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no check.
+        """
+        if self.check is None:
+            raise InvalidParameterError(
+                "This explanation is not checked. Expected that of a check: ce.verify(e).explanation."
+            )
+        return {**self._basis_keys, "answers": self.answers(), **self.check.to_dict()}
+
+    @property
+    def _basis_keys(self) -> dict[str, str]:
+        """What a check must share with an explanation to be about it: recipe and data, weights, method."""
+        weights = hashlib.sha256(np.ascontiguousarray(self.sample_weight).tobytes()).hexdigest()[:16]
+        options = json.dumps(self.method_options, sort_keys=True, default=str)
+        options += "" if self.over_seeds is None else f" over {self.over_seeds.n_seeds} seeds"
+        return {"fit_key": self.fit_key, "weights": weights, "method": f"{self.method} {options}"}
+
+    def answers(self) -> list[tuple[int, int, int]]:
+        """Return what is answered: (row number or -1, own cluster, rival) for each query."""
+        columns = (self.positions, self.labels, self.rivals)
+        return [(int(row), int(own), int(rival)) for row, own, rival in zip(*columns, strict=True)]
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        render: Callable[[np.ndarray, int], Any] | None = None,
+        run: str | None = None,
+        task: str | None = None,
+    ) -> Any:
+        """Write a one-file HTML page about this explanation, which needs no network.
+
+        Parameters
+        ----------
+        path : path-like
+            Where to write.
+        render : callable, optional
+            Your own way to show a row: ``render(row, position)`` returns text, an image (array, PNG bytes or data URI), or a
+            :class:`clusterexplain.report.samples.Shown`. By default images become thumbnails, texts snippets, and table rows
+            the columns in which they differ most.
+        run : str, optional
+            The run directory, for the commands that the page offers to copy.
+        task : str, optional
+            Where the run's own network is made (``--task``), for the same commands.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+        """
+        return self.source.write_report(self, path, render=render, run=run, task=task)
+
+    @property
+    def plot(self) -> Any:
+        """The charts, each an ``altair.Chart`` to customise: ``e.plot.map()``, ``e.plot.waterfall()``, ...
+
+        See :class:`clusterexplain.report.Plots`.
+        """
+        return self.source.plots_of(self, None)
+
+    def widget(self, query: int = 0) -> Any:
+        """Return the map of a query as a live chart; ``e.plot.selected(widget)`` returns the ids that are selected on it.
+
+        Parameters
+        ----------
+        query : int, default=0
+            Position of the query.
+
+        Returns
+        -------
+        altair.JupyterChart
+            Needs the extra ``widget``.
+        """
+        return self.plot.widget(query)
+
+    def headline(self, query: int = 0) -> str:
+        """Return the answer about one query as a sentence."""
+        if self.mixed is not None:
+            return self.mixed.titles[query]
+        own, rival = self.probabilities[query]
+        present = self.sample_weight > 0
+        like_it = int((self.train_labels[present] == self.labels[query]).sum())
+        if self.labels[query] == NOISE:
+            rank = self.rank[query]
+            farther = f"; {rank:.0%} of the noise is farther outside" if np.isfinite(rank) else ""
+            return (
+                f"Sample {self.query_ids[query]} is noise, as {like_it} of {present.sum()} samples are. To join "
+                f"{self.name_of(self.rivals[query])} it lacks {self.lacks[query]}. Its margin is "
+                f"{self.scores[query]:.3f}: positive is outside, at 0 it would join{farther}."
+            )
+        return (
+            f"Sample {self.query_ids[query]} is in {self.name_of(self.labels[query])} "
+            f"({like_it} members); rival: {self.name_of(self.rivals[query])}. "
+            f"Its margin is {self.scores[query]:.3f} (0 is the boundary), its membership {own:.2f} "
+            f"against {rival:.2f}; it is more marginal than {self.rank[query]:.0%} of its cluster."
+        )
+
+    def name_of(self, cluster: int) -> str:
+        """Return what a cluster is called: its number, with the name that it was given; "noise" for -1."""
+        return cluster_name(int(cluster), self.cluster_names)
+
+    def sides(self, query: int = 0) -> tuple[str, str]:
+        """Return what a positive and a negative influence on a query did, in words."""
+        if self.mixed is not None:
+            return self.mixed.sides
+        return KEPT_OUT if self.labels[query] == NOISE else SIDES
+
+    @property
+    def method_words(self) -> str:
+        """The method and what its answer is about, in words."""
+        words = method_words(self.method, self.method_note)
+        return words if self.over_seeds is None else f"{words}, averaged over {self.over_seeds.n_seeds} seeds"
+
+    @property
+    def status(self) -> str:
+        """What a retraining check said: "not checked", "untested", "supported" or "not supported"."""
+        return "not checked" if self.check is None else self.check.status
+
+    @property
+    def checked(self) -> str:
+        """Whether a retraining check covers this explanation, in words."""
+        if self.check is None:
+            return "not checked; verify does it"
+        settled = "" if self.check.status != UNTESTED else " without a result"
+        return f"checked{settled}: {self.check.sentence}"
+
+    def __repr__(self) -> str:
+        """Return the answer as text."""
+        blocks = []
+        for position in range(min(len(self), 3)):
+            table = self._shown(position).to_string(index=False, float_format="{:+.4f}".format)
+            words = printed(f"{self.headline(position)}{self._badge(position)}")
+            blocks.append(f"{words}\n{printed(table, lines=True)}")
+        if len(self) > 3:
+            blocks.append(f"... and {len(self) - 3} more queries")
+        blocks.append(printed(f"{self._basis_words} This answer is {self.checked}."))
+        return "\n\n".join(blocks)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
+        try:
+            return self.source.bundle_of(self)
+        except InvalidParameterError:  # the estimator was fitted to other data since: the words stay true
+            return {"text/plain": repr(self)}
+
+    def seed_words(self, query: int = 0) -> str:
+        """Say how much of an explanation that was averaged over seeds they share; empty if it was not."""
+        found = self.over_seeds
+        if found is None:
+            return ""
+        row, stable = self.influence[query], found.stable[query]
+        strongest, margins = np.argsort(-np.abs(row), kind="stable")[:10], found.margins[:, query]
+        return (
+            f"Over {found.n_seeds} seeds: two seeds rank the examples with a correlation of {found.shared[query]:.2f} "
+            f"({found.within[query]:.2f} within its own cluster), two such means with {found.of_mean(query):.2f} expected; "
+            f"{stable.sum():,} effects are seed-stable, {stable[strongest].sum()} of the {len(strongest)} strongest; its "
+            f"margin is {margins.mean():.3f} on average, from {margins.min():.3f} to {margins.max():.3f}."
+        )
+
+    @property
+    def _basis_words(self) -> str:
+        return (
+            f"The margin is {self.score_words}; it agrees with the clustering for {self.agreement:.1%} of the training "
+            f"examples. Method {self.method_words}."
+        )
+
+    def _badge(self, query: int) -> str:
+        stable = "" if self.stability is None else f" Stability: {self.stability.badges[query]}."
+        stable += "" if self.over_seeds is None else f" {self.seed_words(query)}"
+        by_itself = self.check is not None and len(self) > 1
+        return stable + (f" Its own check: {self.check.each[query].words}." if by_itself and self.check else "")
+
+    def _shown(self, query: int) -> pd.DataFrame:
+        columns = ["side", "id", "cluster", "if_removed", "if_removed_percent"]
+        table = self.top(5, query=query)
+        table = table[columns + (["seed_stable"] if self.over_seeds is not None else [])]
+        return table.assign(side=table["side"].map(dict(zip(SIDES, self.sides(query), strict=True))))
+
+    def _rows(self, query: int, picked: Any, side: str) -> pd.DataFrame:
+        picked = np.asarray(picked, dtype=np.intp)
+        influence = self.influence[query, picked]
+        size = abs(self.scores[query])
+        sure = {}
+        if self.over_seeds is not None:
+            names = {"standard_error": self.over_seeds.standard_error, "seed_stable": self.over_seeds.stable}
+            sure = {name: values[query, picked] for name, values in names.items()}
+        return pd.DataFrame(
+            {
+                "side": side,
+                "id": self.train_ids[picked],
+                "cluster": self.train_labels[picked],
+                "influence": influence,
+                "if_removed": -influence,
+                "if_removed_percent": -100 * influence / size if size > 0 else np.full(len(picked), np.nan),
+                "encoder": self.encoder[query, picked],
+                "cluster_part": self.cluster[query, picked],
+                "direct": self.direct[query, picked],
+                **sure,
+            }
+        )
+
+    def _seeds(self, query: int) -> dict[str, Any] | None:
+        found = self.over_seeds
+        if found is None:
+            return None
+        return {
+            "n_seeds": found.n_seeds,
+            "shared": _finite(found.shared[query]),
+            "shared_within": _finite(found.within[query]),
+            "expected_of_means": _finite(found.of_mean(query)),
+            "n_stable": int(found.stable[query].sum()),
+            "margins": found.margins[:, query].tolist(),
+        }
+
+    def _groups(self, group: str | np.ndarray | pd.Series) -> np.ndarray:
+        if isinstance(group, str):
+            if group == "cluster":
+                return self.train_labels
+            columns = [] if self.metadata is None else [str(name) for name in self.metadata.columns]
+            if group not in columns:
+                known = ", ".join(["cluster", *columns])
+                raise InvalidParameterError(
+                    f"There is no metadata column {group!r}. Expected one of: {known}. Pass Dataset(metadata=...) to fit, or "
+                    f"one group name for each training example."
+                )
+            assert self.metadata is not None
+            return self.metadata[group].to_numpy()
+        if isinstance(group, pd.Series) and set(group.index) == set(self.train_ids.tolist()):
+            group = group.reindex(self.train_ids.tolist())
+        names = np.asarray(group)
+        if names.shape != self.train_ids.shape:
+            raise InvalidParameterError(
+                f"group has shape {names.shape}, expected ({len(self.train_ids)},): one name for each training example."
+            )
+        return names
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {
+            str(key): None if isinstance(value, float) and np.isnan(value) else _plain(value)
+            for key, value in row.items()
+        }
+        for row in frame.drop(columns="side").to_dict("records")
+    ]

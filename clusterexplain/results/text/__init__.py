@@ -1,0 +1,1 @@
+"""Every sentence about a result, and its safe form."""

@@ -1,0 +1,1 @@
+"""Bytes on disk: the run directory, what is written into it later, and caches."""

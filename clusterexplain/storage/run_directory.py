@@ -1,0 +1,297 @@
+"""A fitted run on disk: one directory that appears whole or not at all, and never executes code when opened.
+
+Layout of a run directory::
+
+    run.json              configuration, versions, seeds, fingerprint of the data, checksum of every other file
+    arrays.npz            labels, ids, scaling, unnamed data (opened without pickle)
+    tensors.safetensors   parameters, batch plan and training checkpoints
+    metadata.parquet      what is known about the rows; optional
+
+and what is written later, if ever: see :mod:`clusterexplain.storage.sidecars`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
+from clusterexplain.storage.sidecars import BESIDE
+
+FORMAT = 3
+MANIFEST = "run.json"
+
+
+@dataclass(frozen=True, eq=False)
+class RunContent:
+    """Everything that a run directory holds.
+
+    Attributes
+    ----------
+    manifest : dict
+        JSON-compatible description.
+    arrays : dict of str to ndarray
+        Numeric or string arrays.
+    tensors : dict of str to Tensor
+        Parameters and states.
+    tables : dict of str to DataFrame
+        One parquet file each.
+    """
+
+    manifest: dict[str, Any]
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def write_run(path: str | os.PathLike[str], content: RunContent, *, overwrite: bool = False) -> Path:
+    """Write a run to a temporary directory beside `path` and rename it.
+
+    Parameters
+    ----------
+    path : path-like
+        The run directory to make.
+    content : RunContent
+        What to write.
+    overwrite : bool, default=False
+        Replace an existing run. A directory that is not a run is never replaced, and files in it that are not the run's
+        are kept.
+
+    Returns
+    -------
+    Path
+        The directory.
+
+    Raises
+    ------
+    RunWriteError
+        If `path` exists or the disk refuses; nothing half-written is left behind.
+    """
+    target = Path(path).resolve()
+    check_target(target, overwrite=overwrite)
+    work: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = target.parent / f".{target.name}.{uuid.uuid4().hex}.partial"
+        work.mkdir()
+        _write_files(work, content)
+        _swap(work, target)
+    except Exception as error:
+        # pyarrow and safetensors raise errors of their own when the disk is full, so every failure is treated alike.
+        raise RunWriteError(
+            f"The run could not be written to {target}: {error}. Nothing half-written was left behind. Free some space or "
+            f"choose another folder, and check that the metadata are plain numbers and text; then save again."
+        ) from error
+    finally:
+        if work is not None:
+            shutil.rmtree(work, ignore_errors=True)
+    return target
+
+
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that exists, before anything is computed for it.
+
+    Parameters
+    ----------
+    target : Path
+        The run directory to make.
+    overwrite : bool
+        Whether an existing run may be replaced.
+
+    Raises
+    ------
+    RunWriteError
+        If it is something else than a run, or a run that may not be replaced.
+    """
+    if not target.exists():
+        return
+    try:
+        _read_manifest(target)
+    except (RunNotFoundError, RunDamagedError) as error:
+        raise RunWriteError(f"{target} exists and is not a run, so it is left alone. Choose another folder.") from error
+    if not overwrite:
+        raise RunWriteError(
+            f"{target} already holds a run. Choose another folder, or replace it with overwrite=True (--overwrite)."
+        )
+
+
+def read_run(path: str | os.PathLike[str]) -> RunContent:
+    """Read a run directory, verifying the checksum of every file first.
+
+    Parameters
+    ----------
+    path : path-like
+        A run directory.
+
+    Returns
+    -------
+    RunContent
+        Its content.
+
+    Raises
+    ------
+    RunNotFoundError
+        If there is no run.
+    RunDamagedError
+        If a file is missing or changed, or the format is newer than this program.
+    """
+    from safetensors.torch import load
+
+    folder = Path(path)
+    manifest = _read_manifest(folder)
+    blobs = {name: _read_file(folder, name, digest) for name, digest in manifest["files"].items()}
+
+    with np.load(io.BytesIO(blobs["arrays.npz"]), allow_pickle=False) as archive:
+        arrays = dict(archive)
+    tables = {
+        name.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(blob))
+        for name, blob in blobs.items()
+        if name.endswith(".parquet")
+    }
+    return RunContent(manifest, arrays, load(blobs["tensors.safetensors"]), tables)
+
+
+def newest_run(root: str | os.PathLike[str] = "runs") -> Path:
+    """Return the newest run below `root`.
+
+    Parameters
+    ----------
+    root : path-like, default="runs"
+        Where runs are kept.
+
+    Returns
+    -------
+    Path
+        The run directory that was written last.
+
+    Raises
+    ------
+    RunNotFoundError
+        If there is none.
+    """
+    # A hidden folder is what an interrupted save left behind.
+    found = (file for file in Path(root).glob(f"*/{MANIFEST}") if not file.parent.name.startswith("."))
+    manifests = sorted(found, key=lambda file: file.stat().st_mtime)
+    if not manifests:
+        raise RunNotFoundError(
+            f"There is no run under {Path(root)}/. Make one with `clusterexplain fit --data digits --out {root}/digits`, or "
+            f"name one with --run."
+        )
+    return manifests[-1].parent
+
+
+def check_fingerprint(manifest: dict[str, Any], fingerprint: str, *, where: str) -> None:
+    """Refuse data that are not those of the run.
+
+    Parameters
+    ----------
+    manifest : dict
+        The run's manifest.
+    fingerprint : str
+        Fingerprint of the data at hand.
+    where : str
+        How the message calls the run.
+
+    Raises
+    ------
+    RunMismatchError
+        With both fingerprints.
+    """
+    if manifest["fingerprint"] != fingerprint:
+        raise RunMismatchError(
+            f"The run {where} belongs to other data: it was made from data with fingerprint {manifest['fingerprint']}, the "
+            f"data given have {fingerprint}. Pass the original rows in the original order with the original ids, or fit anew."
+        )
+
+
+def _write_files(work: Path, content: RunContent) -> None:
+    from safetensors.torch import save
+
+    np.savez_compressed(work / "arrays.npz", **content.arrays)  # type: ignore[arg-type]
+    (work / "tensors.safetensors").write_bytes(save({k: v.contiguous() for k, v in content.tensors.items()}))
+    for name, table in content.tables.items():
+        table.to_parquet(work / f"{name}.parquet")
+    files = {file.name: _digest(file.read_bytes()) for file in sorted(work.iterdir())}
+    manifest = {"format": FORMAT, **content.manifest, "files": files}
+    manifest["digest"] = _manifest_digest(manifest)
+    (work / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def _swap(work: Path, target: Path) -> None:
+    if not target.exists():
+        os.rename(work, target)
+        return
+    known = {MANIFEST, *BESIDE, *_read_manifest(target)["files"]}
+    for kept in target.iterdir():
+        if kept.name not in known:
+            (shutil.copytree if kept.is_dir() else shutil.copy2)(kept, work / kept.name)
+    old = target.parent / f".{target.name}.{uuid.uuid4().hex}.old"
+    os.rename(target, old)
+    try:
+        os.rename(work, target)
+    except OSError:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    if not (folder / MANIFEST).exists():
+        raise RunNotFoundError(
+            f"There is no run at {folder}: {MANIFEST} is missing. Make one with `clusterexplain fit --data digits --out "
+            f"{folder}`."
+        )
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        version, files = manifest["format"], manifest["files"]
+        if not isinstance(files, dict) or not isinstance(version, int):
+            raise TypeError("format or files have the wrong type")
+        if version <= FORMAT and manifest["digest"] != _manifest_digest(manifest):
+            raise ValueError("it was changed after it was saved")
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunDamagedError(
+            f"The run {folder} is damaged: {MANIFEST} cannot be read ({error}). Expected the file that `save` wrote; restore "
+            f"it or fit anew."
+        ) from error
+    if version > FORMAT:
+        raise RunDamagedError(
+            f"The run {folder} has format {version}, but this program reads up to {FORMAT}. Install a newer clusterexplain."
+        )
+    return dict(manifest)
+
+
+def _read_file(folder: Path, name: str, digest: str) -> bytes:
+    if Path(name).name != name:
+        raise RunDamagedError(f"The run {folder} is damaged: {MANIFEST} names a file outside of it ({name!r}).")
+    try:
+        blob = (folder / name).read_bytes()
+    except OSError as error:
+        raise RunDamagedError(
+            f"The run {folder} is damaged: {name} cannot be read ({error}). Restore it or fit anew."
+        ) from error
+    if _digest(blob) != digest:
+        raise RunDamagedError(
+            f"The run {folder} is damaged: {name} is not the file that was saved (its checksum differs). Restore it or fit "
+            f"anew."
+        )
+    return blob
+
+
+def _manifest_digest(manifest: dict[str, Any]) -> str:
+    content = {name: value for name, value in manifest.items() if name != "digest"}
+    return _digest(json.dumps(content, sort_keys=True).encode())
+
+
+def _digest(blob: bytes) -> str:
+    return hashlib.sha256(blob).hexdigest()

@@ -1,5 +1,0 @@
-"""The mixture-of-Gaussians experiment of the cross-loss paper, as published and corrected."""
-
-from clusterexplain.studies.mixture.run import run
-
-__all__ = ["run"]

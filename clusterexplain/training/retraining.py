@@ -1,0 +1,100 @@
+"""Many trainings of one recipe at once, each at its own data weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from clusterexplain.execution.executors import map_jobs, progress
+from clusterexplain.training.recipe import Recipe
+
+CHUNK_BYTES = 4e6
+"""Bytes that the optimizer states of a chunk may take: larger chunks leave the cache, smaller ones wait for Python."""
+
+
+def replica_chunk(recipe: Recipe, n_replicas: int) -> int:
+    """Return how many replicas run side by side in one chunk.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Fixes the size of one replica.
+    n_replicas : int
+        How many are asked for.
+
+    Returns
+    -------
+    int
+        Between 1 and 32; it does not depend on the number of workers, so neither do the results.
+    """
+    fitting = int(CHUNK_BYTES / (recipe.state_size * recipe.inputs.element_size()))
+    n_chunks = math.ceil(n_replicas / min(32, max(4, fitting)))
+    return math.ceil(n_replicas / n_chunks)
+
+
+def train_replicas(
+    recipe: Recipe,
+    weights: Tensor,
+    *,
+    chunk: int | None = None,
+    done: Callable[[int, Tensor], None] | None = None,
+    n_jobs: int | None = None,
+    show_progress: bool = False,
+) -> Tensor:
+    """Train one replica for each row of `weights`.
+
+    Every replica starts from the same initial parameters and uses the same batch plan, so replicas differ by their
+    weights alone (common random numbers). A replica equals a separate training up to float round-off.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train.
+    weights : Tensor of shape (n_replicas, n_samples)
+        Data weights.
+    chunk : int, optional
+        Replicas that run side by side, :func:`replica_chunk` by default. Replicas of a chunk share products of matrices, so
+        their last bits depend on it.
+    done : callable, optional
+        Called with the number of each chunk and its trained parameters as soon as they are there, from whichever thread.
+    n_jobs : int or None, default=None
+        Chunks that run side by side; None is one for each core.
+    show_progress : bool, default=False
+        Show a bar on a terminal when it takes longer than a second.
+
+    Returns
+    -------
+    Tensor of shape (n_replicas, n_params)
+        Trained parameters; ``recipe.layout.split`` names them.
+    """
+    chunk = replica_chunk(recipe, len(weights)) if chunk is None else chunk
+    padding = -len(weights) % chunk
+    padded = torch.cat([weights, weights[-1:].expand(padding, -1)]).to(recipe.dtype)
+    for step in recipe.kinds:  # traced here, once, and not in every thread
+        recipe.batched_step(step, chunk)
+        if recipe.phase(step).event(step):
+            recipe.batched_event(step, chunk)
+    jobs = list(padded.split(chunk))
+
+    def run(job: tuple[int, Tensor]) -> Tensor:
+        number, chunk_weights = job
+        state = tuple(part.expand(chunk, -1).contiguous() for part in recipe.initial_state())
+        bar = progress(
+            range(recipe.plan.n_steps), label=f"retraining {len(weights)} times", show=show_progress and number == 0
+        )
+        with torch.inference_mode():
+            for step in bar:
+                index, inputs = recipe.batch(step)
+                if recipe.phase(step).event(step):
+                    state = recipe.batched_event(step, chunk)(state, recipe.inputs, chunk_weights)
+                stepped = recipe.batched_step(step, chunk)
+                state = stepped(state, recipe.coefficients[step], inputs, chunk_weights[:, index], index)
+        trained = state[0].clone()
+        if done is not None:
+            done(number, trained[: len(weights) - number * chunk])
+        return trained
+
+    return torch.cat(map_jobs(run, list(enumerate(jobs)), n_jobs=n_jobs))[: len(weights)]

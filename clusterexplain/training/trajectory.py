@@ -1,0 +1,160 @@
+"""A training run that remembers enough of itself to be differentiated."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from clusterexplain.exceptions import MemoryBudgetError, TrainingDivergedError
+from clusterexplain.execution.executors import one_thread, progress
+from clusterexplain.training.optimizer import State
+from clusterexplain.training.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedRun:
+    """The states of one training at every `spacing`-th step, and the weights it was trained with.
+
+    With ``spacing=1`` the whole trajectory is kept. With a wider spacing a reverse pass recomputes one segment at a
+    time, so that memory grows with the square root of the number of steps for one more training's worth of time.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What was trained.
+    weights : Tensor of shape (n_samples,)
+        Data weights.
+    checkpoints : list of tuple of Tensor of shape (n_params,)
+        States before steps 0, spacing, 2 spacing, ...; the first tensor of a state holds the parameters.
+    final : Tensor of shape (n_params,)
+        Parameters after the last step.
+    spacing : int
+        Steps between two checkpoints.
+    """
+
+    recipe: Recipe
+    weights: Tensor
+    checkpoints: list[State]
+    final: Tensor
+    spacing: int
+
+    @property
+    def params(self) -> dict[str, Tensor]:
+        """The trained parameters."""
+        return self.recipe.layout.split(self.final)
+
+    def segments_reversed(self) -> Iterator[tuple[int, list[State]]]:
+        """Yield ``(first step, states before each step of the segment)``, last segment first."""
+        n_steps = self.recipe.plan.n_steps
+        for segment in reversed(range(len(self.checkpoints))):
+            start = segment * self.spacing
+            stop = min(start + self.spacing, n_steps)
+            yield start, self._replay(self.checkpoints[segment], start, stop)
+
+    def _replay(self, state: State, start: int, stop: int) -> list[State]:
+        states = [state]
+        with torch.no_grad():
+            for step in range(start, stop - 1):
+                states.append(self.recipe.advance(states[-1], self.weights, step))
+        return states
+
+    def replay_error(self) -> float:
+        """Replay the last segment and return the largest error of a parameter, relative to the largest parameter."""
+        n_steps = self.recipe.plan.n_steps
+        states = self._replay(self.checkpoints[-1], (len(self.checkpoints) - 1) * self.spacing, n_steps)
+        with one_thread(), torch.no_grad():
+            found = self.recipe.advance(states[-1], self.weights, n_steps - 1)[0]
+        return float((found - self.final).abs().max() / self.final.abs().max())
+
+
+def thin_out(run: RecordedRun) -> RecordedRun:
+    """Return the run with about sqrt(n_steps) checkpoints, the fewest that a reverse pass needs."""
+    keep = max(1, round(math.sqrt(run.recipe.plan.n_steps)) // run.spacing)
+    return replace(run, checkpoints=run.checkpoints[::keep], spacing=run.spacing * keep)
+
+
+def checkpoint_spacing(recipe: Recipe, max_memory: float) -> int:
+    """Choose the smallest spacing of checkpoints that keeps the reverse pass within the budget.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Fixes the number of steps T and the bytes s of one state.
+    max_memory : float
+        Budget in bytes. A spacing k needs (T/k + k) states, smallest near k = sqrt(T).
+
+    Returns
+    -------
+    int
+        1 if the full trajectory fits.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If even k = sqrt(T) does not fit.
+    """
+    steps = recipe.plan.n_steps
+    state_bytes = recipe.state_size * recipe.inputs.element_size()
+    best = max(1, round(math.sqrt(steps)))
+    for spacing in range(1, best + 1):
+        needed = (math.ceil(steps / spacing) + (spacing if spacing > 1 else 0)) * state_bytes
+        if needed <= max_memory:
+            kind = "the full trajectory" if spacing == 1 else f"a checkpoint every {spacing} steps"
+            logger.info("recording %d steps: keeping %s, %.0f MB", steps, kind, needed / 1e6)
+            return spacing
+    raise MemoryBudgetError(
+        f"Recording {steps} steps of {recipe.layout.size} parameters needs at least {needed / 1e6:.3g} MB, but max_memory "
+        f"allows {max_memory / 1e6:.3g} MB. Raise max_memory, or use fewer steps or a smaller network."
+    )
+
+
+def train(
+    recipe: Recipe, weights: Tensor, *, spacing: int, show_progress: bool = False, label: str = "training"
+) -> RecordedRun:
+    """Train once and record.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train.
+    weights : Tensor of shape (n_samples,)
+        Data weights; 1 is present, 0 is absent.
+    spacing : int
+        From :func:`checkpoint_spacing`.
+    show_progress : bool, default=False
+        Show a bar on a terminal when it takes longer than a second.
+    label : str, default="training"
+        Text before the bar.
+
+    Returns
+    -------
+    RecordedRun
+        Deterministic: the same arguments give the same bytes on one machine.
+
+    Raises
+    ------
+    TrainingDivergedError
+        If a parameter became NaN or infinite.
+    """
+    state = recipe.initial_state()
+    checkpoints = []
+    with one_thread(), torch.no_grad():
+        for step in progress(range(recipe.plan.n_steps), label=label, show=show_progress):
+            if step % spacing == 0:
+                checkpoints.append(state)
+            state = recipe.advance(state, weights, step)
+    final = state[0]
+    if not torch.isfinite(final).all():
+        raise TrainingDivergedError(
+            f"Training diverged: parameters became NaN or infinite within {recipe.plan.n_steps} steps at learning rate "
+            f"{recipe.optimizer.learning_rate}. Lower learning_rate, or scale the columns of X; a DEC also ends like this if "
+            f"all members of one of its initial clusters have weight 0."
+        )
+    return RecordedRun(recipe, weights, checkpoints, final, spacing)

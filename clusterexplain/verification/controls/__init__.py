@@ -1,0 +1,1 @@
+"""Controls of a check: what must hold, or be beaten, before an agreement means anything."""

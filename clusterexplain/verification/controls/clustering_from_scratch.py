@@ -1,0 +1,127 @@
+"""Clustered from scratch after retraining: would the clusters be found again, and does the prediction hold for them?
+
+The two truths of a check know the clusters of the fit: with members frozen they stay, re-clustered they are continued. A
+clustering from other initialisations knows nothing, so it can end elsewhere even with nothing removed; its clusters are matched
+to those of the fit by the weight that they share (Hungarian).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.statistics import metrics
+from clusterexplain.statistics.intervals import Interval, spearman_interval
+from clusterexplain.verification.removals import GROUP, HEADLINE
+
+KINDS = (HEADLINE, GROUP)
+"""Kinds of removals after which the clusters are looked for from scratch."""
+SEED = 0xC1A5
+"""Of the initialisations: the same after every removal, so that what differs is the removal."""
+N_STARTS = 10
+"""Initialisations that are tried with nothing removed, to tell how often a start finds the clusters again."""
+OTHER, SAME = 0.5, 0.75
+"""Jaccard similarity below which a cluster is another one, and from which on it is the same (C. Hennig, 2007)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Independent:
+    """What clustering from scratch gave, for one or several ways to retrain.
+
+    Parameters
+    ----------
+    changes : ndarray of shape (n_seeds, n_removals, n_queries)
+        Change of each score against nothing removed, both clustered from scratch; NaN where not tried or a cluster of the
+        pair has no partner.
+    overlap : ndarray of shape (n_seeds, n_removals, n_queries)
+        The smaller Jaccard similarity of the two clusters of the pair with the fit's, NaN where not tried.
+    unmoved : ndarray of shape (n_seeds, n_starts, n_queries)
+        The same with nothing removed, from ``N_STARTS`` starts.
+    """
+
+    changes: np.ndarray
+    overlap: np.ndarray
+    unmoved: np.ndarray
+
+    @classmethod
+    def joined(cls, parts: Sequence[Independent], axis: int) -> Independent:
+        """Join along the seeds (axis 0) or the removals (axis 1), of which every part repeats `unmoved`."""
+        changes, overlap = (np.concatenate([getattr(one, name) for one in parts], axis=axis) for name in _BOTH)
+        unmoved = np.concatenate([one.unmoved for one in parts]) if axis == 0 else parts[0].unmoved
+        return cls(changes, overlap, unmoved)
+
+    def __getitem__(self, query: int) -> Independent:
+        """Return what concerns one query."""
+        return Independent(self.changes[..., [query]], self.overlap[..., [query]], self.unmoved[..., [query]])
+
+    def spread(self, picked: Sequence[int], n_removals: int) -> Independent:
+        """Return the same with a row for every removal of a check, NaN for those that are not `picked`."""
+        changes, overlap = (
+            np.full((len(self.changes), n_removals, self.changes.shape[2]), np.nan) for _ in range(len(_BOTH))
+        )
+        changes[:, list(picked)], overlap[:, list(picked)] = self.changes, self.overlap
+        return Independent(changes, overlap, self.unmoved)
+
+    def row(self, kind: str, kinds: np.ndarray, predicted: np.ndarray, tracked: np.ndarray) -> dict[str, object]:
+        """Describe what removals of one kind gave.
+
+        Parameters
+        ----------
+        kind : str
+            One of ``KINDS``.
+        kinds : ndarray of shape (n_removals,), str
+            Kinds of all removals.
+        predicted : ndarray of shape (n_removals, n_queries)
+            Predicted changes, re-clustered.
+        tracked : ndarray of shape (n_seeds, n_removals, n_queries)
+            Retrained changes, re-clustered from the clusters of the fit.
+
+        Returns
+        -------
+        dict
+            kind, n (retrainings), unmoved (share of the pairs whose clusters are found again, similarity from 0.75, over
+            ``N_STARTS`` starts with nothing removed), same, changed (similarity from 0.5) and dissolved (the rest) after a
+            removal, spearman with low and high (predicted against changes from scratch, the mean over seeds), tracked (the
+            same for the changes that are continued from the clusters of the fit, of the same removals).
+        """
+        picked = kinds == kind
+        overlap, changes = self.overlap[:, picked], self.changes[:, picked]
+        similar = overlap[np.isfinite(overlap)]
+        interval = spearman_interval(predicted[picked], changes)
+        continued = np.where(np.isfinite(changes.mean(axis=0)), tracked[:, picked].mean(axis=0), np.nan)
+        return {
+            "kind": kind,
+            "n": int(picked.sum()) * len(changes),
+            "unmoved": float((self.unmoved >= SAME).mean()),
+            "same": _share(similar >= SAME),
+            "changed": _share((similar >= OTHER) & (similar < SAME)),
+            "dissolved": _share(similar < OTHER),
+            "spearman": interval.mean,
+            "low": interval.low,
+            "high": interval.high,
+            "tracked": metrics.average(metrics.spearman(predicted[picked], continued)),
+        }
+
+
+def in_words(rows: pd.DataFrame) -> str:
+    """Return what :meth:`Independent.row` found for single removals as a sentence, with its full stop before it."""
+    found = rows[rows["kind"] == HEADLINE] if len(rows) else rows
+    if not len(found):
+        return ""
+    one = found.iloc[0]
+    agreement = Interval(one["spearman"], one["low"], one["high"])
+    shared = "" if np.isnan(agreement.mean) else f", and the rank correlation of single removals is {agreement}"
+    return (
+        f". Clustered from scratch instead of continued, both clusters of the pair are found again in {one['same']:.0%} of the "
+        f"cases ({one['unmoved']:.0%} over {N_STARTS} starts with nothing removed){shared}"
+    )
+
+
+_BOTH = ("changes", "overlap")
+
+
+def _share(true: np.ndarray) -> float:
+    return float(true.mean()) if true.size else float("nan")

@@ -1,0 +1,78 @@
+"""The positive control: near-copies of a query, planted in the rival cluster, must be found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.execution.executors import progress
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.verification.controls.refit_with_rows import asked_again, extended, usable
+
+SHARE = 0.02
+"""Near-copies, as a share of the training examples."""
+NOISE_SHARE = 0.1
+"""Spread of the copies around the query, in standard deviations of each column."""
+WIDE = 0.05
+"""The wider list in which they are looked for, as a share of the training examples."""
+COLUMNS = ("query", "position", "planted", "found", "found_wide", "chance", "chance_wide")
+
+
+def planted(
+    explainer: Any, explanation: Explanation, n_queries: int, *, seed: int, show_progress: bool = False
+) -> pd.DataFrame:
+    """Plant near-copies of some queries with the label of the rival, train again, and look for them.
+
+    The copies are what should push the query away from its cluster: almost the same rows, held by the other side. The labels
+    of the fit are kept, so that nothing but the planted cause is new.
+
+    Parameters
+    ----------
+    explainer : ClusterExplainer
+        Fitted.
+    explanation : Explanation
+        What is checked.
+    n_queries : int
+        How many of its queries are tried, at most: the first that are training examples in one cluster with another as rival.
+    seed : int
+        Seed of the copies.
+    show_progress : bool, default=False
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    DataFrame
+        One row for each query that was tried: query (its id), position, planted (number of copies), found (share of them among
+        as many examples that push most), found_wide (among the 5 % that push most), and what chance would find. No rows where
+        the clusters are learned by the network itself, so that labels cannot be kept.
+    """
+    chosen = usable(explainer, explanation)[:n_queries]
+    rows = [
+        _tried(explainer, explanation, int(query), seed)
+        for query in progress(chosen, label="planting near-copies", show=show_progress)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _tried(explainer: Any, explanation: Explanation, query: int, seed: int) -> dict[str, object]:
+    n = len(explanation.train_ids)
+    n_planted = max(2, round(SHARE * n))
+    place, rival = int(explanation.positions[query]), int(explanation.rivals[query])
+    X = explainer.data_.X
+    rng = np.random.default_rng([seed, place])
+    copies = X[place] + NOISE_SHARE * X.std(axis=0) * rng.normal(size=(n_planted, X.shape[1]))
+    answers = extended(explainer, explanation, copies, np.full(n_planted, rival), np.ones(n_planted))
+    influence = answers.influence(asked_again(answers, explanation, np.array([query]))).total[0]
+    order = np.argsort(influence, kind="stable")
+    wide = max(n_planted, round(WIDE * n))
+    return {
+        "query": explanation.query_ids[query],
+        "position": query,
+        "planted": n_planted,
+        "found": float((order[:n_planted] >= n).mean()),
+        "found_wide": float((order[:wide] >= n).sum() / n_planted),
+        "chance": n_planted / (n + n_planted),
+        "chance_wide": wide / (n + n_planted),
+    }

@@ -1,0 +1,76 @@
+"""What a method must beat: predictions that know less, for the same scores and the same removals."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import grad, vjp
+
+from clusterexplain.explanation.explain import Answers
+from clusterexplain.fitting.fit import Question
+from clusterexplain.influence import RunObjective
+from clusterexplain.influence.simple import (
+    gradient_cosine,
+    latent_similarity,
+    random_rows,
+    same_cluster,
+)
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.training import RecordedRun
+
+BASELINES = (
+    "same_cluster", "direct", "latent_distance", "gradient_dot", "gradient_cosine", "loss", "random",
+)  # fmt: skip
+
+
+def yardsticks(answers: Answers, question: Question, explanation: Explanation, *, seed: int) -> dict[str, np.ndarray]:
+    """Return the baselines as influences.
+
+    Parameters
+    ----------
+    answers : Answers
+        The fit.
+    question : Question
+        The explained scores.
+    explanation : Explanation
+        Gives the direct part.
+    seed : int
+        Of the random numbers.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_queries, n_samples)
+        By name: same_cluster (the example is in the query's own cluster), direct (the example's own weight in its cluster, the
+        network held fixed), latent_distance (minus the squared distance in the embedding), gradient_dot and gradient_cosine
+        (of loss and score), loss (the larger the loss of an example, the more it is thought to push), random. Distances and
+        clusters are left out for scores of whole clusters, which are nowhere, the cosine where a network has no forward
+        derivative.
+    """
+    pipeline, run = answers.pipeline, answers.pipeline.run
+    objective = RunObjective.of_run(run)
+    cotangents = pipeline.cotangents(question)
+    n, width = explanation.influence.shape
+    losses = grad(lambda weights: objective(run.final, weights))(run.weights)
+    found = {
+        "direct": explanation.direct,
+        "gradient_dot": _products(objective, run, cotangents),
+        "loss": np.tile(-losses.double().numpy(), (n, 1)),
+        "random": random_rows(n, width, seed=seed).numpy(),
+    }
+    with contextlib.suppress(RuntimeError, NotImplementedError):  # not every network can be differentiated forwards
+        found["gradient_cosine"] = gradient_cosine(objective, run.final, run.weights, cotangents).double().numpy()
+    if explanation.mixed is None:
+        own = torch.from_numpy(explanation.labels.copy())
+        found["same_cluster"] = same_cluster(own, pipeline.labels).numpy()
+        found["latent_distance"] = latent_similarity(pipeline.look(question.inputs), pipeline.viewed).numpy()
+    return {name: found[name] * explanation.sample_weight for name in BASELINES if name in found}
+
+
+def _products(objective: RunObjective, run: RecordedRun, cotangents: Tensor) -> np.ndarray:
+    """Return :func:`clusterexplain.influence.simple.gradient_dot` backwards alone, as the training itself can be."""
+    slope = grad(objective)
+    pull = vjp(lambda weights: slope(run.final, weights), run.weights)[1]
+    return -torch.stack([pull(one)[0] for one in cotangents]).double().numpy()

@@ -1,0 +1,184 @@
+"""What retraining did: the changes of the explained scores, for each way to retrain and each removal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from clusterexplain.execution.executors import one_thread
+from clusterexplain.fitting.fit import Pipeline, Question
+from clusterexplain.fitting.variants import Variant
+from clusterexplain.statistics.matching import jaccard
+from clusterexplain.verification.controls.clustering_from_scratch import KINDS, N_STARTS, SEED, Independent
+from clusterexplain.verification.removals import Removal
+from clusterexplain.verification.retraining_cache import Kept
+
+ASSIGNMENTS = ("frozen", "reclustered")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one way to retrain gave.
+
+    Attributes
+    ----------
+    label : str
+        Which way.
+    null : ndarray of shape (n_queries,)
+        Scores with nothing removed, members frozen.
+    rerun : float
+        Largest difference of two such trainings: 0 unless something is random that should not be.
+    changes : dict of str to ndarray of shape (n_removals, n_queries)
+        Change of each score against the null, by assignments; NaN where a cluster of the pair lost all its weight, and where
+        the removal was not tried (it belongs to another query, or this way to retrain skips its kind).
+    overlap : ndarray of shape (n_removals, n_queries)
+        How much of the query's two clusters is the same after re-clustering: the smaller Jaccard similarity of the two, among
+        the examples that stay; NaN where the removal was not tried.
+    independent : Independent or None
+        What clustering from scratch gave; None where that was not asked for or has no start that could be another one.
+    """
+
+    label: str
+    null: np.ndarray
+    rerun: float
+    changes: dict[str, np.ndarray]
+    overlap: np.ndarray
+    independent: Independent | None = None
+
+
+def retrain(
+    pipeline: Pipeline,
+    question: Question,
+    variant: Variant,
+    segments: list[list[Removal]],
+    kept: Kept,
+    key: str,
+    *,
+    independent: bool,
+    n_jobs: int | None,
+    show_progress: bool,
+) -> Outcome:
+    """Retrain one way at all weights and score.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The fitted pipeline: clusters are matched to its own.
+    question : Question
+        The explained scores.
+    variant : Variant
+        How to retrain.
+    segments : list of list of Removal
+        What is removed; blocks of retrainings do not reach over the end of a segment.
+    kept : Kept
+        What was retrained before.
+    key : str
+        Names the fit.
+    independent : bool
+        Whether to cluster from scratch, too.
+    n_jobs : int or None
+        Retrainings that run side by side.
+    show_progress : bool
+        A bar on a terminal.
+
+    Returns
+    -------
+    Outcome
+        In the order of the segments' removals.
+    """
+    base = pipeline.run.weights.double().numpy()
+    changes: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
+    overlaps: list[np.ndarray] = []
+    anew: list[Independent] = []
+    null: dict[str, np.ndarray] = {}
+    rerun = 0.0
+    for removals in segments:
+        if not removals and null:
+            continue
+        # every segment is trained with nothing removed, too: what that gives must not depend on its company
+        weights = np.stack([base, *(one.weights(base) for one in removals)])
+        name_of = f"{key} {variant.key}"
+        trained = kept.trained(variant.recipe, name_of, weights, n_jobs=n_jobs, show_progress=show_progress)
+        scored, overlap = _scores(pipeline, question, variant, trained, weights)
+        overlaps.append(overlap[1:])
+        if independent and pipeline.clustering.restarts:
+            anew.append(_anew(pipeline, question, variant, trained, weights, removals))
+        for name, rows in scored.items():
+            null.setdefault(name, rows[0])
+            rerun = max(rerun, float(np.nanmax(np.abs(rows[0] - null[name]), initial=0.0)))
+            changes[name].append(rows[1:] - null[name])
+    n = len(null["frozen"])
+    joined = {name: np.concatenate([np.empty((0, n)), *parts]) for name, parts in changes.items()}
+    same = np.concatenate([np.empty((0, n)), *overlaps])
+    queries = [one.query for removals in segments for one in removals]
+    for rows in (*joined.values(), same):
+        for place, query in enumerate(queries):
+            if query is not None:
+                rows[place, np.arange(n) != query] = np.nan
+    found = Independent.joined(anew, axis=1) if anew else None
+    return Outcome(variant.label, null["frozen"], rerun, joined, same, found)
+
+
+def _scores(
+    pipeline: Pipeline,
+    question: Question,
+    variant: Variant,
+    trained: torch.Tensor,
+    weights: np.ndarray,
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return scores by assignments and overlaps, each of shape (n, n_queries)."""
+    layout, rows = variant.recipe.layout, torch.from_numpy(weights).to(variant.recipe.dtype)
+    labels = pipeline.clustering.labels.numpy()
+
+    def one(number: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        scores, moved = pipeline.rescored(question, layout.split(trained[number]), rows[number])
+        return scores, _overlap(question, jaccard(labels, moved, weights[number]), pipeline.n_clusters, unseen=1.0)
+
+    with one_thread():  # not in threads: a module that is called with other parameters holds them for that moment
+        found = [one(number) for number in range(len(rows))]
+    scores = {name: np.stack([each[name] for each, _ in found]) for name in ASSIGNMENTS}
+    return scores, np.stack([overlap for _, overlap in found])
+
+
+def _anew(
+    pipeline: Pipeline,
+    question: Question,
+    variant: Variant,
+    trained: torch.Tensor,
+    weights: np.ndarray,
+    removals: list[Removal],
+) -> Independent:
+    """Cluster from scratch with nothing removed, the first row, and after the removals of ``KINDS``."""
+    layout, rows = variant.recipe.layout, torch.from_numpy(weights).to(variant.recipe.dtype)
+
+    def one(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        scores, moved = pipeline.afresh(question, layout.split(trained[number]), rows[number], seed=seed)
+        similarity = jaccard(pipeline.labels.numpy(), moved, weights[number])
+        return scores, _overlap(question, similarity, pipeline.n_clusters, unseen=0.0)
+
+    picked = [number for number, removal in enumerate(removals) if removal.kind in KINDS]
+    with one_thread():
+        starts = [one(0, SEED + start) for start in range(N_STARTS)]
+        found = [one(number + 1, SEED) for number in picked]
+    n = len(starts[0][0])
+    changes = np.array([scores - starts[0][0] for scores, _ in found]).reshape(1, -1, n)
+    overlap = np.array([similar for _, similar in found]).reshape(1, -1, n)
+    unmoved = np.stack([similar for _, similar in starts])[None]
+    return Independent(changes, overlap, unmoved).spread(picked, len(removals))
+
+
+def _overlap(question: Question, similarity: np.ndarray, n_clusters: int, *, unseen: float) -> np.ndarray:
+    """Return the smaller similarity of the two clusters of each query, or of the worst pair that it is a mean of.
+
+    The similarity of a cluster that no example has as its label (a mixture can have one) is `unseen`; noise, -1, is no cluster
+    that could dissolve.
+    """
+    known = np.full(n_clusters + 1, unseen)
+    known[: len(similarity)] = np.nan_to_num(similarity)
+    known[-1] = 1.0
+    each = np.minimum(known[question.own.numpy()], known[question.rival.numpy()])
+    if question.mix is None:
+        return each
+    return np.array([each[row != 0].min(initial=1.0) for row in question.mix.numpy()])

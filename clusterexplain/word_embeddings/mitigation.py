@@ -1,0 +1,285 @@
+"""Change a score by what it was learned from: re-weight or forget the most influential units, beside controls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+from torch import Tensor
+
+from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.execution.executors import map_jobs
+from clusterexplain.word_embeddings.bound_score import Asked
+from clusterexplain.word_embeddings.corpus import Corpus
+from clusterexplain.word_embeddings.counts import UnitCounts
+from clusterexplain.word_embeddings.influence import strongest
+from clusterexplain.word_embeddings.quality import held_out_loss, related_rank
+from clusterexplain.word_embeddings.training import SkipGram
+from clusterexplain.word_embeddings.unlearning import continue_training
+
+HOW = ("retrain", "continue")
+TOWARDS = ("lower", "higher")
+MEASURES = ("score", "p_value", "first_half", "second_half", "held_out_loss", "related")
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What is done to the units that move a score most.
+
+    Parameters
+    ----------
+    towards : {"lower", "higher"}, default="lower"
+        Where the score is to go.
+    share : float, default=0.01
+        Share of all units that are chosen.
+    how : {"retrain", "continue"}, default="retrain"
+        Train again with other weights, or go on training the trained vectors.
+    weight : float, default=0.0
+        New weight of the chosen units: 0 removes them (or, going on, ascends their loss), above 1 stresses them.
+    n_random : int, default=5
+        Draws of random units, for comparison.
+    """
+
+    towards: str = "lower"
+    share: float = 0.01
+    how: str = "retrain"
+    weight: float = 0.0
+    n_random: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        for name, value, allowed in (("towards", self.towards, TOWARDS), ("how", self.how, HOW)):
+            if value not in allowed:
+                raise InvalidParameterError(
+                    f"{name}={value!r} is unknown. Expected one of {', '.join(map(repr, allowed))}."
+                )
+        if not 0 < self.share < 1:
+            raise InvalidParameterError(f"share={self.share!r} is out of range. Expected a share between 0 and 1.")
+        if not (np.isfinite(self.weight) and self.weight >= 0) or self.weight == 1:
+            raise InvalidParameterError(
+                f"weight={self.weight!r} is out of range. Expected 0 to remove, or another number of at least 0 except 1."
+            )
+        if self.n_random < 1:
+            raise InvalidParameterError(f"n_random={self.n_random!r} is too small. Expected at least 1.")
+
+
+@dataclass(frozen=True, eq=False)
+class Seed:
+    """A training at one seed, and the influence of every unit on a score and on one half of its words.
+
+    Attributes
+    ----------
+    recipe : SkipGram
+        With this seed.
+    theta : Tensor of shape (2, n_words, dim)
+        Trained vectors.
+    halves : tuple of Asked or None
+        The score of each half of the words.
+    influence : ndarray of shape (n_units,)
+        On the score.
+    of_half : ndarray of shape (n_units,) or None
+        On the score of the first half.
+    """
+
+    recipe: SkipGram
+    theta: Tensor
+    halves: tuple[Asked, Asked] | None
+    influence: np.ndarray
+    of_half: np.ndarray | None
+
+    @classmethod
+    def trained(cls, recipe: SkipGram, asked: Asked, seed: int, n_jobs: int | None = None) -> Seed:
+        """Train at a seed and ask."""
+        recipe, halves = recipe.with_seed(seed), asked.halves(seed)
+        run = recipe.record(np.ones(recipe.counts.n_units))
+        slopes = [one.slope(run.final) for one in ((asked,) if halves is None else (asked, halves[0]))]
+        rows = map_jobs(run.pull, slopes, n_jobs=n_jobs)
+        return cls(recipe, run.final, halves, rows[0], rows[1] if halves is not None else None)
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What every arm of an intervention shares.
+
+    Parameters
+    ----------
+    asked : Asked
+        The score.
+    corpus : Corpus
+        Training units.
+    held_out : UnitCounts
+        Units that were not trained on.
+    n_jobs : int or None
+        Trainings that run side by side.
+    """
+
+    asked: Asked
+    corpus: Corpus
+    held_out: UnitCounts
+    n_jobs: int | None = None
+
+    def rows(self, at: Seed, plan: Intervention) -> pd.DataFrame:
+        """Carry an intervention out at one seed, with its controls.
+
+        Returns
+        -------
+        DataFrame
+            One row for each arm: seed, arm, n_chosen, predicted (change of the score; NaN for continued training), and the
+            measures.
+        """
+        arms = [("before", np.empty(0, dtype=np.intp)), *self._arms(at, plan)]
+        thetas = map_jobs(lambda arm: self._changed(at, plan, arm[1]), arms, n_jobs=self.n_jobs)
+        predicts = plan.how == "retrain"
+        return pd.DataFrame(
+            [
+                {
+                    "seed": at.recipe.seed,
+                    "arm": arm,
+                    "n_chosen": len(chosen),
+                    "predicted": (plan.weight - 1) * float(at.influence[chosen].sum()) if predicts else float("nan"),
+                    **self._measured(at, theta),
+                }
+                for (arm, chosen), theta in zip(arms, thetas, strict=True)
+            ]
+        )
+
+    def _arms(self, at: Seed, plan: Intervention) -> list[tuple[str, np.ndarray]]:
+        rng = np.random.default_rng([at.recipe.seed, 7])
+        n_units = len(self.corpus)
+        size = max(1, int(plan.share * n_units))
+        arms = [("chosen", strongest(at.influence, size, plan.weight, plan.towards))]
+        arms += [("random", rng.choice(n_units, size, replace=False)) for _ in range(plan.n_random)]
+        mentions = np.flatnonzero(self.asked.uses(self.corpus).sum(axis=1)) if at.halves is not None else np.empty(0)
+        if len(mentions):
+            drawn = rng.choice(mentions, min(size, len(mentions)), replace=False)
+            arms.append(("random among mentions", drawn.astype(np.intp)))
+        if at.of_half is not None:
+            arms.append(("chosen by half the words", strongest(at.of_half, size, plan.weight, plan.towards)))
+        return arms
+
+    def _changed(self, at: Seed, plan: Intervention, chosen: np.ndarray) -> Tensor:
+        if not len(chosen):
+            return at.theta
+        if plan.how == "continue":
+            return continue_training(at.recipe, at.theta, chosen, forget=plan.weight < 1).theta
+        weights = np.ones(len(self.corpus))
+        weights[chosen] = plan.weight
+        with torch.no_grad():
+            return at.recipe.train_here(weights)
+
+    def _measured(self, at: Seed, theta: Tensor) -> dict[str, float]:
+        first, second = (float("nan"),) * 2 if at.halves is None else (half.at(theta) for half in at.halves)
+        occurrences = self.corpus.counts.occurrences(np.ones(len(self.corpus)))
+        return {
+            "score": self.asked.at(theta),
+            "p_value": self.asked.p_value(theta),
+            "first_half": first,
+            "second_half": second,
+            "held_out_loss": held_out_loss(theta, self.held_out, occurrences, negatives=at.recipe.negatives),
+            "related": related_rank(theta[0], self.asked.index),
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WordChange:
+    """What an intervention did to a score, to words that it did not look at, and to the use of the vectors.
+
+    Attributes
+    ----------
+    name : str
+        The score.
+    plan : Intervention
+        What was done.
+    rows : DataFrame
+        One row for each seed and arm ("before", "chosen", "random", and for a WEAT "random among mentions": units that use
+        a word of the test, and "chosen by half the words": units chosen by the first half of the words, whose second half
+        tells whether the change carries over): n_chosen, predicted, score, p_value, first_half, second_half, held_out_loss,
+        related.
+    """
+
+    name: str
+    plan: Intervention
+    rows: pd.DataFrame
+
+    def changes(self) -> pd.DataFrame:
+        """Return every measure of every arm minus that before, at the same seed."""
+        before = self.rows[self.rows["arm"] == "before"].set_index("seed")
+        after = self.rows[self.rows["arm"] != "before"].reset_index(drop=True)
+        measures = list(MEASURES)
+        return after.assign(**{one: after[one] - before.loc[after["seed"], one].to_numpy() for one in measures})
+
+    def summary(self) -> pd.DataFrame:
+        """Average over seeds.
+
+        Returns
+        -------
+        DataFrame
+            One row for each arm and measure that it has: n_seeds; mean; change (from before) with low and high, a 95 % interval
+            over seeds (Student's distribution; random draws are averaged within a seed first).
+        """
+        means = self.rows.groupby(["arm", "seed"], sort=False)[list(MEASURES)].mean()
+        moved = self.changes().groupby(["arm", "seed"], sort=False)[list(MEASURES)].mean()
+        rows = []
+        for arm in dict.fromkeys(self.rows["arm"]):
+            for measure in MEASURES:
+                values = means.loc[arm, measure].to_numpy()
+                if np.isnan(values).all():
+                    continue
+                row: dict[str, Any] = {"arm": arm, "measure": measure, "n_seeds": len(values), "mean": values.mean()}
+                if arm != "before":
+                    row |= dict(
+                        zip(("change", "low", "high"), over_seeds(moved.loc[arm, measure].to_numpy()), strict=True)
+                    )
+                rows.append(row)
+        return pd.DataFrame(rows)
+
+    def times_random(self, arm: str = "random") -> dict[str, float]:
+        """Compare the size of the change with that of random units.
+
+        Parameters
+        ----------
+        arm : str, default="random"
+            "random", or "random among mentions".
+
+        Returns
+        -------
+        dict of str to float
+            ratio of the mean sizes; chosen and random (means over seeds of the change without sign, random draws averaged
+            within a seed) with their 95 % intervals; apart (1 if the intervals do not meet).
+        """
+        moved = self.changes()
+        sizes = moved.assign(size=moved["score"].abs()).groupby(["arm", "seed"])["size"].mean()
+        chosen, drawn = (over_seeds(sizes.loc[one].to_numpy()) for one in ("chosen", arm))
+        return {
+            "ratio": chosen[0] / drawn[0],
+            "chosen": chosen[0],
+            "chosen_low": chosen[1],
+            "chosen_high": chosen[2],
+            "random": drawn[0],
+            "random_low": drawn[1],
+            "random_high": drawn[2],
+            "apart": float(chosen[1] > drawn[2]),
+        }
+
+    def __repr__(self) -> str:
+        """Return the summary."""
+        done = {"retrain": f"weight {self.plan.weight:g} and retraining", "continue": "continued training"}[
+            self.plan.how
+        ]
+        head = f"{self.name} {self.plan.towards}: {self.plan.share:.1%} of the units, {done}"
+        return f"{head}\n{self.summary().to_string(index=False, float_format='%.4f')}"
+
+
+def over_seeds(values: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean with a 95 % interval by Student's distribution; NaN ends for a single value."""
+    n = len(values)
+    mean = float(values.mean())
+    if n < 2:
+        return mean, float("nan"), float("nan")
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half

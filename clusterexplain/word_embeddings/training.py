@@ -1,0 +1,218 @@
+"""Training of word vectors as a deterministic function of the weights of the units of text, and its exact derivative.
+
+The general machinery of :mod:`clusterexplain.training` gives every example its own weight in every step. Here weights enter
+through the counts alone, which are the same in all steps: the reverse pass sums the derivative in the counts over the steps,
+and one sparse product carries it to any number of units.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clusterexplain.exceptions import TrainingDivergedError
+from clusterexplain.execution.executors import map_jobs, one_thread, progress
+from clusterexplain.training.optimizer import Optimizer, State
+from clusterexplain.word_embeddings.counts import UnitCounts
+from clusterexplain.word_embeddings.objective import CountCotangent, ExpectedLoss
+
+RECORD_BYTES = 1e9
+"""Bytes that the states of a recorded training may take; beyond, some are computed again in the reverse pass."""
+
+
+@dataclass(frozen=True, eq=False)
+class SkipGram:
+    """Everything about a training but the weights of the units.
+
+    Parameters
+    ----------
+    counts : UnitCounts
+        Of the corpus.
+    dim : int
+        Length of a vector.
+    optimizer : Optimizer
+        Update rule; all steps are taken on the full objective.
+    negatives : float, default=5
+        Expected negatives for each pair.
+    scale : float, default=0.1
+        Standard deviation of the initial vectors.
+    seed : int, default=0
+        Of the initial vectors.
+    dtype : torch.dtype, default=torch.float32
+        Of vectors and counts.
+    """
+
+    counts: UnitCounts
+    dim: int
+    optimizer: Optimizer
+    negatives: float = 5.0
+    scale: float = 0.1
+    seed: int = 0
+    dtype: torch.dtype = torch.float32
+
+    def with_seed(self, seed: int) -> SkipGram:
+        """Return the same recipe with other initial vectors."""
+        return replace(self, seed=seed)
+
+    def initial(self) -> Tensor:
+        """Return the initial word and context vectors, shape (2, n_words, dim)."""
+        generator = torch.Generator().manual_seed(self.seed)
+        drawn = torch.randn(2, self.counts.n_words, self.dim, generator=generator, dtype=torch.float64)
+        return (self.scale * drawn).to(self.dtype)
+
+    def loss(self, weights: np.ndarray) -> ExpectedLoss:
+        """Return the objective at unit weights; the sum over pairs is divided by the mean over words of their pairs."""
+        table, occurrences = self.counts.table(weights, self.dtype), self.counts.occurrences(weights, self.dtype)
+        return ExpectedLoss(table, occurrences, self.counts.total / self.counts.n_words, self.negatives)
+
+    def advance(self, state: State, loss: ExpectedLoss, step: int) -> State:
+        """Return the state after a step."""
+        gradient = loss.gradient(self.vectors(state[0])).reshape(-1)
+        return self.optimizer.update(state, gradient, self.coefficients(step))
+
+    def coefficients(self, step: int) -> Tensor:
+        """Return what the optimizer changes from step to step."""
+        return torch.tensor(self.optimizer.coefficients(step), dtype=torch.float64).to(self.dtype)
+
+    def vectors(self, flat: Tensor) -> Tensor:
+        """Return flat parameters as word and context vectors, shape (2, n_words, dim)."""
+        return flat.view(2, self.counts.n_words, self.dim)
+
+    def train(self, weights: np.ndarray) -> Tensor:
+        """Train at unit weights of shape (n_units,).
+
+        Returns
+        -------
+        Tensor of shape (2, n_words, dim)
+            Word and context vectors; the same bytes for the same arguments on one machine.
+
+        Raises
+        ------
+        TrainingDivergedError
+            If a number became NaN or infinite.
+        """
+        with one_thread():
+            return self.train_here(weights)
+
+    def train_many(self, rows: list[np.ndarray], *, n_jobs: int | None = None) -> list[Tensor]:
+        """Train at many unit weights, side by side; the same bytes as one by one."""
+        return map_jobs(self.train_here, rows, n_jobs=n_jobs)
+
+    def train_here(self, weights: np.ndarray) -> Tensor:
+        """Train inside a thread of :func:`clusterexplain.execution.executors.map_jobs`, which has set the number of threads."""
+        with torch.no_grad():
+            return self._train(weights)
+
+    def record(self, weights: np.ndarray, *, spacing: int | None = None, show_progress: bool = False) -> WordRun:
+        """Train and remember enough to differentiate; `spacing` is the number of steps between two states that are kept."""
+        loss, state = self.loss(weights), self.optimizer.initial_state(self.initial().reshape(-1))
+        every = self._spacing() if spacing is None else spacing
+        kept = []
+        with one_thread(), torch.no_grad():
+            for step in progress(range(self.optimizer.n_steps), label="training word vectors", show=show_progress):
+                if step % every == 0:
+                    kept.append(state)
+                state = self.advance(state, loss, step)
+        return WordRun(self, np.asarray(weights, dtype=float), kept, self._finite(self.vectors(state[0])), every)
+
+    def _train(self, weights: np.ndarray) -> Tensor:
+        loss, state = self.loss(weights), self.optimizer.initial_state(self.initial().reshape(-1))
+        for step in range(self.optimizer.n_steps):
+            state = self.advance(state, loss, step)
+        return self._finite(self.vectors(state[0]))
+
+    def _finite(self, theta: Tensor) -> Tensor:
+        if torch.isfinite(theta).all():
+            return theta
+        raise TrainingDivergedError(
+            f"Training of word vectors diverged: a number became NaN or infinite within {self.optimizer.n_steps} steps at "
+            f"learning rate {self.optimizer.learning_rate:g}. Expected finite vectors; lower learning_rate."
+        )
+
+    def _spacing(self) -> int:
+        steps, element = self.optimizer.n_steps, torch.empty(0, dtype=self.dtype).element_size()
+        state = 2 * self.counts.n_words * self.dim * self.optimizer.n_slots * element
+        best = max(1, round(math.sqrt(steps)))
+        for spacing in range(1, best + 1):
+            if (math.ceil(steps / spacing) + (spacing if spacing > 1 else 0)) * state <= RECORD_BYTES:
+                return spacing
+        return best
+
+
+@dataclass(frozen=True, eq=False)
+class WordRun:
+    """A training that can be differentiated in the weights of the units.
+
+    Parameters
+    ----------
+    recipe : SkipGram
+        What was trained.
+    weights : ndarray of shape (n_units,)
+        At which weights.
+    kept : list of State
+        States before steps 0, spacing, 2 spacing, ...
+    final : Tensor of shape (2, n_words, dim)
+        Trained vectors.
+    spacing : int
+        Steps between two states that are kept.
+    """
+
+    recipe: SkipGram
+    weights: np.ndarray
+    kept: list[State]
+    final: Tensor
+    spacing: int
+
+    def pull(self, cotangent: Tensor, *, show_progress: bool = False) -> np.ndarray:
+        r"""Return the derivative of a scalar in the weight of every unit, through all steps of the training.
+
+        From :math:`\lambda_T = (g, 0, 0)` each reverse step adds
+        :math:`\partial_C \langle \nabla L(\theta_t, C), u_t \rangle` to the derivative in the counts and continues with
+        :math:`\lambda_t = U_s^\top \lambda_{t+1} + (\nabla^2 L \, u_t, 0, 0)`, as :class:`clusterexplain.influence.Unrolled`.
+
+        Parameters
+        ----------
+        cotangent : Tensor of shape (2, n_words, dim)
+            Derivative of the scalar in the trained vectors.
+        show_progress : bool, default=False
+            Show a bar on a terminal.
+
+        Returns
+        -------
+        ndarray of shape (n_units,)
+            Positive: more of the unit raises the scalar. Negate it for "if removed".
+        """
+        recipe = self.recipe
+        loss, optimizer = recipe.loss(self.weights), recipe.optimizer
+        sums = CountCotangent.empty(loss.table)
+        on_state = optimizer.initial_state(cotangent.to(recipe.dtype).reshape(-1))
+        bar = progress(self._reversed(loss), label="reverse pass", total=optimizer.n_steps, show=show_progress)
+        with one_thread(), torch.no_grad():
+            for step, state in bar:
+                theta = recipe.vectors(state[0])
+                gradient = loss.gradient(theta).reshape(-1)
+                (on_theta, *rest), u = optimizer.pull(state, gradient, recipe.coefficients(step), on_state)
+                on_state = (on_theta + loss.along(theta, recipe.vectors(u), sums).reshape(-1), *rest)
+            return recipe.counts.pull(*loss.on_counts(sums))
+
+    def gradient_dot(self, cotangent: Tensor) -> np.ndarray:
+        """Return minus the product of a cotangent with the gradient of every unit's loss at the end: a yardstick."""
+        loss = self.recipe.loss(self.weights)
+        sums = CountCotangent.empty(loss.table)
+        with one_thread(), torch.no_grad():
+            loss.along(self.final, cotangent.to(self.recipe.dtype), sums)
+            return -self.recipe.counts.pull(*loss.on_counts(sums))
+
+    def _reversed(self, loss: ExpectedLoss) -> Iterator[tuple[int, State]]:
+        n_steps = self.recipe.optimizer.n_steps
+        for segment in reversed(range(len(self.kept))):
+            start, states = segment * self.spacing, [self.kept[segment]]
+            with torch.no_grad():
+                for step in range(start, min(start + self.spacing, n_steps) - 1):
+                    states.append(self.recipe.advance(states[-1], loss, step))
+            yield from reversed(list(enumerate(states, start)))
