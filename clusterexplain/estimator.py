@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering
-from clusterexplain.clustering.registry import Request, make_clustering
+from clusterexplain.clustering.registry import ClusteringSpec, make_clustering
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.data.selection import resolve
@@ -34,13 +34,13 @@ from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.text.names import LONGEST_NAME, NOISE, is_name
 from clusterexplain.training import Recipe
 from clusterexplain.training.further_training import FurtherTraining
-from clusterexplain.training.trajectory import RecordedRun, train
+from clusterexplain.training.trajectory import Trajectory, train
 from clusterexplain.verification.stability.refits import refit_seeds
 
 if TYPE_CHECKING:
     from clusterexplain.explanation import ClusterAnswer, Flip
     from clusterexplain.report import Plots
-    from clusterexplain.report.context import Exhibit
+    from clusterexplain.report.context import ReportContext
     from clusterexplain.report.samples import Renderer
     from clusterexplain.verification import Check, Smoothness
     from clusterexplain.verification.stability import Stability
@@ -256,7 +256,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         scaling = Scaling.measure(data.X[present], settings.value_of(self, "scaling"))
         recipe, further = make_recipe(self, data, scaling, seed, torch.from_numpy(weights), train=train)
         run = self._train(recipe, torch.from_numpy(weights).to(recipe.dtype))
-        pipeline = self._cluster(run, seed, arrived=further is not None)
+        pipeline = self._cluster(run, seed, pretrained=further is not None)
         if self._takes_number and pipeline.n_clusters < self.n_clusters:
             warnings.warn(
                 f"Only {pipeline.n_clusters} clusters were found for n_clusters={self.n_clusters}: there are fewer "
@@ -296,7 +296,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name))
-        pipeline = dataclasses.replace(self._pipeline, run=run, clustering=clustering, arrived=False)
+        pipeline = dataclasses.replace(self._pipeline, run=run, clustering=clustering, pretrained=False)
         other._finish(pipeline, self._data, self._seed, self._scaling, self._further, key=self._fit_key)
         other.cluster_names_ = dict(self.cluster_names_)
         return other
@@ -314,7 +314,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def membership(self, X: Any) -> np.ndarray:
         """Return soft memberships, shape (n_samples, n_clusters); the log-ratio of two of them is the margin."""
         check_is_fitted(self)
-        return self._pipeline.score.membership(self._pipeline.look(self._inputs(X)), self._pipeline.state).numpy()
+        return self._pipeline.score.membership(
+            self._pipeline.embed_normalized(self._inputs(X)), self._pipeline.state
+        ).numpy()
 
     def explain(
         self,
@@ -336,7 +338,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             join, and the margin says how much.
         method : {"auto", "unrolled", "further", "implicit", "gradient_dot", "gradient_cosine"}, default="auto"
             The influence method: "unrolled" is the exact derivative through the training, "further" that of further training
-            from the weights of a model that arrived trained; "auto" is the one that the fit recorded. "implicit" is the
+            from the weights of a pretrained model; "auto" is the one that the fit recorded. "implicit" is the
             classical influence function at the final parameters, an approximation to compare with; the gradient products are
             baselines.
         method_options : dict, optional
@@ -345,7 +347,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             products take passes and decay. See :func:`clusterexplain.influence.registry.ask`.
         n_seeds : int, default=1
             More than 1 trains the recipe with so many seeds (the fit's own is one of them), keeps the labels, and averages the
-            exact influences; ``over_seeds`` of the answer says which of them are seed-stable.
+            exact influences; ``seed_variability`` of the answer says which of them are seed-stable.
 
         Returns
         -------
@@ -498,12 +500,14 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Columns id, cluster, twin, twin_cluster, distance, relative (to the usual nearest-neighbour distance), nearest
             first; each pair once. ``explain([id], against=twin_cluster)`` says which examples separate a pair.
         """
-        from clusterexplain.data.near_duplicates import find_twins
+        from clusterexplain.data.near_duplicates import find_label_conflicts
 
         check_is_fitted(self)
         present = np.flatnonzero(self._pipeline.weights.numpy() > 0)
         rows = self._scaling.apply(self._data.X)[present]
-        return find_twins(rows, self.labels_[present], self._data.ids[present], share=share, n_jobs=self.n_jobs)
+        return find_label_conflicts(
+            rows, self.labels_[present], self._data.ids[present], share=share, n_jobs=self.n_jobs
+        )
 
     def stability(self, *, n_seeds: int = 10, n_bootstrap: int = 10) -> Stability:
         """Refit with other seeds and on bootstrapped data, and say what stays.
@@ -681,8 +685,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def evaluate_question(self, explanation: Explanation, assignments: str) -> np.ndarray:
         """Return the explained scores under this fit; use :meth:`Explanation.evaluate`."""
         check_is_fitted(self)
-        if assignments not in ("reclustered", "frozen"):
-            raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'reclustered' or 'frozen'.")
+        if assignments not in ("continued", "kept"):
+            raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'continued' or 'kept'.")
         self._refuse_foreign(explanation)
         clustering = cast("Answers", explanation.basis).pipeline.clustering
         pipeline = dataclasses.replace(self._pipeline, clustering=clustering)
@@ -703,13 +707,13 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         from clusterexplain.report import write_page
 
         folder = self._folder if run is None else run
-        return write_page(explanation, self._exhibit(explanation, render), path, run=folder, task=task)
+        return write_page(explanation, self._report_context(explanation, render), path, run=folder, task=task)
 
     def plots_of(self, explanation: Explanation, render: Renderer | None = None) -> Plots:
         """Return the charts of an explanation; use :attr:`Explanation.plot`."""
         from clusterexplain.report import Plots
 
-        return Plots(explanation, self._exhibit(explanation, render))
+        return Plots(explanation, self._report_context(explanation, render))
 
     def bundle_of(self, shown: Explanation | Check) -> dict[str, Any]:
         """Return what a notebook can show of an explanation or a check, by MIME type."""
@@ -717,13 +721,15 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
         if not isinstance(shown, Explanation):
             return card.check_bundle(shown)
-        return card.bundle(shown, self._exhibit(shown, None, quick=True))
+        return card.bundle(shown, self._report_context(shown, None, quick=True))
 
-    def _exhibit(self, explanation: Explanation, render: Renderer | None, *, quick: bool = False) -> Exhibit:
-        from clusterexplain.report.fit_context import exhibit_of
+    def _report_context(
+        self, explanation: Explanation, render: Renderer | None, *, quick: bool = False
+    ) -> ReportContext:
+        from clusterexplain.report.fit_context import report_context_of
 
         self._refuse_other_weights(explanation)
-        return exhibit_of(self, explanation, self._seed, render, quick=quick)
+        return report_context_of(self, explanation, self._seed, render, quick=quick)
 
     @property
     def map_(self) -> np.ndarray:
@@ -767,12 +773,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def _takes_number(self) -> bool:
         return isinstance(self.clusterer, str) and self.clusterer != "hdbscan"
 
-    def _cluster(self, run: RecordedRun, seed: int, *, arrived: bool) -> Pipeline:
+    def _cluster(self, run: Trajectory, seed: int, *, pretrained: bool) -> Pipeline:
         def find(embedding: Tensor, weights: Tensor, learned: Tensor | None) -> Clustering:
-            request = Request(self.n_clusters, seed, dict(self.clusterer_options or {}), learned)
-            return make_clustering(self.clusterer, embedding, weights, request)
+            spec = ClusteringSpec(self.n_clusters, seed, dict(self.clusterer_options or {}), learned)
+            return make_clustering(self.clusterer, embedding, weights, spec)
 
-        return Pipeline.cluster(run, find, lambda found: settings.score_of(self, found), arrived=arrived)
+        return Pipeline.cluster(run, find, lambda found: settings.score_of(self, found), pretrained=pretrained)
 
     @property
     def _n_features_out(self) -> int:
@@ -783,7 +789,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
         self.smoothness_ = measure_smoothness(self)
 
-    def _train(self, recipe: Recipe, weights: Tensor) -> RecordedRun:
+    def _train(self, recipe: Recipe, weights: Tensor) -> Trajectory:
         spacing = settings.spacing(self, recipe)
         return train(recipe, weights, spacing=spacing, show_progress=self.verbose)
 

@@ -104,7 +104,7 @@ class SmoothnessWarning(ClusterExplainWarning):
 
 
 class DriftWarning(ClusterExplainWarning):
-    """Further training moves a model that arrived trained far from where it was."""
+    """Further training moves a pretrained model far from where it was."""
 
 
 class FewerClustersWarning(ClusterExplainWarning):

@@ -76,4 +76,4 @@ assert np.array_equal(ce.labels_, found.labels_)
 assert (one.labels == -1).all()
 assert one.lacks[0] in ("density", "distance")
 assert ((groups["low"] <= groups["influence"]) & (groups["influence"] <= groups["high"])).all()
-assert check.figure("single", "frozen") > 0.6
+assert check.figure("single", "kept") > 0.6

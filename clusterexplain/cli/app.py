@@ -362,9 +362,9 @@ def main() -> None:
     try:
         app()
     except (ClusterExplainError, OSError) as error:
-        from clusterexplain.results.text.names import printed
+        from clusterexplain.results.text.names import terminal_safe
 
-        typer.echo(f"Error: {printed(str(error))}", err=True)
+        typer.echo(f"Error: {terminal_safe(str(error))}", err=True)
         sys.exit(2)
 
 

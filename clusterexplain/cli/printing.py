@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clusterexplain.data.near_duplicates import twins_of
+from clusterexplain.data.near_duplicates import conflicts_of
 from clusterexplain.estimator import ClusterExplainer
 from clusterexplain.results.explanation import SIDES, Explanation
-from clusterexplain.results.text.names import NOISE, change, printed
+from clusterexplain.results.text.names import NOISE, format_change, terminal_safe
 from clusterexplain.statistics.groups import main_source
 from clusterexplain.statistics.intervals import Interval
 from clusterexplain.verification import Check
@@ -30,17 +30,17 @@ WIDEST = 30
 
 def line(text: str) -> None:
     """Print one line."""
-    Console(soft_wrap=True).print(Text(printed(text)))
+    Console(soft_wrap=True).print(Text(terminal_safe(text)))
 
 
 def aside(text: str) -> None:
     """Print one line that is not part of the answer, to the standard error."""
-    Console(stderr=True, soft_wrap=True).print(Text(printed(text)))
+    Console(stderr=True, soft_wrap=True).print(Text(terminal_safe(text)))
 
 
 def quoted(text: Any) -> str:
     """Return a word of a command to copy."""
-    return shlex.quote(printed(str(text)))
+    return shlex.quote(terminal_safe(str(text)))
 
 
 def as_csv(frame: pd.DataFrame) -> bytes:
@@ -58,9 +58,9 @@ def as_json(answer: Any) -> None:
 
 def table(frame: pd.DataFrame, title: str) -> None:
     """Print a frame as a table; a terminal that is too narrow for its words gets a wider one."""
-    shown = Table(title=Text(printed(title)), title_justify="left")
+    shown = Table(title=Text(terminal_safe(title)), title_justify="left")
     cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-    columns = list(zip(*[[printed(str(name)) for name in frame.columns], *cells], strict=True))
+    columns = list(zip(*[[terminal_safe(str(name)) for name in frame.columns], *cells], strict=True))
     least = [_longest_word(texts) for texts in columns]
     console, frames = Console(), 3 * len(columns) + 1
     console.width = max(console.width, sum(least) + frames)
@@ -113,7 +113,7 @@ def answer(explanation: Explanation, top: int) -> None:
         line(explanation.headline(position))
         if explanation.stability is not None:
             line(f"Stability: {explanation.stability.badges[position]}.")
-        if explanation.over_seeds is not None:
+        if explanation.seed_variability is not None:
             line(explanation.seed_words(position))
         for side, title in zip(SIDES, _titles(explanation, position), strict=True):
             listed = explanation.top(top, query=position, side=side)
@@ -125,9 +125,10 @@ def answer(explanation: Explanation, top: int) -> None:
                     ],
                     "cluster": listed["cluster"],
                     "if removed, change of margin": [
-                        change(*one) for one in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
+                        format_change(*one)
+                        for one in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
                     ],
-                    **({} if explanation.over_seeds is None else {"seed-stable": _yes(listed["seed_stable"])}),
+                    **({} if explanation.seed_variability is None else {"seed-stable": _yes(listed["seed_stable"])}),
                 }
             )
             table(frame, title)
@@ -159,7 +160,7 @@ def _titles(explanation: Explanation, position: int) -> tuple[str, str]:
 def twins(explanation: Explanation, found: pd.DataFrame) -> None:
     """Name near-identical rows with other labels, if a sample has any."""
     for sample in explanation.query_ids:
-        own = twins_of(found, sample)
+        own = conflicts_of(found, sample)
         if len(own):
             named = ", ".join(
                 f"{one} ({explanation.name_of(cluster)})"
@@ -238,7 +239,7 @@ def _independent(result: Check) -> pd.DataFrame:
             "found again": [f"{same:.0%}" for same in rows["same"]],
             "nothing removed": [f"{same:.0%}" for same in rows["unmoved"]],
             "rank correlation": rows["spearman"],
-            "continued": rows["tracked"],
+            "continued": rows["continued"],
         }
     )
 
@@ -296,9 +297,9 @@ def _margins(result: Check) -> pd.DataFrame:
                 title: margin[picked["position"]] + picked[column]
                 for title, column in (
                     ("predicted, frozen", "predicted"),
-                    ("retrained, frozen", "frozen"),
-                    ("predicted, re-clustered", "predicted_reclustered"),
-                    ("retrained, re-clustered", "reclustered"),
+                    ("retrained, frozen", "kept"),
+                    ("predicted, re-clustered", "predicted_continued"),
+                    ("retrained, re-clustered", "continued"),
                 )
             },
         }
@@ -308,4 +309,4 @@ def _margins(result: Check) -> pd.DataFrame:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:.3f}"
-    return printed(str(value))
+    return terminal_safe(str(value))

@@ -2,22 +2,22 @@
 
 from clusterexplain.clustering.base import Clustering
 from clusterexplain.clustering.centroids import CentroidState, centroid_state
-from clusterexplain.clustering.gaussian_mixture import MixtureClustering
-from clusterexplain.clustering.given_labels import GivenClustering, LearnedClustering
-from clusterexplain.clustering.hdbscan import DensityClustering
-from clusterexplain.clustering.kmeans import KMeansClusterer, KMeansClustering, SphericalClustering
-from clusterexplain.clustering.soft_kmeans import SoftClustering
+from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
+from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
+from clusterexplain.clustering.hdbscan import HDBSCANClustering
+from clusterexplain.clustering.kmeans import KMeansClusterer, KMeansClustering, SphericalKMeansClustering
+from clusterexplain.clustering.soft_kmeans import SoftKMeansClustering
 
 __all__ = [
     "CentroidState",
     "Clustering",
-    "DensityClustering",
-    "GivenClustering",
+    "GaussianMixtureClustering",
+    "GivenLabels",
+    "HDBSCANClustering",
     "KMeansClusterer",
     "KMeansClustering",
-    "LearnedClustering",
-    "MixtureClustering",
-    "SoftClustering",
-    "SphericalClustering",
+    "ModelCentroids",
+    "SoftKMeansClustering",
+    "SphericalKMeansClustering",
     "centroid_state",
 ]

@@ -19,12 +19,12 @@ class Clustering(ABC):
 
     * :meth:`state` is the differentiable part: phi(Z, w) with every discrete choice (labels, exemplars, neighbours)
       frozen. It is exact at, and near, the (Z, w) that the clustering was fitted or settled at.
-    * :meth:`settle` keeps the discrete choices and solves for what is continuous but implicit (fixed points) at other
-      (Z, w). Evaluating a score after it is the "frozen" truth of a check.
-    * :meth:`follow` makes the discrete choices anew at other (Z, w), starting from this clustering so that cluster k
+    * :meth:`update_kept` keeps the discrete choices and solves for what is continuous but implicit (fixed points) at other
+      (Z, w). Evaluating a score after it is the "kept" truth of a check.
+    * :meth:`update_continued` makes the discrete choices anew at other (Z, w), starting from this clustering so that cluster k
       stays cluster k. Evaluating a score after it is the "re-clustered" truth.
 
-    A fourth, :meth:`afresh`, forgets this clustering: other initialisations, other numbers. It is a control of checks.
+    A fourth, :meth:`from_scratch`, forgets this clustering: other initialisations, other numbers. It is a control of checks.
 
     Parameters
     ----------
@@ -40,17 +40,17 @@ class Clustering(ABC):
     name: ClassVar[str]
     scores: ClassVar[tuple[str, ...]]
     """Names of the assignment scores that read this state, the default first."""
-    reclusters: ClassVar[bool] = True
-    """Whether :meth:`follow` makes choices that :meth:`settle` does not; False where the two are the same."""
-    restarts: ClassVar[bool] = False
-    """Whether :meth:`afresh` depends on a start, so that it can end in other clusters than :meth:`follow`."""
+    reassigns: ClassVar[bool] = True
+    """Whether :meth:`update_continued` makes choices that :meth:`update_kept` does not; False where the two are the same."""
+    has_random_init: ClassVar[bool] = False
+    """Whether :meth:`from_scratch` depends on a start, so that it can end in other clusters than :meth:`update_continued`."""
 
     @property
     def identified(self) -> bool:
         """Whether the state is a function of embeddings and weights; False for a fixed point that is not isolated."""
         return True
 
-    def view(self, embedding: Tensor) -> Tensor:
+    def normalize(self, embedding: Tensor) -> Tensor:
         """Return embeddings of shape (..., dim) in the geometry of the clustering; the identity but for spheres."""
         return embedding
 
@@ -61,7 +61,7 @@ class Clustering(ABC):
         Parameters
         ----------
         embedding : Tensor of shape (n_samples, dim)
-            Embeddings of the training examples, after :meth:`view`.
+            Embeddings of the training examples, after :meth:`normalize`.
         weights : Tensor of shape (n_samples,)
             Data weights.
         learned : Tensor of shape (n_clusters, dim) or None
@@ -70,28 +70,28 @@ class Clustering(ABC):
         Returns
         -------
         NamedTuple of Tensor
-            With ``alive`` of shape (n_clusters,), bool; finite even for clusters without weight.
+            With ``nonempty`` of shape (n_clusters,), bool; finite even for clusters without weight.
         """
 
     def values(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> Any:
         """Return the state at the (Z, w) that the clustering was settled at, derivative not needed; arguments as `state`."""
         return self.state(embedding, weights, learned)
 
-    def settle(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> Clustering:
+    def update_kept(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> Clustering:
         """Solve for what is implicit at other embeddings and weights, discrete choices kept; arguments as `state`."""
         return self
 
     @abstractmethod
-    def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> Clustering:
+    def update_continued(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> Clustering:
         """Cluster anew at other embeddings and weights, continuing from here; arguments as `state`."""
 
-    def afresh(self, embedding: Tensor, weights: Tensor, *, seed: int) -> Clustering:
-        """Cluster from scratch at other embeddings and weights, in numbers of its own; for those that :attr:`restarts`.
+    def from_scratch(self, embedding: Tensor, weights: Tensor, *, seed: int) -> Clustering:
+        """Cluster from scratch at other embeddings and weights, in numbers of its own; for those that :attr:`has_random_init`.
 
         Parameters
         ----------
         embedding : Tensor of shape (n_samples, dim)
-            Embeddings, after :meth:`view`.
+            Embeddings, after :meth:`normalize`.
         weights : Tensor of shape (n_samples,)
             Data weights.
         seed : int
@@ -101,13 +101,13 @@ class Clustering(ABC):
 
     @abstractmethod
     def assign(self, rows: Tensor, state: Any) -> Tensor:
-        """Return the cluster of each row of shape (n, dim), after :meth:`view`, that was not trained on; -1 is noise."""
+        """Return the cluster of each row of shape (n, dim), after :meth:`normalize`, that was not trained on; -1 is noise."""
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what must be stored beside the labels to restore this clustering."""
         return {}
 
-    def based(self, embedding: Tensor, weights: Tensor) -> Clustering:
+    def with_reference(self, embedding: Tensor, weights: Tensor) -> Clustering:
         """Return the clustering told which viewed embeddings and weights it is settled at: what `restore` cannot know."""
         return self
 

@@ -26,7 +26,7 @@ class CentroidState(NamedTuple):
     centers: Tensor
     within: Tensor
     spread: Tensor
-    alive: Tensor
+    nonempty: Tensor
 
 
 def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_clusters: int) -> CentroidState:
@@ -87,10 +87,10 @@ def around(centers: Tensor, embedding: Tensor, mass: Tensor) -> CentroidState:
         With these centroids.
     """
     totals = mass.sum(dim=0)
-    alive = totals > 0
+    nonempty = totals > 0
     scatter = (squared_distances(embedding, centers) * mass).sum(dim=0)
-    spread = scatter / torch.where(alive, totals, torch.ones_like(totals))
-    return CentroidState(centers, scatter.sum() / totals.sum(), spread, alive)
+    spread = scatter / torch.where(nonempty, totals, torch.ones_like(totals))
+    return CentroidState(centers, scatter.sum() / totals.sum(), spread, nonempty)
 
 
 def squared_distances(rows: Tensor, centers: Tensor) -> Tensor:

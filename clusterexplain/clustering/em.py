@@ -107,7 +107,7 @@ class ExpectationMaximization:
 
     rows: Tensor
     weights: Tensor
-    alive: Tensor
+    nonempty: Tensor
     covariances: Covariances
     reg_covar: float
 
@@ -130,13 +130,13 @@ class ExpectationMaximization:
         white = (self.rows - means.unsqueeze(1)) @ roots
         log_det = roots.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
         joint = (log_weights + log_det).unsqueeze(1) - white.square().sum(dim=-1) / 2
-        return torch.softmax(joint.masked_fill(~self.alive.unsqueeze(1), -torch.inf), dim=0).T
+        return torch.softmax(joint.masked_fill(~self.nonempty.unsqueeze(1), -torch.inf), dim=0).T
 
     def mass(self, responsibilities: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weight with which samples belong to components, and its sums: 1 for a component without any."""
         mass = responsibilities * self.weights.unsqueeze(-1)
         totals = mass.sum(dim=0)
-        return mass, torch.where(self.alive & (totals > 0), totals, torch.ones_like(totals))
+        return mass, torch.where(self.nonempty & (totals > 0), totals, torch.ones_like(totals))
 
     def maximise(self, responsibilities: Tensor) -> Tensor:
         """Return the M step as a vector x, from responsibilities of shape (n_samples, n_components)."""
@@ -147,10 +147,10 @@ class ExpectationMaximization:
         if self.covariances.kind == "tied":
             spread, least = (scatter.sum(dim=0) / self.weights.sum()).unsqueeze(0), torch.tensor([SMALLEST_VARIANCE])
         else:
-            spread, least = scatter / totals[:, None, None], torch.where(self.alive, SMALLEST_VARIANCE, 1.0)
+            spread, least = scatter / totals[:, None, None], torch.where(self.nonempty, SMALLEST_VARIANCE, 1.0)
         added = self.reg_covar * self._variance() + least.to(spread)
         numbers = self.covariances.pack(spread + added[:, None, None] * torch.eye(self.rows.shape[-1]).to(spread))
-        log_weights = torch.where(self.alive, torch.log(totals / self.weights.sum()), 0.0)
+        log_weights = torch.where(self.nonempty, torch.log(totals / self.weights.sum()), 0.0)
         return torch.cat([log_weights, means.ravel(), numbers.ravel()])
 
     def carries_weight(self, x: Tensor) -> Tensor:
@@ -215,7 +215,7 @@ class ExpectationMaximization:
 
     def _places(self) -> Tensor:
         # Where the numbers of each component stand in x, shape (n_components, 1 + dim + size).
-        k, dim, size = len(self.alive), self.rows.shape[-1], self.covariances.size
+        k, dim, size = len(self.nonempty), self.rows.shape[-1], self.covariances.size
         own = torch.arange(k).unsqueeze(1)
         block = torch.zeros_like(own) if self.covariances.kind == "tied" else own
         return torch.cat(
@@ -228,7 +228,7 @@ class ExpectationMaximization:
         return flat.index_add_(1, place.ravel(), features.flatten(1))
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        k, dim = len(self.alive), self.rows.shape[-1]
+        k, dim = len(self.nonempty), self.rows.shape[-1]
         return (
             x[:k],
             x[k : k + k * dim].unflatten(0, (k, dim)),

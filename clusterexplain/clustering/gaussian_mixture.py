@@ -44,7 +44,7 @@ class MixtureState(NamedTuple):
     precisions_cholesky: Tensor
     log_weights: Tensor
     spread: Tensor
-    alive: Tensor
+    nonempty: Tensor
 
 
 def squared_mahalanobis(rows: Tensor, state: MixtureState) -> Tensor:
@@ -61,7 +61,7 @@ def log_joint(rows: Tensor, state: MixtureState) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureClustering(Clustering):
+class GaussianMixtureClustering(Clustering):
     r"""A Gaussian mixture at a fixed point of weighted EM.
 
     The weight of a sample multiplies its log-likelihood, so that weight 2 is the sample twice and weight 0 is the sample
@@ -106,7 +106,7 @@ class MixtureClustering(Clustering):
     """
 
     solution: Tensor
-    alive: Tensor
+    nonempty: Tensor
     origin: Tensor
     unit: Tensor
     covariance_type: str
@@ -116,8 +116,8 @@ class MixtureClustering(Clustering):
 
     name: ClassVar[str] = "gmm"
     scores: ClassVar[tuple[str, ...]] = ("responsibility",)
-    reclusters: ClassVar[bool] = False
-    restarts: ClassVar[bool] = True
+    reassigns: ClassVar[bool] = False
+    has_random_init: ClassVar[bool] = True
 
     @classmethod
     def fit(
@@ -129,7 +129,7 @@ class MixtureClustering(Clustering):
         seed: int,
         covariance_type: str = "full",
         reg_covar: float = 1e-6,
-    ) -> MixtureClustering:
+    ) -> GaussianMixtureClustering:
         """Fit from scratch, started at the clusters of k-means.
 
         Parameters
@@ -149,7 +149,7 @@ class MixtureClustering(Clustering):
 
         Returns
         -------
-        MixtureClustering
+        GaussianMixtureClustering
             Components in canonical order: the most labels first, ties to the smallest row.
 
         Raises
@@ -160,7 +160,7 @@ class MixtureClustering(Clustering):
         Examples
         --------
         >>> z = torch.tensor([[0.0], [0.2], [0.1], [9.0], [9.2]], dtype=torch.float64)
-        >>> MixtureClustering.fit(z, torch.ones(5, dtype=torch.float64), 2, seed=0).labels
+        >>> GaussianMixtureClustering.fit(z, torch.ones(5, dtype=torch.float64), 2, seed=0).labels
         tensor([0, 0, 0, 1, 1])
         """
         present = weights > 0
@@ -172,7 +172,7 @@ class MixtureClustering(Clustering):
         return blank._solved(embedding, weights, em.maximise(members))._canonical()
 
     @classmethod
-    def from_parameters(cls, fitted: GaussianMixture, embedding: Tensor, weights: Tensor) -> MixtureClustering:
+    def from_parameters(cls, fitted: GaussianMixture, embedding: Tensor, weights: Tensor) -> GaussianMixtureClustering:
         """Continue EM from a mixture that scikit-learn fitted, and keep its labels.
 
         Parameters
@@ -187,7 +187,7 @@ class MixtureClustering(Clustering):
 
         Returns
         -------
-        MixtureClustering
+        GaussianMixtureClustering
             EM run to convergence from the given parameters.
 
         Raises
@@ -216,7 +216,7 @@ class MixtureClustering(Clustering):
     @classmethod
     def _unsolved(
         cls, embedding: Tensor, weights: Tensor, n_clusters: int, covariance_type: str, reg_covar: float
-    ) -> MixtureClustering:
+    ) -> GaussianMixtureClustering:
         if covariance_type not in Covariances.KINDS:
             raise InvalidParameterError(
                 f"covariance_type={covariance_type!r} is unknown; choose one of {', '.join(Covariances.KINDS)}."
@@ -226,7 +226,7 @@ class MixtureClustering(Clustering):
             labels=torch.full((len(embedding),), -1),
             n_clusters=n_clusters,
             solution=torch.zeros(0, dtype=torch.float64),
-            alive=torch.ones(n_clusters, dtype=torch.bool),
+            nonempty=torch.ones(n_clusters, dtype=torch.bool),
             origin=(weights @ embedding / weights.sum()).detach(),
             unit=torch.tensor(unit, dtype=torch.float64),
             covariance_type=covariance_type,
@@ -242,28 +242,28 @@ class MixtureClustering(Clustering):
     def _em(self, embedding: Tensor, weights: Tensor) -> ExpectationMaximization:
         rows = (embedding - self.origin) / self.unit
         covariances = Covariances(self.covariance_type, embedding.shape[-1])
-        return ExpectationMaximization(rows, weights, self.alive, covariances, self.reg_covar)
+        return ExpectationMaximization(rows, weights, self.nonempty, covariances, self.reg_covar)
 
     def _solved(
         self, embedding: Tensor, weights: Tensor, start: Tensor, inverse: Tensor | None = None
-    ) -> MixtureClustering:
+    ) -> GaussianMixtureClustering:
         """Run EM from `start`; a component without weight, there or at the end, is dead from then on."""
         em = self._em(embedding, weights)
         solution, converged = start, False
         while True:
-            alive = em.alive & em.carries_weight(solution)
-            if converged and bool((alive == em.alive).all()):
+            nonempty = em.nonempty & em.carries_weight(solution)
+            if converged and bool((nonempty == em.nonempty).all()):
                 break
-            if not bool((alive == self.alive).all()):
+            if not bool((nonempty == self.nonempty).all()):
                 inverse = None  # another map
-            em = replace(em, alive=alive)
+            em = replace(em, nonempty=nonempty)
             solution, converged = solve(em, solution, inverse=inverse, invert=em.inverse)
             if not converged:
                 break
         return replace(
             self,
             solution=solution,
-            alive=em.alive,
+            nonempty=em.nonempty,
             converged=converged,
             basis=(embedding.detach(), weights.detach()),
         )
@@ -274,7 +274,7 @@ class MixtureClustering(Clustering):
         return self._em(*self._basis()).inverse(self.solution)
 
     def _basis(self) -> tuple[Tensor, Tensor]:
-        assert self.basis is not None, "a restored clustering must be told by `based` what it is settled at"
+        assert self.basis is not None, "a restored clustering must be told by `with_reference` what it is settled at"
         return self.basis
 
     def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> MixtureState:
@@ -289,25 +289,29 @@ class MixtureClustering(Clustering):
     def _components(self, em: ExpectationMaximization, x: Tensor) -> MixtureState:
         log_weights, means, matrices = em.parameters(x)
         roots = precisions_cholesky(matrices).expand(self.n_clusters, -1, -1)
-        white = MixtureState(means, roots, log_weights, log_weights, self.alive)
+        white = MixtureState(means, roots, log_weights, log_weights, self.nonempty)
         mass, totals = em.mass(em.responsibilities(x))
         return MixtureState(
             means=means * self.unit + self.origin,
             precisions_cholesky=roots / self.unit,
-            log_weights=torch.where(self.alive, log_weights, LOG_NOTHING),
+            log_weights=torch.where(self.nonempty, log_weights, LOG_NOTHING),
             spread=(mass * squared_mahalanobis(em.rows, white)).sum(dim=0) / totals,
-            alive=self.alive,
+            nonempty=self.nonempty,
         )
 
-    def settle(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> MixtureClustering:
+    def update_kept(
+        self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None
+    ) -> GaussianMixtureClustering:
         """Continue EM at other embeddings and weights: Newton steps first, plain EM where they do not contract."""
         return self._solved(embedding, weights, self.solution, self.inverse)
 
-    def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> MixtureClustering:
+    def update_continued(
+        self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None
+    ) -> GaussianMixtureClustering:
         """Continue EM and give every row the label of its largest responsibility."""
-        return self.settle(embedding, weights)._relabelled()
+        return self.update_kept(embedding, weights)._relabelled()
 
-    def afresh(self, embedding: Tensor, weights: Tensor, *, seed: int) -> MixtureClustering:
+    def from_scratch(self, embedding: Tensor, weights: Tensor, *, seed: int) -> GaussianMixtureClustering:
         """Cluster from scratch with other initialisations."""
         return type(self).fit(
             embedding,
@@ -320,14 +324,14 @@ class MixtureClustering(Clustering):
 
     def assign(self, rows: Tensor, state: MixtureState) -> Tensor:
         """Return the component of largest responsibility for each row of shape (n, dim)."""
-        return log_joint(rows, state).masked_fill(~state.alive, -torch.inf).argmax(dim=-1)
+        return log_joint(rows, state).masked_fill(~state.nonempty, -torch.inf).argmax(dim=-1)
 
-    def _relabelled(self) -> MixtureClustering:
+    def _relabelled(self) -> GaussianMixtureClustering:
         with torch.no_grad():
             responsibilities = self._em(*self._basis()).responsibilities(self.solution)
         return replace(self, labels=responsibilities.argmax(dim=-1))
 
-    def _canonical(self) -> MixtureClustering:
+    def _canonical(self) -> GaussianMixtureClustering:
         """Label the rows and renumber the components by the number of their labels, then by their smallest row."""
         labels = self._relabelled().labels
         own = labels.unsqueeze(-1) == torch.arange(self.n_clusters)
@@ -335,7 +339,10 @@ class MixtureClustering(Clustering):
         order = torch.from_numpy(np.lexsort((first.numpy(), -own.sum(dim=0).numpy())))
         em = self._em(*self._basis())
         return replace(
-            self, labels=order.argsort()[labels], solution=em.renumber(self.solution, order), alive=self.alive[order]
+            self,
+            labels=order.argsort()[labels],
+            solution=em.renumber(self.solution, order),
+            nonempty=self.nonempty[order],
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -348,15 +355,15 @@ class MixtureClustering(Clustering):
         """Kind of the covariances, what is added to them, and whether EM converged."""
         return {"covariance_type": self.covariance_type, "reg_covar": self.reg_covar, "converged": self.converged}
 
-    def based(self, embedding: Tensor, weights: Tensor) -> MixtureClustering:
+    def with_reference(self, embedding: Tensor, weights: Tensor) -> GaussianMixtureClustering:
         """Take the basis over."""
         return replace(self, basis=(embedding.detach(), weights.detach()))
 
     @classmethod
     def restore(
         cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
-    ) -> MixtureClustering:
-        """Rebuild; `based` gives the basis back."""
+    ) -> GaussianMixtureClustering:
+        """Rebuild; `with_reference` gives the basis back."""
         stored: dict[str, Any] = {name: torch.tensor(array) for name, array in arrays.items()}
         return cls(labels, n_clusters, **stored, **settings)
 

@@ -16,18 +16,18 @@ from clusterexplain.clustering.kmeans import canonical_order, nearest_center
 
 
 @dataclass(frozen=True, eq=False)
-class GivenClustering(Clustering):
+class GivenLabels(Clustering):
     """A user's labels, kept as they are: nobody knows how to find them anew, so following is keeping."""
 
     name: ClassVar[str] = "labels"
     scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
-    reclusters: ClassVar[bool] = False
+    reassigns: ClassVar[bool] = False
 
     def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> CentroidState:
         """Return weighted means of the members and their variances."""
         return centroid_state(embedding, weights, self.labels, self.n_clusters)
 
-    def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> GivenClustering:
+    def update_continued(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> GivenLabels:
         """Keep the labels."""
         return self
 
@@ -37,7 +37,7 @@ class GivenClustering(Clustering):
 
 
 @dataclass(frozen=True, eq=False)
-class LearnedClustering(Clustering):
+class ModelCentroids(Clustering):
     """Clusters around centroids that are parameters of the model (DEC's own assignment).
 
     Parameters
@@ -54,7 +54,7 @@ class LearnedClustering(Clustering):
     scores: ClassVar[tuple[str, ...]] = ("dec_assignment", "margin", "student_t", "softmax")
 
     @classmethod
-    def fit(cls, embedding: Tensor, weights: Tensor, learned: Tensor) -> LearnedClustering:
+    def fit(cls, embedding: Tensor, weights: Tensor, learned: Tensor) -> ModelCentroids:
         """Assign every sample to its nearest learned centroid; centroids without members come last.
 
         Parameters
@@ -68,7 +68,7 @@ class LearnedClustering(Clustering):
 
         Returns
         -------
-        LearnedClustering
+        ModelCentroids
             Labels in canonical order.
         """
         nearest = squared_distances(embedding, learned).argmin(dim=-1).numpy()
@@ -84,7 +84,7 @@ class LearnedClustering(Clustering):
         members = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(embedding.dtype)
         return around(learned[self.order], embedding, members * weights.unsqueeze(-1))
 
-    def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> LearnedClustering:
+    def update_continued(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> ModelCentroids:
         """Assign every sample to its nearest learned centroid."""
         assert learned is not None, "the model has no centroids of its own"
         return replace(self, labels=squared_distances(embedding, learned[self.order]).argmin(dim=-1))
@@ -100,6 +100,6 @@ class LearnedClustering(Clustering):
     @classmethod
     def restore(
         cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
-    ) -> LearnedClustering:
+    ) -> ModelCentroids:
         """Rebuild."""
         return cls(labels, n_clusters, torch.from_numpy(arrays["order"].copy()))

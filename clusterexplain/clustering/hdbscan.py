@@ -14,7 +14,7 @@ from torch import Tensor
 from clusterexplain.clustering.base import Clustering
 from clusterexplain.clustering.centroids import centroid_state
 from clusterexplain.clustering.condensed_tree import CHUNK, CondensedTree, closest_pair, core_neighbours
-from clusterexplain.clustering.hdbscan_state import DensityState, reach_of
+from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
 from clusterexplain.clustering.kmeans import canonical_order
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.statistics.matching import match
@@ -37,13 +37,13 @@ RARE: dict[str, Any] = {
 """Options that are kept of an estimator that the user has fitted, where they are not the package's defaults."""
 
 FROZEN = ("exemplars", "exemplar_cluster", "neighbours", "births", "tree")
-"""The fields of :class:`DensityClustering` that are stored as arrays, beside `labels`."""
+"""The fields of :class:`HDBSCANClustering` that are stored as arrays, beside `labels`."""
 
 NO_ROWS = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class DensityClustering(Clustering):
+class HDBSCANClustering(Clustering):
     r"""HDBSCAN by the ``hdbscan`` package, with everything that it picked frozen as row numbers.
 
     A cluster is a set of exemplars and an edge. Its edge is the mutual reachability distance
@@ -53,7 +53,7 @@ class DensityClustering(Clustering):
     of the pair of rows (a, b) that joins it to the rest; core(i) is the distance to the row's frozen core neighbour.
     All of them move with the embedding. HDBSCAN knows no weights: a row of weight 0 is left out of a fit, every other
     weight counts as presence. Beyond that weights act on exemplars only, in the scores that use them. Removing an
-    exemplar, a core neighbour or an end of an edge is a jump that no derivative sees; :meth:`follow` does.
+    exemplar, a core neighbour or an end of an edge is a jump that no derivative sees; :meth:`update_continued` does.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class DensityClustering(Clustering):
         Pair of rows whose mutual reachability distance is the edge. The root was never born, and of some nodes only the
         dense part is labelled: there the edge is the largest distance at which a member leaves.
     tree : Tensor of shape (n_samples, n_clusters)
-        See :class:`DensityState`. From ``all_points_membership_vectors``, exponents 1 and 1 (``membership_vector`` of
+        See :class:`HDBSCANState`. From ``all_points_membership_vectors``, exponents 1 and 1 (``membership_vector`` of
         the same package uses others, and gives other numbers for the same row).
     min_samples : int
         As used: at most the number of present rows less one.
@@ -94,10 +94,10 @@ class DensityClustering(Clustering):
 
     name: ClassVar[str] = "hdbscan"
     scores: ClassVar[tuple[str, ...]] = ("exemplar", "hdbscan_membership")
-    reclusters: ClassVar[bool] = True
+    reassigns: ClassVar[bool] = True
 
     @classmethod
-    def fit(cls, embedding: Tensor, weights: Tensor, *, options: Mapping[str, Any]) -> DensityClustering:
+    def fit(cls, embedding: Tensor, weights: Tensor, *, options: Mapping[str, Any]) -> HDBSCANClustering:
         """Cluster from scratch. That all is noise is a result, with no clusters.
 
         Parameters
@@ -112,7 +112,7 @@ class DensityClustering(Clustering):
 
         Returns
         -------
-        DensityClustering
+        HDBSCANClustering
             Labels in canonical order.
         """
         rows = embedding.detach().numpy()
@@ -132,7 +132,7 @@ class DensityClustering(Clustering):
         return replace(found, labels=completed)
 
     @classmethod
-    def adopt(cls, fitted: Any, embedding: Tensor) -> DensityClustering:
+    def from_fitted_estimator(cls, fitted: Any, embedding: Tensor) -> HDBSCANClustering:
         """Take over an estimator that the user has fitted; its labels are kept as they are, and it is not modified.
 
         Parameters
@@ -144,7 +144,7 @@ class DensityClustering(Clustering):
 
         Returns
         -------
-        DensityClustering
+        HDBSCANClustering
             With the estimator's labels and their numbers.
 
         Raises
@@ -186,7 +186,7 @@ class DensityClustering(Clustering):
         labels: np.ndarray,
         tree: CondensedTree | None,
         options: Mapping[str, Any],
-    ) -> DensityClustering:
+    ) -> HDBSCANClustering:
         """Turn a fit of the present rows into row numbers."""
         n_clusters = int(labels.max(initial=-1)) + 1
         min_samples = _effective(options, len(present))
@@ -210,14 +210,14 @@ class DensityClustering(Clustering):
             options=dict(options),
         )
 
-    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> DensityState:
+    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> HDBSCANState:
         """Return exemplars, core distances and edges at the frozen rows; see :meth:`Clustering.state`."""
         core = (embedding - embedding[self.neighbours]).square().sum(dim=-1)
         first, second = self.births[:, 0], self.births[:, 1]
         apart = (embedding[first] - embedding[second]).square().sum(dim=-1)
         exemplar_weights = weights[self.exemplars]
         mine = self.exemplar_cluster.unsqueeze(-1) == torch.arange(self.n_clusters)
-        return DensityState(
+        return HDBSCANState(
             exemplars=embedding[self.exemplars],
             exemplar_weights=exemplar_weights,
             exemplar_cluster=self.exemplar_cluster,
@@ -228,7 +228,7 @@ class DensityClustering(Clustering):
             edge=torch.maximum(torch.maximum(core[first], core[second]), apart),
             within=self._within(embedding, weights),
             tree=self.tree,
-            alive=(mine & (exemplar_weights > 0).unsqueeze(-1)).any(dim=0),
+            nonempty=(mine & (exemplar_weights > 0).unsqueeze(-1)).any(dim=0),
             min_samples=self.min_samples,
         )
 
@@ -240,7 +240,7 @@ class DensityClustering(Clustering):
         spread = centroid_state(embedding, weights, self.labels, self.n_clusters).spread
         return (spread * totals).sum() / torch.where(mass > 0, mass, torch.ones_like(mass))
 
-    def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> DensityClustering:
+    def update_continued(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> HDBSCANClustering:
         """Run HDBSCAN anew, and number its clusters by the old ones that they share most members with.
 
         The total weight that stays under its number is maximised. A new cluster without an old partner gets a new
@@ -255,7 +255,7 @@ class DensityClustering(Clustering):
         numbers[unmatched] = self.n_clusters + np.arange(len(unmatched))
         return fresh._renumbered(numbers, self.n_clusters + len(unmatched))
 
-    def _renumbered(self, numbers: np.ndarray, n_clusters: int) -> DensityClustering:
+    def _renumbered(self, numbers: np.ndarray, n_clusters: int) -> HDBSCANClustering:
         """Give cluster k the number ``numbers[k]``."""
         names = torch.from_numpy(np.append(numbers, -1).astype(np.int64))  # label -1 picks the last
         births = torch.zeros(n_clusters, 2, dtype=torch.int64)
@@ -274,7 +274,7 @@ class DensityClustering(Clustering):
             tree=tree,
         )
 
-    def assign(self, rows: Tensor, state: DensityState) -> Tensor:
+    def assign(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         """Return the cluster of the nearest row in mutual reachability distance if that is within its edge, else -1.
 
         As ``hdbscan.approximate_predict``, but with the core distances of the tree throughout (the package's prediction
@@ -289,7 +289,7 @@ class DensityClustering(Clustering):
             else rows.new_zeros(0).long()
         )
 
-    def _assign(self, rows: Tensor, state: DensityState) -> Tensor:
+    def _assign(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         distances, own = reach_of(rows, state)
         reach = torch.maximum(torch.maximum(distances, state.core), own.unsqueeze(-1))
         reach = reach.masked_fill(~state.present, torch.inf)
@@ -310,7 +310,7 @@ class DensityClustering(Clustering):
     @classmethod
     def restore(
         cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
-    ) -> DensityClustering:
+    ) -> HDBSCANClustering:
         """Rebuild."""
         frozen: dict[str, Any] = {name: torch.from_numpy(np.array(arrays[name])) for name in FROZEN}
         return cls(labels, n_clusters, **frozen, **settings)

@@ -10,7 +10,7 @@ from torch import Tensor
 from clusterexplain.clustering.centroids import squared_distances
 
 
-class DensityState(NamedTuple):
+class HDBSCANState(NamedTuple):
     """Exemplars, core distances and edges: what a score needs to know about density clusters.
 
     Distances are squared, so that no square root of 0 enters a derivative.
@@ -53,18 +53,18 @@ class DensityState(NamedTuple):
     edge: Tensor
     within: Tensor
     tree: Tensor
-    alive: Tensor
+    nonempty: Tensor
     min_samples: int
 
 
-def reach_of(rows: Tensor, state: DensityState) -> tuple[Tensor, Tensor]:
+def reach_of(rows: Tensor, state: HDBSCANState) -> tuple[Tensor, Tensor]:
     """Return squared distances to the training rows, and the squared core distances of `rows`.
 
     Parameters
     ----------
     rows : Tensor of shape (..., dim)
         Embeddings, of training rows (which then count as their own neighbour) or others.
-    state : DensityState
+    state : HDBSCANState
         The clusters.
 
     Returns

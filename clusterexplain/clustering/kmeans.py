@@ -93,10 +93,10 @@ class KMeansClusterer:
 
     def predict(self, centers: np.ndarray, embedding: np.ndarray) -> np.ndarray:
         """Return the nearest living centroid of each row."""
-        alive = np.flatnonzero(np.isfinite(centers).all(axis=1))
-        living = centers[alive]
+        nonempty = np.flatnonzero(np.isfinite(centers).all(axis=1))
+        living = centers[nonempty]
         # |z - c|^2 without |z|^2, and without the checks of scikit-learn, which cost more than the product
-        return np.asarray(alive[np.argmin(0.5 * np.square(living).sum(axis=1) - embedding @ living.T, axis=1)])
+        return np.asarray(nonempty[np.argmin(0.5 * np.square(living).sum(axis=1) - embedding @ living.T, axis=1)])
 
     def _placed(self, centers: np.ndarray) -> np.ndarray:
         return centers / np.linalg.norm(centers, axis=1, keepdims=True) if self.spherical else centers
@@ -109,7 +109,7 @@ class KMeansClustering(Clustering):
     name: ClassVar[str] = "kmeans"
     scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
     spherical: ClassVar[bool] = False
-    restarts: ClassVar[bool] = True
+    has_random_init: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, embedding: Tensor, weights: Tensor, n_clusters: int, *, seed: int) -> KMeansClustering:
@@ -118,7 +118,7 @@ class KMeansClustering(Clustering):
         Parameters
         ----------
         embedding : Tensor of shape (n_samples, dim), float64
-            Embeddings, not yet in :meth:`view`.
+            Embeddings, not yet in :meth:`normalize`.
         weights : Tensor of shape (n_samples,), float64
             Data weights.
         n_clusters : int
@@ -131,7 +131,7 @@ class KMeansClustering(Clustering):
         KMeansClustering
             Labels in canonical order.
         """
-        viewed = cls(torch.empty(0, dtype=torch.int64), n_clusters).view(embedding)
+        viewed = cls(torch.empty(0, dtype=torch.int64), n_clusters).normalize(embedding)
         algorithm = KMeansClusterer(n_clusters, seed=seed, spherical=cls.spherical)
         labels = torch.from_numpy(algorithm.fit(viewed.numpy(), weights.numpy()))
         return cls(labels, int(labels.max()) + 1)
@@ -140,14 +140,14 @@ class KMeansClustering(Clustering):
         """Return weighted means of the members and their variances; see :meth:`Clustering.state`."""
         return centroid_state(embedding, weights, self.labels, self.n_clusters)
 
-    def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> KMeansClustering:
+    def update_continued(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> KMeansClustering:
         """Continue Lloyd's iterations from the old members' means to convergence."""
         centers = living_centers(self.state(embedding, weights))
         algorithm = KMeansClusterer(self.n_clusters, seed=0, spherical=self.spherical)
         labels = algorithm.continue_from(centers, embedding.numpy(), weights.numpy())
         return replace(self, labels=torch.from_numpy(labels))
 
-    def afresh(self, embedding: Tensor, weights: Tensor, *, seed: int) -> KMeansClustering:
+    def from_scratch(self, embedding: Tensor, weights: Tensor, *, seed: int) -> KMeansClustering:
         """Cluster from scratch with other initialisations."""
         return type(self).fit(embedding, weights, self.n_clusters, seed=seed)
 
@@ -157,7 +157,7 @@ class KMeansClustering(Clustering):
 
 
 @dataclass(frozen=True, eq=False)
-class SphericalClustering(KMeansClustering):
+class SphericalKMeansClustering(KMeansClustering):
     """Spherical k-means: embeddings are scaled to length 1, centroids are mean directions.
 
     References
@@ -170,7 +170,7 @@ class SphericalClustering(KMeansClustering):
     scores: ClassVar[tuple[str, ...]] = ("cosine", "margin", "student_t", "softmax")
     spherical: ClassVar[bool] = True
 
-    def view(self, embedding: Tensor) -> Tensor:
+    def normalize(self, embedding: Tensor) -> Tensor:
         """Return the rows scaled to length 1."""
         return on_sphere(embedding)
 
@@ -189,13 +189,13 @@ def on_sphere(rows: Tensor) -> Tensor:
 def living_centers(state: CentroidState) -> np.ndarray:
     """Return the centroids, NaN for a cluster without weight."""
     centers = state.centers.detach().numpy().copy()
-    centers[~state.alive.numpy()] = np.nan
+    centers[~state.nonempty.numpy()] = np.nan
     return centers
 
 
 def nearest_center(rows: Tensor, state: CentroidState) -> Tensor:
     """Return the nearest living centroid of each row, shape (n,), int64."""
-    return squared_distances(rows, state.centers).masked_fill(~state.alive, torch.inf).argmin(dim=-1)
+    return squared_distances(rows, state.centers).masked_fill(~state.nonempty, torch.inf).argmin(dim=-1)
 
 
 def canonical_order(labels: np.ndarray) -> np.ndarray:

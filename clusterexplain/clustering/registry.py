@@ -12,28 +12,28 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering
-from clusterexplain.clustering.gaussian_mixture import MixtureClustering
-from clusterexplain.clustering.given_labels import GivenClustering, LearnedClustering
-from clusterexplain.clustering.hdbscan import DensityClustering
-from clusterexplain.clustering.kmeans import KMeansClustering, SphericalClustering
-from clusterexplain.clustering.soft_kmeans import SoftClustering
+from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
+from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
+from clusterexplain.clustering.hdbscan import HDBSCANClustering
+from clusterexplain.clustering.kmeans import KMeansClustering, SphericalKMeansClustering
+from clusterexplain.clustering.soft_kmeans import SoftKMeansClustering
 from clusterexplain.exceptions import InvalidParameterError
 
 KINDS: dict[str, type[Clustering]] = {
     kind.name: kind
     for kind in (
         KMeansClustering,
-        SphericalClustering,
-        SoftClustering,
-        MixtureClustering,
-        DensityClustering,
-        LearnedClustering,
-        GivenClustering,
+        SphericalKMeansClustering,
+        SoftKMeansClustering,
+        GaussianMixtureClustering,
+        HDBSCANClustering,
+        ModelCentroids,
+        GivenLabels,
     )
 }
 """Every kind of clustering by name; the names but "labels" can be asked for."""
 
-CLUSTERERS = tuple(name for name in KINDS if name != GivenClustering.name)
+CLUSTERERS = tuple(name for name in KINDS if name != GivenLabels.name)
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "soft_kmeans": ("temperature",),
@@ -64,7 +64,7 @@ _POSITIVE = ("temperature", "reg_covar")
 
 
 @dataclass(frozen=True)
-class Request:
+class ClusteringSpec:
     """What a clustering is made of besides the embedding.
 
     Parameters
@@ -85,7 +85,7 @@ class Request:
     learned: Tensor | None = None
 
 
-def make_clustering(clusterer: Any, embedding: Tensor, weights: Tensor, request: Request) -> Clustering:
+def make_clustering(clusterer: Any, embedding: Tensor, weights: Tensor, spec: ClusteringSpec) -> Clustering:
     """Cluster an embedding, or take over what the user has clustered.
 
     Parameters
@@ -111,8 +111,8 @@ def make_clustering(clusterer: Any, embedding: Tensor, weights: Tensor, request:
         If the clusterer does not fit the model or the data.
     """
     if isinstance(clusterer, str):
-        return _BY_NAME[clusterer](embedding, weights, request)
-    return adopt(clusterer, embedding, weights)
+        return _BY_NAME[clusterer](embedding, weights, spec)
+    return from_fitted_estimator(clusterer, embedding, weights)
 
 
 def _density_options(n_samples: int) -> dict[str, Any]:
@@ -120,26 +120,26 @@ def _density_options(n_samples: int) -> dict[str, Any]:
     return {"min_cluster_size": max(5, n_samples // 60), "min_samples": 5}
 
 
-def _learned(embedding: Tensor, weights: Tensor, request: Request) -> Clustering:
-    if request.learned is None:
+def _learned(embedding: Tensor, weights: Tensor, spec: ClusteringSpec) -> Clustering:
+    if spec.learned is None:
         raise InvalidParameterError(
             "clusterer='dec' takes the assignment that a model has learned, but this model has no centroids of its own. "
             "Expected model='dec', or a task with cluster_centers; or another clusterer, for example 'kmeans'."
         )
-    return LearnedClustering.fit(embedding, weights, request.learned)
+    return ModelCentroids.fit(embedding, weights, spec.learned)
 
 
-_BY_NAME: dict[str, Callable[[Tensor, Tensor, Request], Clustering]] = {
+_BY_NAME: dict[str, Callable[[Tensor, Tensor, ClusteringSpec], Clustering]] = {
     "kmeans": lambda z, w, r: KMeansClustering.fit(z, w, r.n_clusters, seed=r.seed),
-    "spherical_kmeans": lambda z, w, r: SphericalClustering.fit(z, w, r.n_clusters, seed=r.seed),
-    "soft_kmeans": lambda z, w, r: SoftClustering.fit(z, w, r.n_clusters, seed=r.seed, **r.options),
-    "gmm": lambda z, w, r: MixtureClustering.fit(z, w, r.n_clusters, seed=r.seed, **(MIXTURE | r.options)),
-    "hdbscan": lambda z, w, r: DensityClustering.fit(z, w, options=_density_options(len(z)) | r.options),
+    "spherical_kmeans": lambda z, w, r: SphericalKMeansClustering.fit(z, w, r.n_clusters, seed=r.seed),
+    "soft_kmeans": lambda z, w, r: SoftKMeansClustering.fit(z, w, r.n_clusters, seed=r.seed, **r.options),
+    "gmm": lambda z, w, r: GaussianMixtureClustering.fit(z, w, r.n_clusters, seed=r.seed, **(MIXTURE | r.options)),
+    "hdbscan": lambda z, w, r: HDBSCANClustering.fit(z, w, options=_density_options(len(z)) | r.options),
     "dec": _learned,
 }
 
 
-def adopt(clusterer: Any, embedding: Tensor, weights: Tensor) -> Clustering:
+def from_fitted_estimator(clusterer: Any, embedding: Tensor, weights: Tensor) -> Clustering:
     """Take over a fitted clusterer or labels; their labels are never replaced.
 
     Parameters
@@ -164,16 +164,20 @@ def adopt(clusterer: Any, embedding: Tensor, weights: Tensor) -> Clustering:
     module = type(clusterer).__module__.partition(".")[0]
     kind = type(clusterer).__name__
     if module == "sklearn" and kind == "GaussianMixture":
-        return MixtureClustering.from_parameters(clusterer, embedding, weights)
+        return GaussianMixtureClustering.from_parameters(clusterer, embedding, weights)
     if module == "hdbscan" and kind == "HDBSCAN":
-        return DensityClustering.adopt(clusterer, embedding)
+        return HDBSCANClustering.from_fitted_estimator(clusterer, embedding)
     labels = given_labels(clusterer, len(embedding))
     n_clusters = int(labels.max()) + 1
     found = torch.from_numpy(labels)
     lloyd = KMeansClustering(found, n_clusters)
-    if module == "sklearn" and kind == "KMeans" and torch.equal(lloyd.follow(embedding, weights).labels, found):
+    if (
+        module == "sklearn"
+        and kind == "KMeans"
+        and torch.equal(lloyd.update_continued(embedding, weights).labels, found)
+    ):
         return lloyd  # Lloyd's iterations leave the labels as they are, so they can find them anew at other weights
-    return GivenClustering(found, n_clusters)
+    return GivenLabels(found, n_clusters)
 
 
 def given_labels(clusterer: Any, n_samples: int) -> np.ndarray:

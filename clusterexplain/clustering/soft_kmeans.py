@@ -22,7 +22,7 @@ TEMPERATURE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class SoftClustering(Clustering):
+class SoftKMeansClustering(Clustering):
     r"""Soft k-means: the fixed point of weighted means under soft assignments.
 
     .. math::
@@ -60,13 +60,13 @@ class SoftClustering(Clustering):
 
     name: ClassVar[str] = "soft_kmeans"
     scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
-    reclusters: ClassVar[bool] = False
-    restarts: ClassVar[bool] = True
+    reassigns: ClassVar[bool] = False
+    has_random_init: ClassVar[bool] = True
 
     @classmethod
     def fit(
         cls, embedding: Tensor, weights: Tensor, n_clusters: int, *, seed: int, temperature: float = TEMPERATURE
-    ) -> SoftClustering:
+    ) -> SoftKMeansClustering:
         """Cluster from scratch: from the best of ten hard k-means to the fixed point.
 
         Parameters
@@ -85,7 +85,7 @@ class SoftClustering(Clustering):
 
         Returns
         -------
-        SoftClustering
+        SoftKMeansClustering
             Labels in canonical order of the largest assignments.
         """
         hard = KMeansClustering.fit(embedding, weights, n_clusters, seed=seed)
@@ -96,10 +96,12 @@ class SoftClustering(Clustering):
         centers = found.solution[:-1].reshape(found.n_clusters, -1)[kept]
         solution = torch.cat([centers.reshape(-1), found.solution[-1:]])
         renumbered = cls(torch.from_numpy(order), len(kept), solution, temperature)
-        return renumbered.settle(embedding, weights)  # a centroid that is nobody's nearest was left out
+        return renumbered.update_kept(embedding, weights)  # a centroid that is nobody's nearest was left out
 
     @classmethod
-    def soften(cls, hard: KMeansClustering, embedding: Tensor, weights: Tensor, temperature: float) -> SoftClustering:
+    def soften(
+        cls, hard: KMeansClustering, embedding: Tensor, weights: Tensor, temperature: float
+    ) -> SoftKMeansClustering:
         """Return the soft clustering nearest to a hard one, cluster k staying cluster k.
 
         Parameters
@@ -115,13 +117,13 @@ class SoftClustering(Clustering):
 
         Returns
         -------
-        SoftClustering
+        SoftKMeansClustering
             Labels are those of the largest assignment.
         """
         state = hard.state(embedding, weights)
         log_temperature = (temperature * state.within).clamp(min=torch.finfo(embedding.dtype).tiny).log()
         start = torch.cat([state.centers.reshape(-1), log_temperature.reshape(1)])
-        return cls(hard.labels, hard.n_clusters, start, temperature).follow(embedding, weights)
+        return cls(hard.labels, hard.n_clusters, start, temperature).update_continued(embedding, weights)
 
     @property
     def identified(self) -> bool:
@@ -137,20 +139,22 @@ class SoftClustering(Clustering):
         """Return the state without its derivative, which would need the inverse."""
         return self._around(self.solution, embedding, weights)
 
-    def settle(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> SoftClustering:
+    def update_kept(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> SoftKMeansClustering:
         """Solve the fixed point at other embeddings and weights."""
         step = partial(self._step, embedding=embedding, weights=weights)
         inverse = None if self.basis is None else self._inverse
         solution, converged = solve(step, self.solution, inverse=inverse)
         return replace(self, solution=solution, basis=(embedding, weights), converged=converged)
 
-    def follow(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> SoftClustering:
+    def update_continued(
+        self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None
+    ) -> SoftKMeansClustering:
         """Solve the fixed point and label every sample by its largest assignment."""
-        settled = self.settle(embedding, weights)
+        settled = self.update_kept(embedding, weights)
         centers, _ = settled._split(settled.solution)
         return replace(settled, labels=squared_distances(embedding, centers).argmin(dim=-1))
 
-    def afresh(self, embedding: Tensor, weights: Tensor, *, seed: int) -> SoftClustering:
+    def from_scratch(self, embedding: Tensor, weights: Tensor, *, seed: int) -> SoftKMeansClustering:
         """Cluster from scratch with other initialisations."""
         return type(self).fit(embedding, weights, self.n_clusters, seed=seed, temperature=self.temperature)
 
@@ -167,15 +171,15 @@ class SoftClustering(Clustering):
         """Return the temperature and whether the fixed point was reached."""
         return {"temperature": self.temperature, "converged": self.converged}
 
-    def based(self, embedding: Tensor, weights: Tensor) -> SoftClustering:
+    def with_reference(self, embedding: Tensor, weights: Tensor) -> SoftKMeansClustering:
         """Take the basis over."""
         return replace(self, basis=(embedding, weights))
 
     @classmethod
     def restore(
         cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
-    ) -> SoftClustering:
-        """Rebuild; `based` gives the basis back."""
+    ) -> SoftKMeansClustering:
+        """Rebuild; `with_reference` gives the basis back."""
         return cls(labels, n_clusters, torch.from_numpy(arrays["solution"].copy()), **settings)
 
     @cached_property

@@ -19,7 +19,7 @@ distance to the nearest neighbour is the same, would be all twins."""
 ROUNDING = 1e-9
 
 
-def find_twins(
+def find_label_conflicts(
     rows: np.ndarray,
     labels: np.ndarray,
     ids: np.ndarray,
@@ -83,7 +83,7 @@ def find_twins(
     Examples
     --------
     >>> rows = np.array([[0.0], [1.0], [2.0], [3.0], [3.1]])
-    >>> find_twins(rows, np.array([0, 0, 0, 0, 1]), np.arange(5))[["id", "cluster", "twin", "twin_cluster"]]
+    >>> find_label_conflicts(rows, np.array([0, 0, 0, 0, 1]), np.arange(5))[["id", "cluster", "twin", "twin_cluster"]]
        id  cluster  twin  twin_cluster
     0   3        0     4             1
     """
@@ -104,13 +104,13 @@ def find_twins(
     return table
 
 
-def twins_of(twins: pd.DataFrame, sample: Any) -> pd.DataFrame:
+def conflicts_of(twins: pd.DataFrame, sample: Any) -> pd.DataFrame:
     """Return the twins of one sample, whichever side of the pair it is on.
 
     Parameters
     ----------
     twins : DataFrame
-        From :func:`find_twins`.
+        From :func:`find_label_conflicts`.
     sample : int or str
         Its id.
 
@@ -121,8 +121,8 @@ def twins_of(twins: pd.DataFrame, sample: Any) -> pd.DataFrame:
 
     Examples
     --------
-    >>> found = find_twins(np.array([[0.0], [0.0], [5.0]]), np.array([0, 1, 1]), np.array(["a", "b", "c"]))
-    >>> twins_of(found, "b")["id"].tolist()
+    >>> found = find_label_conflicts(np.array([[0.0], [0.0], [5.0]]), np.array([0, 1, 1]), np.array(["a", "b", "c"]))
+    >>> conflicts_of(found, "b")["id"].tolist()
     ['a']
     """
     other = {"twin": "id", "twin_cluster": "cluster"}

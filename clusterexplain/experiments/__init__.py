@@ -1,6 +1,6 @@
 """The experiments behind the method, each run by one command of ``clusterexplain reproduce``."""
 
-from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.study import Study
 
-__all__ = ["Pieces", "Study"]
+__all__ = ["ResultCache", "Study"]

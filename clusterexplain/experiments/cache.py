@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from clusterexplain.storage.sidecars import write_whole
+from clusterexplain.storage.sidecars import write_atomically
 
 FOLDER = "pieces"
 
 
-class Pieces:
+class ResultCache:
     """Tables in a folder, one file for each part of an experiment.
 
     A file is named by all that its content depends on: the name of the part, its settings, and the version of the code that
@@ -66,7 +66,7 @@ class Pieces:
             return kept
         content = _parquet(compute())
         self._folder.mkdir(parents=True, exist_ok=True)
-        write_whole(file, content)
+        write_atomically(file, content)
         return _read(content)
 
     def _name(self, name: str, settings: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from clusterexplain.explanation.explain import VALUE
 from clusterexplain.fitting.fit import Pipeline
 from clusterexplain.results.annotations import Mixed
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.text.names import cluster_name, displayed, plain_records, printed
+from clusterexplain.results.text.names import cluster_name, plain_records, replace_unprintable, terminal_safe
 
 HOLDING = ("holds it together", "loosens it")
 PARTING = ("keeps them apart", "merges them")
@@ -72,14 +72,14 @@ class ClusterAnswer:
             f"Least typical:\n{self.untypical().to_string(index=False)}",
             f"Towards other clusters:\n{self.towards.to_string(index=False)}",
         ]
-        return printed("\n\n".join(parts), lines=True)
+        return terminal_safe("\n\n".join(parts), lines=True)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Return the card of a notebook: that of the cohesion, and the tables."""
         frames = (("Most typical", self.typical()), ("Least typical", self.untypical()), ("Towards", self.towards))
         tables = "".join(f"<p>{html.escape(title)}</p>{frame.to_html(index=False)}" for title, frame in frames)
         found = self.cohesion._repr_mimebundle_()
-        shown = {"text/html": found["text/html"] + displayed(tables)} if "text/html" in found else {}
+        shown = {"text/html": found["text/html"] + replace_unprintable(tables)} if "text/html" in found else {}
         return {**found, **shown, "text/plain": repr(self)}
 
 
@@ -106,7 +106,7 @@ def cohesion_of(pipeline: Pipeline, cluster: int, names: dict[int, str]) -> Mixe
         If the cluster does not exist or has no rival.
     """
     members, others = _members(pipeline, cluster), other_clusters(pipeline, cluster)
-    nearest = pipeline.rivals(pipeline.viewed[members], pipeline.labels[members]).numpy()
+    nearest = pipeline.rivals(pipeline.normalized_embedding[members], pipeline.labels[members]).numpy()
     rivals = np.concatenate([nearest, *(np.full(len(members), other) for other in others)])
     labels = [cluster_name(cluster), *(f"{cluster_name(cluster)} against {other}" for other in others)]
     titles = [_cohesion_title(cluster, len(members), names)]
@@ -147,14 +147,14 @@ def cohesions_of(pipeline: Pipeline, names: dict[int, str]) -> Mixed:
     InvalidParameterError
         If there is no rival.
     """
-    alive = living_clusters(pipeline)
-    members = [_members(pipeline, one) for one in alive]
+    nonempty = living_clusters(pipeline)
+    members = [_members(pipeline, one) for one in nonempty]
     rows, sizes = np.concatenate(members), [len(one) for one in members]
-    own = np.repeat(alive, sizes)
-    rival = pipeline.rivals(pipeline.viewed[rows], pipeline.labels[rows]).numpy()
-    mix = np.where(own == np.array(alive)[:, None], 1 / np.repeat(sizes, sizes), 0.0)
-    titles = [_cohesion_title(one, size, names) for one, size in zip(alive, sizes, strict=True)]
-    return _mixed(rows, own, rival, mix, [cluster_name(one) for one in alive], titles, HOLDING)
+    own = np.repeat(nonempty, sizes)
+    rival = pipeline.rivals(pipeline.normalized_embedding[rows], pipeline.labels[rows]).numpy()
+    mix = np.where(own == np.array(nonempty)[:, None], 1 / np.repeat(sizes, sizes), 0.0)
+    titles = [_cohesion_title(one, size, names) for one, size in zip(nonempty, sizes, strict=True)]
+    return _mixed(rows, own, rival, mix, [cluster_name(one) for one in nonempty], titles, HOLDING)
 
 
 def separation_of(pipeline: Pipeline, first: int, second: int, names: dict[int, str]) -> Mixed:
@@ -196,13 +196,13 @@ def separation_of(pipeline: Pipeline, first: int, second: int, names: dict[int, 
 
 def living_clusters(pipeline: Pipeline) -> list[int]:
     """Return the clusters that have members of positive weight."""
-    alive, labels = pipeline.state.alive.numpy(), pipeline.labels[pipeline.weights > 0].unique().tolist()
-    return [int(one) for one in labels if one >= 0 and alive[one]]
+    nonempty, labels = pipeline.state.nonempty.numpy(), pipeline.labels[pipeline.weights > 0].unique().tolist()
+    return [int(one) for one in labels if one >= 0 and nonempty[one]]
 
 
 def other_clusters(pipeline: Pipeline, cluster: int) -> list[int]:
     """Return the living clusters but one."""
-    return [int(one) for one in np.flatnonzero(pipeline.state.alive.numpy()) if one != cluster]
+    return [int(one) for one in np.flatnonzero(pipeline.state.nonempty.numpy()) if one != cluster]
 
 
 def answer(pipeline: Pipeline, cluster: int, asked: Explanation, self_influence: dict[Any, float]) -> ClusterAnswer:
@@ -226,7 +226,7 @@ def answer(pipeline: Pipeline, cluster: int, asked: Explanation, self_influence:
     """
     rows = _members(pipeline, cluster)
     margins = pipeline.train_margins.numpy()[rows]
-    rivals = pipeline.rivals(pipeline.viewed[rows], pipeline.labels[rows]).numpy()
+    rivals = pipeline.rivals(pipeline.normalized_embedding[rows], pipeline.labels[rows]).numpy()
     ids = asked.train_ids[rows]
     members = pd.DataFrame(
         {
@@ -261,7 +261,7 @@ def _members(pipeline: Pipeline, cluster: int) -> np.ndarray:
         raise InvalidParameterError(f"{cluster!r} is no cluster. Expected its number, for example 4.")
     rows: Any = np.flatnonzero(((pipeline.labels == cluster) & (pipeline.weights > 0)).numpy()) if cluster >= 0 else []
     if not len(rows):
-        known = ", ".join(map(str, np.flatnonzero(pipeline.state.alive.numpy()))) if pipeline.n_clusters else "none"
+        known = ", ".join(map(str, np.flatnonzero(pipeline.state.nonempty.numpy()))) if pipeline.n_clusters else "none"
         raise InvalidParameterError(f"There is no cluster {cluster} with members. Expected one of: {known}.")
     if not other_clusters(pipeline, cluster) and not bool((pipeline.labels < 0).any()):
         raise InvalidParameterError("There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2.")

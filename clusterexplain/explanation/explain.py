@@ -17,7 +17,7 @@ from clusterexplain.data.scaling import Scaling
 from clusterexplain.data.selection import Queries
 from clusterexplain.explanation.predicted_jumps import PredictedReclustering
 from clusterexplain.explanation.queries import check_agreement, check_identified, pose
-from clusterexplain.fitting.fit import Parts, Pipeline, Question, Standing
+from clusterexplain.fitting.fit import InfluenceComponents, MembershipSummary, Pipeline, Question
 from clusterexplain.influence.registry import EXACT, Asked, ask, check_method
 from clusterexplain.results.annotations import Mixed, StabilitySummary
 from clusterexplain.results.explanation import Explanation, Fitted
@@ -44,7 +44,7 @@ class Answers:
     key : str
         Names data, seed and recipe.
     further : FurtherTraining or None
-        If the model arrived trained.
+        If the model is pretrained.
     least_agreement : float
         Least share of training examples on which labels and score must agree.
     n_jobs : int or None
@@ -86,7 +86,7 @@ class Answers:
             This object for the method that it has.
         """
         key = repr((method, sorted((options or {}).items())))
-        check_method(method, arrived=self.further is not None)
+        check_method(method, pretrained=self.further is not None)
         if method in ("auto", *EXACT) and not options:
             return self
         if key not in self._asked:
@@ -105,7 +105,7 @@ class Answers:
             show_progress=self.show_progress,
         )
 
-    def influence(self, question: Question) -> Parts:
+    def influence(self, question: Question) -> InfluenceComponents:
         """Return the influence on the scores of a question; see :meth:`Pipeline.influence`."""
         return self.pipeline.influence(question, self.method)
 
@@ -142,13 +142,13 @@ class Answers:
         question = pose(pipeline, self.rows_of(asked.rows), asked.positions, against)
         agreement = check_agreement(pipeline, question.own, question.rival, self.least_agreement)
         found = self._explanation(
-            asked, question.own, question.rival, self.influence(question), pipeline.standing(question), source
+            asked, question.own, question.rival, self.influence(question), pipeline.membership_summary(question), source
         )
         return dataclasses.replace(
             found,
             agreement=agreement,
             score_words=_words(pipeline, question),
-            lacks=self._lacks(question),
+            noise_reasons=self._lacks(question),
             cluster_names=dict(names),
             stability=None if stability is None else _badges(stability, asked.positions),
         )
@@ -174,13 +174,13 @@ class Answers:
         check_identified(pipeline)
         question = self.mixed_question(mixed)
         agreement = check_agreement(pipeline, question.own, question.rival, self.least_agreement)
-        values = (torch.from_numpy(mixed.mix) @ pipeline.pair(question)).numpy()
+        values = (torch.from_numpy(mixed.mix) @ pipeline.margins(question)).numpy()
         titles = tuple(title.replace(VALUE, f"{value:.3f}") for title, value in zip(mixed.titles, values, strict=True))
         asked = Queries(np.array(mixed.names), np.empty((n, 0)), np.full(n, -1))
         unknown = np.full((n, 2), np.nan)
-        standing = Standing(values, unknown, unknown[:, 0])
+        membership_summary = MembershipSummary(values, unknown, unknown[:, 0])
         own, rival = (torch.from_numpy(_common(part, mixed.mix)) for part in (mixed.own, mixed.rival))
-        found = self._explanation(asked, own, rival, self.influence(question), standing, source)
+        found = self._explanation(asked, own, rival, self.influence(question), membership_summary, source)
         named = dataclasses.replace(mixed, titles=titles)
         return dataclasses.replace(found, agreement=agreement, cluster_names=dict(names), mixed=named)
 
@@ -196,7 +196,7 @@ class Answers:
         own, rival, mix = (torch.from_numpy(part.copy()) for part in (mixed.own, mixed.rival, mixed.mix))
         return Question(self.pipeline.run.recipe.inputs[mixed.positions], own, rival, mix)
 
-    def predict_reclustered(self, explanation: Explanation, relative: np.ndarray) -> np.ndarray:
+    def predict_continued(self, explanation: Explanation, relative: np.ndarray) -> np.ndarray:
         """Predict changes of the scores at relative changes of the weights, clusters' members chosen anew.
 
         Parameters
@@ -226,12 +226,20 @@ class Answers:
     def _lacks(self, question: Question) -> tuple[str, ...]:
         pipeline = self.pipeline
         return tuple(
-            pipeline.score.lacks(row, pipeline.state, int(rival)) if own == NOISE else ""
-            for row, own, rival in zip(pipeline.look(question.inputs), question.own, question.rival, strict=True)
+            pipeline.score.noise_reason(row, pipeline.state, int(rival)) if own == NOISE else ""
+            for row, own, rival in zip(
+                pipeline.embed_normalized(question.inputs), question.own, question.rival, strict=True
+            )
         )
 
     def _explanation(
-        self, asked: Queries, own: Tensor, rival: Tensor, parts: Parts, standing: Standing, source: Any
+        self,
+        asked: Queries,
+        own: Tensor,
+        rival: Tensor,
+        parts: InfluenceComponents,
+        membership_summary: MembershipSummary,
+        source: Any,
     ) -> Explanation:
         pipeline = self.pipeline
         return Explanation(
@@ -240,15 +248,15 @@ class Answers:
             fit_key=self.key,
             labels=own.numpy(),
             rivals=rival.numpy(),
-            scores=standing.margins,
+            scores=membership_summary.margins,
             encoder=parts.encoder,
             cluster=parts.cluster,
             direct=parts.direct,
             train_ids=self.data.ids,
             train_labels=pipeline.labels.numpy().copy(),
             sample_weight=pipeline.run.weights.double().numpy().copy(),
-            probabilities=standing.probabilities,
-            rank=standing.rank,
+            probabilities=membership_summary.probabilities,
+            rank=membership_summary.rank,
             agreement=float("nan"),
             score_words=pipeline.score.words,
             queries=asked.rows,

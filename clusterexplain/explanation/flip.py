@@ -19,12 +19,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering import GivenClustering, KMeansClustering
+from clusterexplain.clustering import GivenLabels, KMeansClustering
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.fit import Pipeline, Question
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.text.names import cluster_name, printed
-from clusterexplain.training import train_replicas
+from clusterexplain.results.text.names import cluster_name, terminal_safe
+from clusterexplain.training import retrain_many
 
 LENGTHS = 12
 """Sizes of sets that are retrained side by side in one step of the search."""
@@ -82,7 +82,7 @@ class Flip:
     landed: int
     tried: pd.DataFrame
     budget: int
-    reclustered: bool = True
+    continued: bool = True
     names: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -98,7 +98,7 @@ class Flip:
                 f"{self.margin:+.3f} becomes {self.retrained:+.3f} (predicted {self.predicted:+.3f}). A larger max_removed may "
                 f"find one"
             )
-        how = "retraining and re-clustering" if self.reclustered else "retraining, with the given labels kept"
+        how = "retraining and re-clustering" if self.continued else "retraining, with the given labels kept"
         return (
             f"Without {examples} sample {self.sample} moves from {own} to {rival}, checked by {how}: margin {self.margin:+.3f} "
             f"becomes {self.retrained:+.3f} (predicted {self.predicted:+.3f}; {retrainings} retrainings; a smaller may exist)"
@@ -122,7 +122,7 @@ class Flip:
 
     def __repr__(self) -> str:
         """Return the sentence and the set."""
-        return f"{printed(self.sentence)}.\nRemoved: {printed(', '.join(map(str, self.removed.tolist())))}"
+        return f"{terminal_safe(self.sentence)}.\nRemoved: {terminal_safe(', '.join(map(str, self.removed.tolist())))}"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"
@@ -181,11 +181,11 @@ class Retrainings:
             return
         recipe, rival = self.pipeline.run.recipe, int(self.question.rival[0])
         weights = torch.from_numpy(np.stack([self.without(one) for one in sets])).to(recipe.dtype)
-        trained = train_replicas(recipe, weights, n_jobs=self.n_jobs)
+        trained = retrain_many(recipe, weights, n_jobs=self.n_jobs)
         for removed, theta, row in zip(sets, trained, weights, strict=True):
             margin, landed = self._outcome(theta, row)
             # Labels that were given are nobody's to choose anew: there the side of the boundary decides.
-            moved = landed == rival or isinstance(self.pipeline.clustering, GivenClustering)
+            moved = landed == rival or isinstance(self.pipeline.clustering, GivenLabels)
             self.written.append(
                 {
                     "rows": removed,
@@ -205,7 +205,7 @@ class Retrainings:
 
     def predicted(self, removed: np.ndarray) -> float:
         """Return the margin without the rows by the influence with all examples, crossings of the boundary among them."""
-        change = self.explanation.predict(self.without(removed)[None], assignments="reclustered")[0, 0]
+        change = self.explanation.predict(self.without(removed)[None], assignments="continued")[0, 0]
         return float(self.explanation.scores[0] + change)
 
     def _outcome(self, theta: Tensor, weights: Tensor) -> tuple[float, int]:
@@ -320,7 +320,7 @@ def _by_prediction(pool: np.ndarray, longest: int, retrainings: Retrainings) -> 
     for _ in range(min(longest, len(pool))):
         sets = [np.append(order, one) for one in rest]
         weights = np.stack([retrainings.without(one) for one in sets])
-        changes = retrainings.explanation.predict(weights, assignments="reclustered")[:, 0]
+        changes = retrainings.explanation.predict(weights, assignments="continued")[:, 0]
         order = sets[int(np.argmin(changes))]
         rest = np.setdiff1d(rest, order, assume_unique=True)
     return order
@@ -356,6 +356,6 @@ def _result(retrainings: Retrainings, budget: int) -> Flip:
         landed=shown["landed"],
         tried=tried,
         budget=budget,
-        reclustered=not isinstance(retrainings.pipeline.clustering, GivenClustering),
+        continued=not isinstance(retrainings.pipeline.clustering, GivenLabels),
         names=explanation.cluster_names,
     )

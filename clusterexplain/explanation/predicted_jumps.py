@@ -72,7 +72,7 @@ class PredictedReclustering:
         present = torch.nonzero((pipeline.weights > 0) & (pipeline.labels >= 0)).squeeze(1)
         nearest = present[torch.argsort(pipeline.train_margins[present].abs(), stable=True)[:n_boundary]]
         own = pipeline.labels[nearest]
-        rivals = pipeline.rivals(pipeline.viewed[nearest], own)
+        rivals = pipeline.rivals(pipeline.normalized_embedding[nearest], own)
         question = Question(pipeline.run.recipe.inputs[nearest], own, rivals)
         return cls(pipeline, nearest, rivals, pipeline.total_influence(question, method))
 
@@ -95,7 +95,7 @@ class PredictedReclustering:
         """
         with torch.no_grad():
             queries, embedding = (
-                self.pipeline.clustering.view(self.pipeline.embed(rows, self.pipeline.run.params))
+                self.pipeline.clustering.normalize(self.pipeline.embed(rows, self.pipeline.run.params))
                 for rows in (question.inputs, self.pipeline.run.recipe.inputs)
             )
             still = self._jump(question, queries, embedding, np.zeros(relative.shape[1]))
@@ -122,10 +122,10 @@ class PredictedReclustering:
                 break
             labels = moved
             state = replace(before, labels=labels).values(embedding, weights)
-        jump = score.pair(queries, state, question.own, question.rival) - score.pair(
+        jump = score.margins(queries, state, question.own, question.rival) - score.margins(
             queries, old, question.own, question.rival
         )
         return question.mixed(jump).numpy()
 
     def _margins(self, rows: Tensor, own: Tensor, state: object) -> Tensor:
-        return self.pipeline.score.pair(rows, state, own, self.rivals, noise=False)
+        return self.pipeline.score.margins(rows, state, own, self.rivals, noise=False)

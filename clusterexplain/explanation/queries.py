@@ -37,32 +37,32 @@ def pose(pipeline: Pipeline, inputs: Tensor, positions: np.ndarray, against: str
     InvalidParameterError
         If there is no such rival.
     """
-    alive = np.flatnonzero(pipeline.state.alive.numpy()) if pipeline.n_clusters else np.empty(0, dtype=int)
+    nonempty = np.flatnonzero(pipeline.state.nonempty.numpy()) if pipeline.n_clusters else np.empty(0, dtype=int)
     has_noise = bool((pipeline.labels == NOISE).any())
-    _check_rivals(alive, has_noise=has_noise)
+    _check_rivals(nonempty, has_noise=has_noise)
     assigned = pipeline.assign(inputs)
     of_train = pipeline.labels[torch.from_numpy(np.maximum(positions, 0))]
     own = torch.where(torch.from_numpy(positions >= 0), of_train, assigned)
-    _check_own(own, alive)
+    _check_own(own, nonempty)
     if isinstance(against, str) and against == "runner-up":
-        return Question(inputs, own, pipeline.rivals(pipeline.look(inputs), own))
-    return Question(inputs, own, torch.full_like(own, _rival(against, own, alive, has_noise=has_noise)))
+        return Question(inputs, own, pipeline.rivals(pipeline.embed_normalized(inputs), own))
+    return Question(inputs, own, torch.full_like(own, _rival(against, own, nonempty, has_noise=has_noise)))
 
 
-def _check_rivals(alive: np.ndarray, *, has_noise: bool) -> None:
-    if not len(alive):
+def _check_rivals(nonempty: np.ndarray, *, has_noise: bool) -> None:
+    if not len(nonempty):
         raise InvalidParameterError(
             "Every sample is noise, so there is no cluster to explain. Lower min_cluster_size or min_samples "
             "(clusterer_options), or use a clusterer that puts every sample in a cluster, for example 'kmeans'."
         )
-    if len(alive) < 2 and not has_noise:
+    if len(nonempty) < 2 and not has_noise:
         raise InvalidParameterError(
             "There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2, or give labels of two clusters."
         )
 
 
-def _check_own(own: Tensor, alive: np.ndarray) -> None:
-    dead = np.setdiff1d(own.numpy(), np.append(alive, NOISE))
+def _check_own(own: Tensor, nonempty: np.ndarray) -> None:
+    dead = np.setdiff1d(own.numpy(), np.append(nonempty, NOISE))
     if len(dead):
         raise InvalidParameterError(
             f"Cluster {dead[0]} of a query has no members of positive weight, so nobody can have pulled it there. Expected "
@@ -70,11 +70,11 @@ def _check_own(own: Tensor, alive: np.ndarray) -> None:
         )
 
 
-def _rival(against: Any, own: Tensor, alive: np.ndarray, *, has_noise: bool) -> int:
-    known = ", ".join([*map(str, alive), *(["'noise'"] if has_noise else [])])
+def _rival(against: Any, own: Tensor, nonempty: np.ndarray, *, has_noise: bool) -> int:
+    known = ", ".join([*map(str, nonempty), *(["'noise'"] if has_noise else [])])
     wanted = NOISE if isinstance(against, str) and against == "noise" else against
     whole = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
-    if not whole or not (wanted in alive or (wanted == NOISE and has_noise)):
+    if not whole or not (wanted in nonempty or (wanted == NOISE and has_noise)):
         raise InvalidParameterError(f"against={against!r} is not a cluster. Expected 'runner-up' or one of {known}.")
     if bool((own == wanted).any()):
         raise InvalidParameterError(

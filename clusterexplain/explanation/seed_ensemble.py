@@ -13,10 +13,10 @@ from clusterexplain.execution.executors import progress
 from clusterexplain.explanation.explain import Answers
 from clusterexplain.fitting import settings
 from clusterexplain.fitting.build import reseeded
-from clusterexplain.fitting.fit import Parts, Pipeline
+from clusterexplain.fitting.fit import InfluenceComponents, Pipeline
 from clusterexplain.fitting.variants import obstacle
 from clusterexplain.influence import Unrolled
-from clusterexplain.results.annotations import OverSeeds
+from clusterexplain.results.annotations import SeedVariability
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.statistics import reliability
 from clusterexplain.training.trajectory import train
@@ -41,7 +41,7 @@ def explain_over_seeds(explainer: Any, answers: Answers, explanation: Explanatio
     Returns
     -------
     Explanation
-        The three parts are means over all seeds; `over_seeds` says how sure they are. Margins are those of the fit.
+        The three parts are means over all seeds; `seed_variability` says how sure they are. Margins are those of the fit.
 
     Raises
     ------
@@ -53,22 +53,22 @@ def explain_over_seeds(explainer: Any, answers: Answers, explanation: Explanatio
     if reason:
         raise InvalidParameterError(reason)
     question = answers.question_of(explanation)
-    found = [Parts(explanation.encoder, explanation.cluster, explanation.direct)]
+    found = [InfluenceComponents(explanation.encoder, explanation.cluster, explanation.direct)]
     margins = [explanation.scores]
     for seed in progress(seeds, label="explaining with other seeds", show=answers.show_progress):
         other = _with_seed(explainer, pipeline, seed)
         found.append(other.influence(question, Unrolled(other.run, answers.n_jobs)))
-        margins.append(other.scores(question, other.run.params, other.run.weights, assignments="frozen")[0].numpy())
+        margins.append(other.scores(question, other.run.params, other.run.weights, assignments="kept")[0].numpy())
     encoder, cluster, direct = (
         np.mean([getattr(one, name) for one in found], axis=0) for name in ("encoder", "cluster", "direct")
     )
     rows = np.stack([one.total for one in found])
     own = explanation.labels[:, None] == explanation.train_labels
     summary = summarise(rows, np.stack(margins), own, explanation.sample_weight > 0)
-    return dataclasses.replace(explanation, encoder=encoder, cluster=cluster, direct=direct, over_seeds=summary)
+    return dataclasses.replace(explanation, encoder=encoder, cluster=cluster, direct=direct, seed_variability=summary)
 
 
-def summarise(rows: np.ndarray, margins: np.ndarray, own: np.ndarray, present: np.ndarray) -> OverSeeds:
+def summarise(rows: np.ndarray, margins: np.ndarray, own: np.ndarray, present: np.ndarray) -> SeedVariability:
     """Say how much explanations of several seeds share.
 
     Parameters
@@ -84,7 +84,7 @@ def summarise(rows: np.ndarray, margins: np.ndarray, own: np.ndarray, present: n
 
     Returns
     -------
-    OverSeeds
+    SeedVariability
         Standard errors, stable effects, agreement between seeds.
     """
     effects = reliability.stable_effects(rows[:, :, present])
@@ -92,7 +92,7 @@ def summarise(rows: np.ndarray, margins: np.ndarray, own: np.ndarray, present: n
     error[:, present], stable[:, present] = effects.standard_error, effects.stable
     shared = np.array([reliability.between_seeds(rows[:, q][:, present]) for q in range(rows.shape[1])])
     within = np.array([reliability.between_seeds(rows[:, q][:, present & own[q]]) for q in range(rows.shape[1])])
-    return OverSeeds(len(rows), error, stable, shared, within, margins)
+    return SeedVariability(len(rows), error, stable, shared, within, margins)
 
 
 def _with_seed(explainer: Any, pipeline: Pipeline, seed: int) -> Pipeline:

@@ -1,4 +1,4 @@
-"""What a fit differentiates: a training from scratch, or further training of a model that arrives trained."""
+"""What a fit differentiates: a training from scratch, or further training of a pretrained model."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def make_recipe(
     Recipe
         With its discrete choices made.
     FurtherTraining or None
-        What was chosen, if the model arrived trained.
+        What was chosen, if the model is pretrained.
 
     Raises
     ------
@@ -51,10 +51,10 @@ def make_recipe(
         If a model that is built here is asked to keep weights.
     """
     own = isinstance(explainer.model, EmbeddingTask)
-    if not train and not (own and explainer.model.arrives_trained):
+    if not train and not (own and explainer.model.pretrained):
         named = type(explainer.model).__name__ if own else repr(explainer.model)
         raise InvalidParameterError(
-            f"train=False keeps the weights of a network that arrives trained, but model={named} is built here and has none. "
+            f"train=False keeps the weights of a pretrained network, but model={named} is built here and has none. "
             f"Expected model=EmbeddingTask.from_module(your_network, ...), or train=True."
         )
     inputs = scaling.to_tensor(data.X, explainer.dtype)
@@ -69,14 +69,14 @@ def make_recipe(
                 DriftWarning,
                 stacklevel=3,
             )
-        recipe.batched_pull_step(0, 2)  # what cannot be recorded is refused here and not after the fit
+        recipe.batched_step_vjp(0, 2)  # what cannot be recorded is refused here and not after the fit
         return recipe, further
     recipe = settings.recipe(explainer, task, inputs, seed)
     if own:
-        recipe.batched_pull_step(0, 2)
+        recipe.batched_step_vjp(0, 2)
     for reason in settings.smoothness_reasons(explainer, recipe):
         warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=3)
-    return recipe.settled(weights), None
+    return recipe.with_choices_kept(weights), None
 
 
 def reseeded(explainer: Any, base: Recipe, weights: Tensor, seed: int) -> Recipe:
@@ -99,6 +99,6 @@ def reseeded(explainer: Any, base: Recipe, weights: Tensor, seed: int) -> Recipe
         Settled.
     """
     recipe = settings.recipe(explainer, base.task, base.inputs, seed)
-    if not any(stage.choose for stage in base.task.stages()):
+    if not any(stage.freeze_choice for stage in base.task.stages()):
         recipe._traces.update(base._traces)  # a trace holds no parameters; a stage's choice would be part of it
-    return recipe.settled(weights)
+    return recipe.with_choices_kept(weights)

@@ -21,7 +21,7 @@ from clusterexplain.clustering import Clustering, centroid_state
 from clusterexplain.clustering.scores import NOISE, Score
 from clusterexplain.influence import Method
 from clusterexplain.statistics.matching import match, renumbered
-from clusterexplain.training import RecordedRun
+from clusterexplain.training import Trajectory
 
 SCORE_DTYPE = torch.float64
 BLOCK_BYTES = 256e6
@@ -65,7 +65,7 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class InfluenceComponents:
     """Influence of every training example on every score, in three parts that sum to the total.
 
     Attributes
@@ -106,7 +106,7 @@ class _Cotangents(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class MembershipSummary:
     """How firmly each query sits in its cluster.
 
     Attributes
@@ -130,31 +130,31 @@ class Pipeline:
 
     Parameters
     ----------
-    run : RecordedRun
+    run : Trajectory
         The training.
     clustering : Clustering
         Clusters of the shown model's embedding; discrete choices are frozen in derivatives.
     score : Score
         How firmly a sample sits in a cluster.
     arrived : bool, default=False
-        The model arrived trained and the run is further training from its weights. Clusters, margins and embeddings that
+        The model is pretrained and the run is further training from its weights. Clusters, margins and embeddings that
         are shown are those of the model as it arrived; derivatives and retrained scores are those of the further run.
     """
 
-    run: RecordedRun
+    run: Trajectory
     clustering: Clustering
     score: Score
-    arrived: bool = False
+    pretrained: bool = False
 
     @classmethod
     def cluster(
-        cls, run: RecordedRun, find: FindClusters, score_of: Callable[[Clustering], Score], *, arrived: bool = False
+        cls, run: Trajectory, find: FindClusters, score_of: Callable[[Clustering], Score], *, pretrained: bool = False
     ) -> Pipeline:
         """Cluster the embedding.
 
         Parameters
         ----------
-        run : RecordedRun
+        run : Trajectory
             The training.
         find : callable
             ``(embedding, weights, learned) -> Clustering``.
@@ -169,11 +169,11 @@ class Pipeline:
             Fitted.
         """
         recipe = run.recipe
-        params = recipe.initial if arrived else run.params
+        params = recipe.initial if pretrained else run.params
         with torch.no_grad():
             embedding = recipe.task.embed(params, recipe.inputs).to(SCORE_DTYPE)
             found = find(embedding, run.weights.to(SCORE_DTYPE), _learned(recipe.task, params))
-        return cls(run, found, score_of(found), arrived)
+        return cls(run, found, score_of(found), pretrained)
 
     @property
     def labels(self) -> Tensor:
@@ -188,7 +188,7 @@ class Pipeline:
     @property
     def params(self) -> dict[str, Tensor]:
         """Parameters of the model that is shown."""
-        return self.run.recipe.initial if self.arrived else self.run.params
+        return self.run.recipe.initial if self.pretrained else self.run.params
 
     @cached_property
     def weights(self) -> Tensor:
@@ -200,26 +200,26 @@ class Pipeline:
         with torch.no_grad():
             return self.run.recipe.task.embed(self.params if params is None else params, inputs).to(SCORE_DTYPE)
 
-    def look(self, inputs: Tensor) -> Tensor:
+    def embed_normalized(self, inputs: Tensor) -> Tensor:
         """Return embeddings under the shown parameters in the geometry of the clustering, shape (n, dim)."""
-        return self.clustering.view(self.embed(inputs))
+        return self.clustering.normalize(self.embed(inputs))
 
     def loss(self) -> float:
         """Return the weighted loss of the shown model: over all examples, or the mean over the last pass of batches."""
         recipe, weights, params = self.run.recipe, self.run.weights, self.params
-        phase = recipe.phases[-1]
+        planned = recipe.planned_stages[-1]
         with torch.no_grad():
-            if recipe.task.separable and phase.stage.remember is None:
+            if recipe.task.separable and planned.stage.memory is None:
                 drawn = recipe.task.augment(recipe.inputs, torch.arange(1, recipe.n_samples + 1))
-                return float(phase.stage.loss(params, drawn, weights))
-            remember = phase.stage.remember
-            memory = None if remember is None else remember(params, recipe.inputs, weights)
+                return float(planned.stage.loss(params, drawn, weights))
+            memory_of = planned.stage.memory
+            memory = None if memory_of is None else memory_of(params, recipe.inputs, weights)
             per_pass = max(1, recipe.n_samples // recipe.plan.batch_size)
             losses = []
-            for step in range(max(phase.start, phase.stop - per_pass), phase.stop):
+            for step in range(max(planned.start, planned.stop - per_pass), planned.stop):
                 index, inputs = recipe.batch(step)
                 remembered = () if memory is None else (memory[index],)
-                losses.append(float(phase.stage.loss(params, inputs, weights[index], *remembered)))
+                losses.append(float(planned.stage.loss(params, inputs, weights[index], *remembered)))
         return sum(losses) / len(losses)
 
     @cached_property
@@ -228,15 +228,17 @@ class Pipeline:
         return self.embed(self.run.recipe.inputs)
 
     @cached_property
-    def viewed(self) -> Tensor:
+    def normalized_embedding(self) -> Tensor:
         """Embeddings of the training examples in the geometry of the clustering, shape (n_samples, dim)."""
-        return self.clustering.view(self.embedding)
+        return self.clustering.normalize(self.embedding)
 
     @cached_property
     def state(self) -> Any:
         """Clusters of the shown model at the weights of the fit."""
         with torch.no_grad():
-            return self.clustering.values(self.viewed, self.weights, _learned(self.run.recipe.task, self.params))
+            return self.clustering.values(
+                self.normalized_embedding, self.weights, _learned(self.run.recipe.task, self.params)
+            )
 
     @cached_property
     def centers(self) -> np.ndarray:
@@ -244,24 +246,24 @@ class Pipeline:
         state = self.state
         centers = getattr(state, "centers", getattr(state, "means", None))
         if centers is None:
-            centers = centroid_state(self.viewed, self.weights, self.labels, self.n_clusters).centers
-        return np.where(state.alive.numpy()[:, None], centers.numpy(), np.nan)
+            centers = centroid_state(self.normalized_embedding, self.weights, self.labels, self.n_clusters).centers
+        return np.where(state.nonempty.numpy()[:, None], centers.numpy(), np.nan)
 
     def assign(self, inputs: Tensor) -> Tensor:
         """Return the cluster of each row that was not trained on, shape (n,), int64; -1 is noise."""
         with torch.no_grad():
-            return self.clustering.assign(self.look(inputs), self.state)
+            return self.clustering.assign(self.embed_normalized(inputs), self.state)
 
     def _end(self, params: dict[str, Tensor], weights: Tensor) -> _End:
         """Return what the clusters are a function of: embeddings as the model gives them, not yet viewed."""
         embedding = self.embed(self.run.recipe.inputs, params)
         return _End(embedding, weights.to(SCORE_DTYPE), _learned(self.run.recipe.task, params))
 
-    def _viewed(self, end: _End) -> _End:
-        return end._replace(embedding=self.clustering.view(end.embedding))
+    def _normalized(self, end: _End) -> _End:
+        return end._replace(embedding=self.clustering.normalize(end.embedding))
 
     def scores(
-        self, question: Question, params: dict[str, Tensor], weights: Tensor, *, assignments: str = "reclustered"
+        self, question: Question, params: dict[str, Tensor], weights: Tensor, *, assignments: str = "continued"
     ) -> tuple[Tensor, Callable[[np.ndarray], np.ndarray]]:
         """Evaluate the question under other parameters and weights, clusters matched to this fit.
 
@@ -273,8 +275,8 @@ class Pipeline:
             Parameters retrained at `weights`.
         weights : Tensor of shape (n_samples,)
             Data weights.
-        assignments : {"reclustered", "frozen"}, default="reclustered"
-            "frozen" keeps this fit's discrete choices, which isolates the mathematics. "reclustered" makes them anew,
+        assignments : {"continued", "kept"}, default="continued"
+            "kept" keeps this fit's discrete choices, which isolates the mathematics. "continued" makes them anew,
             continuing from this fit's clusters, which is what really happens.
 
         Returns
@@ -286,7 +288,7 @@ class Pipeline:
             the labels of the re-clustering for rows that have weight, the assignment of new rows for the others.
         """
         with torch.no_grad():
-            end = self._viewed(self._end(params, weights))
+            end = self._normalized(self._end(params, weights))
             scored, found, queries, state = self._scored(
                 question, end, self.embed(question.inputs, params), assignments
             )
@@ -302,9 +304,9 @@ class Pipeline:
         self, question: Question, end: _End, embedded: Tensor, assignments: str
     ) -> tuple[Tensor, Clustering, Tensor, Any]:
         """Return the scores at the end of a training, and the clustering, the queries' view and the state behind them."""
-        found = (self.clustering.settle if assignments == "frozen" else self.clustering.follow)(*end)
-        queries, state = found.view(embedded), found.values(*end)
-        each = self.score.pair(queries, state, question.own, question.rival, noise=question.noise)
+        found = (self.clustering.update_kept if assignments == "kept" else self.clustering.update_continued)(*end)
+        queries, state = found.normalize(embedded), found.values(*end)
+        each = self.score.margins(queries, state, question.own, question.rival, noise=question.noise)
         return question.mixed(each), found, queries, state
 
     def rescored(
@@ -326,16 +328,16 @@ class Pipeline:
         """
         found: dict[str, np.ndarray] = {}
         with torch.no_grad():
-            end, embedded = self._viewed(self._end(params, weights)), self.embed(question.inputs, params)
-            for name in ("frozen", "reclustered") if self.clustering.reclusters else ("frozen",):
+            end, embedded = self._normalized(self._end(params, weights)), self.embed(question.inputs, params)
+            for name in ("kept", "continued") if self.clustering.reassigns else ("kept",):
                 scored, clustering, *_ = self._scored(question, end, embedded, name)
                 found[name] = scored.numpy()
-        return {"reclustered": found["frozen"], **found}, clustering.labels.numpy()
+        return {"continued": found["kept"], **found}, clustering.labels.numpy()
 
-    def afresh(
+    def from_scratch(
         self, question: Question, params: dict[str, Tensor], weights: Tensor, *, seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Evaluate the question after clustering from scratch; only for clusterings that `restarts`.
+        """Evaluate the question after clustering from scratch; only for clusterings that `has_random_init`.
 
         Parameters
         ----------
@@ -352,29 +354,29 @@ class Pipeline:
             In this fit's numbers as far as clusters have partners, see :func:`renumbered`.
         """
         with torch.no_grad():
-            end = self._viewed(self._end(params, weights))
-            found = self.clustering.afresh(end.embedding, end.weights, seed=seed)
+            end = self._normalized(self._end(params, weights))
+            found = self.clustering.from_scratch(end.embedding, end.weights, seed=seed)
             before, after, there = self.labels.numpy(), found.labels.numpy(), end.weights.numpy()
             partners = torch.full((self.n_clusters,), -1)  # a component of a mixture can be nobody's largest
             matched = match(before, after, there)
             partners[: len(matched)] = torch.from_numpy(matched)
             own, rival = partners[question.own], partners[question.rival]
-            queries, state = found.view(self.embed(question.inputs, params)), found.values(*end)
-            each = self.score.pair(queries, state, own.clamp(min=0), rival.clamp(min=0), noise=False)
+            queries, state = found.normalize(self.embed(question.inputs, params)), found.values(*end)
+            each = self.score.margins(queries, state, own.clamp(min=0), rival.clamp(min=0), noise=False)
             each = each.masked_fill((own < 0) | (rival < 0), torch.nan)
             return question.mixed(each).numpy(), renumbered(before, after, there)
 
-    def pair(self, question: Question) -> Tensor:
+    def margins(self, question: Question) -> Tensor:
         """Return the scores of the queries under the shown model, shape (n_queries,), before any mix."""
         with torch.no_grad():
-            queries = self.look(question.inputs)
-            return self.score.pair(queries, self.state, question.own, question.rival, noise=question.noise)
+            queries = self.embed_normalized(question.inputs)
+            return self.score.margins(queries, self.state, question.own, question.rival, noise=question.noise)
 
-    def standing(self, question: Question) -> Standing:
+    def membership_summary(self, question: Question) -> MembershipSummary:
         """Compare the queries with the members of their clusters."""
-        queries, own, rival = self.look(question.inputs), question.own, question.rival
+        queries, own, rival = self.embed_normalized(question.inputs), question.own, question.rival
         with torch.no_grad():
-            margins = self.pair(question)
+            margins = self.margins(question)
             membership = self.score.membership(queries, self.state)
             pair = torch.gather(membership, 1, torch.stack([own, rival], dim=1).clamp(min=0))
             contest = torch.stack([torch.sigmoid(margins), torch.sigmoid(-margins)], dim=1)
@@ -385,30 +387,32 @@ class Pipeline:
         rank = [
             _share(of_train[present & (self.labels == one)] > margin) for one, margin in zip(own, nearest, strict=True)
         ]
-        return Standing(margins.numpy(), torch.where(with_noise.unsqueeze(1), contest, pair).numpy(), np.array(rank))
+        return MembershipSummary(
+            margins.numpy(), torch.where(with_noise.unsqueeze(1), contest, pair).numpy(), np.array(rank)
+        )
 
     @cached_property
     def train_margins(self) -> Tensor:
         """Margin of each training example against its runner-up, shape (n_samples,)."""
         with torch.no_grad():
-            return self.to_runner_up(self.viewed, self.labels)
+            return self.to_runner_up(self.normalized_embedding, self.labels)
 
     def to_runner_up(self, rows: Tensor, own: Tensor) -> Tensor:
         """Return the margins of viewed rows against the runner-up of each, shape (n,)."""
         noise = bool((own == NOISE).any())
         if not self.n_clusters:
             return torch.full((len(rows),), torch.nan, dtype=SCORE_DTYPE)
-        return self.score.pair(rows, self.state, own, self.rivals(rows, own), noise=noise or self.alone)
+        return self.score.margins(rows, self.state, own, self.rivals(rows, own), noise=noise or self.single_cluster)
 
     def rivals(self, rows: Tensor, own: Tensor) -> Tensor:
         """Return the runner-up of viewed rows, shape (n,); noise, where there is no other cluster."""
         found = self.score.runner_up(rows, self.state, own)
-        return torch.where(own == NOISE, found, torch.full_like(found, NOISE)) if self.alone else found
+        return torch.where(own == NOISE, found, torch.full_like(found, NOISE)) if self.single_cluster else found
 
     @property
-    def alone(self) -> bool:
+    def single_cluster(self) -> bool:
         """Whether there is one living cluster only."""
-        return int(self.state.alive.sum()) == 1
+        return int(self.state.nonempty.sum()) == 1
 
     def agreement(self) -> float:
         """Return the share of the present, clustered training examples whose own cluster has the largest evidence."""
@@ -416,8 +420,8 @@ class Pipeline:
             return float("nan")
         rows, own = self._present(self.labels != NOISE)
         with torch.no_grad():
-            evidence = self.score.evidence(rows, self.state).masked_fill(~self.state.alive, -torch.inf)
-        return _share(torch.gather(evidence, 1, own.unsqueeze(1)).squeeze(1) >= evidence.amax(dim=1))
+            logits = self.score.logits(rows, self.state).masked_fill(~self.state.nonempty, -torch.inf)
+        return _share(torch.gather(logits, 1, own.unsqueeze(1)).squeeze(1) >= logits.amax(dim=1))
 
     def agreement_of_noise(self) -> float:
         """Return the share of the present noise that lies outside the edge of every cluster; NaN if there is none."""
@@ -427,12 +431,12 @@ class Pipeline:
         """Return the share of the present, clustered training examples that lie inside the edge of their own cluster."""
         rows, own = self._present(self.labels != NOISE)
         with torch.no_grad():
-            inside = self.score.inside(rows, self.state)
+            inside = self.score.boundary_margins(rows, self.state)
         return _share(torch.gather(inside, 1, own.unsqueeze(1)).squeeze(1) >= 0)
 
     def _present(self, which: Tensor) -> tuple[Tensor, Tensor]:
         picked = (self.weights > 0) & which
-        return self.viewed[picked], self.labels[picked]
+        return self.normalized_embedding[picked], self.labels[picked]
 
     def tracked(self, params: dict[str, Tensor], weights: Tensor) -> Clustering:
         """Cluster under other parameters and weights, continuing from this fit's clusters so that k stays k.
@@ -450,14 +454,14 @@ class Pipeline:
             Settled there.
         """
         with torch.no_grad():
-            return self.clustering.follow(*self._viewed(self._end(params, weights)))
+            return self.clustering.update_continued(*self._normalized(self._end(params, weights)))
 
     def settled(self, params: dict[str, Tensor], weights: Tensor) -> Clustering:
         """Return this fit's clustering under other parameters, its discrete choices kept; arguments as :meth:`tracked`."""
         with torch.no_grad():
-            return self.clustering.settle(*self._viewed(self._end(params, weights)))
+            return self.clustering.update_kept(*self._normalized(self._end(params, weights)))
 
-    def influence(self, question: Question, method: Method) -> Parts:
+    def influence(self, question: Question, method: Method) -> InfluenceComponents:
         """Differentiate the scores of the question in the data weights, discrete choices frozen.
 
         The derivative is relative to the weights of the fit: ``-influence[q, i]`` predicts the change of score q if
@@ -478,7 +482,7 @@ class Pipeline:
         encoder, cluster, direct = self._cotangents(question)
         rows = method.pull(torch.cat([encoder, cluster])).to(SCORE_DTYPE) * self.weights
         encoder_rows, cluster_rows = rows.split(len(encoder))
-        return Parts(encoder_rows.numpy(), cluster_rows.numpy(), (direct * self.weights).numpy())
+        return InfluenceComponents(encoder_rows.numpy(), cluster_rows.numpy(), (direct * self.weights).numpy())
 
     def cotangents(self, question: Question) -> Tensor:
         """Return the derivatives of the scores in the trained parameters, through queries and clusters together.
@@ -505,7 +509,7 @@ class Pipeline:
         """Return cotangents on the parameters through the queries and through the clusters, and the direct derivative."""
         end = self._end(self.run.params, self.run.weights)
         with torch.no_grad():
-            clustering = self.clustering.settle(*self._viewed(end)) if self.arrived else self.clustering
+            clustering = self.clustering.update_kept(*self._normalized(end)) if self.pretrained else self.clustering
         queries = self.embed(question.inputs, self.run.params)
         scored = _Scored(clustering, self.score, question)
         if question.mix is None:
@@ -561,7 +565,7 @@ class _Scored:
 
         def one(z: Tensor, members: Tensor, w: Tensor, learned: Tensor | None, own: Tensor, rival: Tensor) -> Tensor:
             state = self._state(members, w, learned)
-            return self.score.pair(self.clustering.view(z), state, own, rival, noise=noise)
+            return self.score.margins(self.clustering.normalize(z), state, own, rival, noise=noise)
 
         argnums = (0, 1, 2) if end.learned is None else (0, 1, 2, 3)
         pulled = vmap(grad(one, argnums=argnums), in_dims=(0, None, None, None, 0, 0), chunk_size=self._chunk(end))
@@ -582,13 +586,15 @@ class _Scored:
         noise = self.question.noise
 
         def scores(z: Tensor, members: Tensor, w: Tensor, learned: Tensor | None = None) -> Tensor:
-            return self.score.pair(self.clustering.view(z), self._state(members, w, learned), own, rival, noise=noise)
+            return self.score.margins(
+                self.clustering.normalize(z), self._state(members, w, learned), own, rival, noise=noise
+            )
 
         primals = (queries, *end) if end.learned is not None else (queries, *end[:2])
         return _cotangents(vmap(vjp(scores, *primals)[1], chunk_size=self._chunk(end))(columns.T))
 
     def _state(self, members: Tensor, weights: Tensor, learned: Tensor | None) -> Any:
-        return self.clustering.state(self.clustering.view(members), weights, learned)
+        return self.clustering.state(self.clustering.normalize(members), weights, learned)
 
     @staticmethod
     def _chunk(end: _End) -> int:

@@ -35,7 +35,7 @@ from clusterexplain.storage import run_directory, sidecars
 from clusterexplain.training import Recipe
 from clusterexplain.training.further_training import FurtherTraining
 from clusterexplain.training.metasmoothness import Smoothness
-from clusterexplain.training.trajectory import RecordedRun, thin_out
+from clusterexplain.training.trajectory import Trajectory, subsample
 
 LARGEST_REPLAY_ERROR = 1e-3
 
@@ -44,7 +44,7 @@ Model = EmbeddingTask | Callable[[Dataset], EmbeddingTask] | None
 
 def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
     """Write a fitted explainer; see :meth:`ClusterExplainer.save`."""
-    thin, data = thin_out(explainer._pipeline.run), explainer._data
+    thin, data = subsample(explainer._pipeline.run), explainer._data
     named = _is_registered(data)
     tables = {} if data.metadata is None else {"metadata": data.metadata.rename(columns=str)}
     content = run_directory.RunContent(
@@ -63,7 +63,7 @@ def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Pa
     return folder
 
 
-def _tensors(explainer: Any, thin: RecordedRun) -> dict[str, Tensor]:
+def _tensors(explainer: Any, thin: Trajectory) -> dict[str, Tensor]:
     """Return the recorded training."""
     run = explainer._pipeline.run
     tensors = {"final": run.final, "weights": run.weights, "plan": run.recipe.plan.indices.to(torch.int32)}
@@ -100,7 +100,7 @@ def _manifest(explainer: Any, spacing: int, *, named: bool) -> dict[str, Any]:
         "layout": [[name, list(shape)] for name, shape in recipe.layout.shapes],
         "further": None if explainer._further is None else dataclasses.asdict(explainer._further),
         "smoothness": dataclasses.asdict(explainer.smoothness_) if hasattr(explainer, "smoothness_") else None,
-        "arrived": explainer._pipeline.arrived,
+        "pretrained": explainer._pipeline.pretrained,
         "loss": explainer.loss_,
         "seed": explainer._seed,
         "spacing": spacing,
@@ -181,7 +181,7 @@ def _recipe(
     return recipe
 
 
-def _run(content: run_directory.RunContent, recipe: Recipe) -> RecordedRun:
+def _run(content: run_directory.RunContent, recipe: Recipe) -> Trajectory:
     """Return the recorded training of a recipe: its batches, choices and states are those that were saved."""
     tensors = content.tensors
     names = sorted((name for name in tensors if name.startswith("checkpoints.")), key=lambda n: int(n[12:]))
@@ -193,15 +193,17 @@ def _run(content: run_directory.RunContent, recipe: Recipe) -> RecordedRun:
         initial=recipe.layout.split(checkpoints[0][0]),
         choices=tuple(tensors.get(f"choices.{number}") for number in stages),
     )
-    return RecordedRun(recipe, tensors["weights"], checkpoints, tensors["final"], content.manifest["spacing"])
+    return Trajectory(recipe, tensors["weights"], checkpoints, tensors["final"], content.manifest["spacing"])
 
 
-def _pipeline(explainer: Any, run: RecordedRun, content: run_directory.RunContent) -> Pipeline:
+def _pipeline(explainer: Any, run: Trajectory, content: run_directory.RunContent) -> Pipeline:
     """Return the pipeline with the saved clusters."""
     clustering = _clustering(content)
-    arrived = bool(content.manifest.get("arrived", False))
-    pipeline = Pipeline(run, clustering, settings.score_of(explainer, clustering), arrived)
-    return dataclasses.replace(pipeline, clustering=clustering.based(pipeline.viewed, pipeline.weights))
+    pretrained = bool(content.manifest["pretrained"])
+    pipeline = Pipeline(run, clustering, settings.score_of(explainer, clustering), pretrained)
+    return dataclasses.replace(
+        pipeline, clustering=clustering.with_reference(pipeline.normalized_embedding, pipeline.weights)
+    )
 
 
 def _take_beside(explainer: Any, where: str) -> None:
@@ -223,7 +225,7 @@ def _clustering(content: run_directory.RunContent) -> Clustering:
     return KINDS[stored["name"]].restore(labels, int(stored["n_clusters"]), arrays, stored["settings"])
 
 
-def _check_replay(run: RecordedRun, where: str) -> None:
+def _check_replay(run: Trajectory, where: str) -> None:
     """Replay the last segment: bit for bit is silent, round-off is a warning, more is damage."""
     error = run.replay_error()
     if error > LARGEST_REPLAY_ERROR:

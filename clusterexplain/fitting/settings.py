@@ -20,7 +20,7 @@ from clusterexplain.clustering.scores import SCORES, Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import KINDS, Scaling
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.models import MODELS, Blueprint, EmbeddingTask, build
+from clusterexplain.models import MODELS, EmbeddingTask, ModelSpec, build
 from clusterexplain.models.networks import ACTIVATIONS
 from clusterexplain.models.registry import check_options
 from clusterexplain.training import SGD, Adam, BatchPlan, Optimizer, Recipe
@@ -261,7 +261,7 @@ def task_of(explainer: Any, data: Dataset, inputs: Tensor, scaling: Scaling, wei
     if isinstance(explainer.model, EmbeddingTask):
         check_task(explainer.model, inputs[weights > 0])
         return explainer.model
-    blueprint = Blueprint(
+    spec = ModelSpec(
         inputs=inputs[weights > 0],
         image_shape=data.image_shape,
         background=torch.from_numpy(scaling.center / scaling.spread),
@@ -271,9 +271,9 @@ def task_of(explainer: Any, data: Dataset, inputs: Tensor, scaling: Scaling, wei
         activation=explainer.activation,
         options=dict(explainer.model_options or {}),
     )
-    task = build(explainer.model, blueprint)
-    if callable(blueprint.options.get("augmentation")):
-        check_task(task, blueprint.inputs)
+    task = build(explainer.model, spec)
+    if callable(spec.options.get("augmentation")):
+        check_task(task, spec.inputs)
     return task
 
 

@@ -61,9 +61,9 @@ def obstacle(explainer: Any, pipeline: Pipeline, estimand: str) -> str:
     str
         Empty if there is none.
     """
-    if estimand == "recipe" and pipeline.arrived:
+    if estimand == "recipe" and pipeline.pretrained:
         return (
-            "Other seeds need a model that is trained here: this one arrived trained, and nobody knows its recipe. Expected "
+            "Other seeds need a model that is trained here: this one is pretrained, and nobody knows its recipe. Expected "
             "n_seeds=1, and estimands='model' for a check."
         )
     if estimand == "recipe" and isinstance(explainer.clusterer, str) and explainer.clusterer == "dec":
@@ -71,7 +71,7 @@ def obstacle(explainer: Any, pipeline: Pipeline, estimand: str) -> str:
             "With other seeds a DEC learns other clusters in another order, so the clusters of this fit have no counterpart. "
             "Expected another clusterer, for example clusterer='kmeans' on the same embedding, or n_seeds=1."
         )
-    if estimand == "model" and not pipeline.arrived and len(pipeline.run.recipe.task.stages()) > 1:
+    if estimand == "model" and not pipeline.pretrained and len(pipeline.run.recipe.task.stages()) > 1:
         return (
             "estimands='model' continues the training of the fitted model, but this one is trained in stages, and further "
             "training would repeat the first. Expected estimands='seed' or 'recipe'."
@@ -99,7 +99,7 @@ def variants_of(explainer: Any, pipeline: Pipeline, estimand: str, seeds: list[i
         One for "seed", one for each length of further training, one for each seed.
     """
     recipe = pipeline.run.recipe
-    if estimand == "seed" or (estimand == "model" and pipeline.arrived):
+    if estimand == "seed" or (estimand == "model" and pipeline.pretrained):
         return [Variant(recipe, "seed", "as in the fit")]
     if estimand == "recipe":
         weights = pipeline.run.weights
@@ -123,6 +123,6 @@ def _further(explainer: Any, pipeline: Pipeline) -> list[Variant]:
     return found
 
 
-def estimand_name(estimand: str, *, arrived: bool) -> str:
-    """Return what an estimand is called: the same retraining is about the model if that arrived trained."""
-    return "model" if arrived and estimand == "seed" else estimand
+def estimand_name(estimand: str, *, pretrained: bool) -> str:
+    """Return what an estimand is called: the same retraining is about the model if that is pretrained."""
+    return "model" if pretrained and estimand == "seed" else estimand

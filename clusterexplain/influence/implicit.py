@@ -14,7 +14,7 @@ from clusterexplain.influence.curvature import CHUNK, Curvature, Hessian
 from clusterexplain.influence.directional import along
 from clusterexplain.influence.objective import Objective, RunObjective
 from clusterexplain.influence.solvers import Dense, OnBlock, Solution, Solver
-from clusterexplain.training import RecordedRun
+from clusterexplain.training import Trajectory
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ class Implicit:
     @classmethod
     def of_run(
         cls,
-        run: RecordedRun,
+        run: Trajectory,
         *,
         damping: float = 1e-2,
         solver: Callable[[Curvature], Solver] = Dense.of,
@@ -106,7 +106,7 @@ class Implicit:
 
         Parameters
         ----------
-        run : RecordedRun
+        run : Trajectory
             Only its final parameters and its last stage are used; stages before it are left out.
         damping : float, default=1e-2
             See the class.

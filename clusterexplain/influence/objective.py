@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution.executors import one_thread
-from clusterexplain.training import Adam, BatchPlan, RecordedRun
+from clusterexplain.training import Adam, BatchPlan, Trajectory
 from clusterexplain.training.layout import Layout
 
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -48,12 +48,12 @@ class RunObjective:
     layout: Layout
     draws: tuple[tuple[Tensor, Any], ...]
     decay: Tensor
-    remember: Callable[[Tensor], Tensor] | None = None
+    memory: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, theta: Tensor, weights: Tensor) -> Tensor:
         """Return the objective at flat parameters and data weights, a scalar."""
         params = self.layout.split(theta)
-        memory = None if self.remember is None else self.remember(weights)
+        memory = None if self.memory is None else self.memory(weights)
         total = 0.5 * (self.decay * theta * theta).sum()
         for index, inputs in self.draws:
             remembered = () if memory is None else (memory[index],)
@@ -61,12 +61,12 @@ class RunObjective:
         return total
 
     @classmethod
-    def of_run(cls, run: RecordedRun, *, decay: float | None = None, passes: int = 1) -> RunObjective:
+    def of_run(cls, run: Trajectory, *, decay: float | None = None, passes: int = 1) -> RunObjective:
         """Read the objective off a run.
 
         Parameters
         ----------
-        run : RecordedRun
+        run : Trajectory
             The training.
         decay : float or None, default=None
             One factor d for all parameters; None is what the optimizer's decay amounts to, see :func:`stationary_decay`.
@@ -88,14 +88,14 @@ class RunObjective:
         if passes < 1:
             raise InvalidParameterError(f"passes={passes!r} must be a whole number of at least 1.")
         recipe = run.recipe
-        stage, params, inputs = recipe.phases[-1].stage, run.params, recipe.inputs
+        stage, params, inputs = recipe.planned_stages[-1].stage, run.params, recipe.inputs
         factors = stationary_decay(run) if decay is None else torch.tensor(decay, dtype=recipe.dtype)
-        remember = stage.remember
-        kept = None if remember is None else (lambda weights: remember(params, inputs, weights))
+        memory = stage.memory
+        kept = None if memory is None else (lambda weights: memory(params, inputs, weights))
         return cls(stage.loss, recipe.layout, _draws(run, passes), factors, kept)
 
 
-def stationary_decay(run: RecordedRun) -> Tensor:
+def stationary_decay(run: Trajectory) -> Tensor:
     r"""Return the factors d of the term :math:`\frac12 \sum_j d_j \theta_j^2` that the optimizer's decay amounts to.
 
     Where the training stands still, its update is zero. A decay :math:`\lambda` that is added to the gradient (SGD, Adam)
@@ -107,7 +107,7 @@ def stationary_decay(run: RecordedRun) -> Tensor:
 
     Parameters
     ----------
-    run : RecordedRun
+    run : Trajectory
         The training; the last segment is replayed for the second moment.
 
     Returns
@@ -116,29 +116,29 @@ def stationary_decay(run: RecordedRun) -> Tensor:
         In the order of the recipe's layout.
     """
     recipe = run.recipe
-    phase = recipe.phases[-1]
-    optimizer = phase.optimizer
+    planned = recipe.planned_stages[-1]
+    optimizer = planned.optimizer
     strength = torch.tensor(optimizer.weight_decay, dtype=recipe.dtype)
     if not (isinstance(optimizer, Adam) and optimizer.decoupled and optimizer.weight_decay):
         return strength
     _, states = next(run.segments_reversed())
     with one_thread(), torch.no_grad():
         second = recipe.advance(states[-1], run.weights, recipe.plan.n_steps - 1)[2]
-    corrected = second / (1 - optimizer.betas[1] ** (phase.stop - phase.start))
+    corrected = second / (1 - optimizer.betas[1] ** (planned.stop - planned.start))
     return strength * torch.sqrt(corrected + optimizer.eps)
 
 
-def _draws(run: RecordedRun, passes: int) -> tuple[tuple[Tensor, Any], ...]:
+def _draws(run: Trajectory, passes: int) -> tuple[tuple[Tensor, Any], ...]:
     recipe = run.recipe
-    plan, phase, n = recipe.plan, recipe.phases[-1], recipe.n_samples
+    plan, planned, n = recipe.plan, recipe.planned_stages[-1], recipe.n_samples
     if not recipe.task.separable:
-        steps = range(max(phase.start, phase.stop - passes * max(1, n // plan.batch_size)), phase.stop)
+        steps = range(max(planned.start, planned.stop - passes * max(1, n // plan.batch_size)), planned.stop)
         return tuple(recipe.batch(step) for step in steps)
     everybody = torch.arange(n)
     # The key of (step, example) does not depend on who is in the batch, so a plan of full batches gives it for everybody.
     keyed = BatchPlan(everybody.expand(plan.n_steps, n), plan.seed)
     draws: list[tuple[Tensor, Any]] = []
-    for step in range(max(phase.start, phase.stop - passes), phase.stop):
+    for step in range(max(planned.start, planned.stop - passes), planned.stop):
         with torch.no_grad():
             drawn = recipe.task.augment(recipe.inputs, keyed.keys(step))
         draws.append((everybody, drawn))

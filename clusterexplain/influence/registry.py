@@ -14,7 +14,7 @@ from clusterexplain.exceptions import InvalidParameterError, SolverWarning
 from clusterexplain.influence import Implicit, Method, RunObjective, Unrolled
 from clusterexplain.influence.simple import gradient_cosine, gradient_dot
 from clusterexplain.influence.solvers import ConjugateGradients, Dense, LiSSA, Solver
-from clusterexplain.training import RecordedRun
+from clusterexplain.training import Trajectory
 
 METHODS = ("auto", "unrolled", "further", "implicit", "gradient_dot", "gradient_cosine")
 EXACT = ("unrolled", "further")
@@ -69,7 +69,7 @@ class GradientProduct:
     """A baseline as a method: products of gradients at the final parameters, no curvature."""
 
     objective: RunObjective
-    run: RecordedRun
+    run: Trajectory
     cosine: bool
 
     def pull(self, cotangents: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class GradientProduct:
 def ask(
     name: str,
     options: dict[str, Any] | None,
-    run: RecordedRun,
+    run: Trajectory,
     *,
     further: str,
     n_jobs: int | None,
@@ -97,7 +97,7 @@ def ask(
         For "implicit": solver ("dense", "cg", "lissa"; by default "dense" up to ``LARGEST_DENSE`` parameters, else "cg"),
         damping, the solver's options, passes, decay (see :meth:`Implicit.of_run`). The gradient products take passes and
         decay, the others nothing.
-    run : RecordedRun
+    run : Trajectory
         The training.
     further : str
         What further training it is, empty for a training from scratch.
@@ -116,7 +116,7 @@ def ask(
     InvalidParameterError
         If the method is unknown, the fit did not record what it needs, or it does not take an option.
     """
-    check_method(name, arrived=bool(further))
+    check_method(name, pretrained=bool(further))
     options = dict(options or {})
     if name in ("auto", *EXACT):
         _refuse(options, (), name)
@@ -128,7 +128,7 @@ def ask(
     return Asked(name, GradientProduct(RunObjective.of_run(run, **options), run, name == "gradient_cosine"))
 
 
-def _implicit(options: dict[str, Any], run: RecordedRun) -> Asked:
+def _implicit(options: dict[str, Any], run: Trajectory) -> Asked:
     usual = "dense" if len(run.final) <= LARGEST_DENSE else "cg"
     kind, damping = options.pop("solver", usual), options.pop("damping", DAMPING)
     if kind not in SOLVERS:
@@ -149,7 +149,7 @@ def _implicit(options: dict[str, Any], run: RecordedRun) -> Asked:
     return Asked("implicit", implicit, f"{words} of the Hessian, damping {float(damping):g}")
 
 
-def check_method(method: str, *, arrived: bool) -> None:
+def check_method(method: str, *, pretrained: bool) -> None:
     """Refuse an influence method that the fit did not record what it needs for.
 
     Parameters
@@ -157,7 +157,7 @@ def check_method(method: str, *, arrived: bool) -> None:
     method : str
         One of ``METHODS``.
     arrived : bool
-        Whether the model arrived trained.
+        Whether the model is pretrained.
 
     Raises
     ------
@@ -168,15 +168,15 @@ def check_method(method: str, *, arrived: bool) -> None:
         raise InvalidParameterError(
             f"method={method!r} is unknown. Expected {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}."
         )
-    if method == "unrolled" and arrived:
+    if method == "unrolled" and pretrained:
         raise InvalidParameterError(
-            "method='unrolled' differentiates the training that made the model, but this model arrived trained "
+            "method='unrolled' differentiates the training that made the model, but this model is pretrained "
             "(fit(X, train=False)) and its training was not recorded. Use method='further', which differentiates further "
             "training from its weights, or fit(X) to train here."
         )
-    if method == "further" and not arrived:
+    if method == "further" and not pretrained:
         raise InvalidParameterError(
-            "method='further' is for a model that arrives trained. This one was trained here and its training is recorded: "
+            "method='further' is for a pretrained model. This one was trained here and its training is recorded: "
             "use method='unrolled', or fit(X, train=False) with a task that has the weights."
         )
 

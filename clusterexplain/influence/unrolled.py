@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.execution.executors import map_jobs, progress
-from clusterexplain.training.trajectory import RecordedRun
+from clusterexplain.training.trajectory import Trajectory
 
 MAX_CHUNK = 64
 """Cotangents that one reverse pass carries side by side: 128 of them take half the time in chunks of 64 as in chunks of 16."""
@@ -33,7 +33,7 @@ class Unrolled:
 
     Parameters
     ----------
-    run : RecordedRun
+    run : Trajectory
         The training to differentiate.
     n_jobs : int or None, default=None
         Groups of cotangents that run side by side.
@@ -46,7 +46,7 @@ class Unrolled:
     ICML 2015. S. Hara, A. Nitanda, T. Maehara. Data cleansing for models trained with SGD. NeurIPS 2019.
     """
 
-    run: RecordedRun
+    run: Trajectory
     n_jobs: int | None = None
     show_progress: bool = False
 
@@ -70,11 +70,11 @@ class Unrolled:
         padded = torch.cat([cotangents, cotangents.new_zeros(padding, cotangents.shape[1])])
         recipe = self.run.recipe
         for step in recipe.kinds:  # traced here, once, and not in every thread
-            recipe.batched_pull_step(step, chunk)
+            recipe.batched_step_vjp(step, chunk)
             if self.run.spacing > 1:
                 recipe.step(step)
-            if recipe.phase(step).event(step):
-                recipe.event(step), recipe.batched_pull_event(step, chunk)
+            if recipe.planned(step).event(step):
+                recipe.event(step), recipe.batched_event_vjp(step, chunk)
         jobs = list(enumerate(padded.split(chunk)))
 
         def run(job: tuple[int, Tensor]) -> Tensor:
@@ -103,13 +103,13 @@ class Unrolled:
         with torch.inference_mode():
             for step, before in bar:
                 index, inputs = recipe.batch(step)
-                state, pull_step = recipe.prepared(before, weights, step), recipe.batched_pull_step(step, n)
-                on_state, on_weights = pull_step(
+                state, step_vjp = recipe.prepared(before, weights, step), recipe.batched_step_vjp(step, n)
+                on_state, on_weights = step_vjp(
                     state, recipe.coefficients[step], inputs, weights[index], index, on_state
                 )
                 rows.index_add_(1, index, on_weights)
-                if recipe.phase(step).event(step):
-                    pull_event = recipe.batched_pull_event(step, n)
-                    on_state, on_weights = pull_event(before, recipe.inputs, weights, on_state)
+                if recipe.planned(step).event(step):
+                    event_vjp = recipe.batched_event_vjp(step, n)
+                    on_state, on_weights = event_vjp(before, recipe.inputs, weights, on_state)
                     rows += on_weights
         return rows

@@ -3,7 +3,7 @@
 from clusterexplain.models.autoencoder import Autoencoder, ConvAutoencoder
 from clusterexplain.models.contrastive import Contrastive
 from clusterexplain.models.dec import DEC
-from clusterexplain.models.registry import MODELS, Blueprint, build
+from clusterexplain.models.registry import MODELS, ModelSpec, build
 from clusterexplain.models.task import EmbeddingTask, Stage
 from clusterexplain.models.variational import VariationalAutoencoder
 
@@ -11,10 +11,10 @@ __all__ = [
     "DEC",
     "MODELS",
     "Autoencoder",
-    "Blueprint",
     "Contrastive",
     "ConvAutoencoder",
     "EmbeddingTask",
+    "ModelSpec",
     "Stage",
     "VariationalAutoencoder",
     "build",

@@ -100,10 +100,10 @@ class DEC(Autoencoder):
             self.divergence,
             share=1 - self.pretrain,
             rate=self.rate,
-            choose=self._k_means,
-            enter=self._place_centroids,
-            remember=self.targets,
-            every=self.update_every,
+            freeze_choice=self._k_means,
+            initialize=self._place_centroids,
+            memory=self.targets,
+            update_interval=self.update_every,
         )
         return (Stage(self.loss, share=self.pretrain), refinement) if self.pretrain else (refinement,)
 

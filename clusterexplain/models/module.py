@@ -58,7 +58,7 @@ class _Pair(nn.Module):
 class ModuleTask(EmbeddingTask):
     """A task made of a user's modules; built by :meth:`EmbeddingTask.from_module`, which documents the parameters."""
 
-    arrives_trained = True
+    pretrained = True
 
     def __init__(
         self,

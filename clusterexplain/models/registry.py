@@ -23,7 +23,7 @@ DENSE_WIDTHS, CONV_CHANNELS = (64,), (16, 32)
 
 
 @dataclass(frozen=True, eq=False)
-class Blueprint:
+class ModelSpec:
     """What a named model is built from.
 
     Parameters
@@ -72,23 +72,23 @@ class Blueprint:
         return {"hidden": hidden, "latent_dim": self.latent_dim, "activation": self.activation}
 
 
-def _autoencoder(plan: Blueprint) -> EmbeddingTask:
+def _autoencoder(plan: ModelSpec) -> EmbeddingTask:
     return Autoencoder(plan.n_features, **plan.widths())
 
 
-def _conv_autoencoder(plan: Blueprint) -> EmbeddingTask:
+def _conv_autoencoder(plan: ModelSpec) -> EmbeddingTask:
     return ConvAutoencoder(plan.image("model='conv_autoencoder'"), **plan.widths(CONV_CHANNELS))
 
 
-def _variational(plan: Blueprint) -> EmbeddingTask:
+def _variational(plan: ModelSpec) -> EmbeddingTask:
     return VariationalAutoencoder(plan.n_features, **plan.widths(), **plan.options)
 
 
-def _dec(plan: Blueprint) -> EmbeddingTask:
+def _dec(plan: ModelSpec) -> EmbeddingTask:
     return DEC(plan.n_features, n_clusters=plan.n_clusters, **plan.widths(), **plan.options)
 
 
-def _contrastive(plan: Blueprint) -> EmbeddingTask:
+def _contrastive(plan: ModelSpec) -> EmbeddingTask:
     options = dict(plan.options)
     augmentation = options.pop("augmentation", {})
     wide = options.pop("projector_dim", plan.latent_dim)
@@ -105,7 +105,7 @@ def _contrastive(plan: Blueprint) -> EmbeddingTask:
     return Contrastive(encoder, projector, augmentation, plan.activation, **options)
 
 
-def _augmentation(plan: Blueprint, strengths: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
+def _augmentation(plan: ModelSpec, strengths: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
     kind = "table" if plan.image_shape is None else "image"
     allowed = {"table": ("noise", "mask", "swap"), "image": ("shift", "rotation", "scale", "noise", "cutout")}[kind]
     for name, value in strengths.items():
@@ -120,7 +120,7 @@ def _augmentation(plan: Blueprint, strengths: dict[str, Any]) -> Callable[[Tenso
     return ImageAugmentation(ImageShape(plan.image_shape), plan.background, **strengths)
 
 
-_BUILDERS: dict[str, Callable[[Blueprint], EmbeddingTask]] = {
+_BUILDERS: dict[str, Callable[[ModelSpec], EmbeddingTask]] = {
     "autoencoder": _autoencoder,
     "conv_autoencoder": _conv_autoencoder,
     "vae": _variational,
@@ -147,14 +147,14 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 MODELS = tuple(_BUILDERS)
 
 
-def build(name: str, plan: Blueprint) -> EmbeddingTask:
+def build(name: str, plan: ModelSpec) -> EmbeddingTask:
     """Build a named model.
 
     Parameters
     ----------
     name : str
         One of ``MODELS``.
-    plan : Blueprint
+    plan : ModelSpec
         Data, sizes and options.
 
     Returns

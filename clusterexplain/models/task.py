@@ -20,7 +20,7 @@ class Stage:
     Parameters
     ----------
     loss : callable
-        ``(params, inputs, weights) -> scalar``, as :meth:`EmbeddingTask.loss`; with `remember` it receives a fourth
+        ``(params, inputs, weights) -> scalar``, as :meth:`EmbeddingTask.loss`; with `memory` it receives a fourth
         argument, the batch's rows of the memory.
     share : float, default=1.0
         Share of the training steps, relative to the other stages.
@@ -43,10 +43,10 @@ class Stage:
     loss: Callable[..., Tensor]
     share: float = 1.0
     rate: float = 1.0
-    choose: Callable[[Params, Tensor, Tensor], Tensor] | None = None
-    enter: Callable[[Params, Tensor, Tensor, Any], Params] | None = None
-    remember: Callable[[Params, Tensor, Tensor], Tensor] | None = None
-    every: int = 1
+    freeze_choice: Callable[[Params, Tensor, Tensor], Tensor] | None = None
+    initialize: Callable[[Params, Tensor, Tensor, Any], Params] | None = None
+    memory: Callable[[Params, Tensor, Tensor], Tensor] | None = None
+    update_interval: int = 1
 
 
 class EmbeddingTask(ABC):
@@ -64,7 +64,7 @@ class EmbeddingTask(ABC):
     ----------
     separable : bool
         True if the loss is a sum of one term for each example.
-    arrives_trained : bool
+    pretrained : bool
         Whether :meth:`initial_params` returns weights that were trained elsewhere, so that ``fit(X, train=False)`` can
         keep them.
     source : str or None
@@ -72,7 +72,7 @@ class EmbeddingTask(ABC):
     """
 
     separable: bool = False
-    arrives_trained: bool = False
+    pretrained: bool = False
     source: str | None = None
 
     @abstractmethod

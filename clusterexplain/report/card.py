@@ -13,14 +13,14 @@ import pandas as pd
 from clusterexplain.exceptions import ClusterExplainWarning, ReportWriteError
 from clusterexplain.report import tables
 from clusterexplain.report.assets import asset
-from clusterexplain.report.context import Exhibit
+from clusterexplain.report.context import ReportContext
 from clusterexplain.report.export import picture
 from clusterexplain.report.figures import drawn_check
 from clusterexplain.report.plots import Plots
 from clusterexplain.report.svg import map_svg, scatter_svg
 from clusterexplain.report.text import map_words, place_words, pull_words
 from clusterexplain.results.explanation import SIDES, Explanation
-from clusterexplain.results.text.names import change, displayed
+from clusterexplain.results.text.names import format_change, replace_unprintable
 
 if TYPE_CHECKING:
     from clusterexplain.verification import Check
@@ -34,14 +34,14 @@ LARGEST = 400_000
 LONGEST_TEXT = 300
 
 
-def card(explanation: Explanation, exhibit: Exhibit) -> str:
+def card(explanation: Explanation, context: ReportContext) -> str:
     """Return the card of an explanation.
 
     Parameters
     ----------
     explanation : Explanation
         Its first ``CARDS`` queries are shown.
-    exhibit : Exhibit
+    exhibit : ReportContext
         Its fit.
 
     Returns
@@ -49,22 +49,22 @@ def card(explanation: Explanation, exhibit: Exhibit) -> str:
     str
         HTML without scripts and without references, at most ``LARGEST`` bytes.
     """
-    whole = _card(explanation, exhibit, pictures=True)
-    return whole if len(whole.encode(errors="replace")) <= LARGEST else _card(explanation, exhibit, pictures=False)
+    whole = _card(explanation, context, pictures=True)
+    return whole if len(whole.encode(errors="replace")) <= LARGEST else _card(explanation, context, pictures=False)
 
 
-def bundle(explanation: Explanation, exhibit: Exhibit) -> dict[str, Any]:
+def bundle(explanation: Explanation, context: ReportContext) -> dict[str, Any]:
     """Return what a notebook can show: text, the card, and with the extra ``export`` the map as PNG."""
-    found: dict[str, Any] = {"text/plain": repr(explanation), "text/html": card(explanation, exhibit)}
-    return found | _png(Plots(explanation, exhibit).map(0))
+    found: dict[str, Any] = {"text/plain": repr(explanation), "text/html": card(explanation, context)}
+    return found | _png(Plots(explanation, context).map(0))
 
 
 def check_card(check: Check) -> str:
     """Return the card of a check: the verdict, the scatter, the figures."""
-    table = check.table[check.table["reclustered"].notna() & check.table["predicted_reclustered"].notna()]
+    table = check.table[check.table["continued"].notna() & check.table["predicted_continued"].notna()]
     picture = scatter_svg(
-        table["predicted_reclustered"].to_numpy(dtype=float),
-        table["reclustered"].to_numpy(dtype=float),
+        table["predicted_continued"].to_numpy(dtype=float),
+        table["continued"].to_numpy(dtype=float),
         "Predicted and retrained changes of the margin; on the dashed line they are equal",
     )
     known = check.summary[check.summary["spearman"].notna()]
@@ -97,11 +97,11 @@ def _png(chart: Any) -> dict[str, Any]:
         return {}
 
 
-def _card(explanation: Explanation, exhibit: Exhibit, *, pictures: bool) -> str:
-    blocks = [_block(explanation, exhibit, query, pictures=pictures) for query in range(min(len(explanation), CARDS))]
+def _card(explanation: Explanation, context: ReportContext, *, pictures: bool) -> str:
+    blocks = [_block(explanation, context, query, pictures=pictures) for query in range(min(len(explanation), CARDS))]
     more = len(explanation) - CARDS
     rest = f"<p>... and {more} more queries; e.report(path) shows them all.</p>" if more > 0 else ""
-    return displayed(
+    return replace_unprintable(
         f'{style()}<div class="cx">{"".join(blocks)}{rest}'
         f"<p><small>The margin is {html.escape(explanation.score_words)}. Method {html.escape(explanation.method_words)}."
         f"</small></p>"
@@ -110,41 +110,41 @@ def _card(explanation: Explanation, exhibit: Exhibit, *, pictures: bool) -> str:
     )
 
 
-def _block(explanation: Explanation, exhibit: Exhibit, query: int, *, pictures: bool) -> str:
+def _block(explanation: Explanation, context: ReportContext, query: int, *, pictures: bool) -> str:
     whole = explanation.mixed is not None
     words = [explanation.headline(query), pull_words(explanation, query)]
     if explanation.stability is not None:
         words.append(f"Stability: {explanation.stability.badges[query]}.")
-    if explanation.over_seeds is not None:
+    if explanation.seed_variability is not None:
         words.append(explanation.seed_words(query))
     if explanation.check is not None and len(explanation) > 1:
         words.append(f"Its own check: {explanation.check.each[query].status}.")
     shown = (
         ""
         if whole
-        else _face(exhibit, explanation.queries[query], int(explanation.positions[query]), pictures=pictures)
+        else _face(context, explanation.queries[query], int(explanation.positions[query]), pictures=pictures)
     )
     before = f"<p>{shown}</p>" if shown else ""
-    lists = "".join(_list(explanation, exhibit, query, side, pictures=pictures) for side in (0, 1))
+    lists = "".join(_list(explanation, context, query, side, pictures=pictures) for side in (0, 1))
     return (
-        f"{before}<p>{_text(' '.join(words), 2000)}</p>{_map(explanation, exhibit, query)}"
+        f"{before}<p>{_text(' '.join(words), 2000)}</p>{_map(explanation, context, query)}"
         f'<div class="cx-two">{lists}</div>'
     )
 
 
-def _map(explanation: Explanation, exhibit: Exhibit, query: int) -> str:
+def _map(explanation: Explanation, context: ReportContext, query: int) -> str:
     listed = tables.listed(explanation, query, LISTED)
-    wanted = [exhibit.position_of[one] for one in listed["id"]]
-    rows = tables.shown_rows(exhibit.present, wanted, most=MOST_DOTS)
-    lines = [*map_words(exhibit, len(rows)).split("\n"), place_words(exhibit, explanation, query)]
+    wanted = [context.position_of[one] for one in listed["id"]]
+    rows = tables.shown_rows(context.present, wanted, most=MOST_DOTS)
+    lines = [*map_words(context, len(rows)).split("\n"), place_words(context, explanation, query)]
     words = "; ".join(line for line in lines if line)
     return (
         map_svg(
-            exhibit.coordinates[rows],
-            exhibit.labels[rows],
-            tables.rings(exhibit, listed, with_rows=False),
-            tables.sample(exhibit, explanation, query),
-            tables.middles(exhibit),
+            context.coordinates[rows],
+            context.labels[rows],
+            tables.rings(context, listed, with_rows=False),
+            tables.sample(context, explanation, query),
+            tables.middles(context),
             f"Map: {explanation.query_ids[query]} (star), what {explanation.sides(query)[0]} (circles) and what "
             f"{explanation.sides(query)[1]} (dashed squares)"[:LONGEST_TEXT],
         )
@@ -152,13 +152,13 @@ def _map(explanation: Explanation, exhibit: Exhibit, query: int) -> str:
     )
 
 
-def _list(explanation: Explanation, exhibit: Exhibit, query: int, side: int, *, pictures: bool) -> str:
+def _list(explanation: Explanation, context: ReportContext, query: int, side: int, *, pictures: bool) -> str:
     listed = explanation.top(LISTED, query=query, side=SIDES[side])
     words = explanation.sides(query)[side]
     heading = words if explanation.mixed is not None else words.replace(" ", " it ")
     largest = max(abs(explanation.influence[query]).max(), np.finfo(float).tiny)
     rows = "".join(
-        _row(row, explanation, exhibit, query, side, largest, pictures=pictures) for row in listed.to_dict("records")
+        _row(row, explanation, context, query, side, largest, pictures=pictures) for row in listed.to_dict("records")
     )
     return (
         f"<table><caption>{html.escape(heading.capitalize())}</caption><thead><tr><th></th><th>id</th><th>cluster</th>"
@@ -169,28 +169,28 @@ def _list(explanation: Explanation, exhibit: Exhibit, query: int, side: int, *, 
 def _row(
     row: dict[Any, Any],
     explanation: Explanation,
-    exhibit: Exhibit,
+    context: ReportContext,
     query: int,
     side: int,
     largest: float,
     *,
     pictures: bool,
 ) -> str:
-    position = exhibit.position_of[str(row["id"])]
+    position = context.position_of[str(row["id"])]
     itself = " (itself)" if position == explanation.positions[query] else ""
     share = 100 * abs(row["influence"]) / largest
     percent = row["if_removed_percent"]
-    words = f"{row['if_removed']:+.4f}" if pd.isna(percent) else change(row["if_removed"], percent)
+    words = f"{row['if_removed']:+.4f}" if pd.isna(percent) else format_change(row["if_removed"], percent)
     return (
-        f"<tr><td>{_face(exhibit, exhibit.data.X[position], position, pictures=pictures)}</td>"
+        f"<tr><td>{_face(context, context.data.X[position], position, pictures=pictures)}</td>"
         f"<td>{_text(str(row['id']), 40)}{itself}</td><td>{_text(explanation.name_of(row['cluster']), 40)}</td>"
         f'<td class="cx-wide">{words}<span class="cx-bar{" cx-push" if side else ""}" style="width:{share:.1f}%">'
         "</span></td></tr>"
     )
 
 
-def _face(exhibit: Exhibit, row: np.ndarray, position: int, *, pictures: bool) -> str:
-    shown = exhibit.rows.show(row, position)
+def _face(context: ReportContext, row: np.ndarray, position: int, *, pictures: bool) -> str:
+    shown = context.rows.show(row, position)
     if shown.image and pictures:
         return f'<img alt="" src="{shown.image}">'
     return _text(shown.text, 120) if shown.text else ""

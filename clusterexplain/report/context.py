@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from clusterexplain.clustering import DensityClustering
+from clusterexplain.clustering import HDBSCANClustering
 from clusterexplain.clustering.condensed_tree import CondensedTree
 from clusterexplain.data import Dataset
 from clusterexplain.explanation import living_clusters
@@ -22,7 +22,7 @@ from clusterexplain.results.text.names import cluster_name
 
 
 @dataclass(frozen=True, eq=False)
-class Exhibit:
+class ReportContext:
     """A fit, for reports.
 
     Parameters
@@ -39,8 +39,8 @@ class Exhibit:
         From rows as the user gave them, shape (n, n_features), to the network's inputs.
     draw : callable
         Returns the two-dimensional view, shape (n_samples, 2).
-    find_twins : callable
-        Returns near-identical rows with other labels, see :func:`clusterexplain.data.near_duplicates.find_twins`.
+    find_label_conflicts : callable
+        Returns near-identical rows with other labels, see :func:`clusterexplain.data.near_duplicates.find_label_conflicts`.
     ask_clusters : callable
         Returns the explanation of every cluster's cohesion, one row for each living cluster.
     stability : Stability or None
@@ -57,7 +57,7 @@ class Exhibit:
     facts: dict[str, str]
     read: Callable[[np.ndarray], Tensor]
     draw: Callable[[], np.ndarray]
-    find_twins: Callable[[], pd.DataFrame]
+    find_label_conflicts: Callable[[], pd.DataFrame]
     ask_clusters: Callable[[], Explanation]
     stability: Stability | None = None
     render: Renderer | None = None
@@ -76,7 +76,7 @@ class Exhibit:
     @cached_property
     def twins(self) -> pd.DataFrame:
         """Near-identical rows with other labels."""
-        return self.find_twins()
+        return self.find_label_conflicts()
 
     @cached_property
     def cohesion(self) -> Explanation:
@@ -112,8 +112,8 @@ class Exhibit:
     def tree(self) -> tuple[CondensedTree, dict[int, int]]:
         """The condensed tree of an HDBSCAN, and the node of each cluster."""
         clustering = self.pipeline.clustering
-        assert isinstance(clustering, DensityClustering)
-        found = clustering.condensed(self.pipeline.viewed, self.pipeline.weights)
+        assert isinstance(clustering, HDBSCANClustering)
+        found = clustering.condensed(self.pipeline.normalized_embedding, self.pipeline.weights)
         labels = self.labels[self.present]
         return found, {one: found.node_of(np.flatnonzero(labels == one)) for one in self.clusters}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from clusterexplain.exceptions import InvalidParameterError, MissingExtraError, ReportWriteError
 from clusterexplain.report.vega_lite import as_dict
-from clusterexplain.results.text.names import displayed
-from clusterexplain.storage.sidecars import write_whole
+from clusterexplain.results.text.names import replace_unprintable
+from clusterexplain.storage.sidecars import write_atomically
 
 KINDS = (".png", ".svg", ".pdf")
 SCALE = 2.0
@@ -122,7 +122,7 @@ def write_file(path: Path, content: bytes) -> Path:
     refuse_folder(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
+        write_atomically(path, content)
     except (OSError, ValueError) as error:  # ValueError: a name that holds a NUL
         raise ReportWriteError(
             f"{str(path)!r} cannot be written ({error}). Expected a file in a folder where you may write, with some space "
@@ -134,7 +134,7 @@ def write_file(path: Path, content: bytes) -> Path:
 def _cleaned(part: Any) -> Any:
     """Return a specification whose texts a picture can hold."""
     if isinstance(part, dict):
-        return {displayed(name): _cleaned(one) for name, one in part.items()}
+        return {replace_unprintable(name): _cleaned(one) for name, one in part.items()}
     if isinstance(part, list):
         return [_cleaned(one) for one in part]
-    return displayed(part) if isinstance(part, str) else part
+    return replace_unprintable(part) if isinstance(part, str) else part

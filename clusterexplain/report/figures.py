@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from clusterexplain.clustering import DensityClustering, MixtureClustering
+from clusterexplain.clustering import GaussianMixtureClustering, HDBSCANClustering
 from clusterexplain.report import charts, tables
-from clusterexplain.report.context import Exhibit
+from clusterexplain.report.context import ReportContext
 from clusterexplain.report.margin_labels import Ends
 from clusterexplain.results.explanation import Explanation
 
@@ -64,13 +64,18 @@ def drawn_waterfall(explanation: Explanation, query: int) -> tuple[alt.LayerChar
 
 
 def drawn_map(
-    exhibit: Exhibit, explanation: Explanation, query: int, listed: pd.DataFrame, dots: pd.DataFrame, **options: Any
+    context: ReportContext,
+    explanation: Explanation,
+    query: int,
+    listed: pd.DataFrame,
+    dots: pd.DataFrame,
+    **options: Any,
 ) -> alt.LayerChart:
     """Return the map with the sample, its pullers and pushers.
 
     Parameters
     ----------
-    exhibit, explanation, query : Exhibit, Explanation, int
+    exhibit, explanation, query : ReportContext, Explanation, int
         What is drawn.
     listed : DataFrame
         Pullers and pushers, see :func:`tables.listed`.
@@ -87,21 +92,23 @@ def drawn_map(
     with_rows = options.pop("with_rows", True)
     return charts.map_chart(
         dots,
-        rings=tables.rings(exhibit, listed, with_rows=with_rows),
-        links=tables.links(exhibit, explanation, query),
-        sample=tables.sample(exhibit, explanation, query),
-        middles=tables.middles(exhibit),
+        rings=tables.rings(context, listed, with_rows=with_rows),
+        links=tables.links(context, explanation, query),
+        sample=tables.sample(context, explanation, query),
+        middles=tables.middles(context),
         sides=explanation.sides(query),
         **options,
     )
 
 
-def drawn_standing(exhibit: Exhibit, explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame]:
+def drawn_standing(context: ReportContext, explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame]:
     """Return how a sample stands to the clusters: distances, responsibilities of a mixture, or the condensed tree."""
-    clustering = exhibit.pipeline.clustering
-    if isinstance(clustering, DensityClustering):
-        nodes = tables.tree(exhibit)
-        return charts.tree_chart(nodes, sample=tables.on_tree(exhibit, explanation, query)), nodes
-    frame = tables.standing(exhibit, explanation, query)
-    draw = charts.responsibilities_chart if isinstance(clustering, MixtureClustering) else charts.distances_chart
+    clustering = context.pipeline.clustering
+    if isinstance(clustering, HDBSCANClustering):
+        nodes = tables.tree(context)
+        return charts.tree_chart(nodes, sample=tables.on_tree(context, explanation, query)), nodes
+    frame = tables.standing(context, explanation, query)
+    draw = (
+        charts.responsibilities_chart if isinstance(clustering, GaussianMixtureClustering) else charts.distances_chart
+    )
     return draw(frame), frame

@@ -10,7 +10,7 @@ import torch
 
 from clusterexplain._version import __version__
 from clusterexplain.fitting.settings import value_of
-from clusterexplain.report.context import Exhibit
+from clusterexplain.report.context import ReportContext
 from clusterexplain.report.projection import FEWEST_FOR_UMAP, principal_plane
 from clusterexplain.report.samples import Renderer
 from clusterexplain.results.explanation import Explanation
@@ -37,9 +37,9 @@ SHOWN_PARAMETERS = (
 )
 
 
-def exhibit_of(
+def report_context_of(
     explainer: Any, explanation: Explanation, seed: int, render: Renderer | None, *, quick: bool = False
-) -> Exhibit:
+) -> ReportContext:
     """Return what reports need of a fitted explainer.
 
     Parameters
@@ -57,19 +57,19 @@ def exhibit_of(
 
     Returns
     -------
-    Exhibit
+    ReportContext
         Nothing is drawn or asked before it is needed.
     """
     answers: Any = explanation.basis
     plane = len(answers.data) < FEWEST_FOR_UMAP or (quick and explainer._map is None)
-    return Exhibit(
+    return ReportContext(
         pipeline=answers.pipeline,
         data=answers.data,
         names=dict(explanation.cluster_names),
         facts=_facts(explainer, answers, seed),
         read=answers.rows_of,
         draw=(lambda: principal_plane(answers.pipeline.embedding.numpy())) if plane else (lambda: explainer.map_),
-        find_twins=explainer.twins,
+        find_label_conflicts=explainer.twins,
         ask_clusters=explainer.cohesion,
         stability=getattr(explainer, "stability_", None),
         render=render,

@@ -13,12 +13,12 @@ from typing import Any
 
 from clusterexplain._version import __version__
 from clusterexplain.report.assets import asset
-from clusterexplain.report.context import Exhibit
+from clusterexplain.report.context import ReportContext
 from clusterexplain.report.export import refuse_folder, write_file
 from clusterexplain.report.margin_labels import page_title
 from clusterexplain.report.payload import payload
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.text.names import displayed
+from clusterexplain.results.text.names import replace_unprintable
 
 LIBRARIES = ("vega", "vega-lite", "vega-embed")
 OWN = ("dom.js", "tables.js", "charts.js", "page.js")
@@ -27,7 +27,7 @@ SHOWN_IDS = 5
 
 def write_page(
     explanation: Explanation,
-    exhibit: Exhibit,
+    context: ReportContext,
     path: str | os.PathLike[str],
     *,
     run: str | None = None,
@@ -39,7 +39,7 @@ def write_page(
     ----------
     explanation : Explanation
         All its queries can be chosen on the page.
-    exhibit : Exhibit
+    exhibit : ReportContext
         Its fit.
     path : path-like
         Where to write; the folder is made if it is missing.
@@ -64,12 +64,12 @@ def write_page(
     refuse_folder(target)
     scripts = [*(_library(name) for name in LIBRARIES), _own()]
     page = Template(asset("page.html")).substitute(
-        title=html.escape(displayed(_title(explanation))),
+        title=html.escape(replace_unprintable(_title(explanation))),
         css=asset("page.css"),
         hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
         text=html.escape(repr(explanation)),
         version=html.escape(__version__),
-        data=safe_json(payload(explanation, exhibit, run=run, task=task)),
+        data=safe_json(payload(explanation, context, run=run, task=task)),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
     )
     return write_file(target, page.encode("utf-8", errors="replace"))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain._version import __version__
-from clusterexplain.clustering import DensityClustering
+from clusterexplain.clustering import HDBSCANClustering
 from clusterexplain.exceptions import DisagreementError
 from clusterexplain.report import charts, tables
 from clusterexplain.report.columns import (
@@ -24,7 +24,7 @@ from clusterexplain.report.columns import (
     STRIP_TABLE,
     TREE_TABLE,
 )
-from clusterexplain.report.context import Exhibit
+from clusterexplain.report.context import ReportContext
 from clusterexplain.report.figures import drawn_check, drawn_map, drawn_standing, drawn_waterfall
 from clusterexplain.report.margin_labels import flip_words
 from clusterexplain.report.text import (
@@ -50,7 +50,7 @@ TYPICAL = 6
 
 
 def payload(
-    explanation: Explanation, exhibit: Exhibit, *, run: str | None = None, task: str | None = None
+    explanation: Explanation, context: ReportContext, *, run: str | None = None, task: str | None = None
 ) -> dict[str, Any]:
     """Return everything that a page shows.
 
@@ -58,7 +58,7 @@ def payload(
     ----------
     explanation : Explanation
         All its queries can be chosen on the page.
-    exhibit : Exhibit
+    exhibit : ReportContext
         Its fit.
     run : str, optional
         The run directory, for commands to copy.
@@ -71,25 +71,25 @@ def payload(
         JSON-compatible: answers (``explanation.to_dict``), queries, clusters, trust, rows, specs, datasets, words.
     """
     listed = [tables.listed(explanation, query, TOP) for query in range(len(explanation))]
-    named = sorted({exhibit.position_of[one] for frame in listed for one in frame["id"]})
+    named = sorted({context.position_of[one] for frame in listed for one in frame["id"]})
     asked = [int(one) for one in explanation.positions if one >= 0]
-    typical = [int(row) for one in exhibit.clusters for row in _ends(exhibit.members(one))]
-    drawn = tables.shown_rows(exhibit.present, [*named, *asked])
+    typical = [int(row) for one in context.clusters for row in _ends(context.members(one))]
+    drawn = tables.shown_rows(context.present, [*named, *asked])
     specs = Specs()
-    page = _Page(explanation, exhibit, specs, drawn, run, task)
+    page = _Page(explanation, context, specs, drawn, run, task)
     queries = [page.query(query, frame) for query, frame in enumerate(listed)]
     clusters = page.clusters()
-    mentioned = [exhibit.position_of[one] for one in _mentioned(queries, clusters)]
+    mentioned = [context.position_of[one] for one in _mentioned(queries, clusters)]
     return {
         "answers": explanation.to_dict(TOP),
         "queries": queries,
         "clusters": clusters,
         "trust": page.trust(),
-        "rows": _rows(exhibit, sorted({*drawn.tolist(), *named, *asked, *typical, *mentioned})),
-        "names": {str(one): exhibit.name_of(one) for one in [-1, *exhibit.clusters]},
+        "rows": _rows(context, sorted({*drawn.tolist(), *named, *asked, *typical, *mentioned})),
+        "names": {str(one): context.name_of(one) for one in [-1, *context.clusters]},
         "mixed": explanation.mixed is not None,
         "words": page.words(),
-        "facts": list(exhibit.facts.items()),
+        "facts": list(context.facts.items()),
         "glossary": [list(pair) for pair in GLOSSARY],
         "version": __version__,
         **specs.to_dict(),
@@ -102,35 +102,35 @@ class _Page:
     def __init__(
         self,
         explanation: Explanation,
-        exhibit: Exhibit,
+        context: ReportContext,
         specs: Specs,
         drawn: np.ndarray,
         run: str | None,
         task: str | None,
     ) -> None:
         self.explanation = explanation
-        self.exhibit = exhibit
+        self.context = context
         self.specs = specs
         self.drawn = drawn
         self.run, self.task = run, task
         self.clusters_words = ""
-        self.dots = tables.dots(exhibit, drawn, with_rows=False)
+        self.dots = tables.dots(context, drawn, with_rows=False)
         self.verify = self._verify()
-        self.sums = {column: tables.groups(explanation, column) for column in tables.group_columns(exhibit)}
+        self.sums = {column: tables.groups(explanation, column) for column in tables.group_columns(context)}
 
     def query(self, query: int, listed: pd.DataFrame) -> dict[str, Any]:
         """Return what belongs to one query."""
-        explanation, exhibit = self.explanation, self.exhibit
+        explanation, context = self.explanation, self.context
         whole = explanation.mixed is not None
         position = int(explanation.positions[query])
         id_ = explanation.query_ids[query]
-        shown = None if whole else exhibit.rows.show(explanation.queries[query], position)
+        shown = None if whole else context.rows.show(explanation.queries[query], position)
         pair = (explanation.labels[query], explanation.rivals[query])
-        own, rival = ([] if whole else self._ids(exhibit.members(int(one))[:TYPICAL]) for one in pair)
+        own, rival = ([] if whole else self._ids(context.members(int(one))[:TYPICAL]) for one in pair)
         return {
             "id": str(id_),
             "position": position,
-            "place": place_words(exhibit, explanation, query),
+            "place": place_words(context, explanation, query),
             "title": str(id_) if whole else f"Sample {id_}",
             "headline": explanation.headline(query),
             "pull": f"{pull_words(explanation, query)} {explanation.seed_words(query)}".strip(),
@@ -138,11 +138,11 @@ class _Page:
             "badges": self._badges(query),
             "image": shown.image if shown else "",
             "text": shown.text if shown else "",
-            "values": [] if whole or not exhibit.rows.is_table else self._values(query),
+            "values": [] if whole or not context.rows.is_table else self._values(query),
             "own": own,
             "rival": rival,
             "details": {} if whole else self._details(query, [*listed["id"], *own, *rival]),
-            "twins": plain_records(tables.twins(exhibit, explanation, query)),
+            "twins": plain_records(tables.twins(context, explanation, query)),
             "twins_words": twins_words(explanation, query),
             "charts": self._charts(query, listed),
             "groups": {column: self._groups(query, column) for column in self.sums},
@@ -151,21 +151,21 @@ class _Page:
 
     def clusters(self) -> dict[str, Any] | None:
         """Return the cards of all clusters and the heat map; None where there is nothing to compare, or no way to."""
-        exhibit = self.exhibit
-        if len(exhibit.clusters) < 2:
+        context = self.context
+        if len(context.clusters) < 2:
             return None
         try:
-            cohesions = exhibit.cohesion.to_dict(5)["answers"]
+            cohesions = context.cohesion.to_dict(5)["answers"]
         except DisagreementError as error:
             self.clusters_words = f"Whole clusters cannot be explained here: {error}"
             return None
-        measured = None if exhibit.stability is None else exhibit.stability.clusters()
+        measured = None if context.stability is None else context.stability.clusters()
         cards = []
-        for cluster, answer in zip(exhibit.clusters, cohesions, strict=True):
-            members = exhibit.members(cluster)
+        for cluster, answer in zip(context.clusters, cohesions, strict=True):
+            members = context.members(cluster)
             cards.append(
                 {
-                    "name": exhibit.name_of(cluster),
+                    "name": context.name_of(cluster),
                     "size": len(members),
                     "cohesion": answer["margin"],
                     "profile": self._profile(cluster),
@@ -176,21 +176,21 @@ class _Page:
                     "stability": "" if measured is None else str(measured["verdict"].iloc[cluster]),
                 }
             )
-        pulls = tables.cluster_pulls(exhibit)
+        pulls = tables.cluster_pulls(context)
         heat = self.specs.panel(charts.heatmap_chart(pulls), HEAT_TABLE, pulls)
         return {"cards": cards, "heat": heat}
 
     def trust(self) -> dict[str, Any]:
         """Return whether the answer was checked, and what the check and the refits found."""
-        explanation, exhibit = self.explanation, self.exhibit
+        explanation, context = self.explanation, self.context
         check = explanation.check
         drawn = None
         if check is not None and check.retrained is not None:
             chart, table = drawn_check(explanation)
             drawn = self.specs.panel(chart, CHECK_TABLE, table)
         stability = None
-        if exhibit.stability is not None:
-            table = tables.cluster_stability(exhibit)
+        if context.stability is not None:
+            table = tables.cluster_stability(context)
             stability = self.specs.panel(charts.cluster_stability_chart(table), JACCARD_TABLE, table)
         return {
             "status": explanation.status,
@@ -199,18 +199,18 @@ class _Page:
             "null": None if check is None or not math.isfinite(check.null) else check.null,
             "check": drawn,
             "stability": stability,
-            "stability_words": "" if exhibit.stability is None else exhibit.stability.sentence,
+            "stability_words": "" if context.stability is None else context.stability.sentence,
         }
 
     def words(self) -> dict[str, str]:
         """Return sentences that hold for all queries."""
         explanation = self.explanation
-        n = len(self.exhibit.present)
+        n = len(self.context.present)
         return {
             "score": explanation.score_words,
             "method": explanation.method_words,
             "agreement": f"{explanation.agreement:.1%}",
-            "map": map_words(self.exhibit, len(self.drawn)),
+            "map": map_words(self.context, len(self.drawn)),
             "run": "" if self.run is None else self.run,
             "task": "" if self.task is None else self.task,
             "how": self.explanation.flags,
@@ -220,10 +220,10 @@ class _Page:
         }
 
     def _charts(self, query: int, listed: pd.DataFrame) -> dict[str, Any]:
-        explanation, exhibit, panel = self.explanation, self.exhibit, self.specs.panel
+        explanation, context, panel = self.explanation, self.context, self.specs.panel
         strongest = _strongest(listed, RINGS)
         waterfall, steps = drawn_waterfall(explanation, query)
-        mapped = drawn_map(exhibit, explanation, query, strongest, self.dots, with_rows=False)
+        mapped = drawn_map(context, explanation, query, strongest, self.dots, with_rows=False)
         found = {
             "map": panel(mapped, MAP_TABLE, self.dots),
             "influence": panel(charts.influence_chart(strongest), BARS_TABLE, strongest),
@@ -231,16 +231,16 @@ class _Page:
             "flip": flip_words(explanation, query),
             "standing": None if explanation.mixed is not None else self._standing(query),
         }
-        if exhibit.stability is not None and explanation.mixed is None:
+        if context.stability is not None and explanation.mixed is None:
             position = int(explanation.positions[query])
-            chosen = tables.stability(exhibit, np.array([position] if position >= 0 else [], dtype=np.intp))
-            shares = tables.stability(exhibit, self.drawn)
+            chosen = tables.stability(context, np.array([position] if position >= 0 else [], dtype=np.intp))
+            shares = tables.stability(context, self.drawn)
             found["stability"] = panel(charts.stability_chart(shares, chosen=chosen), STRIP_TABLE, shares)
         return found
 
     def _standing(self, query: int) -> dict[str, Any]:
-        chart, frame = drawn_standing(self.exhibit, self.explanation, query)
-        is_tree = isinstance(self.exhibit.pipeline.clustering, DensityClustering)
+        chart, frame = drawn_standing(self.context, self.explanation, query)
+        is_tree = isinstance(self.context.pipeline.clustering, HDBSCANClustering)
         return self.specs.panel(chart, TREE_TABLE if is_tree else DISTANCES_TABLE, frame)
 
     def _groups(self, query: int, column: str) -> dict[str, Any]:
@@ -258,9 +258,9 @@ class _Page:
 
     def _against(self, query: int) -> int | None:
         """Return the rival if it is another than the runner-up, which commands take by themselves."""
-        pipeline, position = self.exhibit.pipeline, int(self.explanation.positions[query])
+        pipeline, position = self.context.pipeline, int(self.explanation.positions[query])
         row = slice(position, position + 1)
-        usual = int(pipeline.rivals(pipeline.viewed[row], pipeline.labels[row])[0])
+        usual = int(pipeline.rivals(pipeline.normalized_embedding[row], pipeline.labels[row])[0])
         rival = int(self.explanation.rivals[query])
         return None if rival == usual else rival
 
@@ -292,34 +292,34 @@ class _Page:
 
     def _details(self, query: int, listed: list[str]) -> dict[str, list[list[Any]]]:
         """Return for table rows, by id, in which columns they differ most from the query: name, value, query's, mean."""
-        exhibit, reference = self.exhibit, self.explanation.queries[query]
-        if not exhibit.rows.is_table:
+        context, reference = self.context, self.explanation.queries[query]
+        if not context.rows.is_table:
             return {}
-        rows = [exhibit.position_of[one] for one in listed]
-        means = {one: exhibit.cluster_mean(one) for one in {int(exhibit.labels[row]) for row in rows}}
+        rows = [context.position_of[one] for one in listed]
+        means = {one: context.cluster_mean(one) for one in {int(context.labels[row]) for row in rows}}
         found = {}
         for id_, row in zip(listed, rows, strict=True):
-            mean = means[int(exhibit.labels[row])]
-            differences = exhibit.rows.differences(exhibit.data.X[row], reference, mean)
+            mean = means[int(context.labels[row])]
+            differences = context.rows.differences(context.data.X[row], reference, mean)
             found[str(id_)] = [[one.name, one.value, one.reference, one.cluster_mean] for one in differences]
         return found
 
     def _values(self, query: int) -> list[list[Any]]:
         """Return the columns in which a table row differs most from its cluster's mean: name, value, mean."""
-        mean = self.exhibit.cluster_mean(int(self.explanation.labels[query]))
+        mean = self.context.cluster_mean(int(self.explanation.labels[query]))
         row = self.explanation.queries[query]
-        return [[one.name, one.value, one.cluster_mean] for one in self.exhibit.rows.differences(row, mean, mean)]
+        return [[one.name, one.value, one.cluster_mean] for one in self.context.rows.differences(row, mean, mean)]
 
     def _profile(self, cluster: int) -> str:
         """Say what a cluster of table rows is, in the columns that differ most from the whole."""
-        exhibit = self.exhibit
-        if not exhibit.rows.is_table:
+        context = self.context
+        if not context.rows.is_table:
             return ""
-        mean = exhibit.data.X[exhibit.present].mean(axis=0)
-        return profile_words(exhibit.rows.profile(exhibit.cluster_mean(cluster), mean))
+        mean = context.data.X[context.present].mean(axis=0)
+        return profile_words(context.rows.profile(context.cluster_mean(cluster), mean))
 
     def _ids(self, rows: np.ndarray) -> list[str]:
-        return [str(one) for one in self.exhibit.data.ids[rows]]
+        return [str(one) for one in self.context.data.ids[rows]]
 
 
 def _mentioned(queries: list[dict[str, Any]], clusters: dict[str, Any] | None) -> set[str]:
@@ -339,16 +339,16 @@ def _strongest(listed: pd.DataFrame, n: int) -> pd.DataFrame:
     return picked.assign(rank=np.arange(1, len(picked) + 1)).reset_index(drop=True)
 
 
-def _rows(exhibit: Exhibit, rows: list[int]) -> dict[str, list[Any]]:
+def _rows(context: ReportContext, rows: list[int]) -> dict[str, list[Any]]:
     """Return what is known about training rows, column by column."""
-    shown = [exhibit.rows.show(exhibit.data.X[row], row) for row in rows]
-    margins = exhibit.margins[rows]
+    shown = [context.rows.show(context.data.X[row], row) for row in rows]
+    margins = context.margins[rows]
     return {
-        "id": [str(one) for one in exhibit.data.ids[rows]],
-        "cluster": [int(one) for one in exhibit.labels[rows]],
+        "id": [str(one) for one in context.data.ids[rows]],
+        "cluster": [int(one) for one in context.labels[rows]],
         "margin": [float(one) if np.isfinite(one) else None for one in margins],
-        "x": exhibit.coordinates[rows, 0].tolist(),
-        "y": exhibit.coordinates[rows, 1].tolist(),
+        "x": context.coordinates[rows, 0].tolist(),
+        "y": context.coordinates[rows, 1].tolist(),
         "image": [one.image for one in shown] if any(one.image for one in shown) else [],
         "text": [one.text for one in shown] if any(one.text for one in shown) else [],
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.report import charts, tables
-from clusterexplain.report.context import Exhibit
+from clusterexplain.report.context import ReportContext
 from clusterexplain.report.figures import drawn_check, drawn_map, drawn_standing, drawn_waterfall, titled
 from clusterexplain.report.samples import LONGEST_NAME, snippet
 from clusterexplain.report.text import HEAT_WORDS, map_words, place_words, subject
@@ -30,13 +30,13 @@ class Plots:
     ----------
     explanation : Explanation
         What is drawn.
-    exhibit : Exhibit
+    exhibit : ReportContext
         Its fit.
     """
 
-    def __init__(self, explanation: Explanation, exhibit: Exhibit) -> None:
+    def __init__(self, explanation: Explanation, context: ReportContext) -> None:
         self._explanation = explanation
-        self._exhibit = exhibit
+        self._report_context = context
 
     def map(self, query: int = 0, *, top: int = TOP) -> alt.LayerChart:
         """Draw the two-dimensional view with the sample, its pullers and pushers.
@@ -55,14 +55,14 @@ class Plots:
             (a brush), ``cluster`` (the legend).
         """
         self._refuse_beyond(query)
-        explanation, exhibit = self._explanation, self._exhibit
+        explanation, context = self._explanation, self._report_context
         listed = tables.listed(explanation, query, top)
         position = int(explanation.positions[query])
-        wanted = [exhibit.position_of[one] for one in listed["id"]] + ([position] if position >= 0 else [])
-        rows = tables.shown_rows(exhibit.present, wanted)
-        dots = tables.dots(exhibit, rows)
-        lines = [map_words(exhibit, len(rows)), place_words(exhibit, explanation, query)]
-        chart = drawn_map(exhibit, explanation, query, listed, dots)
+        wanted = [context.position_of[one] for one in listed["id"]] + ([position] if position >= 0 else [])
+        rows = tables.shown_rows(context.present, wanted)
+        dots = tables.dots(context, rows)
+        lines = [map_words(context, len(rows)), place_words(context, explanation, query)]
+        chart = drawn_map(context, explanation, query, listed, dots)
         return self._titled(chart, "Map of the training examples", query, *lines)
 
     def widget(self, query: int = 0, *, top: int = TOP) -> alt.JupyterChart:
@@ -87,7 +87,7 @@ class Plots:
 
     def selected(self, widget: alt.JupyterChart) -> list[Any]:
         """Return the ids of the training examples that are selected on a live map."""
-        return selected(widget, self._exhibit)
+        return selected(widget, self._report_context)
 
     def influence(self, query: int = 0, *, top: int = TOP) -> alt.LayerChart:
         """Draw the strongest pullers and pushers as bars, split into the three parts of their influence."""
@@ -143,7 +143,7 @@ class Plots:
 
     def clusters(self) -> alt.LayerChart:
         """Draw which cluster's examples hold or loosen which cluster's members."""
-        chart = charts.heatmap_chart(tables.cluster_pulls(self._exhibit))
+        chart = charts.heatmap_chart(tables.cluster_pulls(self._report_context))
         return titled(chart, "Which cluster's examples hold or loosen which", HEAT_WORDS)
 
     def stability(self, query: int = 0) -> alt.LayerChart:
@@ -165,12 +165,12 @@ class Plots:
             If stability was not measured.
         """
         self._refuse_beyond(query)
-        if self._exhibit.stability is None:
+        if self._report_context.stability is None:
             raise InvalidParameterError("Stability was not measured. Expected ce.stability() before the explanation.")
         position = int(self._explanation.positions[query])
-        rows = tables.shown_rows(self._exhibit.present, [position] if position >= 0 else [])
-        chosen = tables.stability(self._exhibit, np.array([position] if position >= 0 else [], dtype=np.intp))
-        chart = charts.stability_chart(tables.stability(self._exhibit, rows), chosen=chosen)
+        rows = tables.shown_rows(self._report_context.present, [position] if position >= 0 else [])
+        chosen = tables.stability(self._report_context, np.array([position] if position >= 0 else [], dtype=np.intp))
+        chart = charts.stability_chart(tables.stability(self._report_context, rows), chosen=chosen)
         return self._titled(chart, "How often refits keep samples in their cluster", query)
 
     def standing(self, query: int = 0) -> alt.LayerChart:
@@ -181,7 +181,7 @@ class Plots:
                 "This chart is about a sample, but the explanation is about whole clusters. Expected ce.explain([id]); "
                 "plot.clusters() draws whole clusters."
             )
-        chart = drawn_standing(self._exhibit, self._explanation, query)[0]
+        chart = drawn_standing(self._report_context, self._explanation, query)[0]
         return self._titled(chart, "How it stands to the clusters", query)
 
     def _titled(self, chart: alt.LayerChart, title: str, query: int | None, *lines: str) -> alt.LayerChart:

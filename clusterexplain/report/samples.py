@@ -15,7 +15,7 @@ import numpy as np
 
 from clusterexplain.data import Dataset
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.text.names import UNSHOWN
+from clusterexplain.results.text.names import UNPRINTABLE
 
 SHOWN_COLUMNS = 3
 """Columns of a table row that are named."""
@@ -266,7 +266,7 @@ def snippet(text: str, longest: int = LONGEST_SNIPPET) -> str:
     >>> snippet("two\n lines")
     'two lines'
     """
-    line = " ".join(UNSHOWN.sub("", " ".join(text.split())).split())
+    line = " ".join(UNPRINTABLE.sub("", " ".join(text.split())).split())
     if len(line) <= longest:
         return line
     word_end = line.rfind(" ", 0, longest + 1)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from clusterexplain.report import tables
-from clusterexplain.report.context import Exhibit
+from clusterexplain.report.context import ReportContext
 from clusterexplain.results.explanation import KEPT_OUT, SIDES, Explanation
-from clusterexplain.results.text.names import NOISE, printed
+from clusterexplain.results.text.names import NOISE, terminal_safe
 
 GLOSSARY = (
     (
@@ -92,16 +92,16 @@ def subject(explanation: Explanation, query: int | None) -> str:
 
 
 def _short(name: object) -> str:
-    text = printed(str(name))
+    text = terminal_safe(str(name))
     return text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def map_words(exhibit: Exhibit, shown: int) -> str:
+def map_words(context: ReportContext, shown: int) -> str:
     """Say what the map is, and how much of it is drawn.
 
     Parameters
     ----------
-    exhibit : Exhibit
+    exhibit : ReportContext
         The fit.
     shown : int
         Dots that are drawn.
@@ -111,20 +111,20 @@ def map_words(exhibit: Exhibit, shown: int) -> str:
     str
         Lines.
     """
-    n, dim = len(exhibit.present), exhibit.pipeline.embedding.shape[1]
+    n, dim = len(context.present), context.pipeline.embedding.shape[1]
     some = f"{n:,} training examples" if shown == n else f"a random sample of {shown:,} of {n:,} training examples"
     return (
-        f"{some}, drawn by {exhibit.drawn_by}, to look at only\n"
+        f"{some}, drawn by {context.drawn_by}, to look at only\n"
         f"explanations come from the {dim}-dimensional embedding and not from this map"
     )
 
 
-def place_words(exhibit: Exhibit, explanation: Explanation, query: int) -> str:
+def place_words(context: ReportContext, explanation: Explanation, query: int) -> str:
     """Say that the map shows a sample among another cluster's members, where it does.
 
     Parameters
     ----------
-    exhibit, explanation, query : Exhibit, Explanation, int
+    exhibit, explanation, query : ReportContext, Explanation, int
         Whose.
 
     Returns
@@ -132,7 +132,7 @@ def place_words(exhibit: Exhibit, explanation: Explanation, query: int) -> str:
     str
         One line; empty if most of its neighbours on the map are of its own cluster, or if it was not trained on.
     """
-    on_map, in_embedding, n = tables.strangers(exhibit, explanation, query)
+    on_map, in_embedding, n = tables.strangers(context, explanation, query)
     if 2 * on_map <= n:
         return ""
     return f"{on_map} of its {n} nearest on this map are of other clusters, {in_embedding} of {n} in the embedding"

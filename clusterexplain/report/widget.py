@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clusterexplain.exceptions import MissingExtraError
-from clusterexplain.report.context import Exhibit
+from clusterexplain.report.context import ReportContext
 
 NEEDED = {"anywidget": "anywidget", "vl_convert": "vl-convert-python"}
 
@@ -43,14 +43,14 @@ def live(chart: Any) -> Any:
     return alt.JupyterChart(chart)
 
 
-def selected(widget: Any, exhibit: Exhibit) -> list[Any]:
+def selected(widget: Any, context: ReportContext) -> list[Any]:
     """Return the ids of the training examples that are selected on a live map.
 
     Parameters
     ----------
     widget : altair.JupyterChart
         From :func:`live`, of a map.
-    exhibit : Exhibit
+    exhibit : ReportContext
         The fit.
 
     Returns
@@ -62,8 +62,8 @@ def selected(widget: Any, exhibit: Exhibit) -> list[Any]:
     corners = {} if window is None or not window.value else dict(window.value)
     if {"x", "y"} <= set(corners):
         low, high = (np.array([pick(corners[axis]) for axis in ("x", "y")]) for pick in (min, max))
-        inside = ((exhibit.coordinates >= low) & (exhibit.coordinates <= high)).all(axis=1)
-        return list(exhibit.data.ids[inside].tolist())
+        inside = ((context.coordinates >= low) & (context.coordinates <= high)).all(axis=1)
+        return list(context.data.ids[inside].tolist())
     picked = getattr(widget.selections, "picked", None)
     named = [] if picked is None else [str(one["id"]) for one in picked.value or []]
-    return [exhibit.data.ids[exhibit.position_of[one]].item() for one in named if one in exhibit.position_of]
+    return [context.data.ids[context.position_of[one]].item() for one in named if one in context.position_of]

@@ -69,7 +69,7 @@ class StabilitySummary:
 
 
 @dataclass(frozen=True, eq=False)
-class OverSeeds:
+class SeedVariability:
     """How sure an explanation is that was averaged over trainings with several seeds.
 
     Attributes
@@ -93,7 +93,7 @@ class OverSeeds:
     within: np.ndarray
     margins: np.ndarray
 
-    def __getitem__(self, picked: np.ndarray) -> OverSeeds:
+    def __getitem__(self, picked: np.ndarray) -> SeedVariability:
         """Select queries by position."""
         per_query = ("standard_error", "stable", "shared", "within")
         return dataclasses.replace(
@@ -174,7 +174,7 @@ class CheckSummary:
         Samples that `together` is about: more than there are queries, once some were selected.
     retrained : DataFrame or None
         One row for each (query, retraining): position (of the query), kind, n_removed, predicted and frozen (change of the
-        margin with the clusters' members frozen, predicted and retrained), predicted_reclustered and reclustered (with the
+        margin with the clusters' members frozen, predicted and retrained), predicted_continued and reclustered (with the
         members chosen anew).
     """
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.annotations import UNTESTED, CheckSummary, Mixed, OverSeeds, StabilitySummary
-from clusterexplain.results.text.names import NOISE, cluster_name, method_flags, method_words, printed
+from clusterexplain.results.annotations import UNTESTED, CheckSummary, Mixed, SeedVariability, StabilitySummary
+from clusterexplain.results.text.names import NOISE, cluster_name, method_flags, method_words, terminal_safe
 from clusterexplain.statistics.groups import group_sums
 
 
@@ -40,7 +40,7 @@ class Fitted(Protocol):
 class Basis(Protocol):
     """The fit that an explanation was made with: it stays what it was, whatever becomes of the estimator."""
 
-    def predict_reclustered(self, explanation: Explanation, relative: np.ndarray) -> np.ndarray:
+    def predict_continued(self, explanation: Explanation, relative: np.ndarray) -> np.ndarray:
         """Predict changes of the scores at relative changes of the weights, clusters' members chosen anew."""
 
 
@@ -97,7 +97,7 @@ class Explanation:
         Names that clusters were given.
     stability : StabilitySummary or None
         How often each query kept its cluster in refits; filled in once ``stability`` was computed.
-    over_seeds : OverSeeds or None
+    over_seeds : SeedVariability or None
         For an explanation that was averaged over seeds: how sure it is.
     mixed : Mixed or None
         For answers about whole clusters: what the scores are combinations of. Labels and rivals are then those of the cluster
@@ -137,10 +137,10 @@ class Explanation:
     method_note: str = ""
     method_options: dict[str, Any] = field(default_factory=dict)
     score_words: str = "log squared distance to the rival's centroid minus that to its own"
-    lacks: tuple[str, ...] = ()
+    noise_reasons: tuple[str, ...] = ()
     cluster_names: dict[int, str] = field(default_factory=dict)
     stability: StabilitySummary | None = None
-    over_seeds: OverSeeds | None = None
+    seed_variability: SeedVariability | None = None
     mixed: Mixed | None = None
     basis: Basis = field(default=None, compare=False)  # type: ignore[assignment]  # always given by the front
 
@@ -174,25 +174,31 @@ class Explanation:
             "rank",
             "queries",
         )
-        lacks = tuple(self.lacks[one] for one in picked) if self.lacks else ()
+        noise_reasons = tuple(self.noise_reasons[one] for one in picked) if self.noise_reasons else ()
         badges = None if self.stability is None else self.stability[picked]
         chosen = {name: getattr(self, name)[picked] for name in per_query}
         mixed = None if self.mixed is None else self.mixed[picked]
         check = None if self.check is None else self.check[picked]
-        seeds = None if self.over_seeds is None else self.over_seeds[picked]
+        seeds = None if self.seed_variability is None else self.seed_variability[picked]
         return dataclasses.replace(
-            self, **chosen, lacks=lacks, stability=badges, mixed=mixed, check=check, over_seeds=seeds
+            self,
+            **chosen,
+            noise_reasons=noise_reasons,
+            stability=badges,
+            mixed=mixed,
+            check=check,
+            seed_variability=seeds,
         )
 
-    def predict(self, sample_weight: np.ndarray, *, assignments: str = "frozen") -> np.ndarray:
+    def predict(self, sample_weight: np.ndarray, *, assignments: str = "kept") -> np.ndarray:
         """Predict the change of each score if the recipe were refitted at other data weights.
 
         Parameters
         ----------
         sample_weight : ndarray of shape (n_train,) or (n_refits, n_train)
             Data weights of the refit, comparable to those of the fit (0 removes an example).
-        assignments : {"frozen", "reclustered"}, default="frozen"
-            "frozen" uses :attr:`influence` alone, in which the clusters' members stay. "reclustered" adds the jumps of a hard
+        assignments : {"kept", "continued"}, default="kept"
+            "kept" uses :attr:`influence` alone, in which the clusters' members stay. "continued" adds the jumps of a hard
             k-means: it predicts which samples near a boundary will change sides (their margins are differentiated when this
             is first needed, at the cost of 64 more rows). The two are the same for clusterers without hard centroids.
 
@@ -213,13 +219,13 @@ class Explanation:
                 "Expected 0 where the fit had 0; use refit to see what happens."
             )
         relative = np.divide(weights, self.sample_weight, out=np.ones_like(weights), where=self.sample_weight > 0) - 1
-        if assignments not in ("frozen", "reclustered"):
-            raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'frozen' or 'reclustered'.")
-        if assignments == "frozen":
+        if assignments not in ("kept", "continued"):
+            raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'kept' or 'continued'.")
+        if assignments == "kept":
             return relative @ self.influence.T
-        return self.basis.predict_reclustered(self, relative)
+        return self.basis.predict_continued(self, relative)
 
-    def evaluate(self, fitted: Fitted, *, assignments: str = "reclustered") -> np.ndarray:
+    def evaluate(self, fitted: Fitted, *, assignments: str = "continued") -> np.ndarray:
         """Return the explained scores (same queries, same pairs of clusters) under a fit or a refit.
 
         ``e.evaluate(ce.refit(sample_weight=w)) - e.evaluate(ce)`` is what really happens and what ``e.predict(w)``
@@ -229,8 +235,8 @@ class Explanation:
         ----------
         fitted : ClusterExplainer
             The estimator that made this explanation, or a refit of it.
-        assignments : {"reclustered", "frozen"}, default="reclustered"
-            "reclustered": k-means continued from the old means to convergence. "frozen": the old labels, which
+        assignments : {"continued", "kept"}, default="continued"
+            "continued": k-means continued from the old means to convergence. "kept": the old labels, which
             isolates the mathematics from the jumps of a hard clustering.
 
         Returns
@@ -317,7 +323,7 @@ class Explanation:
     @property
     def flags(self) -> str:
         """Options of the command line that ask for this method and these seeds, nothing for the usual way."""
-        n_seeds = 1 if self.over_seeds is None else self.over_seeds.n_seeds
+        n_seeds = 1 if self.seed_variability is None else self.seed_variability.n_seeds
         return method_flags(self.method, self.method_options, n_seeds)
 
     def to_dict(self, top: int = 10) -> dict[str, Any]:
@@ -344,7 +350,7 @@ class Explanation:
                     "margin": _finite(self.scores[position]),
                     "membership": [_finite(p) for p in self.probabilities[position]],
                     "more_marginal_than": _finite(self.rank[position]),
-                    "lacks": (self.lacks[position] or None) if self.lacks else None,
+                    "lacks": (self.noise_reasons[position] or None) if self.noise_reasons else None,
                     "stability": None if self.stability is None else self.stability.badges[position],
                     "over_seeds": self._seeds(position),
                     "check": None if self.check is None else self.check.each[position].status,
@@ -419,7 +425,7 @@ class Explanation:
         """What a check must share with an explanation to be about it: recipe and data, weights, method."""
         weights = hashlib.sha256(np.ascontiguousarray(self.sample_weight).tobytes()).hexdigest()[:16]
         options = json.dumps(self.method_options, sort_keys=True, default=str)
-        options += "" if self.over_seeds is None else f" over {self.over_seeds.n_seeds} seeds"
+        options += "" if self.seed_variability is None else f" over {self.seed_variability.n_seeds} seeds"
         return {"fit_key": self.fit_key, "weights": weights, "method": f"{self.method} {options}"}
 
     def answers(self) -> list[tuple[int, int, int]]:
@@ -492,7 +498,7 @@ class Explanation:
             farther = f"; {rank:.0%} of the noise is farther outside" if np.isfinite(rank) else ""
             return (
                 f"Sample {self.query_ids[query]} is noise, as {like_it} of {present.sum()} samples are. To join "
-                f"{self.name_of(self.rivals[query])} it lacks {self.lacks[query]}. Its margin is "
+                f"{self.name_of(self.rivals[query])} it lacks {self.noise_reasons[query]}. Its margin is "
                 f"{self.scores[query]:.3f}: positive is outside, at 0 it would join{farther}."
             )
         return (
@@ -516,7 +522,9 @@ class Explanation:
     def method_words(self) -> str:
         """The method and what its answer is about, in words."""
         words = method_words(self.method, self.method_note)
-        return words if self.over_seeds is None else f"{words}, averaged over {self.over_seeds.n_seeds} seeds"
+        return (
+            words if self.seed_variability is None else f"{words}, averaged over {self.seed_variability.n_seeds} seeds"
+        )
 
     @property
     def status(self) -> str:
@@ -536,11 +544,11 @@ class Explanation:
         blocks = []
         for position in range(min(len(self), 3)):
             table = self._shown(position).to_string(index=False, float_format="{:+.4f}".format)
-            words = printed(f"{self.headline(position)}{self._badge(position)}")
-            blocks.append(f"{words}\n{printed(table, lines=True)}")
+            words = terminal_safe(f"{self.headline(position)}{self._badge(position)}")
+            blocks.append(f"{words}\n{terminal_safe(table, lines=True)}")
         if len(self) > 3:
             blocks.append(f"... and {len(self) - 3} more queries")
-        blocks.append(printed(f"{self._basis_words} This answer is {self.checked}."))
+        blocks.append(terminal_safe(f"{self._basis_words} This answer is {self.checked}."))
         return "\n\n".join(blocks)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
@@ -552,7 +560,7 @@ class Explanation:
 
     def seed_words(self, query: int = 0) -> str:
         """Say how much of an explanation that was averaged over seeds they share; empty if it was not."""
-        found = self.over_seeds
+        found = self.seed_variability
         if found is None:
             return ""
         row, stable = self.influence[query], found.stable[query]
@@ -573,14 +581,14 @@ class Explanation:
 
     def _badge(self, query: int) -> str:
         stable = "" if self.stability is None else f" Stability: {self.stability.badges[query]}."
-        stable += "" if self.over_seeds is None else f" {self.seed_words(query)}"
+        stable += "" if self.seed_variability is None else f" {self.seed_words(query)}"
         by_itself = self.check is not None and len(self) > 1
         return stable + (f" Its own check: {self.check.each[query].words}." if by_itself and self.check else "")
 
     def _shown(self, query: int) -> pd.DataFrame:
         columns = ["side", "id", "cluster", "if_removed", "if_removed_percent"]
         table = self.top(5, query=query)
-        table = table[columns + (["seed_stable"] if self.over_seeds is not None else [])]
+        table = table[columns + (["seed_stable"] if self.seed_variability is not None else [])]
         return table.assign(side=table["side"].map(dict(zip(SIDES, self.sides(query), strict=True))))
 
     def _rows(self, query: int, picked: Any, side: str) -> pd.DataFrame:
@@ -588,8 +596,11 @@ class Explanation:
         influence = self.influence[query, picked]
         size = abs(self.scores[query])
         sure = {}
-        if self.over_seeds is not None:
-            names = {"standard_error": self.over_seeds.standard_error, "seed_stable": self.over_seeds.stable}
+        if self.seed_variability is not None:
+            names = {
+                "standard_error": self.seed_variability.standard_error,
+                "seed_stable": self.seed_variability.stable,
+            }
             sure = {name: values[query, picked] for name, values in names.items()}
         return pd.DataFrame(
             {
@@ -607,7 +618,7 @@ class Explanation:
         )
 
     def _seeds(self, query: int) -> dict[str, Any] | None:
-        found = self.over_seeds
+        found = self.seed_variability
         if found is None:
             return None
         return {

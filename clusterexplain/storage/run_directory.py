@@ -27,7 +27,7 @@ import pandas as pd
 from torch import Tensor
 
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
-from clusterexplain.storage.sidecars import BESIDE
+from clusterexplain.storage.sidecars import SIDECARS
 
 FORMAT = 3
 MANIFEST = "run.json"
@@ -232,7 +232,7 @@ def _swap(work: Path, target: Path) -> None:
     if not target.exists():
         os.rename(work, target)
         return
-    known = {MANIFEST, *BESIDE, *_read_manifest(target)["files"]}
+    known = {MANIFEST, *SIDECARS, *_read_manifest(target)["files"]}
     for kept in target.iterdir():
         if kept.name not in known:
             (shutil.copytree if kept.is_dir() else shutil.copy2)(kept, work / kept.name)

@@ -25,13 +25,13 @@ CHECK = "check.json"
 MAP = "map.npy"
 STABILITY = "stability.npz"
 NAMES = "names.json"
-RETRAINED = ("position", "kind", "n_removed", "predicted", "frozen", "predicted_reclustered", "reclustered")
+RETRAINED = ("position", "kind", "n_removed", "predicted", "kept", "predicted_continued", "continued")
 """Columns of the table of retrainings that a check keeps."""
-BESIDE = (CHECK, MAP, STABILITY, NAMES)
+SIDECARS = (CHECK, MAP, STABILITY, NAMES)
 STATUSES = ("supported", "not supported", "untested")
 """What a check may say."""
 GRADES = ("A", "B", "C", "D", "U")
-OLDER = "checks"
+CHECK_HISTORY = "checks"
 """Folder of the checks before the newest one."""
 MOST_CHECKS = 50
 MOST = 2**53
@@ -45,7 +45,7 @@ def write_map(path: str | os.PathLike[str], coordinates: np.ndarray) -> None:
     blob = io.BytesIO()
     np.save(blob, coordinates, allow_pickle=False)
     try:
-        write_whole(Path(path) / MAP, blob.getvalue())
+        write_atomically(Path(path) / MAP, blob.getvalue())
     except OSError as error:
         warnings.warn(
             f"The map could not be kept in {path} ({error}), so it is drawn anew next time. Nothing else is missing; let the "
@@ -76,15 +76,15 @@ def write_check(path: str | os.PathLike[str], check: dict[str, Any]) -> None:
 
     The one before it is kept too, up to ``MOST_CHECKS`` of them, see :func:`read_checks`.
     """
-    folder, newest = Path(path) / OLDER, Path(path) / CHECK
+    folder, newest = Path(path) / CHECK_HISTORY, Path(path) / CHECK
     if newest.exists():
         folder.mkdir(exist_ok=True)
         kept = sorted(folder.glob("*.json"))
         number = int(kept[-1].stem) + 1 if kept and kept[-1].stem.isdigit() else len(kept)
-        write_whole(folder / f"{number:06d}.json", newest.read_bytes())
+        write_atomically(folder / f"{number:06d}.json", newest.read_bytes())
         for old in kept[: max(0, len(kept) + 1 - MOST_CHECKS)]:
             old.unlink(missing_ok=True)
-    write_whole(newest, json.dumps(_finite(check), indent=1, allow_nan=False).encode())
+    write_atomically(newest, json.dumps(_finite(check), indent=1, allow_nan=False).encode())
 
 
 def read_checks(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -106,7 +106,7 @@ def read_checks(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         If the newest one cannot be read.
     """
     newest, found = read_check(path), []
-    for file in sorted((Path(path) / OLDER).glob("*.json"), reverse=True):
+    for file in sorted((Path(path) / CHECK_HISTORY).glob("*.json"), reverse=True):
         with contextlib.suppress(RunDamagedError):
             found.append(_read(file, _parse_check, "run verify again"))
     return [one for one in (newest, *found) if one is not None]
@@ -137,7 +137,7 @@ def write_stability(path: str | os.PathLike[str], arrays: dict[str, np.ndarray])
     """Store the newest stability beside a run, atomically."""
     blob = io.BytesIO()
     np.savez_compressed(blob, **arrays)  # type: ignore[arg-type]
-    write_whole(Path(path) / STABILITY, blob.getvalue())
+    write_atomically(Path(path) / STABILITY, blob.getvalue())
 
 
 def read_stability(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | None:
@@ -163,7 +163,7 @@ def read_stability(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | None
 
 def write_names(path: str | os.PathLike[str], names: dict[int, str]) -> None:
     """Store the names of clusters beside a run, atomically."""
-    write_whole(Path(path) / NAMES, json.dumps({str(cluster): name for cluster, name in names.items()}).encode())
+    write_atomically(Path(path) / NAMES, json.dumps({str(cluster): name for cluster, name in names.items()}).encode())
 
 
 def read_names(path: str | os.PathLike[str]) -> dict[int, str]:
@@ -187,7 +187,7 @@ def read_names(path: str | os.PathLike[str]) -> dict[int, str]:
     return _read(Path(path) / NAMES, _parse_names, "name the clusters again") or {}
 
 
-def write_whole(file: Path, blob: bytes) -> None:
+def write_atomically(file: Path, blob: bytes) -> None:
     """Write a file under a temporary name in its folder and rename it: it appears whole or not at all.
 
     Parameters

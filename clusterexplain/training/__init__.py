@@ -3,7 +3,7 @@
 from clusterexplain.training.optimizer import SGD, Adam, Optimizer
 from clusterexplain.training.plan import BatchPlan
 from clusterexplain.training.recipe import Recipe
-from clusterexplain.training.retraining import train_replicas
-from clusterexplain.training.trajectory import RecordedRun
+from clusterexplain.training.retraining import retrain_many
+from clusterexplain.training.trajectory import Trajectory
 
-__all__ = ["SGD", "Adam", "BatchPlan", "Optimizer", "Recipe", "RecordedRun", "train_replicas"]
+__all__ = ["SGD", "Adam", "BatchPlan", "Optimizer", "Recipe", "Trajectory", "retrain_many"]

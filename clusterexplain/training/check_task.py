@@ -58,11 +58,11 @@ def check_task(task: EmbeddingTask, inputs: Tensor, *, generator: torch.Generato
         _check_embedding(task, params, batch)
         drawn = _check_augmentation(task, batch)
         for number, stage in enumerate(task.stages()):
-            if stage.remember is None:
+            if stage.memory is None:
                 _check_loss(stage.loss, params, drawn, len(batch), separable=task.separable and number == 0)
     for stage in task.stages():
         ones = torch.ones(len(batch), dtype=batch.dtype)
-        remembered = () if stage.remember is None else (stage.remember(params, batch, ones).detach(),)
+        remembered = () if stage.memory is None else (stage.memory(params, batch, ones).detach(),)
         _check_derivatives(stage.loss, params, drawn, ones, remembered)
     _check_dependence(task, params, batch, drawn)
 
@@ -220,7 +220,7 @@ def _check_derivatives(loss: Any, params: Params, drawn: Any, weights: Tensor, r
 def _check_dependence(task: EmbeddingTask, params: Params, batch: Tensor, drawn: Any) -> None:
     """Refuse functions that use another network than the one they are given: their derivative would be zero."""
     stage, ones = task.stages()[0], torch.ones(len(batch), dtype=batch.dtype)
-    remembered = () if stage.remember is None else (stage.remember(params, batch, ones).detach(),)
+    remembered = () if stage.memory is None else (stage.memory(params, batch, ones).detach(),)
     with_noise = {name: value + 0.01 * torch.ones_like(value) for name, value in params.items()}
     slopes = {
         "embed": grad(lambda named: (task.embed(named, batch) ** 2).sum())(with_noise),

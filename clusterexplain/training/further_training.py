@@ -57,7 +57,7 @@ def usual_steps(n_samples: int, batch_size: int) -> int:
 def choose_rate(recipe: Recipe, weights: Tensor, *, given: float | None) -> tuple[Recipe, FurtherTraining]:
     """Choose the fastest rate at which further training stays near the weights that it starts from.
 
-    A model that arrives trained was trained by another recipe. Steps that are too long leave its solution and answer a
+    A pretrained model was trained by another recipe. Steps that are too long leave its solution and answer a
     question about another model; steps that are too short leave the effect of an example near round-off. The null run
     (nothing removed) decides: the fastest candidate that moves the embedding by at most ``LARGEST_DRIFT`` of its spread.
 

@@ -70,6 +70,6 @@ def measure_smoothness(explainer: Any) -> Smoothness:
     counts = {"n_single": 0, "n_within": 0, "n_groups": 0, "n_top": 0, "n_down": N_WEIGHTS}
     check = explainer.verify(explainer.explain(mask), **counts)
     spearman, low, high, slope = (
-        check.figure("down-weight", "frozen", name) for name in ("spearman", "low", "high", "slope")
+        check.figure("down-weight", "kept", name) for name in ("spearman", "low", "high", "slope")
     )
     return Smoothness(spearman, low, high, slope, int(mask.sum()), check.table["retraining"].nunique())

@@ -17,7 +17,7 @@ from clusterexplain.models.task import EmbeddingTask
 from clusterexplain.training.layout import Layout
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.training.plan import BatchPlan
-from clusterexplain.training.stage import Phase
+from clusterexplain.training.stage import PlannedStage
 from clusterexplain.training.tracing import TensorFunction, trace
 
 CACHE_BYTES = 256e6
@@ -44,7 +44,7 @@ class Recipe:
     optimizer : Optimizer
         The update rule.
     choices : tuple of (Tensor or None), default=()
-        What each stage chose when the recipe was first trained (:meth:`settled`), one entry for each stage.
+        What each stage chose when the recipe was first trained (:meth:`with_choices_kept`), one entry for each stage.
     """
 
     task: EmbeddingTask
@@ -70,7 +70,7 @@ class Recipe:
         return self.inputs.dtype
 
     @cached_property
-    def phases(self) -> tuple[Phase, ...]:
+    def planned_stages(self) -> tuple[PlannedStage, ...]:
         """The task's stages at their places in the plan."""
         stages = self.task.stages()
         total, done, start = sum(stage.share for stage in stages), 0.0, 0
@@ -87,13 +87,13 @@ class Recipe:
                 self.optimizer, n_steps=stop - start, learning_rate=self.optimizer.learning_rate * stage.rate
             )
             choice = self.choices[number] if self.choices else None
-            phases.append(Phase(stage, start, stop, optimizer, self.layout, choice, self.n_samples))
+            phases.append(PlannedStage(stage, start, stop, optimizer, self.layout, choice, self.n_samples))
             start = stop
         return tuple(phases)
 
-    def phase(self, step: int) -> Phase:
+    def planned(self, step: int) -> PlannedStage:
         """Return the phase that a step belongs to."""
-        return next(phase for phase in self.phases if step < phase.stop)
+        return next(planned for planned in self.planned_stages if step < planned.stop)
 
     @cached_property
     def memory_width(self) -> int:
@@ -101,9 +101,9 @@ class Recipe:
         weights = torch.ones(self.n_samples, dtype=self.dtype)
         with torch.no_grad():
             widths = {
-                stage.remember(self.initial, self.inputs, weights).shape[1]
+                stage.memory(self.initial, self.inputs, weights).shape[1]
                 for stage in self.task.stages()
-                if stage.remember is not None
+                if stage.memory is not None
             }
         if len(widths) > 1:
             raise InvalidParameterError(
@@ -146,13 +146,13 @@ class Recipe:
     def coefficients(self) -> Tensor:
         """What the optimizer changes from step to step, shape (n_steps, ...)."""
         rows = [
-            phase.optimizer.coefficients(step - phase.start)
-            for phase in self.phases
-            for step in range(phase.start, phase.stop)
+            planned.optimizer.coefficients(step - planned.start)
+            for planned in self.planned_stages
+            for step in range(planned.start, planned.stop)
         ]
         return torch.tensor(rows, dtype=torch.float64).to(self.dtype)
 
-    def settled(self, weights: Tensor) -> Recipe:
+    def with_choices_kept(self, weights: Tensor) -> Recipe:
         """Make the discrete choices of the stages, once: they are kept in every later training, like the batch plan.
 
         Parameters
@@ -167,14 +167,14 @@ class Recipe:
         """
         recipe = self
         for number, stage in enumerate(self.task.stages()):
-            if stage.choose is None:
+            if stage.freeze_choice is None:
                 continue
             state = recipe.initial_state()
             with one_thread(), torch.no_grad():
-                for step in range(recipe.phases[number].start):
+                for step in range(recipe.planned_stages[number].start):
                     state = recipe.advance(state, weights, step)
-                choice = stage.choose(recipe.layout.split(state[0]), self.inputs, weights)
-            choices = list(recipe.choices or [None] * len(recipe.phases))
+                choice = stage.freeze_choice(recipe.layout.split(state[0]), self.inputs, weights)
+            choices = list(recipe.choices or [None] * len(recipe.planned_stages))
             choices[number] = choice
             recipe = replace(recipe, choices=tuple(choices))
         return recipe
@@ -187,90 +187,94 @@ class Recipe:
 
     def prepared(self, state: State, weights: Tensor, step: int) -> State:
         """Return the state that a step starts from: after its event, if it has one."""
-        event = self.phase(step).event(step)
+        event = self.planned(step).event(step)
         return state if event is None else self.event(step)(state, self.inputs, weights)
 
     @property
     def kinds(self) -> list[int]:
         """Return one step of every kind: callers trace for these before they start threads."""
-        firsts = [phase.start for phase in self.phases]
-        later = [phase.start + phase.stage.every for phase in self.phases if phase.stage.remember is not None]
+        firsts = [planned.start for planned in self.planned_stages]
+        later = [
+            planned.start + planned.stage.update_interval
+            for planned in self.planned_stages
+            if planned.stage.memory is not None
+        ]
         return sorted(step for step in {*firsts, *later} if step < self.plan.n_steps)
 
     def step(self, step: int) -> TensorFunction:
-        """Traced :meth:`Phase.step` of the phase of a step."""
-        phase = self.phase(step)
+        """Traced :meth:`PlannedStage.step` of the phase of a step."""
+        planned = self.planned(step)
         return self._traced(
-            ("step", phase.start),
-            lambda: trace(phase.step, *self._examples(step), trial=self._examples(phase.stop - 1, seed=1)),
+            ("step", planned.start),
+            lambda: trace(planned.step, *self._examples(step), trial=self._examples(planned.stop - 1, seed=1)),
         )
 
     def event(self, step: int) -> TensorFunction:
         """Traced ``(state, inputs, weights) -> state`` of the event before a step."""
-        phase, event = self.phase(step), str(self.phase(step).event(step))
+        planned, event = self.planned(step), str(self.planned(step).event(step))
         return self._traced(
-            (event, phase.start),
-            lambda: trace(lambda *args: phase.apply(event, *args), *self._event_examples()),
+            (event, planned.start),
+            lambda: trace(lambda *args: planned.apply(event, *args), *self._event_examples()),
         )
 
-    def batched_step(self, step: int, n_replicas: int) -> TensorFunction:
-        """Traced step of `n_replicas` trainings at once: state and weights have a leading dimension."""
-        phase = self.phase(step)
+    def batched_step(self, step: int, n_retrainings: int) -> TensorFunction:
+        """Traced step of `n_retrainings` trainings at once: state and weights have a leading dimension."""
+        planned = self.planned(step)
 
         def build() -> TensorFunction:
             state, coefficients, inputs, weights, index = self._examples(step)
-            function = torch.func.vmap(phase.step, in_dims=(0, None, None, 0, None))
-            stacked = _stacked(state, n_replicas)
-            return trace(function, stacked, coefficients, inputs, _stacked((weights,), n_replicas)[0], index)
+            function = torch.func.vmap(planned.step, in_dims=(0, None, None, 0, None))
+            stacked = _stacked(state, n_retrainings)
+            return trace(function, stacked, coefficients, inputs, _stacked((weights,), n_retrainings)[0], index)
 
-        return self._traced(("step", phase.start, n_replicas), build)
+        return self._traced(("step", planned.start, n_retrainings), build)
 
-    def batched_event(self, step: int, n_replicas: int) -> TensorFunction:
-        """Traced event of `n_replicas` trainings at once: state and weights have a leading dimension."""
-        phase, event = self.phase(step), str(self.phase(step).event(step))
+    def batched_event(self, step: int, n_retrainings: int) -> TensorFunction:
+        """Traced event of `n_retrainings` trainings at once: state and weights have a leading dimension."""
+        planned, event = self.planned(step), str(self.planned(step).event(step))
 
         def build() -> TensorFunction:
             state, inputs, weights = self._event_examples()
-            function = torch.func.vmap(lambda *args: phase.apply(event, *args), in_dims=(0, None, 0))
-            return trace(function, _stacked(state, n_replicas), inputs, _stacked((weights,), n_replicas)[0])
+            function = torch.func.vmap(lambda *args: planned.apply(event, *args), in_dims=(0, None, 0))
+            return trace(function, _stacked(state, n_retrainings), inputs, _stacked((weights,), n_retrainings)[0])
 
-        return self._traced((event, phase.start, n_replicas), build)
+        return self._traced((event, planned.start, n_retrainings), build)
 
-    def batched_pull_step(self, step: int, n_cotangents: int) -> TensorFunction:
+    def batched_step_vjp(self, step: int, n_cotangents: int) -> TensorFunction:
         """Traced reverse step for `n_cotangents` cotangents, which have a leading dimension.
 
         Traced once for a single cotangent and again batched, so that what belongs to the state is computed once.
         """
-        phase = self.phase(step)
+        planned = self.planned(step)
 
         def build() -> TensorFunction:
-            return _batched(self.pull_step(step), self._examples(step), n_cotangents)
+            return _batched(self.step_vjp(step), self._examples(step), n_cotangents)
 
-        return self._traced(("pull step", phase.start, n_cotangents), build)
+        return self._traced(("pull step", planned.start, n_cotangents), build)
 
-    def pull_step(self, step: int) -> TensorFunction:
+    def step_vjp(self, step: int) -> TensorFunction:
         """Traced reverse step for one cotangent."""
-        phase = self.phase(step)
+        planned = self.planned(step)
 
         def build() -> TensorFunction:
-            examples, trial = self._examples(step), self._examples(phase.stop - 1, seed=1)
+            examples, trial = self._examples(step), self._examples(planned.stop - 1, seed=1)
             tried = (*trial, _cotangent(trial[0]))
-            return trace(phase.pull_step, *examples, _cotangent(examples[0]), spell_out_slopes=True, trial=tried)
+            return trace(planned.step_vjp, *examples, _cotangent(examples[0]), spell_out_slopes=True, trial=tried)
 
-        return self._traced(("pull step", phase.start), build)
+        return self._traced(("pull step", planned.start), build)
 
-    def batched_pull_event(self, step: int, n_cotangents: int) -> TensorFunction:
+    def batched_event_vjp(self, step: int, n_cotangents: int) -> TensorFunction:
         """Traced reverse of the event before a step for `n_cotangents` cotangents."""
-        phase, event = self.phase(step), str(self.phase(step).event(step))
+        planned, event = self.planned(step), str(self.planned(step).event(step))
 
         def build() -> TensorFunction:
             examples = self._event_examples()
             single = trace(
-                lambda *args: phase.pull_event(event, *args), *examples, _cotangent(examples[0]), spell_out_slopes=True
+                lambda *args: planned.event_vjp(event, *args), *examples, _cotangent(examples[0]), spell_out_slopes=True
             )
             return _batched(single, examples, n_cotangents)
 
-        return self._traced(("pull " + event, phase.start, n_cotangents), build)
+        return self._traced(("pull " + event, planned.start, n_cotangents), build)
 
     def _examples(self, step: int, seed: int = 0) -> tuple[State, Tensor, Any, Tensor, Tensor]:
         index, inputs = self.batch(step)

@@ -15,14 +15,14 @@ CHUNK_BYTES = 4e6
 """Bytes that the optimizer states of a chunk may take: larger chunks leave the cache, smaller ones wait for Python."""
 
 
-def replica_chunk(recipe: Recipe, n_replicas: int) -> int:
+def retraining_chunk(recipe: Recipe, n_retrainings: int) -> int:
     """Return how many replicas run side by side in one chunk.
 
     Parameters
     ----------
     recipe : Recipe
         Fixes the size of one replica.
-    n_replicas : int
+    n_retrainings : int
         How many are asked for.
 
     Returns
@@ -31,11 +31,11 @@ def replica_chunk(recipe: Recipe, n_replicas: int) -> int:
         Between 1 and 32; it does not depend on the number of workers, so neither do the results.
     """
     fitting = int(CHUNK_BYTES / (recipe.state_size * recipe.inputs.element_size()))
-    n_chunks = math.ceil(n_replicas / min(32, max(4, fitting)))
-    return math.ceil(n_replicas / n_chunks)
+    n_chunks = math.ceil(n_retrainings / min(32, max(4, fitting)))
+    return math.ceil(n_retrainings / n_chunks)
 
 
-def train_replicas(
+def retrain_many(
     recipe: Recipe,
     weights: Tensor,
     *,
@@ -53,10 +53,10 @@ def train_replicas(
     ----------
     recipe : Recipe
         What to train.
-    weights : Tensor of shape (n_replicas, n_samples)
+    weights : Tensor of shape (n_retrainings, n_samples)
         Data weights.
     chunk : int, optional
-        Replicas that run side by side, :func:`replica_chunk` by default. Replicas of a chunk share products of matrices, so
+        Replicas that run side by side, :func:`retraining_chunk` by default. Replicas of a chunk share products of matrices, so
         their last bits depend on it.
     done : callable, optional
         Called with the number of each chunk and its trained parameters as soon as they are there, from whichever thread.
@@ -67,15 +67,15 @@ def train_replicas(
 
     Returns
     -------
-    Tensor of shape (n_replicas, n_params)
+    Tensor of shape (n_retrainings, n_params)
         Trained parameters; ``recipe.layout.split`` names them.
     """
-    chunk = replica_chunk(recipe, len(weights)) if chunk is None else chunk
+    chunk = retraining_chunk(recipe, len(weights)) if chunk is None else chunk
     padding = -len(weights) % chunk
     padded = torch.cat([weights, weights[-1:].expand(padding, -1)]).to(recipe.dtype)
     for step in recipe.kinds:  # traced here, once, and not in every thread
         recipe.batched_step(step, chunk)
-        if recipe.phase(step).event(step):
+        if recipe.planned(step).event(step):
             recipe.batched_event(step, chunk)
     jobs = list(padded.split(chunk))
 
@@ -88,7 +88,7 @@ def train_replicas(
         with torch.inference_mode():
             for step in bar:
                 index, inputs = recipe.batch(step)
-                if recipe.phase(step).event(step):
+                if recipe.planned(step).event(step):
                     state = recipe.batched_event(step, chunk)(state, recipe.inputs, chunk_weights)
                 stepped = recipe.batched_step(step, chunk)
                 state = stepped(state, recipe.coefficients[step], inputs, chunk_weights[:, index], index)

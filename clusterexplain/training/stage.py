@@ -14,7 +14,7 @@ from clusterexplain.training.optimizer import Optimizer, State
 
 
 @dataclass(frozen=True, eq=False)
-class Phase:
+class PlannedStage:
     """A stage of the training at its place in the plan.
 
     A training state is a tuple of flat tensors: the parameters, what the optimizer remembers of them, and, if any stage of
@@ -44,16 +44,16 @@ class Phase:
     choice: Tensor | None
     n_samples: int
 
-    def enters(self, step: int) -> bool:
+    def initializes(self, step: int) -> bool:
         """Whether the stage is entered at this step with something to do."""
-        return step == self.start and (self.stage.enter is not None or self.start > 0)
+        return step == self.start and (self.stage.initialize is not None or self.start > 0)
 
     def event(self, step: int) -> str | None:
         """Name what happens before a step: "enter", "remember" or nothing."""
-        if self.enters(step):
-            return "enter"
-        due = self.stage.remember is not None and (step - self.start) % self.stage.every == 0
-        return "remember" if due else None
+        if self.initializes(step):
+            return "initialize"
+        due = self.stage.memory is not None and (step - self.start) % self.stage.update_interval == 0
+        return "memory" if due else None
 
     def apply(self, event: str, state: State, inputs: Tensor, weights: Tensor) -> State:
         """Return the state after an event.
@@ -75,17 +75,17 @@ class Phase:
             Differentiable in the state and in the weights.
         """
         slots = state[: self.optimizer.n_slots]
-        if event == "enter":
+        if event == "initialize":
             params = self.layout.split(slots[0])
-            if self.stage.enter is not None:
-                params = self.stage.enter(params, inputs, weights, self.choice)
+            if self.stage.initialize is not None:
+                params = self.stage.initialize(params, inputs, weights, self.choice)
             slots = self.optimizer.initial_state(self.layout.join(params))
-        if self.stage.remember is None:
+        if self.stage.memory is None:
             return (*slots, *state[self.optimizer.n_slots :])
-        memory = self.stage.remember(self.layout.split(slots[0]), inputs, weights)
+        memory = self.stage.memory(self.layout.split(slots[0]), inputs, weights)
         return (*slots, memory.reshape(-1))
 
-    def pull_event(self, event: str, state: State, inputs: Tensor, weights: Tensor, cotangent: State) -> Any:
+    def event_vjp(self, event: str, state: State, inputs: Tensor, weights: Tensor, cotangent: State) -> Any:
         """Pull a cotangent on the result of :meth:`apply` back to the state and to all data weights."""
         pull = vjp(lambda before, w: self.apply(event, before, inputs, w), state, weights)[1]
         return pull(cotangent)
@@ -115,7 +115,7 @@ class Phase:
         gradient = self._gradient(state[0], inputs, weights, *self._recall(state, index))
         return (*self.optimizer.update(state[:slots], gradient, coefficients), *state[slots:])
 
-    def pull_step(
+    def step_vjp(
         self, state: State, coefficients: Tensor, inputs: Any, weights: Tensor, index: Tensor, cotangent: State
     ) -> tuple[State, Tensor]:
         """Pull a cotangent on the state after a step back to the state before it and to the batch's weights."""
@@ -142,7 +142,7 @@ class Phase:
         return (*before, *cotangent[slots:]), on_weights
 
     def _recall(self, state: State, index: Tensor) -> tuple[Tensor, ...]:
-        if self.stage.remember is None:
+        if self.stage.memory is None:
             return ()
         return (state[-1].view(self.n_samples, -1)[index],)
 

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class RecordedRun:
+class Trajectory:
     """The states of one training at every `spacing`-th step, and the weights it was trained with.
 
     With ``spacing=1`` the whole trajectory is kept. With a wider spacing a reverse pass recomputes one segment at a
@@ -74,7 +74,7 @@ class RecordedRun:
         return float((found - self.final).abs().max() / self.final.abs().max())
 
 
-def thin_out(run: RecordedRun) -> RecordedRun:
+def subsample(run: Trajectory) -> Trajectory:
     """Return the run with about sqrt(n_steps) checkpoints, the fewest that a reverse pass needs."""
     keep = max(1, round(math.sqrt(run.recipe.plan.n_steps)) // run.spacing)
     return replace(run, checkpoints=run.checkpoints[::keep], spacing=run.spacing * keep)
@@ -117,7 +117,7 @@ def checkpoint_spacing(recipe: Recipe, max_memory: float) -> int:
 
 def train(
     recipe: Recipe, weights: Tensor, *, spacing: int, show_progress: bool = False, label: str = "training"
-) -> RecordedRun:
+) -> Trajectory:
     """Train once and record.
 
     Parameters
@@ -135,7 +135,7 @@ def train(
 
     Returns
     -------
-    RecordedRun
+    Trajectory
         Deterministic: the same arguments give the same bytes on one machine.
 
     Raises
@@ -157,4 +157,4 @@ def train(
             f"{recipe.optimizer.learning_rate}. Lower learning_rate, or scale the columns of X; a DEC also ends like this if "
             f"all members of one of its initial clusters have weight 0."
         )
-    return RecordedRun(recipe, weights, checkpoints, final, spacing)
+    return Trajectory(recipe, weights, checkpoints, final, spacing)

@@ -5,14 +5,14 @@ from clusterexplain.training.metasmoothness import Smoothness, measure_smoothnes
 from clusterexplain.verification.check import Check
 from clusterexplain.verification.levels import LEVELS
 from clusterexplain.verification.query_sampling import choose_queries
-from clusterexplain.verification.removals import Pool, Removal
+from clusterexplain.verification.removals import Removal, RemovalSampler
 from clusterexplain.verification.verify import verify
 
 __all__ = [
     "LEVELS",
     "Check",
-    "Pool",
     "Removal",
+    "RemovalSampler",
     "Smoothness",
     "choose_queries",
     "explain_over_seeds",

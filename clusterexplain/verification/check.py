@@ -11,7 +11,7 @@ import pandas as pd
 from clusterexplain.results.annotations import CheckSummary
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.statistics import metrics
-from clusterexplain.verification.faithfulness import Findings
+from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.levels import Level
 from clusterexplain.verification.removals import Removal
 from clusterexplain.verification.retraining import ASSIGNMENTS
@@ -41,14 +41,14 @@ class Check:
     """
 
     explanation: Explanation
-    findings: dict[str, Findings]
+    findings: dict[str, Faithfulness]
     level: Level
     removals: list[Removal]
     planted: pd.DataFrame
     duplicated: pd.DataFrame
 
     @property
-    def headline(self) -> Findings:
+    def headline(self) -> Faithfulness:
         """The findings that the verdict is about: of this seed, if that was asked."""
         return next(iter(self.findings.values()))
 
@@ -67,7 +67,7 @@ class Check:
         """One row for each (query, retraining) of the headline.
 
         Columns query, position (of the query), retraining, kind, n_removed, own_cluster (all removed examples are members of
-        the query's own cluster), predicted (change of the margin with the clusters' members frozen), predicted_reclustered
+        the query's own cluster), predicted (change of the margin with the clusters' members frozen), predicted_continued
         (with the members that are predicted to change sides), same_cluster (that baseline), frozen and reclustered (retrained
         change under either assignment, the mean over seeds).
         """
@@ -83,8 +83,8 @@ class Check:
                 "kind": found.kinds[picked],
                 "n_removed": found.sizes[picked],
                 "own_cluster": found.own[picked, position],
-                "predicted": found.predicted["frozen"][picked, position],
-                "predicted_reclustered": found.predicted["reclustered"][picked, position],
+                "predicted": found.predicted["kept"][picked, position],
+                "predicted_continued": found.predicted["continued"][picked, position],
                 **{name: rows[picked, position] for name, rows in found.yardsticks.items() if name == "same_cluster"},
                 **{name: found.mean(name)[picked, position] for name in ASSIGNMENTS},
             }
@@ -152,7 +152,7 @@ class Check:
     @property
     def dissolved(self) -> float:
         """Share of the single removals after which a cluster of the query's pair was another one, re-clustered."""
-        return self.headline.dissolved["reclustered"]
+        return self.headline.dissolved["continued"]
 
     @property
     def null(self) -> float:

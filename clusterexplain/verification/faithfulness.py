@@ -21,7 +21,13 @@ from clusterexplain.statistics.intervals import (
     spearman_interval,
 )
 from clusterexplain.statistics.reliability import ceiling
-from clusterexplain.verification.controls.clustering_from_scratch import KINDS, OTHER, SAME, Independent, in_words
+from clusterexplain.verification.controls.clustering_from_scratch import (
+    KINDS,
+    OTHER,
+    SAME,
+    ClusteringFromScratch,
+    in_words,
+)
 from clusterexplain.verification.grade import MEANINGS, Evidence, Grade, grade
 from clusterexplain.verification.removals import GROUP, HEADLINE
 from clusterexplain.verification.retraining import ASSIGNMENTS
@@ -41,7 +47,7 @@ PLATEAU = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class Findings:
+class Faithfulness:
     """Predicted against retrained changes of some scores, for one estimand.
 
     Parameters
@@ -94,10 +100,10 @@ class Findings:
     rerun: float
     cap: str
     group_share: float = 0.05
-    independent: Independent | None = None
+    independent: ClusteringFromScratch | None = None
     sweep: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
-    def __getitem__(self, query: int) -> Findings:
+    def __getitem__(self, query: int) -> Faithfulness:
         """Return the findings about one query."""
 
         def cut(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -125,7 +131,7 @@ class Findings:
     @property
     def hard(self) -> bool:
         """Whether re-clustering gives something else than frozen members."""
-        return not np.array_equal(self.truth["frozen"], self.truth["reclustered"], equal_nan=True)
+        return not np.array_equal(self.truth["kept"], self.truth["continued"], equal_nan=True)
 
     def mean(self, assignments: str) -> np.ndarray:
         """Return the retrained changes, the mean over seeds, shape (n_removals, n_queries)."""
@@ -143,7 +149,7 @@ class Findings:
             return dict.fromkeys(ASSIGNMENTS, 0.0)
         gone = {name: np.isnan(self.truth[name])[:, picked] for name in ASSIGNMENTS}
         other = self.overlap[:, picked] < OTHER
-        return {"frozen": float(gone["frozen"].mean()), "reclustered": float((gone["reclustered"] | other).mean())}
+        return {"kept": float(gone["kept"].mean()), "continued": float((gone["continued"] | other).mean())}
 
     @cached_property
     def changed(self) -> float:
@@ -187,7 +193,7 @@ class Findings:
         """One row for each kind that was clustered from scratch, see :meth:`Independent.row`."""
         if self.independent is None:
             return pd.DataFrame()
-        predicted, tracked = self.predicted["reclustered"], self.truth["reclustered"]
+        predicted, tracked = self.predicted["continued"], self.truth["continued"]
         kinds = [one for one in KINDS if (self.kinds == one).any()]
         return pd.DataFrame([self.independent.row(one, self.kinds, predicted, tracked) for one in kinds])
 
@@ -318,7 +324,7 @@ class Findings:
         return Interval(*(self.figure(kind, name, column) for column in ("spearman", "low", "high")))
 
     def _baseline(self) -> str:
-        value = self.figure(HEADLINE, "reclustered", "same_cluster")
+        value = self.figure(HEADLINE, "continued", "same_cluster")
         return "no order" if np.isnan(value) else f"{value:.2f}"
 
     def _sizes(self) -> str:
@@ -337,7 +343,7 @@ class Findings:
         turns, n = self.wrong_side(), len(self.scores)
         whose = f"{turns} of {n} samples end" if n > 1 else "it ends"
         sides = f". Without their top pullers, {whose} on another side of the boundary than predicted" if turns else ""
-        share = self.dissolved["reclustered"]
+        share = self.dissolved["continued"]
         gone = f". After {share:.1%} of the single removals a cluster of the pair was another one" if share else ""
         moved = float(np.abs(self.nulls).max(initial=0.0))
         drift = f". Further training itself moves the margins by up to {moved:.2g}, which is subtracted"
@@ -361,7 +367,7 @@ class Findings:
     def wrong_side(self) -> int:
         """Count the samples whose margin without their top pullers has another sign than predicted."""
         picked = self.kinds == "top pullers"
-        predicted, truth = self.predicted["reclustered"][picked], self.mean("reclustered")[picked]
+        predicted, truth = self.predicted["continued"][picked], self.mean("continued")[picked]
         differ = np.sign(self.scores + predicted) != np.sign(self.scores + truth)
         return int((differ & self.tried[picked] & np.isfinite(truth)).sum())
 
@@ -379,25 +385,25 @@ class Findings:
         agreement), ceiling.
         """
         single = np.isin(self.kinds, [HEADLINE, "within", "strongest", "neighbour"])
-        precision, chance = metrics.precision_at(self.predicted["frozen"][single], self.mean("frozen")[single], TOP)
+        precision, chance = metrics.precision_at(self.predicted["kept"][single], self.mean("kept")[single], TOP)
         return {
             "rerun": self.rerun,
             "null": float(np.abs(self.nulls).max(initial=0.0)) if self.estimand != "recipe" else float("nan"),
-            "dissolved": self.dissolved["reclustered"],
+            "dissolved": self.dissolved["continued"],
             "changed": self.changed,
             "seed_sd": self._seed_sd(),
             "signal_to_noise": self._signal_to_noise(),
             "placebo": self._placebo(),
-            "dose_5": self.figure("down-weight", "frozen"),
-            "dose_30": self.figure("down-weight 30 %", "frozen"),
+            "dose_5": self.figure("down-weight", "kept"),
+            "dose_30": self.figure("down-weight 30 %", "kept"),
             "precision": metrics.average(precision),
             "precision_chance": metrics.average(chance),
             "flip_auc": metrics.average(
-                metrics.flip_auc(self.scores, self.predicted["reclustered"], self.mean("reclustered"))
+                metrics.flip_auc(self.scores, self.predicted["continued"], self.mean("continued"))
             ),
-            "shuffled": self.evidence["frozen"].band,
-            "p_value": self.shuffled["frozen"].p_value,
-            "ceiling": self.evidence["frozen"].ceiling.mean,
+            "shuffled": self.evidence["kept"].band,
+            "p_value": self.shuffled["kept"].p_value,
+            "ceiling": self.evidence["kept"].ceiling.mean,
         }
 
     @cached_property
@@ -410,7 +416,7 @@ class Findings:
         return float(np.median(self.nulls.std(axis=0, ddof=1))) if self.n_seeds > 1 else float("nan")
 
     def _signal_to_noise(self) -> float:
-        truth = self.truth["frozen"][:, self.kinds == HEADLINE]
+        truth = self.truth["kept"][:, self.kinds == HEADLINE]
         if self.n_seeds < 2 or not truth.shape[1]:
             return float("nan")
         error = np.sqrt(np.nanmean(truth.var(axis=0, ddof=1), axis=0) / self.n_seeds)
@@ -419,7 +425,7 @@ class Findings:
         return float(np.median(signal[known] / error[known])) if known.any() else float("nan")
 
     def _placebo(self) -> float:
-        sizes = [np.abs(self.mean("frozen")[self.kinds == kind]) for kind in ("placebo", "group 2 %")]
+        sizes = [np.abs(self.mean("kept")[self.kinds == kind]) for kind in ("placebo", "group 2 %")]
         if not all(np.isfinite(one).any() for one in sizes):
             return float("nan")
         return float(np.nanmedian(sizes[0]) / np.nanmedian(sizes[1]))

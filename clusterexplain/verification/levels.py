@@ -16,7 +16,7 @@ ESTIMANDS = ("seed", "model", "recipe")
 
 
 @dataclass(frozen=True)
-class Counts:
+class RemovalBudget:
     """What is removed, by kind of removal.
 
     Attributes
@@ -76,7 +76,7 @@ class Level:
     """
 
     name: str
-    stages: tuple[Counts, ...]
+    stages: tuple[RemovalBudget, ...]
     n_queries: int
     estimands: tuple[str, ...]
     n_seeds: int
@@ -87,8 +87,8 @@ class Level:
     independent: bool = False
 
 
-_QUICK = Counts(single=48, within=48, groups={0.05: 48}, top=10)
-_STANDARD = Counts(
+_QUICK = RemovalBudget(single=48, within=48, groups={0.05: 48}, top=10)
+_STANDARD = RemovalBudget(
     single=48,
     groups={0.005: 16, 0.01: 16, 0.02: 16, 0.1: 16},
     subsets={0.9: 32, 0.5: 32},
@@ -97,7 +97,7 @@ _STANDARD = Counts(
     neighbours=5,
     placebo=4,
 )
-_FULL = Counts(
+_FULL = RemovalBudget(
     single=96,
     within=48,
     groups={0.05: 48, 0.2: 32},
@@ -157,7 +157,7 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
         )
     asked = {"n_single": 48, "n_within": 48, "n_groups": 48, "n_down": 0, "n_top": 10} | given
     n = {key: _count(key, value) for key, value in asked.items()}
-    stage = Counts(
+    stage = RemovalBudget(
         single=n["n_single"],
         within=n["n_within"],
         groups={share: n["n_groups"]},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clusterexplain.verification.levels import Counts
+from clusterexplain.verification.levels import RemovalBudget
 
 HEADLINE, GROUP, DOWN = "single", "group", "down-weight"
 USUAL_LOSS = 0.05
@@ -50,7 +50,7 @@ class Removal:
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class RemovalSampler:
     """What removals are drawn from.
 
     Parameters
@@ -80,7 +80,7 @@ class Pool:
     seed: int
     usual_share: float = 0.05
 
-    def draw(self, stages: Sequence[Counts]) -> list[list[Removal]]:
+    def draw(self, stages: Sequence[RemovalBudget]) -> list[list[Removal]]:
         """Draw the retrainings of a check.
 
         Parameters
@@ -96,7 +96,7 @@ class Pool:
         """
         return [part for number in range(len(stages)) for part in self._stage(stages, number)]
 
-    def _stage(self, stages: Sequence[Counts], number: int) -> tuple[list[Removal], list[Removal]]:
+    def _stage(self, stages: Sequence[RemovalBudget], number: int) -> tuple[list[Removal], list[Removal]]:
         counts, before = stages[number], stages[:number]
         rng = np.random.default_rng([self.seed, number])
         singles = self._shuffled()[: sum(one.single for one in stages[: number + 1])]
@@ -117,7 +117,7 @@ class Pool:
     def _shuffled(self) -> np.ndarray:
         return np.random.default_rng(self.seed).permutation(self.candidates)
 
-    def _within(self, stages: Sequence[Counts], number: int, singles: np.ndarray) -> list[Removal]:
+    def _within(self, stages: Sequence[RemovalBudget], number: int, singles: np.ndarray) -> list[Removal]:
         """Return single examples of the queries' own clusters, none that is among `singles`, spread over the clusters."""
         clusters, found = np.unique(self.own), []
         counts = [sum(one.within for one in stages[:stop]) for stop in (number, number + 1)]
@@ -135,7 +135,7 @@ class Pool:
         return rng.choice(pool, min(len(pool), max(1, round(share * len(self.candidates)))), replace=False)
 
     def _of_query(
-        self, query: int, counts: Counts, before: Sequence[Counts], rng: np.random.Generator
+        self, query: int, counts: RemovalBudget, before: Sequence[RemovalBudget], rng: np.random.Generator
     ) -> list[Removal]:
         row, found = self.influence[query], []
         order = self.candidates[np.argsort(-row[self.candidates], kind="stable")]

@@ -11,11 +11,11 @@ from clusterexplain.execution.executors import one_thread
 from clusterexplain.fitting.fit import Pipeline, Question
 from clusterexplain.fitting.variants import Variant
 from clusterexplain.statistics.matching import jaccard
-from clusterexplain.verification.controls.clustering_from_scratch import KINDS, N_STARTS, SEED, Independent
+from clusterexplain.verification.controls.clustering_from_scratch import KINDS, N_STARTS, SEED, ClusteringFromScratch
 from clusterexplain.verification.removals import Removal
-from clusterexplain.verification.retraining_cache import Kept
+from clusterexplain.verification.retraining_cache import RetrainingCache
 
-ASSIGNMENTS = ("frozen", "reclustered")
+ASSIGNMENTS = ("kept", "continued")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Outcome:
     rerun: float
     changes: dict[str, np.ndarray]
     overlap: np.ndarray
-    independent: Independent | None = None
+    independent: ClusteringFromScratch | None = None
 
 
 def retrain(
@@ -53,7 +53,7 @@ def retrain(
     question: Question,
     variant: Variant,
     segments: list[list[Removal]],
-    kept: Kept,
+    kept: RetrainingCache,
     key: str,
     *,
     independent: bool,
@@ -91,7 +91,7 @@ def retrain(
     base = pipeline.run.weights.double().numpy()
     changes: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
     overlaps: list[np.ndarray] = []
-    anew: list[Independent] = []
+    anew: list[ClusteringFromScratch] = []
     null: dict[str, np.ndarray] = {}
     rerun = 0.0
     for removals in segments:
@@ -103,13 +103,13 @@ def retrain(
         trained = kept.trained(variant.recipe, name_of, weights, n_jobs=n_jobs, show_progress=show_progress)
         scored, overlap = _scores(pipeline, question, variant, trained, weights)
         overlaps.append(overlap[1:])
-        if independent and pipeline.clustering.restarts:
+        if independent and pipeline.clustering.has_random_init:
             anew.append(_anew(pipeline, question, variant, trained, weights, removals))
         for name, rows in scored.items():
             null.setdefault(name, rows[0])
             rerun = max(rerun, float(np.nanmax(np.abs(rows[0] - null[name]), initial=0.0)))
             changes[name].append(rows[1:] - null[name])
-    n = len(null["frozen"])
+    n = len(null["kept"])
     joined = {name: np.concatenate([np.empty((0, n)), *parts]) for name, parts in changes.items()}
     same = np.concatenate([np.empty((0, n)), *overlaps])
     queries = [one.query for removals in segments for one in removals]
@@ -117,8 +117,8 @@ def retrain(
         for place, query in enumerate(queries):
             if query is not None:
                 rows[place, np.arange(n) != query] = np.nan
-    found = Independent.joined(anew, axis=1) if anew else None
-    return Outcome(variant.label, null["frozen"], rerun, joined, same, found)
+    found = ClusteringFromScratch.joined(anew, axis=1) if anew else None
+    return Outcome(variant.label, null["kept"], rerun, joined, same, found)
 
 
 def _scores(
@@ -149,12 +149,12 @@ def _anew(
     trained: torch.Tensor,
     weights: np.ndarray,
     removals: list[Removal],
-) -> Independent:
+) -> ClusteringFromScratch:
     """Cluster from scratch with nothing removed, the first row, and after the removals of ``KINDS``."""
     layout, rows = variant.recipe.layout, torch.from_numpy(weights).to(variant.recipe.dtype)
 
     def one(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        scores, moved = pipeline.afresh(question, layout.split(trained[number]), rows[number], seed=seed)
+        scores, moved = pipeline.from_scratch(question, layout.split(trained[number]), rows[number], seed=seed)
         similarity = jaccard(pipeline.labels.numpy(), moved, weights[number])
         return scores, _overlap(question, similarity, pipeline.n_clusters, unseen=0.0)
 
@@ -166,7 +166,7 @@ def _anew(
     changes = np.array([scores - starts[0][0] for scores, _ in found]).reshape(1, -1, n)
     overlap = np.array([similar for _, similar in found]).reshape(1, -1, n)
     unmoved = np.stack([similar for _, similar in starts])[None]
-    return Independent(changes, overlap, unmoved).spread(picked, len(removals))
+    return ClusteringFromScratch(changes, overlap, unmoved).spread(picked, len(removals))
 
 
 def _overlap(question: Question, similarity: np.ndarray, n_clusters: int, *, unseen: float) -> np.ndarray:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from clusterexplain._version import __version__
 from clusterexplain.execution.executors import one_thread, progress
-from clusterexplain.storage.sidecars import write_whole
-from clusterexplain.training import Recipe, train_replicas
+from clusterexplain.storage.sidecars import write_atomically
+from clusterexplain.training import Recipe, retrain_many
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ LARGEST = 2e9
 """Bytes that a run keeps at most; what is beyond is trained but not kept."""
 
 
-class Kept:
+class RetrainingCache:
     """Retrained parameters in a folder, one file for each block of retrainings.
 
     A file is named by all that its content depends on: recipe, seed, data weights, the versions of this package and of torch,
@@ -95,7 +95,7 @@ class Kept:
             found[number] = trained[: len(blocks[number])].clone()
             self._write(names[number], found[number])
 
-        train_replicas(recipe, full, chunk=BLOCK, done=done, n_jobs=n_jobs)
+        retrain_many(recipe, full, chunk=BLOCK, done=done, n_jobs=n_jobs)
 
     def _name(self, key: str, block: Tensor) -> str:
         digest = hashlib.sha256(key.encode())
@@ -124,7 +124,7 @@ class Kept:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if sum(one.stat().st_size for one in self._folder.glob("*.npy")) <= LARGEST:
-                write_whole(self._folder / name, hashlib.sha256(content).hexdigest().encode() + content)
+                write_atomically(self._folder / name, hashlib.sha256(content).hexdigest().encode() + content)
         except OSError as error:
             logger.warning("a block of retrainings could not be kept in %s: %s", self._folder, error)
 

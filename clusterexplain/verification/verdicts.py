@@ -11,13 +11,13 @@ from clusterexplain.fitting.variants import WORDS
 from clusterexplain.results.annotations import CheckSummary, Verdict
 from clusterexplain.storage.sidecars import RETRAINED
 from clusterexplain.verification.controls.planted_duplicates import WIDE
-from clusterexplain.verification.faithfulness import Findings
+from clusterexplain.verification.faithfulness import Faithfulness
 
 RECALL = 0.9
 """Share of what was planted that an explanation should find."""
 
 
-def summarised(found: dict[str, Findings], left_out: dict[str, str], control: pd.DataFrame) -> CheckSummary:
+def summarised(found: dict[str, Faithfulness], left_out: dict[str, str], control: pd.DataFrame) -> CheckSummary:
     """Return the verdicts of a check and what it retrained, as they are attached to an explanation.
 
     Parameters
@@ -49,7 +49,7 @@ def summarised(found: dict[str, Findings], left_out: dict[str, str], control: pd
     return CheckSummary(together, tuple(each), n, _retrained(first))
 
 
-def _verdict(first: Findings, others: list[Findings], more: str) -> Verdict:
+def _verdict(first: Faithfulness, others: list[Faithfulness], more: str) -> Verdict:
     """Return the verdict of the headline, with a clause about every other estimand."""
     besides = "".join(
         f". About {WORDS[one.estimand]}: grade {one.grade.letter}, {one.grade.reason}{one.swept}" for one in others
@@ -69,7 +69,7 @@ def _planted(control: pd.DataFrame) -> str:
     )
 
 
-def _retrained(found: Findings) -> pd.DataFrame:
+def _retrained(found: Faithfulness) -> pd.DataFrame:
     """Return what is kept with an explanation, see :attr:`CheckSummary.retrained`."""
     rows, positions = np.nonzero(found.tried)
     order = np.lexsort((rows, positions))
@@ -79,10 +79,10 @@ def _retrained(found: Findings) -> pd.DataFrame:
             "position": positions,
             "kind": found.kinds[rows],
             "n_removed": found.sizes[rows],
-            "predicted": found.predicted["frozen"][rows, positions],
-            "frozen": found.mean("frozen")[rows, positions],
-            "predicted_reclustered": found.predicted["reclustered"][rows, positions],
-            "reclustered": found.mean("reclustered")[rows, positions],
+            "predicted": found.predicted["kept"][rows, positions],
+            "kept": found.mean("kept")[rows, positions],
+            "predicted_continued": found.predicted["continued"][rows, positions],
+            "continued": found.mean("continued")[rows, positions],
         }
     )
     return frame[list(RETRAINED)]

@@ -17,15 +17,15 @@ from clusterexplain.fitting.variants import estimand_name, obstacle, variants_of
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.statistics import metrics
 from clusterexplain.verification.check import Check
-from clusterexplain.verification.controls.clustering_from_scratch import Independent
+from clusterexplain.verification.controls.clustering_from_scratch import ClusteringFromScratch
 from clusterexplain.verification.controls.duplicates import duplicated
 from clusterexplain.verification.controls.planted_duplicates import planted
 from clusterexplain.verification.controls.reference_rankings import yardsticks
-from clusterexplain.verification.faithfulness import Findings
+from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.levels import Level, level_of
-from clusterexplain.verification.removals import GROUP, HEADLINE, Pool, Removal
+from clusterexplain.verification.removals import GROUP, HEADLINE, Removal, RemovalSampler
 from clusterexplain.verification.retraining import ASSIGNMENTS, Outcome, retrain
-from clusterexplain.verification.retraining_cache import Kept
+from clusterexplain.verification.retraining_cache import RetrainingCache
 from clusterexplain.verification.stability.refits import refit_seeds
 from clusterexplain.verification.verdicts import summarised
 
@@ -122,10 +122,10 @@ def verify(
     if not removals:
         raise InvalidParameterError("Nothing to retrain: every count is 0. Expected for example n_single=48.")
     trainings = _Trainings(
-        explainer, explanation, question, segments, Kept(folder), size.independent, n_jobs, show_progress
+        explainer, explanation, question, segments, RetrainingCache(folder), size.independent, n_jobs, show_progress
     )
     rows = yardsticks(answers, question, explanation, seed=random_state)
-    found: dict[str, Findings] = {}
+    found: dict[str, Faithfulness] = {}
     for estimand in asked:
         outcomes = trainings.outcomes(estimand, size.n_seeds)
         found[estimand] = _findings(estimand, explanation, removals, outcomes, rows, size)
@@ -151,7 +151,7 @@ class _Trainings:
     explanation: Explanation
     question: Question
     segments: list[list[Removal]]
-    kept: Kept
+    kept: RetrainingCache
     independent: bool
     n_jobs: int | None
     show_progress: bool
@@ -160,7 +160,7 @@ class _Trainings:
         """Return what retraining for an estimand gave, a row for every removal, NaN for those that it leaves out."""
         pipeline = cast(Answers, self.explanation.basis).pipeline
         seeds = refit_seeds(self.explainer.seed_ ^ UNSEEN, n_seeds)
-        everything = estimand == "seed" or pipeline.arrived
+        everything = estimand == "seed" or pipeline.pretrained
         found = []
         for number, variant in enumerate(variants_of(self.explainer, pipeline, estimand, seeds)):
             control = estimand == "model" and number > 0
@@ -201,30 +201,30 @@ def _estimands(
     """Return what is asked, the headline first, and what a level would ask but this model has not, with the reason."""
     pipeline = cast(Answers, explanation.basis).pipeline
     wanted = size.estimands
-    if explanation.over_seeds is not None and not named:  # a mean over seeds is an answer about the recipe
+    if explanation.seed_variability is not None and not named:  # a mean over seeds is an answer about the recipe
         wanted = ("recipe", *(one for one in wanted if one != "recipe"))
     reasons = {one: obstacle(explainer, pipeline, one) for one in wanted}
     missing = {one: reason for one, reason in reasons.items() if reason}
     if missing and (named or len(missing) == len(wanted)):
         raise InvalidParameterError(next(iter(missing.values())))
-    asked = [estimand_name(one, arrived=pipeline.arrived) for one in wanted if one not in missing]
+    asked = [estimand_name(one, pretrained=pipeline.pretrained) for one in wanted if one not in missing]
     return list(dict.fromkeys(asked)), missing
 
 
-def _pool(answers: Answers, question: Question, explanation: Explanation, seed: int, share: float) -> Pool:
+def _pool(answers: Answers, question: Question, explanation: Explanation, seed: int, share: float) -> RemovalSampler:
     """Return what removals are drawn from."""
     pipeline = answers.pipeline
 
     def near(query: int) -> np.ndarray:
         if question.mix is not None:
             return np.empty(0, dtype=np.intp)
-        row = pipeline.look(question.inputs[[query]]).numpy()
-        order = np.argsort(np.linalg.norm(pipeline.viewed.numpy() - row, axis=1), kind="stable")
+        row = pipeline.embed_normalized(question.inputs[[query]]).numpy()
+        order = np.argsort(np.linalg.norm(pipeline.normalized_embedding.numpy() - row, axis=1), kind="stable")
         return order[order != explanation.positions[query]]
 
     candidates = np.flatnonzero(pipeline.run.weights.double().numpy() > 0)
     pairs = explanation.labels, explanation.rivals
-    return Pool(explanation.influence, *pairs, explanation.train_labels, candidates, near, seed, share)
+    return RemovalSampler(explanation.influence, *pairs, explanation.train_labels, candidates, near, seed, share)
 
 
 def _spread(outcome: Outcome, removals: list[Removal], only: tuple[str, ...] | None) -> Outcome:
@@ -244,7 +244,7 @@ def _spread(outcome: Outcome, removals: list[Removal], only: tuple[str, ...] | N
 
 def _agreement(usual: Outcome, other: Outcome, removals: list[Removal]) -> np.ndarray:
     picked = [number for number, one in enumerate(removals) if one.kind in SWEPT]
-    return metrics.spearman(usual.changes["frozen"][picked], other.changes["frozen"][picked])
+    return metrics.spearman(usual.changes["kept"][picked], other.changes["kept"][picked])
 
 
 def _findings(
@@ -254,7 +254,7 @@ def _findings(
     outcomes: list[Outcome],
     rows: dict[str, np.ndarray],
     size: Level,
-) -> Findings:
+) -> Faithfulness:
     sweep = {one.label: _agreement(outcomes[0], one, removals) for one in outcomes[1:]} if estimand == "model" else {}
     if estimand == "model":  # the other lengths are a control
         outcomes = outcomes[:1]
@@ -266,15 +266,13 @@ def _findings(
     anew = [one.independent for one in outcomes if one.independent is not None]
     mine = np.array([[one.query in (None, query) for query in range(len(explanation))] for one in removals])
     left_out = np.array([one.kind not in OVER_SEEDS for one in removals]) & (estimand != "seed")
-    if (
-        estimand == "model" and np.isfinite(truth["frozen"][:, left_out]).any()
-    ):  # it arrived trained: nothing was left out
+    if estimand == "model" and np.isfinite(truth["kept"][:, left_out]).any():  # it is pretrained: nothing was left out
         left_out[:] = False
     tried = mine & ~left_out[:, None]
     member = explanation.labels[:, None] == explanation.train_labels
     own = np.array([member[:, one.members].all(axis=1) for one in removals])
     predicted = {name: explanation.predict(weights, assignments=name) for name in ASSIGNMENTS}
-    return Findings(
+    return Faithfulness(
         estimand=estimand,
         kinds=np.array([one.kind for one in removals]),
         sizes=np.array([len(one.members) for one in removals]),
@@ -286,7 +284,7 @@ def _findings(
         scores=explanation.scores,
         nulls=np.stack([one.null for one in outcomes]) - explanation.scores,
         overlap=overlap,
-        independent=Independent.joined(anew, axis=0) if anew else None,
+        independent=ClusteringFromScratch.joined(anew, axis=0) if anew else None,
         sweep=sweep,
         rerun=max(one.rerun for one in outcomes),
         cap="B" if size.name == "custom" else size.cap,

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 from clusterexplain.training.optimizer import Adam
-from clusterexplain.word_embeddings.bound_score import Asked
+from clusterexplain.word_embeddings.bound_score import BoundScore
 from clusterexplain.word_embeddings.check import BiasCheck, compare, draw_removals
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.influence import UnitInfluence, largest_shares
-from clusterexplain.word_embeddings.mitigation import Bench, Intervention, Seed, WordChange
+from clusterexplain.word_embeddings.mitigation import Intervention, InterventionRunner, Seed, WordChange
 from clusterexplain.word_embeddings.scores import WordScore, nearest
 from clusterexplain.word_embeddings.settings import DTYPES, check_settings
 from clusterexplain.word_embeddings.texts import Source
@@ -368,17 +368,17 @@ class EmbeddingBias(BaseEstimator):
             asked.name, plan, pd.concat([bench.rows(self.at_seed(score, n), plan) for n in range(n_seeds)])
         )
 
-    def bench(self, score: WordScore | str | None = None) -> Bench:
+    def bench(self, score: WordScore | str | None = None) -> InterventionRunner:
         """Return what the arms of an intervention share."""
-        return Bench(self._asked(score), self.corpus_, self.held_out_.counts, self.n_jobs)
+        return InterventionRunner(self._asked(score), self.corpus_, self.held_out_.counts, self.n_jobs)
 
     def at_seed(self, score: WordScore | str | None, seed: int) -> Seed:
         """Train with other initial vectors (seed 0 is the fit's own) and ask."""
         return Seed.trained(self.recipe_, self._asked(score), self.random_state + seed, self.n_jobs)
 
-    def _asked(self, score: WordScore | str | None) -> Asked:
+    def _asked(self, score: WordScore | str | None) -> BoundScore:
         check_is_fitted(self, "run_")
-        return Asked.of(self.score if score is None else score, self.corpus_, self.largest_share)
+        return BoundScore.of(self.score if score is None else score, self.corpus_, self.largest_share)
 
     def _read(self, texts: Source) -> Corpus:
         score = Weat.named(self.score) if isinstance(self.score, str) else self.score

@@ -16,7 +16,7 @@ from clusterexplain.word_embeddings.weat import Weat
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class BoundScore:
     """A score of word vectors, for one corpus.
 
     Attributes
@@ -41,7 +41,7 @@ class Asked:
     concentrated: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, score: WordScore | str, corpus: Corpus, largest_share: float) -> Asked:
+    def of(cls, score: WordScore | str, corpus: Corpus, largest_share: float) -> BoundScore:
         """Prepare a score.
 
         Parameters
@@ -102,12 +102,14 @@ class Asked:
         """Return the p-value of the permutation test; NaN for a score that has none."""
         return self.score.p_value(theta[0], self.index) if isinstance(self.score, Weat) else float("nan")
 
-    def halves(self, seed: int) -> tuple[Asked, Asked] | None:
+    def halves(self, seed: int) -> tuple[BoundScore, BoundScore] | None:
         """Return the score of one half of the words and that of the other; None for a score that has no halves."""
         if not isinstance(self.score, Weat) or any(len(getattr(self.score, side)) < 2 for side in "xyab"):
             return None
         first, second = self.score.split(seed)
-        return Asked(first.name, first, self.index, first.words), Asked(second.name, second, self.index, second.words)
+        return BoundScore(first.name, first, self.index, first.words), BoundScore(
+            second.name, second, self.index, second.words
+        )
 
     def uses(self, corpus: Corpus) -> np.ndarray:
         """Return how often every unit uses every word of the score, shape (n_units, n_score_words)."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError, UnknownSampleError
-from clusterexplain.results.text.names import printed
+from clusterexplain.results.text.names import terminal_safe
 from clusterexplain.statistics.groups import group_sums
 
 CAUTION = "These are associations in a corpus, not statements about people."
@@ -174,10 +174,10 @@ class UnitInfluence:
 
     def __repr__(self) -> str:
         """Return the score and the units on both ends."""
-        lines = [printed(f"{self.sentence}. If removed, the score is predicted to change by:")]
+        lines = [terminal_safe(f"{self.sentence}. If removed, the score is predicted to change by:")]
         for direction in ("raises", "lowers"):
             for unit, row in self.top(SHOWN, direction).iterrows():
-                lines.append(printed(f"  {row['if_removed']:+.4f}  {unit}: {row['text']}"))
+                lines.append(terminal_safe(f"  {row['if_removed']:+.4f}  {unit}: {row['text']}"))
         return "\n".join([*lines, CAUTION])
 
     def _repr_html_(self) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution.executors import map_jobs
-from clusterexplain.word_embeddings.bound_score import Asked
+from clusterexplain.word_embeddings.bound_score import BoundScore
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.counts import UnitCounts
 from clusterexplain.word_embeddings.influence import strongest
@@ -88,12 +88,12 @@ class Seed:
 
     recipe: SkipGram
     theta: Tensor
-    halves: tuple[Asked, Asked] | None
+    halves: tuple[BoundScore, BoundScore] | None
     influence: np.ndarray
     of_half: np.ndarray | None
 
     @classmethod
-    def trained(cls, recipe: SkipGram, asked: Asked, seed: int, n_jobs: int | None = None) -> Seed:
+    def trained(cls, recipe: SkipGram, asked: BoundScore, seed: int, n_jobs: int | None = None) -> Seed:
         """Train at a seed and ask."""
         recipe, halves = recipe.with_seed(seed), asked.halves(seed)
         run = recipe.record(np.ones(recipe.counts.n_units))
@@ -103,7 +103,7 @@ class Seed:
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class InterventionRunner:
     """What every arm of an intervention shares.
 
     Parameters
@@ -118,7 +118,7 @@ class Bench:
         Trainings that run side by side.
     """
 
-    asked: Asked
+    asked: BoundScore
     corpus: Corpus
     held_out: UnitCounts
     n_jobs: int | None = None

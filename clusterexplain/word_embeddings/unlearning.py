@@ -19,7 +19,7 @@ SMALLEST_STEP = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
-class WentOn:
+class UnlearnedVectors:
     """Vectors after continued training.
 
     Attributes
@@ -40,7 +40,7 @@ class WentOn:
 
 def continue_training(
     recipe: SkipGram, theta: Tensor, rows: np.ndarray, *, forget: bool, tolerance: float = 0.005, n_steps: int = 100
-) -> WentOn:
+) -> UnlearnedVectors:
     """Go up (forget) or down the loss of some units, as long as the loss of the others stays within a tolerance.
 
     Steps follow the normalized gradient of the loss of the chosen units. A step that would raise the loss of the others by
@@ -91,4 +91,4 @@ def continue_training(
                 theta, after, done = proposed, value, done + 1
             else:
                 length /= 2
-    return WentOn(theta, done, before, after)
+    return UnlearnedVectors(theta, done, before, after)

@@ -25,7 +25,7 @@ from torch import nn
 
 from clusterexplain import ClusterExplainer, load_dataset
 from clusterexplain.execution.executors import one_thread
-from clusterexplain.training import Recipe, train_replicas
+from clusterexplain.training import Recipe, retrain_many
 from clusterexplain.training.trajectory import train
 
 QUERIES = (1, 8, 64)
@@ -67,7 +67,7 @@ def main(repeats: int) -> None:
     weights = torch.ones(REPLICAS, len(data))
     weights[torch.arange(REPLICAS), torch.arange(REPLICAS)] = 0
     tracing = {n: seconds(lambda n=n: explainer.explain(np.arange(n))) for n in QUERIES}
-    seconds(lambda: train_replicas(run.recipe, weights))
+    seconds(lambda: retrain_many(run.recipe, weights))
     ratios: dict[str, list[float]] = {}
     for _ in range(repeats):
         training = seconds(lambda: train(run.recipe, run.weights, spacing=1))
@@ -81,7 +81,7 @@ def main(repeats: int) -> None:
         ratios.setdefault("one plain training [s]", []).append(plain)
         ratios.setdefault("recorded training / plain training", []).append(training / plain)
         for jobs in (1, None):
-            together = seconds(lambda jobs=jobs: train_replicas(run.recipe, weights, n_jobs=jobs))
+            together = seconds(lambda jobs=jobs: retrain_many(run.recipe, weights, n_jobs=jobs))
             name = f"{REPLICAS} plain trainings / {REPLICAS} replicas, {'one core' if jobs else 'all cores'}"
             ratios.setdefault(name, []).append(REPLICAS * plain / together)
     states = sum(part.numel() * part.element_size() for state in run.checkpoints for part in state)

@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 import torch
 
-from clusterexplain.training import train_replicas
+from clusterexplain.training import retrain_many
 from clusterexplain.training.trajectory import train
 from tests.benchmarks.bench_core import seconds
 from tests.benchmarks.faithfulness import FITS
@@ -30,10 +30,10 @@ def row(model: str) -> str:
     weights = torch.ones(REPLICAS, run.recipe.n_samples)
     weights[torch.arange(REPLICAS), torch.arange(REPLICAS)] = 0
     explainer.explain(np.arange(8))
-    train_replicas(run.recipe, weights)
+    retrain_many(run.recipe, weights)
     training = seconds(lambda: train(run.recipe, run.weights, spacing=run.spacing))
     rows = seconds(lambda: explainer.explain(np.arange(8)))
-    together = seconds(lambda: train_replicas(run.recipe, weights))
+    together = seconds(lambda: retrain_many(run.recipe, weights))
     states = sum(part.numel() * part.element_size() for state in run.checkpoints for part in state[:3])
     return (
         f"| {model} | {training:.2f} | {rows / training:.1f} | {REPLICAS * training / together:.1f} | "

@@ -19,7 +19,7 @@ from torch import nn
 from clusterexplain import Check, ClusterExplainer, EmbeddingTask, Explanation, load_dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.statistics import metrics
-from clusterexplain.training import train_replicas
+from clusterexplain.training import retrain_many
 
 QUERIES, HALVES = 4, 48
 DIGITS = load_dataset("digits")
@@ -59,7 +59,7 @@ def trained_elsewhere(activation: type[nn.Module], seed: int, epochs: int = 50) 
     return encoder, decoder
 
 
-def arrived(activation: type[nn.Module], **options: float) -> Callable[[int], ClusterExplainer]:
+def pretrained(activation: type[nn.Module], **options: float) -> Callable[[int], ClusterExplainer]:
     """Return a function that takes over a trained network and explains it by further training."""
 
     def fit(seed: int) -> ClusterExplainer:
@@ -76,8 +76,8 @@ FITS: dict[str, Callable[[int], ClusterExplainer]] = {
     **{name: clustered(name) for name in ("spherical_kmeans", "soft_kmeans", "gmm", "hdbscan")},
     "dec's assignment": clustered("dec", "dec"),
     "own network": own_network,
-    "further, ReLU": arrived(nn.ReLU),
-    "further, GELU": arrived(nn.GELU),
+    "further, ReLU": pretrained(nn.ReLU),
+    "further, GELU": pretrained(nn.GELU),
 }
 STEPS = (35, 70, 145, 290, 580)
 
@@ -110,9 +110,9 @@ def halves(explainer: ClusterExplainer, explanation: Explanation, seed: int) -> 
     pipeline, question = explainer._pipeline, explainer.question_of(explanation)
     recipe, predicted = pipeline.run.recipe, explanation.predict(weights[1:])
     tensor = torch.from_numpy(weights).to(recipe.dtype)
-    trained = train_replicas(recipe, tensor)
+    trained = retrain_many(recipe, tensor)
     found = {}
-    for assignments in ("frozen", "reclustered"):
+    for assignments in ("kept", "continued"):
         scores = np.stack(
             [
                 pipeline.scores(question, recipe.layout.split(theta), row, assignments=assignments)[0].numpy()
@@ -129,7 +129,7 @@ def row(model: str, seed: int, *, with_halves: bool) -> str:
     check = faithfulness(seed, model)
     cells = []
     for kind in ("down-weight", "single", "within", "group"):
-        low, high = check.figure(kind, "frozen", "low"), check.figure(kind, "frozen", "high")
+        low, high = check.figure(kind, "kept", "low"), check.figure(kind, "kept", "high")
         cells.append(
             f"{check.figure(kind, 'frozen'):.3f} [{low:.3f}, {high:.3f}] / {check.figure(kind, 'reclustered'):.3f}"
         )
@@ -164,11 +164,11 @@ def further_steps() -> None:
         "| network | steps | drift | one example | 5 % groups | rows agree with the usual length |\n|---|---|---|---|---|---|"
     )
     for name, activation in (("ReLU", nn.ReLU), ("GELU", nn.GELU)):
-        usual = arrived(activation)(0)
+        usual = pretrained(activation)(0)
         asked = queries(usual, 0)
         reference = usual.explain(asked).influence
         for steps in STEPS:
-            explainer = arrived(activation, further_steps=steps, further_rate=usual.further_.learning_rate)(0)
+            explainer = pretrained(activation, further_steps=steps, further_rate=usual.further_.learning_rate)(0)
             explanation = explainer.explain(asked)
             check = explainer.verify(explanation, n_top=0, n_within=0)
             agreement = metrics.average(metrics.spearman(explanation.influence.T, reference.T))

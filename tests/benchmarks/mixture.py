@@ -16,7 +16,7 @@ import torch
 from clusterexplain import ClusterExplainer
 from clusterexplain.models.dec import student_t
 from clusterexplain.statistics import metrics
-from clusterexplain.training import RecordedRun, train_replicas
+from clusterexplain.training import Trajectory, retrain_many
 
 MEANS = ((0.0, 0.0), (5.0, 5.0), (5.0, -5.0))
 PER_CLUSTER, DEVIATION = 50, 1.25
@@ -28,7 +28,7 @@ def mixture(seed: int) -> np.ndarray:
     return np.concatenate([rng.normal(mean, DEVIATION, (PER_CLUSTER, 2)) for mean in MEANS])
 
 
-def settled(run: RecordedRun) -> float:
+def settled(run: Trajectory) -> float:
     """Return the share of points whose largest soft assignment is the same at two thirds of the steps and at the end."""
     task, recipe = run.recipe.task, run.recipe
     at = [recipe.layout.split(run.checkpoints[2 * len(run.checkpoints) // 3][0]), run.params]
@@ -52,7 +52,7 @@ def leave_one_out(seed: int) -> dict[str, float]:
     explanation = explainer.explain(slice(None))
     pipeline, recipe = explainer._pipeline, explainer._pipeline.run.recipe
     weights = torch.cat([torch.ones(1, len(points)), 1 - torch.eye(len(points))])
-    trained = train_replicas(recipe, weights)
+    trained = retrain_many(recipe, weights)
     question = explainer.question_of(explanation)
     predicted = explanation.predict(weights[1:].numpy())
     member = explanation.train_labels[:, None] == explanation.labels
@@ -60,7 +60,7 @@ def leave_one_out(seed: int) -> dict[str, float]:
         "smallest cluster": float(np.bincount(explanation.train_labels).min()),
         "settled": settled(pipeline.run),
     }
-    for assignments in ("frozen", "reclustered"):
+    for assignments in ("kept", "continued"):
         scores = np.stack(
             [
                 pipeline.scores(question, recipe.layout.split(theta), row, assignments=assignments)[0].numpy()

@@ -44,7 +44,7 @@ def removed(explanation: Explanation, planted: np.ndarray) -> tuple[float, float
     weights[planted] = 0
     explainer = explanation.source
     truth = explanation.evaluate(explainer.refit(weights)) - explanation.evaluate(explainer)
-    predicted = explanation.predict(weights, assignments="reclustered")
+    predicted = explanation.predict(weights, assignments="continued")
     return float(explanation.scores[0]), float(predicted[0]), float(truth[0])
 
 

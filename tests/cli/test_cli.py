@@ -188,7 +188,7 @@ def test_a_damaged_check_is_refused_and_a_whole_one_draws(
     assert _call(monkeypatch, "report", "--sample", "11", "--chart", "check", "--svg", "check.svg") == 0
     assert "supported" in Path("check.svg").read_text()
     stored = json.loads((folder / "check.json").read_text())
-    stored["retrained"]["frozen"] = stored["retrained"]["frozen"][1:]
+    stored["retrained"]["kept"] = stored["retrained"]["kept"][1:]
     (folder / "check.json").write_text(json.dumps(stored))
     assert _call(monkeypatch, "why", "--sample", "11") == 2
     assert "retrainings is not whole" in capsys.readouterr().err
@@ -269,7 +269,7 @@ def test_tables_are_never_cut_off(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         "sample",
         "removed",
         "margin now",
-        *(f"{one}, {how}" for how in ("frozen", "re-clustered") for one in ("predicted", "retrained")),
+        *(f"{one}, {how}" for how in ("kept", "re-clustered") for one in ("predicted", "retrained")),
     ]
     frame = pd.DataFrame([["123", "top pullers 10", *[0.1] * 5], ["123", "random 10", *[0.2] * 5]], columns=names)
     for width in ("40", "80", "100", "200"):

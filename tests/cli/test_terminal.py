@@ -177,7 +177,7 @@ def test_a_run_that_cannot_be_written_does_not_stop_a_report(folder: Path, monke
 
     (folder / "map.npy").unlink()
     monkeypatch.setattr("clusterexplain.report.umap_view", lambda embedding, seed: embedding)
-    monkeypatch.setattr(sidecars, "write_whole", refuse)
+    monkeypatch.setattr(sidecars, "write_atomically", refuse)
     with pytest.warns(ClusterExplainWarning, match=r"The map could not be kept in .*Permission denied") as caught:
         assert _call(monkeypatch, "report", "--run", RUN, "--sample", "s7", "--out", "why.html", "--svg", "x.svg") == 0
     assert len(caught) == 1

@@ -20,7 +20,7 @@ def test_weights_move_the_centroid_and_zero_removes() -> None:
         torch.tensor(Z), torch.tensor([1.0, 3, 0, 1, 1, 0], dtype=torch.float64), torch.tensor([0, 0, 0, 1, 1, 2]), 3
     )
     torch.testing.assert_close(state.centers[:2, 0], torch.tensor([0.15, 9.1], dtype=torch.float64))
-    assert state.alive.tolist() == [True, True, False]
+    assert state.nonempty.tolist() == [True, True, False]
     assert torch.isfinite(state.centers).all()
     expected = (1 * 0.15**2 + 3 * 0.05**2 + 2 * 0.1**2) / 6
     torch.testing.assert_close(state.within, torch.tensor(expected, dtype=torch.float64))

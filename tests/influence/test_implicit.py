@@ -19,9 +19,9 @@ from clusterexplain.influence.solvers import ConjugateGradients, Dense, LiSSA, O
 from clusterexplain.models import DEC, Autoencoder, Contrastive, EmbeddingTask, VariationalAutoencoder
 from clusterexplain.models.augmentation import TableAugmentation
 from clusterexplain.models.networks import Dense as DenseNetwork
-from clusterexplain.training import SGD, Adam, BatchPlan, Recipe, RecordedRun
+from clusterexplain.training import SGD, Adam, BatchPlan, Recipe, Trajectory
 from clusterexplain.training.trajectory import train
-from tests.dense_training import error
+from tests.oracles.dense_training import error
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 
@@ -313,7 +313,7 @@ def test_a_solver_of_other_parameters_is_refused() -> None:
 
 def run_of(
     task: EmbeddingTask, rows: Tensor, optimizer: Any, *, batch_size: int, weights: Tensor | None = None
-) -> RecordedRun:
+) -> Trajectory:
     """Train a task on rows and record every step."""
     plan = BatchPlan.draw(len(rows), n_steps=optimizer.n_steps, batch_size=batch_size, seed=3)
     params = task.initial_params(torch.Generator().manual_seed(2), torch.float64)
@@ -322,7 +322,7 @@ def run_of(
 
 
 @cache
-def at_rest(optimizer: str) -> RecordedRun:
+def at_rest(optimizer: str) -> Trajectory:
     """Train a small autoencoder with all data in every batch until it stands still."""
     task = Autoencoder(3, hidden=(2,), latent_dim=1, activation="tanh")
     rules = {

@@ -150,9 +150,9 @@ def test_centroids_start_as_weighted_means_of_the_frozen_clusters(weights: str) 
     task, params, rows = model(pretrain=0.5)
     w = weights_of(weights)
     _, refinement = task.stages()
-    labels = refinement.choose(params, rows, torch.ones(N, dtype=torch.float64))
+    labels = refinement.freeze_choice(params, rows, torch.ones(N, dtype=torch.float64))
     assert sorted(set(labels.tolist())) == [0, 1, 2]
-    entered = refinement.enter(params, rows, w, labels)
+    entered = refinement.initialize(params, rows, w, labels)
     embedding = task.embed(params, rows)
     for k in range(K):
         members = [i for i in range(N) if labels[i] == k]
@@ -167,8 +167,8 @@ def test_the_chosen_labels_are_a_fixed_point_of_k_means() -> None:
     for name in WEIGHTS:
         w = weights_of(name)
         refinement = task.stages()[-1]
-        labels = refinement.choose(params, rows, w)
-        means = refinement.enter(params, rows, w, labels)["centroids"]
+        labels = refinement.freeze_choice(params, rows, w)
+        means = refinement.initialize(params, rows, w, labels)["centroids"]
         nearest = torch.cdist(task.embed(params, rows), means).argmin(dim=1)
         assert torch.equal(labels[w > 0], nearest[w > 0])
 
@@ -180,7 +180,7 @@ def test_pretraining_takes_its_share_of_the_steps(pretrain: float, shares: list[
     total = sum(stage.share for stage in stages)
     assert [stage.share / total for stage in stages] == pytest.approx(shares)
     assert [stage.rate for stage in stages] == ([1.0, 0.2] if pretrain else [0.2])
-    assert stages[-1].every == 7
+    assert stages[-1].update_interval == 7
 
 
 def test_pretraining_leaves_the_centroids_at_zero() -> None:

@@ -123,7 +123,7 @@ def test_a_hugging_face_style_module_is_accepted() -> None:
     assert np.abs(explanation.influence).max() > 0
     # Embedding's gradient is a scatter, attention a chain of views: the derivative must survive both.
     check = ce.verify(explanation, n_single=0, n_within=0, n_groups=0, n_top=0, n_down=12)
-    assert check.figure("down-weight", "frozen") > 0.9
+    assert check.figure("down-weight", "kept") > 0.9
 
 
 def test_a_batch_dependent_loss_and_an_augmentation_of_ones_own(blobs: np.ndarray) -> None:
@@ -140,7 +140,7 @@ def test_a_batch_dependent_loss_and_an_augmentation_of_ones_own(blobs: np.ndarra
     assert not task.separable
     ce = ClusterExplainer(model=task, **OPTIONS).fit(blobs)
     check = ce.verify(ce.explain([0, 5, 9]), n_single=0, n_within=0, n_groups=0, n_top=0, n_down=20)
-    assert check.figure("down-weight", "frozen") > 0.95
+    assert check.figure("down-weight", "kept") > 0.95
 
 
 def test_images_are_reshaped_for_the_network(blobs: np.ndarray) -> None:
@@ -282,7 +282,7 @@ def test_frozen_batch_statistics_are_explained(blobs: np.ndarray) -> None:
     encoder = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.GELU(), nn.Linear(6, 2)).eval()
     ce = ClusterExplainer(model=EmbeddingTask.from_module(encoder, decoder=nn.Linear(2, 5)), **OPTIONS).fit(blobs)
     check = ce.verify(ce.explain([0, 5]), n_single=0, n_within=0, n_groups=0, n_top=0, n_down=12)
-    assert check.figure("down-weight", "frozen") > 0.95
+    assert check.figure("down-weight", "kept") > 0.95
 
 
 def test_recurrent_networks_are_explained(blobs: np.ndarray) -> None:
@@ -290,4 +290,4 @@ def test_recurrent_networks_are_explained(blobs: np.ndarray) -> None:
     task = EmbeddingTask.from_module(Recurrent(), decoder=nn.Linear(2, 5))
     ce = ClusterExplainer(model=task, **{**OPTIONS, "n_steps": 15}).fit(blobs)
     check = ce.verify(ce.explain([0, 5]), n_single=0, n_within=0, n_groups=0, n_top=0, n_down=12)
-    assert check.figure("down-weight", "frozen") > 0.95
+    assert check.figure("down-weight", "kept") > 0.95

@@ -28,7 +28,7 @@ class Opened:
     log: list[str] = field(default_factory=list)
     saved: str = ""
 
-    def settle(self) -> None:
+    def update_kept(self) -> None:
         """Wait until every chart is drawn."""
         from playwright.sync_api import TimeoutError as NotInTime
 
@@ -44,7 +44,7 @@ class Opened:
     def choose(self, id_: Any) -> None:
         self.page.evaluate("(id) => { location.hash = 'sample=' + encodeURIComponent(id); }", str(id_))
         self.page.wait_for_function("(id) => document.getElementById('pick').value === id", arg=str(id_))
-        self.settle()
+        self.update_kept()
 
     def payload(self) -> dict[str, Any]:
         return dict(json.loads(self.page.locator("#page").text_content()))

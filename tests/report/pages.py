@@ -39,8 +39,8 @@ class Made:
         return [str(one) for one in self.e.query_ids]
 
     @property
-    def exhibit(self) -> Any:
-        return self.ce._exhibit(self.e, None)
+    def context(self) -> Any:
+        return self.ce._report_context(self.e, None)
 
 
 def fitted(data: Any, **changes: Any) -> ClusterExplainer:

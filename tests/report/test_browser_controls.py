@@ -24,7 +24,7 @@ from tests.report.pages import Made
 def follows(seen: Opened, made: Made, query: int) -> None:
     """Assert that every panel is about a query, and the address too."""
     id_ = made.ids[query]
-    seen.settle()
+    seen.update_kept()
     seen.page.wait_for_function(
         "(id) => document.querySelector('#map svg g.sample_marks > *')?.__data__.datum.id === id", arg=id_
     )
@@ -45,7 +45,7 @@ def follows(seen: Opened, made: Made, query: int) -> None:
         seen.open_table("#groups"), tables.groups(made.e, "cluster")[query], ["group", "n", "if_removed", "influence"]
     )
     assert_shows(
-        seen.open_table("#standing"), tables.standing(made.exhibit, made.e, query), ["cluster", "role", "distance"]
+        seen.open_table("#standing"), tables.standing(made.context, made.e, query), ["cluster", "role", "distance"]
     )
 
 
@@ -93,7 +93,7 @@ def test_quick_steps_and_a_new_width_leave_no_errors(sheet: Made, opens: Opener)
     seen = opens(sheet.path)
     for _ in range(14):
         seen.page.keyboard.press("ArrowRight")
-    seen.settle()
+    seen.update_kept()
     seen.page.set_viewport_size({"width": PHONE, "height": 800})
     seen.page.wait_for_function(f"() => document.querySelector('#map svg').getBoundingClientRect().width < {PHONE}")
     follows(seen, sheet, 14 % len(sheet.ids))
@@ -139,7 +139,7 @@ def test_a_window_on_the_map_filters_the_lists(sheet: Made, opens: Opener) -> No
     assert seen.page.locator("#offer").is_hidden()
     seen.page.get_by_role("button", name="Clear the window").press("Enter")
     assert seen.focused("#search")
-    seen.settle()
+    seen.update_kept()
     assert {side: seen.ids(side) for side in before} == before
     assert seen.page.locator("#clear").is_hidden()
     seen.clean()
@@ -200,7 +200,7 @@ def test_the_checkbox_shows_the_neighbours(sheet: Made, opens: Opener) -> None:
     seen.page.locator("#map input[type=checkbox]").check()
     seen.page.wait_for_function(f"() => Number(document.querySelector('{lines}').getAttribute('opacity') ?? 1) > 0.3")
     assert min(seen.page.locator(lines).evaluate_all(visible)) > 0.3
-    assert seen.items("#map", "neighbours") == tables.links(sheet.exhibit, sheet.e, 0)["id"].tolist()
+    assert seen.items("#map", "neighbours") == tables.links(sheet.context, sheet.e, 0)["id"].tolist()
     seen.page.locator("#map input[type=checkbox]").uncheck()
     seen.page.wait_for_function(f"() => Number(document.querySelector('{lines}').getAttribute('opacity') ?? 1) === 0")
     seen.clean()

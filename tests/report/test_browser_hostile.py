@@ -35,9 +35,9 @@ def test_hostile_texts_are_only_text(hostile: Made, opens: Opener) -> None:
     inert(seen)
     for name in ("map", "bars", "waterfall", "groups", "standing", "heat"):
         assert seen.open_table(f"#{name}")
-    for column in tables.group_columns(hostile.exhibit):
+    for column in tables.group_columns(hostile.context):
         seen.page.select_option("#by", value=column)
-        seen.settle()
+        seen.update_kept()
         found = [int(row[1]) for row in seen.open_table("#groups")]
         assert found == tables.groups(hostile.e, column)[-1]["n"].tolist()
     for one in seen.page.locator("summary").all():
@@ -106,6 +106,6 @@ def test_ids_with_the_names_of_javascript(folder: Path, opens: Opener) -> None:
             assert seen.ids("pulled") == [str(one) for one in e.top(TOP, query=query, side=SIDES[0])["id"]]
         for column in ("__proto__", "cluster"):
             seen.page.select_option("#by", value=column)
-            seen.settle()
+            seen.update_kept()
             assert len(seen.open_table("#groups")) == len(e[query].by(column))
         inert(seen)

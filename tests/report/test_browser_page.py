@@ -69,7 +69,7 @@ def shows_its_panels(made: Made, seen: Opened) -> None:
         assert seen.ids("pulled") == [str(one) for one in made.e.top(TOP, query=query, side=SIDES[0])["id"]]
         assert seen.ids("pushed") == [str(one) for one in made.e.top(TOP, query=query, side=SIDES[1])["id"]]
     assert seen.page.locator("#by option").all_inner_texts() == ["cluster"]
-    assert seen.page.locator("#cards details").count() == len(made.exhibit.clusters)
+    assert seen.page.locator("#cards details").count() == len(made.context.clusters)
     seen.page.locator("#cards summary").first.click()
     assert "Most typical" in seen.text("#cards")
     assert seen.page.locator("#checkchart").is_hidden()
@@ -90,12 +90,12 @@ def test_panels_of_clusterers(gallery: dict[str, Made], opens: Opener) -> None:
     ):
         made = gallery[kind]
         seen = opens(made.path)
-        assert_shows(seen.open_table("#standing"), reads(made.exhibit, made.e, 0), columns)
+        assert_shows(seen.open_table("#standing"), reads(made.context, made.e, 0), columns)
         assert ("memberships sum to 1" in seen.page.locator("#standing svg").text_content()) == (kind == "gmm")
     for kind in ("hdbscan", "noise"):
         made = gallery[kind]
         seen = opens(made.path)
-        frame = tables.tree(made.exhibit)
+        frame = tables.tree(made.context)
         found = seen.open_table("#standing")
         assert_shows(found, frame, ["node"])
         finite = np.isfinite(frame["death"].to_numpy(dtype=float))
@@ -113,7 +113,7 @@ def test_the_page_asks_for_nothing_and_complains_about_nothing(sheet: Made, digi
         assert seen.page.locator("figure:visible").count() == 9
         for _ in made.ids:
             seen.page.locator("#next").click()
-            seen.settle()
+            seen.update_kept()
         seen.page.hover("#map svg g.dots_marks > *:nth-child(5)", force=True)
         seen.page.locator("#theme").click()
         seen.clean()
@@ -147,7 +147,7 @@ def test_charts_that_cannot_be_drawn_say_so(sheet: Made, opens: Opener) -> None:
     assert all("no canvas" in line for line in seen.log)
     seen.page.evaluate("() => { vegaEmbed = window.drawn; }")
     seen.page.locator("#next").click()
-    seen.settle()
+    seen.update_kept()
     assert seen.star() == [sheet.ids[2]]
 
 
@@ -196,7 +196,7 @@ def test_no_serious_barriers(sheet: Made, gallery: dict[str, Made], opens: Opene
         seen.page.locator("#map input[type=checkbox]").check()
         seen.page.locator("#waterfall input[type=range]").press("ArrowLeft")
         seen.page.set_viewport_size({"width": 900, "height": 900})
-        seen.settle()
+        seen.update_kept()
         assert barriers(axe, seen) == []
         assert barriers(axe, opens(gallery["hdbscan"].path, width=PHONE)) == []
 

@@ -62,7 +62,7 @@ def assert_sorted(shown: list[str], way: str) -> None:
 
 def test_tables_hold_the_numbers_of_the_frames(sheet: Made, opens: Opener) -> None:
     seen = opens(sheet.path)
-    exhibit = sheet.exhibit
+    context = sheet.context
     for query in (0, 2):
         seen.choose(sheet.ids[query])
         strongest = sheet.e.top(10, query=query).assign(
@@ -72,24 +72,24 @@ def test_tables_hold_the_numbers_of_the_frames(sheet: Made, opens: Opener) -> No
         assert_shows(seen.open_table("#bars"), strongest, columns)
         steps, _ = tables.steps(sheet.e, query)
         assert_shows(seen.open_table("#waterfall"), steps, ["removed", "called", "cluster", "after"])
-        for column in tables.group_columns(exhibit):
+        for column in tables.group_columns(context):
             seen.page.select_option("#by", value=column)
-            seen.settle()
+            seen.update_kept()
             groups = tables.groups(sheet.e, column)[query]
             columns = ["group", "n", "if_removed", "influence", "low", "high", "pull_share", "push_share"]
             assert_shows(seen.open_table("#groups"), groups, columns)
         columns = ["cluster", "role", "distance", "membership"]
-        assert_shows(seen.open_table("#standing"), tables.standing(exhibit, sheet.e, query), columns)
+        assert_shows(seen.open_table("#standing"), tables.standing(context, sheet.e, query), columns)
     assert seen.page.locator("#by option").all_inner_texts() == ["cluster", "lab", "day"]
     drawn = np.arange(60)
-    assert_shows(seen.open_table("#map"), tables.dots(exhibit, drawn, with_rows=False), ["id", "cluster", "margin"])
+    assert_shows(seen.open_table("#map"), tables.dots(context, drawn, with_rows=False), ["id", "cluster", "margin"])
     columns = ["target", "source", "n", "influence", "if_removed"]
-    assert_shows(seen.open_table("#heat"), tables.cluster_pulls(exhibit), columns)
+    assert_shows(seen.open_table("#heat"), tables.cluster_pulls(context), columns)
     columns = ["query", "kind", "n_removed", "assignments", "predicted", "retrained"]
     assert_shows(seen.open_table("#checkchart"), tables.all_retrained(sheet.e), columns)
     columns = ["cluster", "size", "jaccard", "low", "high", "verdict"]
-    assert_shows(seen.open_table("#jaccard"), tables.cluster_stability(exhibit), columns)
-    assert_shows(seen.open_table("#strip"), tables.stability(exhibit, drawn), ["id", "cluster", "share"])
+    assert_shows(seen.open_table("#jaccard"), tables.cluster_stability(context), columns)
+    assert_shows(seen.open_table("#strip"), tables.stability(context, drawn), ["id", "cluster", "share"])
     seen.clean()
 
 

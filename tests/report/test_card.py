@@ -15,7 +15,7 @@ from clusterexplain import ClusterExplainer, Dataset, load_dataset
 from clusterexplain.exceptions import InvalidParameterError, MissingExtraError
 from clusterexplain.report.card import LARGEST
 from clusterexplain.report.export import save_chart
-from clusterexplain.results.text.names import change
+from clusterexplain.results.text.names import format_change
 from tests.conftest import SMALL
 
 EVIL = "</td><script>alert('x')</script><img src=x onerror=alert(1)>\u202e\"&"
@@ -36,7 +36,7 @@ def test_the_card_shows_the_numbers_of_top(small: ClusterExplainer) -> None:
     for query in range(2):
         assert f"{e.scores[query]:.3f}" in card
         for row in e.top(6, query=query).to_dict("records"):
-            assert change(row["if_removed"], row["if_removed_percent"]) in card
+            assert format_change(row["if_removed"], row["if_removed_percent"]) in card
     assert "not checked" in card
     assert "if removed" in card
     assert "Pulled it in" in card
@@ -95,7 +95,7 @@ def test_the_card_of_a_check_has_its_verdict_and_a_dot_for_each_retraining(small
     check = small.verify(small.explain([3]), n_single=6, n_within=4, n_groups=3)
     card = html_of(check)
     assert check.verdict[:40] in card
-    assert card.count("h0") >= check.table["reclustered"].notna().sum()
+    assert card.count("h0") >= check.table["continued"].notna().sum()
     assert "NaN" not in card
     assert check.null < 1e-9
     assert "checked without a result: " in html_of(check.explanation)

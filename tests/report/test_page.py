@@ -18,7 +18,7 @@ from sklearn.datasets import make_blobs
 from clusterexplain import ClusterExplainer, Dataset, load_dataset
 from clusterexplain.report import tables, umap_view
 from clusterexplain.report.page import safe_json
-from clusterexplain.results.text.names import printed
+from clusterexplain.results.text.names import terminal_safe
 from tests.conftest import SMALL
 
 EVIL = "</script><script>alert('x')</script><!--<script>\"&`${title}$text\u202e\u2028"
@@ -105,7 +105,7 @@ def test_text_from_data_is_inert(hostile: ClusterExplainer, tmp_path: Path) -> N
     assert page.data["answers"] == e.to_dict(50)
     assert page.data["words"]["run"] == EVIL
     assert EVIL in page.texts["title"]
-    assert printed(EVIL) in page.texts["pre"]
+    assert terminal_safe(EVIL) in page.texts["pre"]
     embedded = next(one for one in page.scripts if one.startswith("{"))
     assert not re.search(r"[<>&\u2028\u2029\x00-\x1f]|[^\x00-\x7f]", embedded)
     assert not [one for _, attributes in page.elements for one in attributes if one.startswith("on")]

@@ -12,9 +12,9 @@ import pytest
 from clusterexplain import Check, ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.verification import Pool
-from clusterexplain.verification.levels import LEVELS, Counts
-from clusterexplain.verification.retraining_cache import Kept
+from clusterexplain.verification import RemovalSampler
+from clusterexplain.verification.levels import LEVELS, RemovalBudget
+from clusterexplain.verification.retraining_cache import RetrainingCache
 
 FEW = {"n_single": 20, "n_within": 6, "n_groups": 12, "n_down": 8, "n_top": 3, "group_share": 0.1}
 
@@ -30,9 +30,9 @@ def check(small: ClusterExplainer, explanation: Explanation) -> Check:
 
 
 def test_exact_influence_is_confirmed(check: Check) -> None:
-    assert check.figure("down-weight", "frozen") > 0.99
-    assert check.figure("down-weight", "frozen", "slope") == pytest.approx(1, abs=0.03)
-    assert check.figure("single", "frozen") > 0.9
+    assert check.figure("down-weight", "kept") > 0.99
+    assert check.figure("down-weight", "kept", "slope") == pytest.approx(1, abs=0.03)
+    assert check.figure("single", "kept") > 0.9
     assert check.supported
     assert check.dissolved == 0
     assert "supported by 51 retrainings" in check.verdict
@@ -56,7 +56,7 @@ def test_table_holds_real_retrainings(small: ClusterExplainer, explanation: Expl
     weights = np.ones(30)
     weights[np.argsort(-explanation.influence[position], kind="stable")[:3]] = 0
     refit = small.refit(sample_weight=weights)
-    for assignments in ("frozen", "reclustered"):
+    for assignments in ("kept", "continued"):
         truth = explanation.evaluate(refit, assignments=assignments) - explanation.evaluate(small)
         np.testing.assert_allclose(rows[assignments].iloc[0], truth[position], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(rows["predicted"].iloc[0], explanation.predict(weights)[position])
@@ -71,14 +71,14 @@ def test_the_same_check_twice_is_the_same(small: ClusterExplainer, explanation: 
 def test_the_verdict_travels_with_the_explanation(check: Check, explanation: Explanation) -> None:
     assert explanation.check is None
     assert check.verdict in repr(check.explanation)
-    assert check.explanation.to_dict()["checked"]["single_frozen"] == check.figure("single", "frozen")
+    assert check.explanation.to_dict()["checked"]["single_kept"] == check.figure("single", "kept")
     kept = check.explanation[0].stored_check()
     assert explanation[0].with_check({**kept, "fit_key": "of another fit"}).check is None
     assert explanation[0].with_check(kept).checked == check.explanation[0].checked
     assert explanation[1].with_check(kept).check is None
 
 
-POOL = Pool(
+POOL = RemovalSampler(
     np.linspace(-1, 1, 100)[None],
     np.array([1]),
     np.array([0]),
@@ -90,7 +90,7 @@ POOL = Pool(
 
 
 def test_removals_follow_their_rules() -> None:
-    counts = Counts(
+    counts = RemovalBudget(
         single=5, within=7, groups={0.05: 3, 0.1: 2}, subsets={0.5: 2}, down={0.05: 2, 0.3: 1}, strongest=2, neighbours=3,
         placebo=2, top=4,
     )  # fmt: skip
@@ -171,8 +171,8 @@ def three(small: ClusterExplainer, explanation: Explanation) -> Check:
 def test_three_estimands_are_kept_apart(three: Check, small: ClusterExplainer, explanation: Explanation) -> None:
     assert list(three.findings) == ["seed", "model", "recipe"]
     assert three.headline.estimand == "seed"
-    assert three.findings["recipe"].truth["frozen"].shape == (3, len(three.removals), 3)
-    assert three.figure("single", "frozen") > 0.9
+    assert three.findings["recipe"].truth["kept"].shape == (3, len(three.removals), 3)
+    assert three.figure("single", "kept") > 0.9
     assert set(three.summary["estimand"]) == {"seed", "model", "recipe"}
     assert set(three.grades["estimand"]) == {"seed", "model", "recipe"}
     alone = small.verify(explanation, n_single=10, n_within=0, n_groups=6, n_top=2)
@@ -186,7 +186,7 @@ def test_three_estimands_are_kept_apart(three: Check, small: ClusterExplainer, e
 
 def test_the_truth_of_a_seed_is_that_of_a_fit_with_it(three: Check, small: ClusterExplainer) -> None:
     """Other seeds: the initial parameters and the plan differ, the labels of the explained fit are kept."""
-    truth = three.findings["recipe"].truth["frozen"]
+    truth = three.findings["recipe"].truth["kept"]
     assert not np.allclose(truth[0], truth[1], equal_nan=True)
     assert np.isfinite(truth[:, [one.kind == "single" for one in three.removals]]).all()
     assert np.isnan(truth[:, [one.kind == "top pullers" for one in three.removals]]).all()
@@ -195,8 +195,8 @@ def test_the_truth_of_a_seed_is_that_of_a_fit_with_it(three: Check, small: Clust
 def test_further_training_is_compared_with_further_training(three: Check, explanation: Explanation) -> None:
     model = three.findings["model"]
     assert np.abs(model.nulls).max() > 0
-    assert model.evidence["frozen"].drift > 0
-    assert np.abs(model.truth["frozen"][0][:10]).max() < np.abs(three.findings["seed"].truth["frozen"][0][:10]).max()
+    assert model.evidence["kept"].drift > 0
+    assert np.abs(model.truth["kept"][0][:10]).max() < np.abs(three.findings["seed"].truth["kept"][0][:10]).max()
 
 
 def test_what_was_retrained_is_kept(small: ClusterExplainer, explanation: Explanation, tmp_path: Path) -> None:
@@ -224,15 +224,15 @@ def test_an_interrupted_check_goes_on(
 ) -> None:
     options = {"n_single": 30, "n_within": 10, "n_groups": 30, "n_top": 2, "keep": tmp_path, "n_jobs": 1}
     whole = small.verify(explanation, **{**options, "keep": None})
-    written, write = [], Kept._write
+    written, write = [], RetrainingCache._write
 
-    def interrupted(self: Kept, name: str, values: Any) -> None:
+    def interrupted(self: RetrainingCache, name: str, values: Any) -> None:
         if len(written) == after:
             raise KeyboardInterrupt
         write(self, name, values)
         written.append(name)
 
-    monkeypatch.setattr(Kept, "_write", interrupted)
+    monkeypatch.setattr(RetrainingCache, "_write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         small.verify(explanation, **options)
     monkeypatch.undo()

@@ -10,7 +10,7 @@ import pytest
 
 from clusterexplain.statistics.intervals import UNKNOWN, Interval
 from clusterexplain.verification.grade import EXIT_CODES, LETTERS, MEANINGS, STATUS, Evidence, Grade, grade
-from tests.verification.simulated import (
+from tests.oracles.simulated import (
     Setting,
     draw,
     independent,

@@ -14,12 +14,12 @@ NOISE = -1
 class Score(ABC):
     """How firmly a sample sits in its cluster, as a differentiable function of its embedding and the clusters.
 
-    Everything derives from :meth:`evidence`, one real number for each cluster. The score of a pair of clusters is
+    Everything derives from :meth:`logits`, one real number for each cluster. The score of a pair of clusters is
     ``evidence[own] - evidence[rival]``; the soft membership is the softmax of the evidence, so that the log-ratio of two
     memberships is the score and the two can never tell different stories.
 
-    Noise (label -1) is no cluster. It is compared with one: :meth:`inside` says how far inside the edge of each cluster a
-    sample lies, and the score of a noise sample against cluster k is ``-inside[k]``.
+    Noise (label -1) is no cluster. It is compared with one: :meth:`boundary_margins` says how far inside the edge of each
+    cluster a sample lies, and the score of a noise sample against cluster k is ``-boundary_margins[k]``.
     """
 
     name: ClassVar[str]
@@ -29,7 +29,7 @@ class Score(ABC):
     """The same where noise is one of the pair."""
 
     @abstractmethod
-    def evidence(self, rows: Tensor, state: Any) -> Tensor:
+    def logits(self, rows: Tensor, state: Any) -> Tensor:
         """Return the evidence for every cluster, shape (..., n_clusters).
 
         Parameters
@@ -41,14 +41,14 @@ class Score(ABC):
         """
 
     @abstractmethod
-    def inside(self, rows: Tensor, state: Any) -> Tensor:
+    def boundary_margins(self, rows: Tensor, state: Any) -> Tensor:
         """Return how far inside the edge of every cluster the rows lie, shape (..., n_clusters); 0 is the edge."""
 
-    def lacks(self, row: Tensor, state: Any, cluster: int) -> str:
+    def noise_reason(self, row: Tensor, state: Any, cluster: int) -> str:
         """Return what a noise sample at `row` of shape (dim,) lacks to join a cluster: "distance" or "density"."""
         return "distance"
 
-    def pair(self, rows: Tensor, state: Any, own: Tensor, rival: Tensor, *, noise: bool = True) -> Tensor:
+    def margins(self, rows: Tensor, state: Any, own: Tensor, rival: Tensor, *, noise: bool = True) -> Tensor:
         """Return the score of each row for its own cluster against its rival.
 
         Parameters
@@ -68,23 +68,23 @@ class Score(ABC):
             Positive: on the side of the own cluster. NaN if a cluster of the pair has no weight.
         """
         first, second = own.clamp(min=0), rival.clamp(min=0)
-        evidence = self.evidence(rows, state)
-        score = pick(evidence, first) - pick(evidence, second)
+        logits = self.logits(rows, state)
+        score = gather_columns(logits, first) - gather_columns(logits, second)
         if noise:
-            inside = self.inside(rows, state)
-            score = torch.where(own < 0, -pick(inside, second), score)
-            score = torch.where(rival < 0, pick(inside, first), score)
-        alive = state.alive.expand_as(evidence)
-        counts = (pick(alive, first) | (own < 0)) & (pick(alive, second) | (rival < 0))
+            boundary_margins = self.boundary_margins(rows, state)
+            score = torch.where(own < 0, -gather_columns(boundary_margins, second), score)
+            score = torch.where(rival < 0, gather_columns(boundary_margins, first), score)
+        nonempty = state.nonempty.expand_as(logits)
+        counts = (gather_columns(nonempty, first) | (own < 0)) & (gather_columns(nonempty, second) | (rival < 0))
         return torch.where(counts, score, torch.full_like(score, torch.nan))
 
     def membership(self, rows: Tensor, state: Any) -> Tensor:
         """Return soft memberships, the softmax of the evidence: shape (..., n_clusters), rows sum to 1."""
-        return torch.softmax(self._living(self.evidence(rows, state), state), dim=-1)
+        return torch.softmax(self._living(self.logits(rows, state), state), dim=-1)
 
     def nearest(self, rows: Tensor, state: Any) -> Tensor:
         """Return the cluster with the largest evidence, shape (...), int64."""
-        return self._living(self.evidence(rows, state), state).argmax(dim=-1)
+        return self._living(self.logits(rows, state), state).argmax(dim=-1)
 
     def runner_up(self, rows: Tensor, state: Any, own: Tensor) -> Tensor:
         """Return the rival of each row: the cluster of largest evidence but its own; for noise, the nearest to join.
@@ -103,19 +103,19 @@ class Score(ABC):
         Tensor of shape (n,), int64
             The rivals.
         """
-        evidence = self._living(self.evidence(rows, state), state)
+        logits = self._living(self.logits(rows, state), state)
         noise = own < 0
         if bool(noise.any()):
-            inside = self._living(self.inside(rows, state), state)
-            evidence = torch.where(noise.unsqueeze(-1), inside, evidence)
-        own_column = torch.arange(evidence.shape[-1]) == own.unsqueeze(-1)
-        return evidence.masked_fill(own_column, -torch.inf).argmax(dim=-1)
+            boundary_margins = self._living(self.boundary_margins(rows, state), state)
+            logits = torch.where(noise.unsqueeze(-1), boundary_margins, logits)
+        own_column = torch.arange(logits.shape[-1]) == own.unsqueeze(-1)
+        return logits.masked_fill(own_column, -torch.inf).argmax(dim=-1)
 
     @staticmethod
-    def _living(evidence: Tensor, state: Any) -> Tensor:
-        return evidence.masked_fill(~state.alive, -torch.inf)
+    def _living(logits: Tensor, state: Any) -> Tensor:
+        return logits.masked_fill(~state.nonempty, -torch.inf)
 
 
-def pick(columns: Tensor, which: Tensor) -> Tensor:
+def gather_columns(columns: Tensor, which: Tensor) -> Tensor:
     """Return ``columns[..., which]`` row by row; works under vmap."""
     return torch.gather(columns, -1, which.unsqueeze(-1)).squeeze(-1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clusterexplain.clustering.centroids import squared_distances
 from clusterexplain.clustering.condensed_tree import CHUNK
-from clusterexplain.clustering.hdbscan_state import DensityState, reach_of
+from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
 from clusterexplain.clustering.scores.base import Score
 
 FLOOR = 0.01
@@ -48,19 +48,19 @@ class DensityScore(Score):
         "log squared mutual reachability distance to the cluster minus that at which the cluster splits off"
     )
 
-    def inside(self, rows: Tensor, state: DensityState) -> Tensor:
-        """Return ``inside``, shape (..., n_clusters); unit: logarithm of a ratio of squared distances."""
+    def boundary_margins(self, rows: Tensor, state: HDBSCANState) -> Tensor:
+        """Return ``boundary_margins``, shape (..., n_clusters); unit: logarithm of a ratio of squared distances."""
 
-        def inside(some: Tensor) -> Tensor:
+        def boundary_margins(some: Tensor) -> Tensor:
             core, link = _terms(some, state)
             floor = GUARD * state.within + TINY
             return torch.log(state.edge + floor) - torch.log(torch.maximum(core.unsqueeze(-1), link) + floor)
 
-        return _in_chunks(inside, rows, state.members.numel())
+        return _in_chunks(boundary_margins, rows, state.members.numel())
 
-    def lacks(self, row: Tensor, state: DensityState, cluster: int) -> str:
-        """Return which term of the reach keeps a noise sample out; see :func:`lacking`."""
-        return lacking(row, state, cluster)
+    def noise_reason(self, row: Tensor, state: HDBSCANState, cluster: int) -> str:
+        """Return which term of the reach keeps a noise sample out; see :func:`noise_reason_of`."""
+        return noise_reason_of(row, state, cluster)
 
 
 class Exemplar(DensityScore):
@@ -77,20 +77,20 @@ class Exemplar(DensityScore):
     name: ClassVar[str] = "exemplar"
     words: ClassVar[str] = "log squared distance to the rival's nearest exemplars minus that to its own cluster's"
 
-    def evidence(self, rows: Tensor, state: DensityState) -> Tensor:
+    def logits(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         """Return the evidence, shape (..., n_clusters); finite, also for a cluster without weight."""
         floor = FLOOR * state.within + TINY
 
-        def evidence(some: Tensor) -> Tensor:
+        def logits(some: Tensor) -> Tensor:
             if not len(state.exemplars):
                 return some.new_zeros((*some.shape[:-1], len(_clusters(state))))
             exponents = -POWER * torch.log(squared_distances(some, state.exemplars) + floor)
             return _stack([self._power_sum(exponents, _mine(state, k), state) for k in _clusters(state)], some)
 
-        return _in_chunks(evidence, rows, state.exemplars.numel())
+        return _in_chunks(logits, rows, state.exemplars.numel())
 
     @staticmethod
-    def _power_sum(exponents: Tensor, mine: Tensor, state: DensityState) -> Tensor:
+    def _power_sum(exponents: Tensor, mine: Tensor, state: HDBSCANState) -> Tensor:
         counted = mine & (state.exemplar_weights > 0)
         largest = exponents.detach().masked_fill(~counted, -torch.inf).amax(dim=-1)
         largest = torch.where(largest.isinf(), torch.zeros_like(largest), largest)
@@ -115,11 +115,11 @@ class HdbscanMembership(DensityScore):
     name: ClassVar[str] = "hdbscan_membership"
     words: ClassVar[str] = "the log-ratio of HDBSCAN's soft memberships in its own cluster and the rival's"
 
-    def evidence(self, rows: Tensor, state: DensityState) -> Tensor:
+    def logits(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         """Return the logarithm of distance part times tree part, shape (..., n_clusters), up to a constant per row."""
         floor = GUARD * state.within + TINY
 
-        def evidence(some: Tensor) -> Tensor:
+        def logits(some: Tensor) -> Tensor:
             nearest = squared_distances(some.detach(), state.members.detach()).argmin(dim=-1)
             tree = state.tree.index_select(0, nearest.reshape(-1)).reshape(*nearest.shape, -1)  # works under vmap
             if not len(state.exemplars):
@@ -128,22 +128,22 @@ class HdbscanMembership(DensityScore):
             parts = [self._nearest(distances, _mine(state, k), state) for k in _clusters(state)]
             return tree - 0.5 * torch.log(_stack(parts, some) + floor)
 
-        return _in_chunks(evidence, rows, state.members.numel())
+        return _in_chunks(logits, rows, state.members.numel())
 
     @staticmethod
-    def _nearest(distances: Tensor, mine: Tensor, state: DensityState) -> Tensor:
+    def _nearest(distances: Tensor, mine: Tensor, state: HDBSCANState) -> Tensor:
         counted = mine & (state.exemplar_weights > 0)
         return _finite(distances.masked_fill(~counted, torch.inf).amin(dim=-1))
 
 
-def lacking(row: Tensor, state: DensityState, cluster: int) -> Literal["density", "distance"]:
+def noise_reason_of(row: Tensor, state: HDBSCANState, cluster: int) -> Literal["density", "distance"]:
     """Say what keeps a noise sample out of a cluster.
 
     Parameters
     ----------
     row : Tensor of shape (dim,)
         Its embedding.
-    state : DensityState
+    state : HDBSCANState
         The clusters.
     cluster : int
         The cluster.
@@ -158,7 +158,7 @@ def lacking(row: Tensor, state: DensityState, cluster: int) -> Literal["density"
     return "density" if bool(core >= link[cluster]) else "distance"
 
 
-def _terms(rows: Tensor, state: DensityState) -> tuple[Tensor, Tensor]:
+def _terms(rows: Tensor, state: HDBSCANState) -> tuple[Tensor, Tensor]:
     """Squared core distances (...), and squared distances to join each cluster (..., n_clusters) given density."""
     distances, core = reach_of(rows, state)
     reach = torch.maximum(distances, state.core)
@@ -169,11 +169,11 @@ def _terms(rows: Tensor, state: DensityState) -> tuple[Tensor, Tensor]:
     return core, _stack(links, rows)
 
 
-def _clusters(state: DensityState) -> range:
-    return range(state.alive.shape[-1])
+def _clusters(state: HDBSCANState) -> range:
+    return range(state.nonempty.shape[-1])
 
 
-def _mine(state: DensityState, cluster: int) -> Tensor:
+def _mine(state: HDBSCANState, cluster: int) -> Tensor:
     return state.exemplar_cluster == cluster
 
 

@@ -31,11 +31,11 @@ class Responsibility(Score):
     name: ClassVar[str] = "responsibility"
     words: ClassVar[str] = "the log-ratio of the mixture's responsibilities"
 
-    def evidence(self, rows: Tensor, state: MixtureState) -> Tensor:
+    def logits(self, rows: Tensor, state: MixtureState) -> Tensor:
         """Return log joint densities of a row and each component, shape (..., n_clusters)."""
         return log_joint(rows, state)
 
-    def inside(self, rows: Tensor, state: MixtureState) -> Tensor:
+    def boundary_margins(self, rows: Tensor, state: MixtureState) -> Tensor:
         """Return how far inside each component rows lie: 0 as far out as a typical member, positive nearer."""
         floor = FLOOR * rows.shape[-1]
         return torch.log(state.spread + floor) - torch.log(squared_mahalanobis(rows, state) + floor)

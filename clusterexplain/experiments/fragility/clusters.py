@@ -13,11 +13,11 @@ import torch
 from clusterexplain.data import load_dataset
 from clusterexplain.estimator import ClusterExplainer
 from clusterexplain.execution.executors import progress
-from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.over_restarts import mean_interval
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.statistics import metrics
-from clusterexplain.training import BatchPlan, Recipe, train_replicas
+from clusterexplain.training import BatchPlan, Recipe, retrain_many
 
 FURTHER = 0.25
 """Length of the criticised further training, as a share of the training."""
@@ -58,7 +58,7 @@ class Models:
 
 
 @dataclass(frozen=True)
-class Way:
+class Protocol:
     """A procedure for models with clusters; every field is a factor.
 
     Parameters
@@ -82,8 +82,8 @@ class Way:
     influence: str
 
 
-CRITICISED = Way("smallest margin", "top influence", "further, fresh optimizer", "not subtracted", "implicit")
-CONTROLLED = Way("stratified", "random", "from the same start", "subtracted", "exact derivative")
+CRITICISED = Protocol("smallest margin", "top influence", "further, fresh optimizer", "not subtracted", "implicit")
+CONTROLLED = Protocol("stratified", "random", "from the same start", "subtracted", "exact derivative")
 WORDS = {
     "queries": "query",
     "removed": "removed examples",
@@ -94,7 +94,7 @@ WORDS = {
 
 
 def of_models(
-    models: Models, pieces: Pieces, *, n_jobs: int | None = None, show_progress: bool = False
+    models: Models, pieces: ResultCache, *, n_jobs: int | None = None, show_progress: bool = False
 ) -> pd.DataFrame:
     """Change one factor at a time, from both ends, for every model.
 
@@ -203,17 +203,17 @@ def _scores(
     """Return margins of shape (n_retrainings, n_queries), the clusters' members frozen."""
     pipeline, question = explainer._pipeline, explainer.question_of(explanation)
     tensor = torch.from_numpy(weights).to(recipe.dtype)
-    trained = train_replicas(recipe, tensor, n_jobs=n_jobs)
+    trained = retrain_many(recipe, tensor, n_jobs=n_jobs)
     pairs = zip(trained, tensor, strict=True)
     return np.stack(
         [
-            pipeline.scores(question, recipe.layout.split(theta), row, assignments="frozen")[0].numpy()
+            pipeline.scores(question, recipe.layout.split(theta), row, assignments="kept")[0].numpy()
             for theta, row in pairs
         ]
     )
 
 
-def _compare(name: str, end: str, base: Way, other: Way, parts: list[pd.DataFrame]) -> pd.DataFrame:
+def _compare(name: str, end: str, base: Protocol, other: Protocol, parts: list[pd.DataFrame]) -> pd.DataFrame:
     figures = lru_cache(lambda way: np.array([_figures(way, one) for one in parts]))
     rows = []
     for factor in ("", *WORDS):
@@ -240,7 +240,7 @@ def _compare(name: str, end: str, base: Way, other: Way, parts: list[pd.DataFram
     return pd.DataFrame(rows)
 
 
-def _figures(way: Way, found: pd.DataFrame) -> tuple[float, float]:
+def _figures(way: Protocol, found: pd.DataFrame) -> tuple[float, float]:
     """Return mean rank correlation and share of signs predicted of one fit."""
     picked = found[found["selection"] == way.removed]
     if way.queries == CRITICISED.queries:

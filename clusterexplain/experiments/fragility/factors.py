@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.influence import CRITICISED, Classical
 from clusterexplain.experiments.fragility.over_restarts import mean_interval
 from clusterexplain.experiments.fragility.procedure import Procedure, Subject, outcomes
@@ -161,7 +161,7 @@ def _trained_by(base: Procedure, **changes: object) -> Procedure:
     return replace(base, subject=subject, further=further)
 
 
-def figures(procedure: Procedure, pieces: Pieces) -> pd.DataFrame:
+def figures(procedure: Procedure, pieces: ResultCache) -> pd.DataFrame:
     """Return what a procedure finds: for each restart spearman and signs (share of removals with the sign predicted)."""
     found, rows = outcomes(procedure, pieces), []
     for restart, one in found.groupby("restart"):
@@ -178,7 +178,7 @@ def figures(procedure: Procedure, pieces: Pieces) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def compare(base: Procedure, switches: list[Switch], pieces: Pieces) -> pd.DataFrame:
+def compare(base: Procedure, switches: list[Switch], pieces: ResultCache) -> pd.DataFrame:
     """Change one factor at a time.
 
     Parameters

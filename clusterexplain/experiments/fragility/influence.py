@@ -70,7 +70,7 @@ def removal_effects(
     ----------
     network : Network
         The architecture.
-    theta : Tensor of shape (n_replicas, n_params)
+    theta : Tensor of shape (n_retrainings, n_params)
         Trained parameters.
     examples, queries : Examples
         What was trained on, and what is asked about.
@@ -79,7 +79,7 @@ def removal_effects(
 
     Returns
     -------
-    list of Tensor of shape (n_replicas, n_rows, n_queries), float64
+    list of Tensor of shape (n_retrainings, n_rows, n_queries), float64
         For each kind, g(query) inverse(curvature) g(example) / n: positive where removal is predicted to raise the loss.
     """
     columns = [[_effects(network, one, examples, queries, kind) for one in theta.unsqueeze(1)] for kind in kinds]

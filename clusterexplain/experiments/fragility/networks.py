@@ -132,14 +132,14 @@ class Network:
 
         Parameters
         ----------
-        theta : Tensor of shape (n_replicas, n_params)
+        theta : Tensor of shape (n_retrainings, n_params)
             Parameters.
         inputs : Tensor of shape (n_inputs, n_rows)
             One column for each example.
 
         Returns
         -------
-        before, after : list of Tensor of shape (n_replicas, n_units, n_rows)
+        before, after : list of Tensor of shape (n_retrainings, n_units, n_rows)
             One for each hidden layer.
         """
         act, _ = ACTIVATIONS[self.activation]
@@ -156,7 +156,7 @@ class Network:
         return before, after
 
     def logits(self, theta: Tensor, inputs: Tensor) -> Tensor:
-        """Return logits of shape (n_replicas, n_classes, n_rows); arguments as :meth:`hidden`."""
+        """Return logits of shape (n_retrainings, n_classes, n_rows); arguments as :meth:`hidden`."""
         _, after = self.hidden(theta, inputs)
         weight, bias = self.layers(theta)[-1]
         return torch.baddbmm(bias, weight, after[-1])
@@ -166,7 +166,7 @@ class Network:
 
         Parameters
         ----------
-        theta : Tensor of shape (n_replicas, n_params)
+        theta : Tensor of shape (n_retrainings, n_params)
             Parameters.
         inputs : Tensor of shape (n_inputs, n_rows)
             One column for each example.
@@ -175,7 +175,7 @@ class Network:
 
         Returns
         -------
-        Tensor of shape (n_replicas, n_rows)
+        Tensor of shape (n_retrainings, n_rows)
             Losses.
         """
         return -(torch.log_softmax(self.logits(theta, inputs), dim=1) * targets).sum(dim=1)
@@ -185,18 +185,18 @@ class Network:
 
         Parameters
         ----------
-        theta : Tensor of shape (n_replicas, n_params)
+        theta : Tensor of shape (n_retrainings, n_params)
             Parameters.
         inputs, targets : Tensor of shape (n_inputs, n_rows) and (n_classes, n_rows)
             Examples, see :meth:`losses`.
-        weights : Tensor of shape (n_replicas, n_rows)
+        weights : Tensor of shape (n_retrainings, n_rows)
             Weight of each example; the loss is the weighted sum, so a mean has weights 1 / n.
 
         Returns
         -------
-        losses : Tensor of shape (n_replicas, n_rows)
+        losses : Tensor of shape (n_retrainings, n_rows)
             Of every example, unweighted.
-        gradient : Tensor of shape (n_replicas, n_params)
+        gradient : Tensor of shape (n_retrainings, n_params)
             Of the weighted sum, in the parameters.
         """
         losses, deltas, reached = self._backward(theta, inputs, targets, weights)

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.influence import CRITICISED, Classical, removal_effects
 from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.splits import Split, split_of
@@ -106,7 +106,7 @@ class Procedure:
     prediction: Classical | str
 
 
-def outcomes(procedure: Procedure, pieces: Pieces) -> pd.DataFrame:
+def outcomes(procedure: Procedure, pieces: ResultCache) -> pd.DataFrame:
     """Run a procedure, or look up what an earlier one that shares its trainings has found.
 
     Parameters

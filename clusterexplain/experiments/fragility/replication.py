@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import published
 from clusterexplain.experiments.fragility.over_restarts import mean_interval
 from clusterexplain.experiments.fragility.published_protocol import Cell, measure
@@ -55,7 +55,7 @@ def cells(patterns: Sequence[str], depths: Sequence[int], widths: Sequence[int],
     return found + [resized("SELU, weight decay", 1, width) for width in widths]
 
 
-def outcomes(cell: Cell, pieces: Pieces) -> pd.DataFrame:
+def outcomes(cell: Cell, pieces: ResultCache) -> pd.DataFrame:
     """Return the outcomes of a cell, block after block of restarts; see :func:`measure`."""
     frames = []
     for first in range(cell.first, cell.first + cell.n_restarts, BLOCK):

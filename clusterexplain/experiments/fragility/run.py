@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from clusterexplain.execution.executors import one_thread, progress
-from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import charts, published
 from clusterexplain.experiments.fragility.clusters import Models, of_models
 from clusterexplain.experiments.fragility.factors import (
@@ -138,7 +138,7 @@ def run(
     Networks 162, 581-588, 2023.
     """
     size = size or (QUICK if quick else STANDARD)
-    pieces = Pieces(out, version=VERSION)
+    pieces = ResultCache(out, version=VERSION)
     theirs, ours = _factors(size, pieces)
     parts = {
         "replication": _replication(size, pieces),
@@ -163,14 +163,16 @@ def _concat(parts: list[Callable[[], pd.DataFrame]], label: str, *, show: bool) 
     return pd.concat([part() for part in progress(parts, label=label.replace("_", " "), show=show)], ignore_index=True)
 
 
-def _replication(size: Size, pieces: Pieces) -> list[Callable[[], pd.DataFrame]]:
+def _replication(size: Size, pieces: ResultCache) -> list[Callable[[], pd.DataFrame]]:
     def part(name: str, cell: Cell) -> pd.DataFrame:
         return pd.DataFrame([row(name, cell, outcomes(cell, pieces))])
 
     return [partial(part, name, cell) for name, cell in cells(size.patterns, size.depths, size.widths, size.cell)]
 
 
-def _factors(size: Size, pieces: Pieces) -> tuple[list[Callable[[], pd.DataFrame]], list[Callable[[], pd.DataFrame]]]:
+def _factors(
+    size: Size, pieces: ResultCache
+) -> tuple[list[Callable[[], pd.DataFrame]], list[Callable[[], pd.DataFrame]]]:
     theirs: list[Callable[[], pd.DataFrame]] = []
     ours: list[Callable[[], pd.DataFrame]] = []
     for depth in size.factor_depths:
@@ -181,7 +183,7 @@ def _factors(size: Size, pieces: Pieces) -> tuple[list[Callable[[], pd.DataFrame
     return theirs, ours
 
 
-def _digits(size: Size, pieces: Pieces) -> list[Callable[[], pd.DataFrame]]:
+def _digits(size: Size, pieces: ResultCache) -> list[Callable[[], pd.DataFrame]]:
     parts: list[Callable[[], pd.DataFrame]] = []
 
     def part(end: str, depth: int, width: int) -> pd.DataFrame:

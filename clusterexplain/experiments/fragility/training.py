@@ -93,14 +93,14 @@ class State:
 
     Attributes
     ----------
-    theta, first, second : Tensor of shape (n_replicas, n_params)
+    theta, first, second : Tensor of shape (n_retrainings, n_params)
         Parameters, and the moments that Adam remembers.
     n_taken : int
         Steps that the moments remember.
     n_done : int
         Steps of the last training, fewer than asked for if its plateau schedule ended early.
     path : list of (theta, first, second, rates)
-        Before each step of a recorded training; rates has shape (n_replicas, 1).
+        Before each step of a recorded training; rates has shape (n_retrainings, 1).
     """
 
     theta: Tensor
@@ -165,7 +165,7 @@ def train(
         Of every replica; a fresh one is a fresh optimizer.
     examples : Examples
         Shared by all replicas.
-    weights : Tensor of shape (n_replicas, n_rows)
+    weights : Tensor of shape (n_retrainings, n_rows)
         1 / n as trained, 0 removed.
     schedule : Schedule
         How.

@@ -31,17 +31,17 @@ def pull(
         Result of a training that was recorded.
     examples : Examples
         What it was trained on.
-    weights : Tensor of shape (n_replicas, n_rows)
+    weights : Tensor of shape (n_retrainings, n_rows)
         Its data weights.
     schedule : Schedule
         Its schedule.
-    cotangents : Tensor of shape (n_replicas, n_queries, n_params)
+    cotangents : Tensor of shape (n_retrainings, n_queries, n_params)
         Derivatives of what is asked about in the trained parameters; of the type in which examples and weights are, which need
         not be that of the training.
 
     Returns
     -------
-    Tensor of shape (n_replicas, n_queries, n_rows)
+    Tensor of shape (n_retrainings, n_queries, n_rows)
         Derivatives in the data weights.
     """
     n_queries = cotangents.shape[1]

@@ -10,7 +10,7 @@ from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.experiments.mixture.points import chosen, draw_mixture
 from clusterexplain.experiments.mixture.removal import leave_one_out, solver_facts
-from clusterexplain.training import Adam, BatchPlan, Recipe, RecordedRun
+from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory
 from clusterexplain.training.trajectory import train
 
 N_STEPS, LEARNING_RATE, EPSILON = 200, 5e-3, 1e-3
@@ -67,7 +67,7 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
     return found
 
 
-def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> RecordedRun:
+def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> Trajectory:
     """Train one arm until its assignments settle.
 
     Parameters
@@ -81,18 +81,18 @@ def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> RecordedRun:
 
     Returns
     -------
-    RecordedRun
+    Trajectory
         At weights 1, with every step recorded.
     """
     task = MixtureNetwork("gelu", labels=labels, placed=True)
     initial = task.initial_params(torch.Generator().manual_seed(seed), points.dtype)
     plan = BatchPlan(torch.arange(len(points)).repeat(N_STEPS, 1), seed)
     everybody = torch.ones(len(points), dtype=points.dtype)
-    recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS, eps=EPSILON)).settled(everybody)
+    recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS, eps=EPSILON)).with_choices_kept(everybody)
     return train(recipe, everybody, spacing=1)
 
 
-def settled(run: RecordedRun) -> float:
+def settled(run: Trajectory) -> float:
     """Return the share of points whose largest assignment is the same after two thirds of the steps and at the end."""
     early = run.recipe.layout.split(run.checkpoints[2 * len(run.checkpoints) // 3][0])
     return float((_assigned(run, early) == _assigned(run, run.params)).double().mean())
@@ -104,11 +104,11 @@ def right(assigned: Tensor, components: Tensor) -> float:
     return float(counts.amax(dim=1).sum() / len(components))
 
 
-def _assigned(run: RecordedRun, params: dict[str, Tensor]) -> Tensor:
+def _assigned(run: Trajectory, params: dict[str, Tensor]) -> Tensor:
     with torch.no_grad():
         return _task(run).assignments(params, run.recipe.inputs).argmax(dim=1)
 
 
-def _task(run: RecordedRun) -> MixtureNetwork:
+def _task(run: Trajectory) -> MixtureNetwork:
     assert isinstance(run.recipe.task, MixtureNetwork)
     return run.recipe.task

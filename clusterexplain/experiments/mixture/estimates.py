@@ -9,14 +9,14 @@ from clusterexplain.experiments.mixture.one_pass import DAMPING, one_pass
 from clusterexplain.influence import Implicit, RunObjective, Unrolled
 from clusterexplain.influence.simple import gradient_dot, same_cluster
 from clusterexplain.influence.solvers import Solution
-from clusterexplain.training import RecordedRun
+from clusterexplain.training import Trajectory
 
 EXACT, ONE_PASS, SAME_CLUSTER = "exact", "LiSSA", "same cluster"
 METHODS = (EXACT, "implicit", ONE_PASS, "gradient product", SAME_CLUSTER)
 
 
 def estimates(
-    run: RecordedRun,
+    run: Trajectory,
     cotangents: Tensor,
     own: Tensor,
     labels: Tensor,
@@ -28,7 +28,7 @@ def estimates(
 
     Parameters
     ----------
-    run : RecordedRun
+    run : Trajectory
         The training of one arm.
     cotangents : Tensor of shape (n_queries, n_params)
         Derivatives of the scores at its trained parameters.

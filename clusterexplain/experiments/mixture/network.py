@@ -49,10 +49,10 @@ class MixtureNetwork(DEC):
 
     def stages(self) -> tuple[Stage, ...]:
         """Return the one stage of the arm."""
-        choose = None if not self.placed else self._k_means if self.labels is None else self._given
-        enter = self._place_centroids if self.placed else None
-        remember = self.targets if self.labels is None else self._one_hot
-        return (Stage(self.divergence, choose=choose, enter=enter, remember=remember),)
+        freeze_choice = None if not self.placed else self._k_means if self.labels is None else self._given
+        initialize = self._place_centroids if self.placed else None
+        memory = self.targets if self.labels is None else self._one_hot
+        return (Stage(self.divergence, freeze_choice=freeze_choice, initialize=initialize, memory=memory),)
 
     def assignments(self, params: Params, points: Tensor) -> Tensor:
         """Return Student-t assignments of points of shape (batch, 2), shape (batch, 3)."""

@@ -14,7 +14,7 @@ from clusterexplain.influence import Curvature, Hessian, RunObjective
 from clusterexplain.influence.directional import along
 from clusterexplain.influence.implicit import slopes_in_weights
 from clusterexplain.influence.solvers import LiSSA, Solution
-from clusterexplain.training import RecordedRun
+from clusterexplain.training import Trajectory
 from clusterexplain.training.tracing import trace
 
 DAMPING, SCALE = 0.01, 25.0
@@ -56,7 +56,7 @@ class ExampleCurvature(Curvature):
         return self.product(self.theta, self.point, self.target, vectors)
 
 
-def one_pass(run: RecordedRun, cotangents: Tensor) -> tuple[Tensor, Solution]:
+def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
     r"""Return the influence of every example on every score as published, and how the solver fared.
 
     The published recursion :math:`h \leftarrow v + (1 - 0.01) h - H_i h / 25`, from :math:`h = v` and over the examples i in
@@ -65,7 +65,7 @@ def one_pass(run: RecordedRun, cotangents: Tensor) -> tuple[Tensor, Solution]:
 
     Parameters
     ----------
-    run : RecordedRun
+    run : Trajectory
         Of a :class:`MixtureNetwork`.
     cotangents : Tensor of shape (n_queries, n_params)
         Derivatives of the scores at the trained parameters.
@@ -93,7 +93,7 @@ def one_pass(run: RecordedRun, cotangents: Tensor) -> tuple[Tensor, Solution]:
     batches = [
         ExampleCurvature(traced, run.final, inputs[row : row + 1], targets[row : row + 1]) for row in (0, *range(n))
     ]
-    objective = replace(RunObjective.of_run(run), remember=lambda weights: targets)
+    objective = replace(RunObjective.of_run(run), memory=lambda weights: targets)
     everybody = Hessian(lambda flat: share * objective(flat, run.weights), run.final, chunk=len(cotangents))
     solver = LiSSA(
         everybody,

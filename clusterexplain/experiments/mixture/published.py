@@ -19,7 +19,7 @@ from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of,
 from clusterexplain.influence import Unrolled
 from clusterexplain.models.dec import CENTROIDS
 from clusterexplain.models.task import Params
-from clusterexplain.training import Adam, BatchPlan, Recipe, RecordedRun
+from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory
 from clusterexplain.training.trajectory import train
 
 N_STEPS, LEARNING_RATE = 2, 1e-3
@@ -106,12 +106,12 @@ def recipe_of(points: Tensor, initial: Params, labels: Tensor | None) -> Recipe:
     return Recipe(MixtureNetwork("relu", labels=labels), points, initial, plan, optimizer)
 
 
-def trained(points: Tensor, initial: Params, labels: Tensor | None) -> RecordedRun:
+def trained(points: Tensor, initial: Params, labels: Tensor | None) -> Trajectory:
     """Train one arm with everybody."""
     return train(recipe_of(points, initial, labels), torch.ones(len(points), dtype=points.dtype), spacing=1)
 
 
-def clusters_of_components(run: RecordedRun) -> Tensor:
+def clusters_of_components(run: Trajectory) -> Tensor:
     """Return the cluster in which the network puts the mean of each Gaussian, shape (3,); two may share one."""
     with torch.no_grad():
         return _task(run).assignments(run.params, torch.tensor(MEANS, dtype=run.recipe.dtype)).argmax(dim=1)
@@ -159,7 +159,7 @@ def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show
 
 
 def _rows(
-    run: RecordedRun, retrained: Recipe, queries: Tensor, own: Tensor, clusters: Tensor, n_jobs: int | None
+    run: Trajectory, retrained: Recipe, queries: Tensor, own: Tensor, clusters: Tensor, n_jobs: int | None
 ) -> tuple[dict[str, Tensor], dict[str, float | str]]:
     """Return the estimates at a trained network with the labels of the retrainings, and the derivative of the latter."""
     points = run.recipe.inputs[queries]
@@ -171,11 +171,11 @@ def _rows(
     return rows, solver_facts(solution)
 
 
-def _task(run: RecordedRun) -> MixtureNetwork:
+def _task(run: Trajectory) -> MixtureNetwork:
     assert isinstance(run.recipe.task, MixtureNetwork)
     return run.recipe.task
 
 
-def _assigned(run: RecordedRun) -> Tensor:
+def _assigned(run: Trajectory) -> Tensor:
     with torch.no_grad():
         return _task(run).assignments(run.params, run.recipe.inputs).argmax(dim=1)

@@ -9,7 +9,7 @@ from torch.func import vmap
 
 from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.influence.solvers import Solution
-from clusterexplain.training import Recipe, train_replicas
+from clusterexplain.training import Recipe, retrain_many
 
 
 def leave_one_out(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor) -> np.ndarray:
@@ -33,7 +33,7 @@ def leave_one_out(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor)
         Score without the example minus score with everybody.
     """
     weights = torch.cat([torch.ones(1, recipe.n_samples, dtype=recipe.dtype), without_each(recipe, removed)])
-    scores = scores_of(recipe, train_replicas(recipe, weights, chunk=len(weights)), queries, own)
+    scores = scores_of(recipe, retrain_many(recipe, weights, chunk=len(weights)), queries, own)
     return scores[1:] - scores[0]
 
 

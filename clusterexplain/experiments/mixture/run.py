@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from clusterexplain.execution.executors import progress
-from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.mixture import published
 from clusterexplain.experiments.mixture.charts import agreement_chart, changes_chart
 from clusterexplain.experiments.mixture.comparison import CROSS, Comparison
@@ -51,7 +51,7 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
     A. Silva, R. Chopra, M. Gombolay. Cross-loss influence functions to explain deep network representations. AISTATS 2022.
     """
     seeds, every = (QUICK_SEEDS, QUICK_REMOVED_EVERY) if quick else (SEEDS, REMOVED_EVERY)
-    pieces, parts = Pieces(out, version=VERSION), []
+    pieces, parts = ResultCache(out, version=VERSION), []
     variants = {
         "published": partial(published.published, removed_every=every, n_jobs=n_jobs, show_progress=show_progress),
         "corrected": partial(corrected, removed_every=every, n_jobs=n_jobs),

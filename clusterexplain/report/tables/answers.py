@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from clusterexplain.data.near_duplicates import twins_of
-from clusterexplain.report.context import Exhibit
+from clusterexplain.data.near_duplicates import conflicts_of
+from clusterexplain.report.context import ReportContext
 from clusterexplain.results.explanation import SIDES, Explanation
 
 FEWEST_STEPS, MOST_STEPS = 20, 150
@@ -150,8 +150,8 @@ def retrained(explanation: Explanation, query: int) -> pd.DataFrame:
             }
         )
         for words, predicted, truth in (
-            ("members frozen", "predicted", "frozen"),
-            ("re-clustered", "predicted_reclustered", "reclustered"),
+            ("members frozen", "predicted", "kept"),
+            ("re-clustered", "predicted_continued", "continued"),
         )
     ]
     return pd.concat(parts, ignore_index=True)
@@ -172,11 +172,11 @@ def all_retrained(explanation: Explanation) -> pd.DataFrame:
     return shown.iloc[picked]
 
 
-def group_columns(exhibit: Exhibit) -> list[str]:
+def group_columns(context: ReportContext) -> list[str]:
     """Return what influence can be summed by: clusters, and metadata of 2 to 30 values that occur twice on average."""
-    metadata = exhibit.data.metadata
-    known = [] if metadata is None else [str(one) for one in metadata.columns if one != exhibit.data.text]
-    most = min(MOST_GROUPS, len(exhibit.data) // 2)
+    metadata = context.data.metadata
+    known = [] if metadata is None else [str(one) for one in metadata.columns if one != context.data.text]
+    most = min(MOST_GROUPS, len(context.data) // 2)
     return ["cluster", *(name for name in known if 2 <= _different(metadata, name) <= most)]
 
 
@@ -191,16 +191,16 @@ def groups(explanation: Explanation, column: str) -> list[pd.DataFrame]:
     return [whole.iloc[query * size : (query + 1) * size].reset_index(drop=True) for query in range(len(explanation))]
 
 
-def twins(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFrame:
+def twins(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
     """Return near-identical rows of the sample with other labels: id, cluster, distance, relative."""
     found = (
-        twins_of(exhibit.twins, explanation.query_ids[query])
+        conflicts_of(context.twins, explanation.query_ids[query])
         if explanation.positions[query] >= 0
-        else exhibit.twins[:0]
+        else context.twins[:0]
     )
     if not len(found):
         return pd.DataFrame({name: [] for name in ("id", "cluster", "distance", "relative")})
-    return found.assign(id=found["id"].astype(str), cluster=[exhibit.name_of(one) for one in found["cluster"]])
+    return found.assign(id=found["id"].astype(str), cluster=[context.name_of(one) for one in found["cluster"]])
 
 
 def _pullers(explanation: Explanation, query: int) -> np.ndarray:

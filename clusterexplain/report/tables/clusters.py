@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from clusterexplain.report.context import Exhibit
+from clusterexplain.report.context import ReportContext
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.text.names import NOISE
 
@@ -13,12 +13,12 @@ MOST_CLUSTERS = 40
 """Clusters whose distance is drawn at most, nearest first, and clusters of the heat map, largest first."""
 
 
-def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
+def cluster_pulls(context: ReportContext) -> pd.DataFrame:
     """Return which cluster's examples hold or loosen which cluster's members.
 
     Parameters
     ----------
-    exhibit : Exhibit
+    exhibit : ReportContext
         The fit.
 
     Returns
@@ -36,11 +36,11 @@ def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
     variance); one member alone does pull the centroid towards itself. What is left goes through training, and its sign is
     that of training: negative where more weight on the cluster widens it against the distance to its rivals.
     """
-    summed = exhibit.cohesion.by("cluster")
-    size, parts = len(summed) // len(exhibit.clusters), []
-    largest = sorted(exhibit.clusters, key=lambda one: -len(exhibit.members(one)))[:MOST_CLUSTERS]
-    drawn = [one for one in exhibit.clusters if one in largest]
-    for rank, target in enumerate(exhibit.clusters):
+    summed = context.cohesion.by("cluster")
+    size, parts = len(summed) // len(context.clusters), []
+    largest = sorted(context.clusters, key=lambda one: -len(context.members(one)))[:MOST_CLUSTERS]
+    drawn = [one for one in context.clusters if one in largest]
+    for rank, target in enumerate(context.clusters):
         if target not in drawn:
             continue
         frame = summed.iloc[rank * size : (rank + 1) * size]
@@ -48,10 +48,10 @@ def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
         parts.append(
             pd.DataFrame(
                 {
-                    "target": exhibit.name_of(target),
-                    "source": [exhibit.name_of(one) for one in frame["group"]],
+                    "target": context.name_of(target),
+                    "source": [context.name_of(one) for one in frame["group"]],
                     "target_rank": rank,
-                    "source_rank": [len(exhibit.clusters) if one == NOISE else int(one) for one in frame["group"]],
+                    "source_rank": [len(context.clusters) if one == NOISE else int(one) for one in frame["group"]],
                     **{name: frame[name] for name in ("n", "influence", "low", "high")},
                     "if_removed": frame["if_removed"].where(frame["group"] != target),
                 }
@@ -60,12 +60,12 @@ def cluster_pulls(exhibit: Exhibit) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def standing(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFrame:
+def standing(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
     """Return how the sample stands to every cluster.
 
     Parameters
     ----------
-    exhibit : Exhibit
+    exhibit : ReportContext
         The fit.
     explanation : Explanation
         Whose.
@@ -78,16 +78,16 @@ def standing(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataF
         Columns cluster, role ("own", "rival", "other"), distance (to the centroid, in embedding units), membership; nearest
         first, of more than ``MOST_CLUSTERS`` the nearest, own and rival.
     """
-    pipeline = exhibit.pipeline
-    row = pipeline.look(exhibit.read(explanation.queries[query : query + 1]))
+    pipeline = context.pipeline
+    row = pipeline.embed_normalized(context.read(explanation.queries[query : query + 1]))
     distance = np.linalg.norm(pipeline.centers - row.numpy(), axis=1)
     membership = pipeline.score.membership(row, pipeline.state).numpy()[0]
     own, rival = int(explanation.labels[query]), int(explanation.rivals[query])
-    near = [int(one) for one in np.argsort(distance, kind="stable") if int(one) in exhibit.clusters]
+    near = [int(one) for one in np.argsort(distance, kind="stable") if int(one) in context.clusters]
     order = [one for place, one in enumerate(near) if place < MOST_CLUSTERS or one in (own, rival)]
     return pd.DataFrame(
         {
-            "cluster": [exhibit.name_of(one) for one in order],
+            "cluster": [context.name_of(one) for one in order],
             "role": ["own" if one == own else "rival" if one == rival else "other" for one in order],
             "distance": distance[order],
             "membership": membership[order],
@@ -95,22 +95,22 @@ def standing(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataF
     )
 
 
-def tree(exhibit: Exhibit) -> pd.DataFrame:
+def tree(context: ReportContext) -> pd.DataFrame:
     """Return the condensed tree of an HDBSCAN as rectangles, see :meth:`CondensedTree.rectangles`; cluster as text."""
-    found, nodes = exhibit.tree
+    found, nodes = context.tree
     frame = found.rectangles()
-    named = {node: exhibit.name_of(cluster) for cluster, node in nodes.items()}
+    named = {node: context.name_of(cluster) for cluster, node in nodes.items()}
     return frame.assign(cluster=[named.get(int(node), "") for node in frame["node"]])
 
 
-def on_tree(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFrame:
+def on_tree(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
     """Return where a sample leaves the condensed tree: id, x, lambda; no row if it was not trained on."""
     position = int(explanation.positions[query])
-    present = np.flatnonzero(exhibit.pipeline.weights.numpy() > 0)
+    present = np.flatnonzero(context.pipeline.weights.numpy() > 0)
     row = int(np.searchsorted(present, position))
-    if position < 0 or exhibit.pipeline.weights[position] == 0:
+    if position < 0 or context.pipeline.weights[position] == 0:
         return pd.DataFrame({name: [] for name in ("id", "x", "lambda")})
-    found, _ = exhibit.tree
+    found, _ = context.tree
     frame = found.rectangles()
     left, right, death = frame.loc[frame["node"] == found.row_node[row], ["left", "right", "death"]].to_numpy()[0]
     lambda_ = min(float(found.row_lambda[row]), float(death))
@@ -118,22 +118,22 @@ def on_tree(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFr
     return pd.DataFrame({"id": [str(explanation.query_ids[query])], "x": [middle], "lambda": [lambda_]})
 
 
-def stability(exhibit: Exhibit, rows: np.ndarray) -> pd.DataFrame:
+def stability(context: ReportContext, rows: np.ndarray) -> pd.DataFrame:
     """Return how often samples kept their cluster in refits: id, cluster, share (0 to 1), for the given rows."""
-    if exhibit.stability is None:
+    if context.stability is None:
         return pd.DataFrame({name: [] for name in ("id", "cluster", "share")})
     return pd.DataFrame(
         {
-            "id": exhibit.data.ids[rows].astype(str),
-            "cluster": [exhibit.name_of(one) for one in exhibit.labels[rows]],
-            "share": exhibit.stability.share[rows],
+            "id": context.data.ids[rows].astype(str),
+            "cluster": [context.name_of(one) for one in context.labels[rows]],
+            "share": context.stability.share[rows],
         }
     )
 
 
-def cluster_stability(exhibit: Exhibit) -> pd.DataFrame:
+def cluster_stability(context: ReportContext) -> pd.DataFrame:
     """Return the Jaccard similarity of every cluster with its partners in refits, see :meth:`Stability.clusters`."""
-    if exhibit.stability is None:
+    if context.stability is None:
         return pd.DataFrame({name: [] for name in ("cluster", "size", "jaccard", "low", "high", "verdict")})
-    frame = exhibit.stability.clusters()
-    return frame.assign(cluster=[exhibit.name_of(one) for one in frame["cluster"]])
+    frame = context.stability.clusters()
+    return frame.assign(cluster=[context.name_of(one) for one in frame["cluster"]])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clusterexplain.report.context import Exhibit
+from clusterexplain.report.context import ReportContext
 from clusterexplain.results.explanation import Explanation
 
 MAX_DOTS = 4000
@@ -43,12 +43,12 @@ def shown_rows(present: np.ndarray, wanted: list[int], *, most: int = MAX_DOTS) 
     return np.sort(np.concatenate([kept, rest[: max(0, most - len(kept))]]))
 
 
-def dots(exhibit: Exhibit, rows: np.ndarray, *, with_rows: bool = True) -> pd.DataFrame:
+def dots(context: ReportContext, rows: np.ndarray, *, with_rows: bool = True) -> pd.DataFrame:
     """Return the dots of the map.
 
     Parameters
     ----------
-    exhibit : Exhibit
+    exhibit : ReportContext
         The fit.
     rows : ndarray of int
         Row numbers to draw.
@@ -62,23 +62,23 @@ def dots(exhibit: Exhibit, rows: np.ndarray, *, with_rows: bool = True) -> pd.Da
     """
     frame = pd.DataFrame(
         {
-            "id": exhibit.data.ids[rows].astype(str),
-            "cluster": [exhibit.name_of(label) for label in exhibit.labels[rows]],
-            "x": exhibit.coordinates[rows, 0],
-            "y": exhibit.coordinates[rows, 1],
-            "margin": exhibit.margins[rows],
+            "id": context.data.ids[rows].astype(str),
+            "cluster": [context.name_of(label) for label in context.labels[rows]],
+            "x": context.coordinates[rows, 0],
+            "y": context.coordinates[rows, 1],
+            "margin": context.margins[rows],
         }
     )
-    return _with_rows(frame, exhibit, rows) if with_rows else frame
+    return _with_rows(frame, context, rows) if with_rows else frame
 
 
-def middles(exhibit: Exhibit) -> pd.DataFrame:
+def middles(context: ReportContext) -> pd.DataFrame:
     """Return where each cluster's number is written on the map: at its :func:`densest` member."""
-    clusters = exhibit.clusters
-    places = [densest(exhibit.coordinates[exhibit.members(one)]) for one in clusters]
+    clusters = context.clusters
+    places = [densest(context.coordinates[context.members(one)]) for one in clusters]
     return pd.DataFrame(
         {
-            "cluster": [exhibit.name_of(one) for one in clusters],
+            "cluster": [context.name_of(one) for one in clusters],
             "label": [str(one) for one in clusters],
             "x": [place[0] for place in places],
             "y": [place[1] for place in places],
@@ -108,38 +108,38 @@ def densest(places: np.ndarray) -> np.ndarray:
     return np.asarray(places[np.quantile(distances, 1 / 3, axis=1).argmin()])
 
 
-def rings(exhibit: Exhibit, frame: pd.DataFrame, *, with_rows: bool = True) -> pd.DataFrame:
+def rings(context: ReportContext, frame: pd.DataFrame, *, with_rows: bool = True) -> pd.DataFrame:
     """Return the rings around listed examples on the map: `frame` of :func:`listed` with x, y and size."""
-    rows = np.array([exhibit.position_of[one] for one in frame["id"]], dtype=np.intp)
-    placed = frame.assign(x=exhibit.coordinates[rows, 0], y=exhibit.coordinates[rows, 1], size=frame["influence"].abs())
+    rows = np.array([context.position_of[one] for one in frame["id"]], dtype=np.intp)
+    placed = frame.assign(x=context.coordinates[rows, 0], y=context.coordinates[rows, 1], size=frame["influence"].abs())
     columns = ["id", "cluster", "x", "y", "pulls", "side", "size", "if_removed", "if_removed_percent"]
-    return _with_rows(placed[columns], exhibit, rows) if with_rows else placed[columns]
+    return _with_rows(placed[columns], context, rows) if with_rows else placed[columns]
 
 
-def sample(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFrame:
+def sample(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
     """Return where the sample is on the map: id, x, y; no row if it was not trained on."""
     position = int(explanation.positions[query])
     picked = [] if position < 0 else [position]
     return pd.DataFrame(
         {
-            "id": exhibit.data.ids[picked].astype(str),
-            "x": exhibit.coordinates[picked, 0],
-            "y": exhibit.coordinates[picked, 1],
+            "id": context.data.ids[picked].astype(str),
+            "x": context.coordinates[picked, 0],
+            "y": context.coordinates[picked, 1],
         }
     )
 
 
-def links(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFrame:
+def links(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
     """Return lines on the map from the sample to its nearest neighbours in the embedding: id, distance, x, y, x2, y2."""
     position = int(explanation.positions[query])
     if position < 0:
         return pd.DataFrame({name: [] for name in ("id", "distance", "x", "y", "x2", "y2")})
-    near, distances = _nearest(exhibit, exhibit.pipeline.viewed.numpy(), position)
-    here, there = exhibit.coordinates[position], exhibit.coordinates[near]
+    near, distances = _nearest(context, context.pipeline.normalized_embedding.numpy(), position)
+    here, there = context.coordinates[position], context.coordinates[near]
     return pd.DataFrame(
         {
-            "id": exhibit.data.ids[near].astype(str),
-            "cluster": [exhibit.name_of(one) for one in exhibit.labels[near]],
+            "id": context.data.ids[near].astype(str),
+            "cluster": [context.name_of(one) for one in context.labels[near]],
             "distance": distances,
             "x": here[0],
             "y": here[1],
@@ -149,12 +149,12 @@ def links(exhibit: Exhibit, explanation: Explanation, query: int) -> pd.DataFram
     )
 
 
-def strangers(exhibit: Exhibit, explanation: Explanation, query: int) -> tuple[int, int, int]:
+def strangers(context: ReportContext, explanation: Explanation, query: int) -> tuple[int, int, int]:
     """Count the sample's nearest training examples that are of other clusters.
 
     Parameters
     ----------
-    exhibit, explanation, query : Exhibit, Explanation, int
+    exhibit, explanation, query : ReportContext, Explanation, int
         Whose.
 
     Returns
@@ -165,23 +165,23 @@ def strangers(exhibit: Exhibit, explanation: Explanation, query: int) -> tuple[i
     position = int(explanation.positions[query])
     if position < 0:
         return 0, 0, 0
-    views = (exhibit.coordinates, exhibit.pipeline.viewed.numpy())
-    near = [_nearest(exhibit, view, position)[0] for view in views]
-    others = [int((exhibit.labels[rows] != explanation.labels[query]).sum()) for rows in near]
+    views = (context.coordinates, context.pipeline.normalized_embedding.numpy())
+    near = [_nearest(context, view, position)[0] for view in views]
+    others = [int((context.labels[rows] != explanation.labels[query]).sum()) for rows in near]
     return others[0], others[1], len(near[0])
 
 
-def _nearest(exhibit: Exhibit, view: np.ndarray, position: int) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(context: ReportContext, view: np.ndarray, position: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the row numbers of the nearest training examples of positive weight, nearest first, and their distances."""
     distances = np.linalg.norm(view - view[position], axis=1)
     distances[position] = np.inf
-    distances[exhibit.pipeline.weights.numpy() == 0] = np.inf
+    distances[context.pipeline.weights.numpy() == 0] = np.inf
     near = np.argsort(distances, kind="stable")[: min(NEIGHBOURS, int(np.isfinite(distances).sum()))]
     return near, distances[near]
 
 
-def _with_rows(frame: pd.DataFrame, exhibit: Exhibit, rows: np.ndarray) -> pd.DataFrame:
-    shown = [exhibit.rows.show(exhibit.data.X[row], int(row)) for row in rows]
+def _with_rows(frame: pd.DataFrame, context: ReportContext, rows: np.ndarray) -> pd.DataFrame:
+    shown = [context.rows.show(context.data.X[row], int(row)) for row in rows]
     added: dict[str, Any] = {}
     if any(one.image for one in shown):
         added["image"] = [one.image for one in shown]

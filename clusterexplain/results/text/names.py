@@ -16,7 +16,7 @@ RESERVED = ("noise", "runner-up")
 EXACT = ("unrolled", "further")
 """Methods that are asked for by asking for none."""
 
-UNSHOWN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters but for tabs and line ends, halves of characters, and what is no character: no picture can hold them."""
 _STEERING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Marks that set the direction of writing: a page isolates them, a terminal does not."""
@@ -62,26 +62,26 @@ def is_name(text: object) -> bool:
     return text == "" or (text.isprintable() and text not in RESERVED and not text.lstrip("-").isdecimal())
 
 
-def change(amount: float, percent: float) -> str:
+def format_change(amount: float, percent: float) -> str:
     """Return a change of the margin with its sign and its size relative to the margin.
 
     Examples
     --------
-    >>> change(-0.021, -6.8)
+    >>> format_change(-0.021, -6.8)
     '-0.0210 (-6.8 %)'
     """
     return f"{amount:+.4f} ({percent:+.1f} %)"
 
 
-def displayed(text: str) -> str:
+def replace_unprintable(text: str) -> str:
     r"""Return a text that any picture or page can hold: what has no look becomes U+FFFD.
 
     Examples
     --------
-    >>> ascii(displayed("a\x1b[31mb\ud800"))
+    >>> ascii(replace_unprintable("a\x1b[31mb\ud800"))
     "'a\\ufffd[31mb\\ufffd'"
     """
-    return UNSHOWN.sub(_INSTEAD, text)
+    return UNPRINTABLE.sub(_INSTEAD, text)
 
 
 def method_flags(method: str, options: Mapping[str, Any], n_seeds: int) -> str:
@@ -113,7 +113,7 @@ def method_flags(method: str, options: Mapping[str, Any], n_seeds: int) -> str:
     return name + chosen + (f" --seeds {n_seeds}" if n_seeds > 1 else "")
 
 
-def printed(text: str, *, lines: bool = False) -> str:
+def terminal_safe(text: str, *, lines: bool = False) -> str:
     r"""Return a text that leaves a terminal as it is: no control characters, no marks of direction, one line.
 
     Parameters
@@ -130,12 +130,12 @@ def printed(text: str, *, lines: bool = False) -> str:
 
     Examples
     --------
-    >>> ascii(printed("a\x1b[31mb\nc"))
+    >>> ascii(terminal_safe("a\x1b[31mb\nc"))
     "'a\\ufffd[31mb c'"
     """
     if lines:
-        return "\n".join(printed(line) for line in text.split("\n"))
-    return _STEERING.sub(_INSTEAD, displayed(_LINE_ENDS.sub(" ", text)))
+        return "\n".join(terminal_safe(line) for line in text.split("\n"))
+    return _STEERING.sub(_INSTEAD, replace_unprintable(_LINE_ENDS.sub(" ", text)))
 
 
 def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ OTHER, SAME = 0.5, 0.75
 
 
 @dataclass(frozen=True, eq=False)
-class Independent:
+class ClusteringFromScratch:
     """What clustering from scratch gave, for one or several ways to retrain.
 
     Parameters
@@ -47,23 +47,23 @@ class Independent:
     unmoved: np.ndarray
 
     @classmethod
-    def joined(cls, parts: Sequence[Independent], axis: int) -> Independent:
+    def joined(cls, parts: Sequence[ClusteringFromScratch], axis: int) -> ClusteringFromScratch:
         """Join along the seeds (axis 0) or the removals (axis 1), of which every part repeats `unmoved`."""
         changes, overlap = (np.concatenate([getattr(one, name) for one in parts], axis=axis) for name in _BOTH)
         unmoved = np.concatenate([one.unmoved for one in parts]) if axis == 0 else parts[0].unmoved
         return cls(changes, overlap, unmoved)
 
-    def __getitem__(self, query: int) -> Independent:
+    def __getitem__(self, query: int) -> ClusteringFromScratch:
         """Return what concerns one query."""
-        return Independent(self.changes[..., [query]], self.overlap[..., [query]], self.unmoved[..., [query]])
+        return ClusteringFromScratch(self.changes[..., [query]], self.overlap[..., [query]], self.unmoved[..., [query]])
 
-    def spread(self, picked: Sequence[int], n_removals: int) -> Independent:
+    def spread(self, picked: Sequence[int], n_removals: int) -> ClusteringFromScratch:
         """Return the same with a row for every removal of a check, NaN for those that are not `picked`."""
         changes, overlap = (
             np.full((len(self.changes), n_removals, self.changes.shape[2]), np.nan) for _ in range(len(_BOTH))
         )
         changes[:, list(picked)], overlap[:, list(picked)] = self.changes, self.overlap
-        return Independent(changes, overlap, self.unmoved)
+        return ClusteringFromScratch(changes, overlap, self.unmoved)
 
     def row(self, kind: str, kinds: np.ndarray, predicted: np.ndarray, tracked: np.ndarray) -> dict[str, object]:
         """Describe what removals of one kind gave.
@@ -102,7 +102,7 @@ class Independent:
             "spearman": interval.mean,
             "low": interval.low,
             "high": interval.high,
-            "tracked": metrics.average(metrics.spearman(predicted[picked], continued)),
+            "continued": metrics.average(metrics.spearman(predicted[picked], continued)),
         }
 
 

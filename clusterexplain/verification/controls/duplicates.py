@@ -18,7 +18,7 @@ from clusterexplain.fitting.fit import Question
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.statistics import metrics
 from clusterexplain.verification.controls.refit_with_rows import asked_again, extended, usable
-from clusterexplain.verification.retraining_cache import Kept
+from clusterexplain.verification.retraining_cache import RetrainingCache
 
 COLUMNS = ("query", "position", "n", "spearman", "predicted", "difference", "null")
 
@@ -29,7 +29,7 @@ def duplicated(
     n_copies: int,
     *,
     seed: int,
-    kept: Kept,
+    kept: RetrainingCache,
     n_jobs: int | None = None,
     show_progress: bool = False,
 ) -> pd.DataFrame:
@@ -87,7 +87,12 @@ def duplicated(
 
 
 def _changes(
-    answers: Answers, question: Question, rows: np.ndarray, kept: Kept, n_jobs: int | None, show_progress: bool
+    answers: Answers,
+    question: Question,
+    rows: np.ndarray,
+    kept: RetrainingCache,
+    n_jobs: int | None,
+    show_progress: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the changes by removing each of the rows, halves of shape (n_rows / 2, n_queries), and of two equal trainings."""
     pipeline = answers.pipeline
@@ -98,7 +103,7 @@ def _changes(
     given = torch.from_numpy(weights).to(recipe.dtype)
 
     def scored(params: dict[str, torch.Tensor], row: torch.Tensor) -> np.ndarray:
-        return pipeline.rescored(question, params, row)[0]["frozen"]
+        return pipeline.rescored(question, params, row)[0]["kept"]
 
     with one_thread():
         scores = np.stack([scored(recipe.layout.split(end), row) for end, row in zip(trained, given, strict=True)])

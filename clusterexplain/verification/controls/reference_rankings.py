@@ -19,7 +19,7 @@ from clusterexplain.influence.simple import (
     same_cluster,
 )
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.training import RecordedRun
+from clusterexplain.training import Trajectory
 
 BASELINES = (
     "same_cluster", "direct", "latent_distance", "gradient_dot", "gradient_cosine", "loss", "random",
@@ -65,11 +65,13 @@ def yardsticks(answers: Answers, question: Question, explanation: Explanation, *
     if explanation.mixed is None:
         own = torch.from_numpy(explanation.labels.copy())
         found["same_cluster"] = same_cluster(own, pipeline.labels).numpy()
-        found["latent_distance"] = latent_similarity(pipeline.look(question.inputs), pipeline.viewed).numpy()
+        found["latent_distance"] = latent_similarity(
+            pipeline.embed_normalized(question.inputs), pipeline.normalized_embedding
+        ).numpy()
     return {name: found[name] * explanation.sample_weight for name in BASELINES if name in found}
 
 
-def _products(objective: RunObjective, run: RecordedRun, cotangents: Tensor) -> np.ndarray:
+def _products(objective: RunObjective, run: Trajectory, cotangents: Tensor) -> np.ndarray:
     """Return :func:`clusterexplain.influence.simple.gradient_dot` backwards alone, as the training itself can be."""
     slope = grad(objective)
     pull = vjp(lambda weights: slope(run.final, weights), run.weights)[1]

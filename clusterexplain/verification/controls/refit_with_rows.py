@@ -10,7 +10,7 @@ import torch
 from sklearn.base import clone
 from torch import Tensor
 
-from clusterexplain.clustering import Clustering, GivenClustering
+from clusterexplain.clustering import Clustering, GivenLabels
 from clusterexplain.data import Dataset
 from clusterexplain.explanation.explain import Answers
 from clusterexplain.fitting import settings
@@ -77,14 +77,14 @@ def extended(
     if plan.batch_size == len(before.data):
         changes["batch_size"] = len(data)
     other = clone(explainer).set_params(**changes)
-    arrived = before.pipeline.arrived
-    recipe, further = make_recipe(other, data, before.scaling, explainer.seed_, given, train=not arrived)
+    pretrained = before.pipeline.pretrained
+    recipe, further = make_recipe(other, data, before.scaling, explainer.seed_, given, train=not pretrained)
     run = train(recipe, given.to(recipe.dtype), spacing=settings.spacing(other, recipe))
 
     def find(embedding: Tensor, weights: Tensor, learned: Tensor | None) -> Clustering:
-        return GivenClustering(held, before.pipeline.n_clusters)
+        return GivenLabels(held, before.pipeline.n_clusters)
 
-    pipeline = Pipeline.cluster(run, find, lambda found: settings.score_of(other, found), arrived=arrived)
+    pipeline = Pipeline.cluster(run, find, lambda found: settings.score_of(other, found), pretrained=pretrained)
     new = hashlib.sha256(rows.tobytes() + labels.astype(np.int64).tobytes() + weights.tobytes()).hexdigest()[:16]
     key = f"{explanation.fit_key} and {new}"
     answers = Answers(pipeline, data, before.scaling, key, further, 0.0, before.n_jobs, show_progress=False)

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.registry import Request, make_clustering
+from clusterexplain.clustering.registry import ClusteringSpec, make_clustering
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution.executors import progress
 from clusterexplain.fitting.build import reseeded
 from clusterexplain.fitting.fit import Pipeline
 from clusterexplain.results.stability import Stability
-from clusterexplain.training import Recipe, train_replicas
+from clusterexplain.training import Recipe, retrain_many
 from clusterexplain.training.trajectory import train
 from clusterexplain.verification.stability.refits import bootstrap_weights, check_counts, measure, refit_seeds
 
@@ -43,19 +43,19 @@ def stability_of(
     Raises
     ------
     InvalidParameterError
-        If the labels were given or the model arrived trained, so that there is nothing to find anew.
+        If the labels were given or the model is pretrained, so that there is nothing to find anew.
     """
     check_counts(n_seeds=n_seeds, n_bootstrap=n_bootstrap)
     _check(explainer, pipeline, n_seeds)
     weights = pipeline.weights.numpy()
     drawn = bootstrap_weights(weights, n_bootstrap, seed)
-    replicas = _replicas(explainer, pipeline.run.recipe, drawn)
+    retrainings = _retrainings(explainer, pipeline.run.recipe, drawn)
     seeds = refit_seeds(seed, n_seeds)
     bar = iter(progress(range(n_seeds), label="refitting with other seeds", show=explainer.verbose))
 
     def refit(kind: str, number: int) -> tuple[np.ndarray, np.ndarray]:
         if kind == "bootstrap":
-            labels = _labels(explainer, pipeline, replicas[number], drawn[number], seed)
+            labels = _labels(explainer, pipeline, retrainings[number], drawn[number], seed)
             return labels, drawn[number]
         next(bar, None)
         recipe = reseeded(explainer, pipeline.run.recipe, pipeline.run.weights, seeds[number])
@@ -72,31 +72,29 @@ def _check(explainer: Any, pipeline: Pipeline, n_seeds: int) -> None:
             "stability clusters every refit from scratch, but the labels of this fit were given, and nobody knows how to find "
             "them anew. Expected a clusterer by name, for example clusterer='kmeans'."
         )
-    if pipeline.arrived and n_seeds:
+    if pipeline.pretrained and n_seeds:
         raise InvalidParameterError(
-            "n_seeds needs a model that is trained here: this one arrived trained, so there is no other start to train from. "
+            "n_seeds needs a model that is trained here: this one is pretrained, so there is no other start to train from. "
             "Use n_seeds=0 (bootstrapped rows only)."
         )
 
 
-def _replicas(explainer: Any, recipe: Recipe, drawn: np.ndarray) -> Tensor:
+def _retrainings(explainer: Any, recipe: Recipe, drawn: np.ndarray) -> Tensor:
     if not len(drawn):
         return torch.empty(0, recipe.layout.size)
     weights = torch.from_numpy(drawn).to(recipe.dtype)
-    return train_replicas(recipe, weights, n_jobs=explainer.n_jobs, show_progress=explainer.verbose)
+    return retrain_many(recipe, weights, n_jobs=explainer.n_jobs, show_progress=explainer.verbose)
 
 
 def _labels(explainer: Any, pipeline: Pipeline, theta: Tensor, weights: np.ndarray, seed: int) -> np.ndarray:
     recipe = pipeline.run.recipe
     params = recipe.layout.split(theta)
     learned = recipe.task.cluster_centers(params)
-    request = Request(
+    spec = ClusteringSpec(
         explainer.n_clusters,
         seed,
         dict(explainer.clusterer_options or {}),
         None if learned is None else learned.double(),
     )
-    found = make_clustering(
-        explainer.clusterer, pipeline.embed(recipe.inputs, params), torch.from_numpy(weights), request
-    )
+    found = make_clustering(explainer.clusterer, pipeline.embed(recipe.inputs, params), torch.from_numpy(weights), spec)
     return found.labels.numpy()

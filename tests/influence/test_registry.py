@@ -1,0 +1,121 @@
+"""Influence methods by name: the classical formula and gradient products beside the exact method."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from clusterexplain import ClusterExplainer
+from clusterexplain.exceptions import InvalidParameterError, SolverWarning
+from clusterexplain.fitting.fit import Parts
+from clusterexplain.influence import Implicit, RunObjective
+from clusterexplain.influence.solvers import Dense
+
+SMALL: dict[str, Any] = {
+    "batch_size": 8, "hidden": (6,), "latent_dim": 2, "n_clusters": 3, "n_steps": 60, "random_state": 0,
+    "dtype": "float64",
+}  # fmt: skip
+DENSE = {"solver": "dense", "damping": 0.05}
+
+
+@pytest.fixture(scope="module")
+def fitted(blobs: np.ndarray) -> ClusterExplainer:
+    return ClusterExplainer(**SMALL).fit(blobs)
+
+
+def parts(ce: ClusterExplainer, method: Any) -> Parts:
+    question = ce.question_of(ce.explain([0, 5]))
+    return ce._pipeline.influence(question, method)
+
+
+def test_implicit_is_the_classical_formula_and_the_direct_part(fitted: ClusterExplainer) -> None:
+    e = fitted.explain([0, 5], method="implicit", method_options=DENSE)
+    by_hand = Implicit.of_run(fitted._pipeline.run, damping=0.05, solver=partial(Dense.of))
+    expected = parts(fitted, by_hand)
+    np.testing.assert_allclose(e.influence, expected.total, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(e.direct, fitted.explain([0, 5]).direct)
+    assert e.method == "implicit"
+    assert "eigendecomposition of the Hessian, damping 0.05" in e.method_note
+    assert "implicit, an approximation from the final parameters alone" in repr(e)
+    assert e.to_dict()["method_options"] == DENSE
+    np.testing.assert_array_equal(e.scores, fitted.explain([0, 5]).scores)
+
+
+def test_gradient_products_are_baselines(fitted: ClusterExplainer) -> None:
+    e = fitted.explain([0, 5], method="gradient_dot")
+    run = fitted._pipeline.run
+    objective = RunObjective.of_run(run)
+
+    class Product:
+        def pull(self, cotangents: torch.Tensor) -> torch.Tensor:
+            from clusterexplain.influence.simple import gradient_dot
+
+            return gradient_dot(objective, run.final, run.weights, cotangents)
+
+    np.testing.assert_allclose(e.influence, parts(fitted, Product()).total)
+    assert "a baseline" in e.method_words
+    cosine = fitted.explain([0, 5], method="gradient_cosine")
+    assert np.abs(cosine.encoder).max() <= 1 + 1e-9
+
+
+def test_the_default_solver_says_how_it_went(fitted: ClusterExplainer) -> None:
+    options = {"solver": "cg", "max_iterations": 1, "damping": 0.001}
+    with pytest.warns(SolverWarning, match="conjugate gradients of the Hessian"):
+        e = fitted.explain([0], method="implicit", method_options=options)
+    assert "conjugate gradients of the Hessian, damping 0.001" in e.method_note
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        e = fitted.explain([0], method="implicit")
+    assert "eigendecomposition" in e.method_note
+
+
+def test_the_exact_method_is_asked_as_before(fitted: ClusterExplainer) -> None:
+    assert fitted._answers.asked_with("auto") is fitted._answers.asked_with("unrolled") is fitted._answers
+    assert fitted._answers.asked_with("implicit", DENSE) is fitted._answers.asked_with("implicit", dict(DENSE))
+    np.testing.assert_array_equal(fitted.explain([0]).influence, fitted.explain([0], method="unrolled").influence)
+
+
+def test_reclustering_is_predicted_by_the_method_of_the_answer(fitted: ClusterExplainer) -> None:
+    exact, classical = fitted.explain([0]), fitted.explain([0], method="implicit", method_options=DENSE)
+    weights = np.ones(len(exact.train_ids))
+    weights[:6] = 0
+    for e in (exact, classical):
+        e.predict(weights, assignments="continued")
+    kept = [e.basis._kept["reclustering"].influence for e in (exact, classical)]  # type: ignore[attr-defined]
+    assert not np.allclose(kept[0], kept[1])
+
+
+def test_a_check_of_one_method_is_none_of_another(fitted: ClusterExplainer) -> None:
+    exact, classical = fitted.explain([0]), fitted.explain([0], method="implicit", method_options=DENSE)
+    few = {"n_single": 6, "n_within": 0, "n_groups": 0, "n_top": 0}
+    stored = fitted.verify(classical, **few).explanation.stored_check()
+    assert classical.with_check(stored).check is not None
+    assert exact.with_check(stored).check is None
+    other = fitted.explain([0], method="implicit", method_options={**DENSE, "damping": 0.5})
+    assert other.with_check(stored).check is None
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("implict", None, "method='implict' is unknown"),
+        ("implicit", {"solver": "qr"}, "solver='qr' is unknown. Expected one of 'dense', 'cg', 'lissa'"),
+        ("implicit", {"damping": -1}, "damping=-1 must be a finite number of at least 0"),
+        ("implicit", {"damping": True}, "damping=True must be"),
+        ("implicit", {"solver": "dense", "depth": 5}, "'depth': implicit with solver='dense' does not take them"),
+        ("implicit", {"solver": "dense", "eigenvalues": "none"}, "eigenvalues='none' is unknown"),
+        ("unrolled", {"damping": 1}, "'damping': unrolled does not take them. Expected none"),
+        ("gradient_dot", {"damping": 1}, "gradient_dot does not take them. Expected only 'passes', 'decay'"),
+        ("further", None, "method='further' is for a pretrained model"),
+    ],
+)
+def test_what_a_method_does_not_take_is_refused(
+    fitted: ClusterExplainer, method: str, options: dict[str, Any] | None, message: str
+) -> None:
+    with pytest.raises(InvalidParameterError, match=message.replace("(", r"\(")):
+        fitted.explain([0], method=method, method_options=options)

@@ -1,0 +1,77 @@
+"""Retrainings that are kept: only whole ones are used, and only for what they belong to."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import Tensor, nn
+
+from clusterexplain import ClusterExplainer, EmbeddingTask
+from clusterexplain.verification import verify
+from clusterexplain.verification.retraining_cache import DIGEST, FOLDER
+
+FEW = {"n_single": 6, "n_within": 0, "n_groups": 0, "n_top": 0}
+
+
+def npz() -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, a=np.zeros(3))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("junk", [b"", b"PK\x03\x04junk", b"x" * 200, npz()], ids=["empty", "zip", "text", "npz"])
+def test_junk_is_trained_again(small: ClusterExplainer, tmp_path: Path, junk: bytes) -> None:
+    e = small.explain([0])
+    first = verify(small, e, keep=tmp_path, **FEW).table
+    files = list((tmp_path / FOLDER).iterdir())
+    for file in files:
+        file.write_bytes(junk)
+    assert verify(small, e, keep=tmp_path, **FEW).table.equals(first)
+    assert all(file.read_bytes() != junk for file in files)
+
+
+def test_a_changed_byte_is_noticed(small: ClusterExplainer, tmp_path: Path) -> None:
+    e = small.explain([0])
+    first = verify(small, e, keep=tmp_path, **FEW).table
+    for file in (tmp_path / FOLDER).iterdir():
+        content = bytearray(file.read_bytes())
+        content[DIGEST + 200] ^= 1
+        file.write_bytes(bytes(content))
+    assert verify(small, e, keep=tmp_path, **FEW).table.equals(first)
+
+
+def test_another_loss_of_the_same_network_is_another_training(blobs: np.ndarray, tmp_path: Path) -> None:
+    def fitted(power: int) -> ClusterExplainer:
+        import torch
+
+        torch.manual_seed(0)
+        net = nn.ModuleDict({"encoder": nn.Linear(5, 2), "decoder": nn.Linear(2, 5)})
+
+        def loss(pair: nn.Module, inputs: Tensor) -> Tensor:
+            return (pair.decoder(pair.encoder(inputs)) - inputs).pow(power).mean(dim=1)
+
+        task = EmbeddingTask.from_module(net["encoder"], decoder=net["decoder"], example_loss=loss)
+        return ClusterExplainer(model=task, n_clusters=3, n_steps=20, batch_size=8, random_state=0).fit(blobs)
+
+    for power in (2, 4):
+        ce = fitted(power)
+        check = verify(ce, ce.explain([0]), keep=tmp_path, **FEW)
+        assert check.null < 1e-4
+    assert len(list((tmp_path / FOLDER).iterdir())) == 2
+
+
+def test_a_full_disk_does_not_end_a_check(
+    small: ClusterExplainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from clusterexplain.verification import retraining_cache
+
+    def full(file: Path, blob: bytes) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(retraining_cache, "write_atomically", full)
+    e = small.explain([0])
+    assert len(verify(small, e, keep=tmp_path, **FEW).table) == 6
+    assert "could not be kept" in caplog.text
