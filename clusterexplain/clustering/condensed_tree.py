@@ -9,8 +9,7 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KDTree
 
-CHUNK = 1 << 22
-"""Distances that are held in memory at once."""
+from clusterexplain.execution import budget
 
 
 class CondensedTree:
@@ -205,7 +204,7 @@ def closest_pair(
         Row numbers.
     """
     best, pair = np.inf, (int(first[0]), int(second[0]))
-    step = max(1, CHUNK // len(second))
+    step = max(1, budget.DISTANCE_CHUNK // len(second))
     for start in range(0, len(first), step):
         some = first[start : start + step]
         reach = np.maximum(cdist(rows[some], rows[second]), np.maximum.outer(core[some], core[second]))

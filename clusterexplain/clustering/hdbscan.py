@@ -13,10 +13,11 @@ from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering
 from clusterexplain.clustering.centroids import centroid_state
-from clusterexplain.clustering.condensed_tree import CHUNK, CondensedTree, closest_pair, core_neighbours
+from clusterexplain.clustering.condensed_tree import CondensedTree, closest_pair, core_neighbours
 from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
 from clusterexplain.clustering.kmeans import canonical_order
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.execution import budget
 from clusterexplain.statistics.matching import match
 
 DEFAULTS: dict[str, Any] = {
@@ -282,7 +283,7 @@ class HDBSCANClustering(Clustering):
         """
         if not self.n_clusters:
             return torch.full((len(rows),), -1, dtype=torch.int64)
-        step = max(1, CHUNK // state.members.numel())
+        step = max(1, budget.DISTANCE_CHUNK // state.members.numel())
         return (
             torch.cat([self._assign(some, state) for some in rows.split(step)])
             if len(rows)

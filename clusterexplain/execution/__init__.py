@@ -1,1 +1,6 @@
-"""How work is dealt out: threads and progress bars, knowing nothing of what is computed."""
+"""How work is dealt out: workers, memory and progress bars, knowing nothing of what is computed."""
+
+from clusterexplain.execution.execution import Execution
+from clusterexplain.execution.executors import effective_jobs, map_jobs, one_thread
+
+__all__ = ["Execution", "effective_jobs", "map_jobs", "one_thread"]

@@ -1,4 +1,4 @@
-"""The one place that knows about threads, processes and progress bars.
+"""Jobs side by side, in threads.
 
 Small networks run fastest on one thread, so every numerical loop runs inside :func:`one_thread`, and several
 independent loops run side by side through :func:`map_jobs`. Jobs are cut before they are dealt out and results come
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -89,32 +89,7 @@ def map_jobs(function: Callable[[Job], Result], jobs: Sequence[Job], *, n_jobs: 
             return list(Parallel(n_jobs=workers, require="sharedmem")(delayed(run)(job) for job in jobs))
         except BaseException:
             stopped.set()
-            for _ in range(
-                workers
-            ):  # joblib waits for nobody, and a thread that computes when Python ends aborts the process
+            # joblib waits for nobody, and a thread that still computes when Python ends aborts the process.
+            for _ in range(workers):
                 running.acquire()
             raise
-
-
-def progress(items: Iterable[Job], *, label: str, total: int | None = None, show: bool = True) -> Iterable[Job]:
-    """Iterate with a progress bar that appears after one second, and only on a terminal.
-
-    Parameters
-    ----------
-    items : iterable
-        What to iterate over.
-    label : str
-        Shown before the bar.
-    total : int, optional
-        Number of items when `items` has no length.
-    show : bool, default=True
-        False switches the bar off.
-
-    Returns
-    -------
-    iterable
-        The same items.
-    """
-    from tqdm import tqdm
-
-    return tqdm(items, desc=label, total=total, delay=1.0, leave=False, disable=None if show else True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.execution.executors import progress
+from clusterexplain.execution.progress import progress
 from clusterexplain.explanation.explain import Answers
 from clusterexplain.fitting import settings
 from clusterexplain.fitting.build import reseeded

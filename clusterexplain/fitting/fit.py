@@ -19,12 +19,12 @@ from torch.func import grad, vjp, vmap
 
 from clusterexplain.clustering import Clustering, centroid_state
 from clusterexplain.clustering.scores import NOISE, Score
+from clusterexplain.execution.budget import COTANGENT_BLOCK_BYTES
 from clusterexplain.influence import Method
 from clusterexplain.statistics.matching import match, renumbered
 from clusterexplain.training import Trajectory
 
 SCORE_DTYPE = torch.float64
-BLOCK_BYTES = 256e6
 QUERY_BLOCK = 512
 """Queries of a combination of scores that are differentiated at a time: the distances of all to all exemplars are large."""
 
@@ -539,7 +539,7 @@ class Pipeline:
         """Cotangents on the parameters through the embeddings of all `inputs`, shape (n_scores, n_params)."""
         recipe = self.run.recipe
         pull = vjp(lambda params: recipe.task.embed(params, inputs), self.run.params)[1]
-        size = max(1, int(BLOCK_BYTES / (inputs.numel() * inputs.element_size())))
+        size = max(1, int(COTANGENT_BLOCK_BYTES / (inputs.numel() * inputs.element_size())))
         blocks = on_embedding.to(recipe.dtype).split(size)
         pulled = [vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(block) for block in blocks]
         return torch.cat(pulled).detach()
@@ -600,7 +600,7 @@ class _Scored:
     def _chunk(end: _End) -> int:
         """Return how many scores are differentiated side by side: a mixture keeps n x dim x dim numbers for each."""
         n, dim = end.embedding.shape
-        return max(1, int(BLOCK_BYTES / (n * dim * max(dim, 8) * 8)))
+        return max(1, int(COTANGENT_BLOCK_BYTES / (n * dim * max(dim, 8) * 8)))
 
 
 def _cotangents(gradients: tuple[Tensor, ...]) -> _Cotangents:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from clusterexplain.execution.executors import map_jobs, progress
+from clusterexplain.execution.budget import REVERSE_PASS_BYTES
+from clusterexplain.execution.executors import map_jobs
+from clusterexplain.execution.progress import progress
 from clusterexplain.training.trajectory import Trajectory
 
 MAX_CHUNK = 64
 """Cotangents that one reverse pass carries side by side: 128 of them take half the time in chunks of 64 as in chunks of 16."""
-CHUNK_BYTES = 256e6
-"""Bytes that the cotangents of one reverse pass may take."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ class Unrolled:
         """Return how many cotangents run side by side; it does not depend on the number of workers."""
         recipe = self.run.recipe
         one = recipe.state_size * recipe.inputs.element_size()
-        most = max(1, min(MAX_CHUNK, int(CHUNK_BYTES / one)))
+        most = max(1, min(MAX_CHUNK, int(REVERSE_PASS_BYTES / one)))
         return math.ceil(n_cotangents / math.ceil(n_cotangents / most))
 
     def _reverse(self, cotangents: Tensor, *, show: bool) -> Tensor:

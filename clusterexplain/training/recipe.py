@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.execution.budget import BATCH_CACHE_BYTES
 from clusterexplain.execution.executors import one_thread
 from clusterexplain.models.task import EmbeddingTask
 from clusterexplain.training.layout import Layout
@@ -19,10 +20,6 @@ from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.training.plan import BatchPlan
 from clusterexplain.training.stage import PlannedStage
 from clusterexplain.training.tracing import TensorFunction, trace
-
-CACHE_BYTES = 256e6
-"""Bytes that the augmented batches of all steps may take to be kept instead of drawn again in every pass."""
-
 
 _TRACING = RLock()  # building a trace may ask for another
 
@@ -134,7 +131,7 @@ class Recipe:
         with torch.inference_mode(mode=False), torch.no_grad():  # what is kept must be usable in derivatives
             drawn = index, self.task.augment(self.inputs[index], self.plan.keys(step))
         parts = drawn[1] if isinstance(drawn[1], tuple) else drawn[1:]
-        if sum(part.numel() * part.element_size() for part in parts) * self.plan.n_steps <= CACHE_BYTES:
+        if sum(part.numel() * part.element_size() for part in parts) * self.plan.n_steps <= BATCH_CACHE_BYTES:
             self._batches[step] = drawn
         return drawn
 

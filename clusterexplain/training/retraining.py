@@ -8,11 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from clusterexplain.execution.executors import map_jobs, progress
+from clusterexplain.execution.budget import RETRAINING_CHUNK_BYTES
+from clusterexplain.execution.executors import map_jobs
+from clusterexplain.execution.progress import progress
 from clusterexplain.training.recipe import Recipe
-
-CHUNK_BYTES = 4e6
-"""Bytes that the optimizer states of a chunk may take: larger chunks leave the cache, smaller ones wait for Python."""
 
 
 def retraining_chunk(recipe: Recipe, n_retrainings: int) -> int:
@@ -30,7 +29,7 @@ def retraining_chunk(recipe: Recipe, n_retrainings: int) -> int:
     int
         Between 1 and 32; it does not depend on the number of workers, so neither do the results.
     """
-    fitting = int(CHUNK_BYTES / (recipe.state_size * recipe.inputs.element_size()))
+    fitting = int(RETRAINING_CHUNK_BYTES / (recipe.state_size * recipe.inputs.element_size()))
     n_chunks = math.ceil(n_retrainings / min(32, max(4, fitting)))
     return math.ceil(n_retrainings / n_chunks)
 

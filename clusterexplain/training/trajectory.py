@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import MemoryBudgetError, TrainingDivergedError
-from clusterexplain.execution.executors import one_thread, progress
+from clusterexplain.execution.executors import one_thread
+from clusterexplain.execution.progress import progress
 from clusterexplain.training.optimizer import State
 from clusterexplain.training.recipe import Recipe
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain._version import __version__
-from clusterexplain.execution.executors import one_thread, progress
+from clusterexplain.execution.executors import one_thread
+from clusterexplain.execution.progress import progress
 from clusterexplain.storage.sidecars import write_atomically
 from clusterexplain.training import Recipe, retrain_many
 

@@ -14,13 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clusterexplain.execution.budget import BATCH_CACHE_BYTES
 from clusterexplain.execution.executors import one_thread
 from clusterexplain.training.optimizer import State
 from clusterexplain.word_embeddings.objective import POWER
 from clusterexplain.word_embeddings.training import SkipGram
-
-CACHE_BYTES = 256e6
-"""Bytes that the batches of all steps may take to be kept for the next retraining instead of being drawn again."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class SampledSkipGram(SkipGram):
         if step in self._drawn:
             return self._drawn[step]
         batch = self._draw(step)
-        if self.batch_size * (3 + round(self.negatives)) * 8 * self.optimizer.n_steps <= CACHE_BYTES:
+        if self.batch_size * (3 + round(self.negatives)) * 8 * self.optimizer.n_steps <= BATCH_CACHE_BYTES:
             self._drawn[step] = batch
         return batch
 

@@ -16,13 +16,12 @@ import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import TrainingDivergedError
-from clusterexplain.execution.executors import map_jobs, one_thread, progress
+from clusterexplain.execution import budget
+from clusterexplain.execution.executors import map_jobs, one_thread
+from clusterexplain.execution.progress import progress
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.word_embeddings.counts import UnitCounts
 from clusterexplain.word_embeddings.objective import CountCotangent, ExpectedLoss
-
-RECORD_BYTES = 1e9
-"""Bytes that the states of a recorded training may take; beyond, some are computed again in the reverse pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +138,7 @@ class SkipGram:
         state = 2 * self.counts.n_words * self.dim * self.optimizer.n_slots * element
         best = max(1, round(math.sqrt(steps)))
         for spacing in range(1, best + 1):
-            if (math.ceil(steps / spacing) + (spacing if spacing > 1 else 0)) * state <= RECORD_BYTES:
+            if (math.ceil(steps / spacing) + (spacing if spacing > 1 else 0)) * state <= budget.WORD_STATES_BYTES:
                 return spacing
         return best
 

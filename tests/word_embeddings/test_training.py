@@ -137,7 +137,7 @@ def test_the_yardstick_is_minus_the_product_of_gradients(recipe: SkipGram, corpu
 
 def test_long_recordings_keep_fewer_states(recipe: SkipGram, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     full = recipe.record(np.ones(len(corpus)))
-    monkeypatch.setattr("clusterexplain.word_embeddings.training.RECORD_BYTES", 12 * full.kept[0][0].numel() * 3 * 8)
+    monkeypatch.setattr("clusterexplain.execution.budget.WORD_STATES_BYTES", 12 * full.kept[0][0].numel() * 3 * 8)
     thin = recipe.record(np.ones(len(corpus)))
     assert (full.spacing, len(full.kept)) == (1, 25)
     assert thin.spacing > 1

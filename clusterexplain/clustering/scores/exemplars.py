@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.centroids import squared_distances
-from clusterexplain.clustering.condensed_tree import CHUNK
 from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
 from clusterexplain.clustering.scores.base import Score
+from clusterexplain.execution import budget
 
 FLOOR = 0.01
 """Share of the pooled within-cluster variance that is added to squared distances before a logarithm."""
@@ -188,7 +188,7 @@ def _finite(distances: Tensor) -> Tensor:
 
 def _in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, per_row: int) -> Tensor:
     """Apply a function of rows (..., dim) to so many at a time that the differences fit into memory."""
-    step = max(1, CHUNK // max(per_row, 1))
+    step = max(1, budget.DISTANCE_CHUNK // max(per_row, 1))
     if rows.dim() < 2 or len(rows) <= step:
         return function(rows)
     return torch.cat([function(some) for some in rows.split(step)])

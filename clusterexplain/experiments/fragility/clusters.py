@@ -12,7 +12,7 @@ import torch
 
 from clusterexplain.data import load_dataset
 from clusterexplain.estimator import ClusterExplainer
-from clusterexplain.execution.executors import progress
+from clusterexplain.execution.progress import progress
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.over_restarts import mean_interval
 from clusterexplain.results.explanation import Explanation

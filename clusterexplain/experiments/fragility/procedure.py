@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from clusterexplain.execution.budget import RESTARTS_BYTES
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.influence import CRITICISED, Classical, removal_effects
 from clusterexplain.experiments.fragility.networks import Network
@@ -20,8 +21,6 @@ from clusterexplain.experiments.fragility.unrolled import pull
 
 N_REMOVED = 25
 N_ASKED = 10
-RECORDED_BYTES = 3e8
-"""That a recorded training may take; more restarts go through one after the other."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ def _predictions(procedure: Procedure) -> pd.DataFrame:
         return _frame(procedure, predicted=effects)
     differentiated = procedure if procedure.prediction == "retraining" else replace(procedure, further=None)
     size = subject.network.n_params * _schedule(differentiated).n_steps * 3 * 4
-    step = max(1, int(RECORDED_BYTES / size))
+    step = max(1, int(RESTARTS_BYTES / size))
     starts = range(0, subject.n_restarts, step)
     return _frame(procedure, predicted=torch.cat([_exact(differentiated, slice(one, one + step)) for one in starts]))
 

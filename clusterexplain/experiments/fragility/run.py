@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from clusterexplain.execution.executors import one_thread, progress
+from clusterexplain.execution.executors import one_thread
+from clusterexplain.execution.progress import progress
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import charts, published
 from clusterexplain.experiments.fragility.clusters import Models, of_models

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering import KMeansClusterer, centroid_state
-from clusterexplain.execution.executors import one_thread, progress
+from clusterexplain.execution.executors import one_thread
+from clusterexplain.execution.progress import progress
 from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.corrected import OWN_LOSS, right
 from clusterexplain.experiments.mixture.estimates import estimates

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidDataError
-from clusterexplain.execution.executors import progress
+from clusterexplain.execution.progress import progress
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.study import Study
 from clusterexplain.experiments.weat import charts

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clusterexplain.execution.executors import progress
+from clusterexplain.execution.progress import progress
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.verification.controls.refit_with_rows import asked_again, extended, usable
 

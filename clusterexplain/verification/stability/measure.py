@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clusterexplain.clustering.registry import ClusteringSpec, make_clustering
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.execution.executors import progress
+from clusterexplain.execution.progress import progress
 from clusterexplain.fitting.build import reseeded
 from clusterexplain.fitting.fit import Pipeline
 from clusterexplain.results.stability import Stability

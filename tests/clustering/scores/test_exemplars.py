@@ -152,8 +152,7 @@ def test_many_rows_are_scored_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None
     state = clustering.state(rows, weights)
     whole = [score.logits(rows, state) for score in SCORES] + [SCORES[0].boundary_margins(rows, state)]
     assigned = clustering.assign(rows, state)
-    monkeypatch.setattr("clusterexplain.clustering.scores.exemplars.CHUNK", 50_000)
-    monkeypatch.setattr("clusterexplain.clustering.hdbscan.CHUNK", 50_000)
+    monkeypatch.setattr("clusterexplain.execution.budget.DISTANCE_CHUNK", 50_000)
     pieces = [score.logits(rows, state) for score in SCORES] + [SCORES[0].boundary_margins(rows, state)]
     assert all(torch.equal(a, b) for a, b in zip(whole, pieces, strict=True))
     assert torch.equal(clustering.assign(rows, state), assigned)
