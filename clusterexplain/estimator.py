@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from clusterexplain.clustering import Clustering
-from clusterexplain.clustering.registry import ClusteringSpec, make_clustering
 from clusterexplain.data import Dataset
-from clusterexplain.data.scaling import Scaling
-from clusterexplain.data.selection import resolve
-from clusterexplain.data.validation import as_matrix, check_sample_weight, check_variation
-from clusterexplain.exceptions import FewerClustersWarning, InvalidDataError, InvalidParameterError
-from clusterexplain.explanation.explain import Answers
-from clusterexplain.explanation.queries import pose
-from clusterexplain.fitting import settings
-from clusterexplain.fitting.build import make_recipe
-from clusterexplain.fitting.fit import Pipeline, Question
+from clusterexplain.data.selection import select_samples
+from clusterexplain.data.validation import as_matrix, check_sample_weight
+from clusterexplain.exceptions import FewerClustersWarning, InvalidParameterError
+from clusterexplain.execution import Execution
+from clusterexplain.explanation.explain import explain
+from clusterexplain.fitting.build import Objects, build_fit
+from clusterexplain.fitting.config import Config
+from clusterexplain.fitting.fit import Fit
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.text.names import LONGEST_NAME, NOISE, is_name
-from clusterexplain.training import Recipe
+from clusterexplain.results.margins import NOISE
+from clusterexplain.results.text.names import LONGEST_NAME, is_name
 from clusterexplain.training.further_training import FurtherTraining
-from clusterexplain.training.trajectory import Trajectory, train
-from clusterexplain.verification.stability.refits import refit_seeds
+
+Learned = TypeVar("Learned")
 
 if TYPE_CHECKING:
     from clusterexplain.explanation import ClusterAnswer, Flip
-    from clusterexplain.report import Plots
-    from clusterexplain.report.context import ReportContext
-    from clusterexplain.report.samples import Renderer
-    from clusterexplain.verification import Check, Smoothness
-    from clusterexplain.verification.stability import Stability
+    from clusterexplain.results.smoothness import Smoothness
+    from clusterexplain.results.stability import Stability
+    from clusterexplain.verification import Check
 
 
 class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):
@@ -129,6 +122,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Only after :meth:`stability`.
     cluster_names_ : dict of int to str
         Names given by :meth:`name_clusters`.
+    fit_ : Fit
+        Everything that was fitted: what explanations, checks and reports are made from.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of str
@@ -143,18 +138,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     (1, 150)
     """
 
-    labels_: np.ndarray
-    embedding_: np.ndarray
-    cluster_centers_: np.ndarray
-    loss_: float
-    further_: FurtherTraining
-    smoothness_: Smoothness
-    stability_: Stability
-    cluster_names_: dict[int, str]
-    _map: np.ndarray | None
-    _folder: str | None
-    _further: FurtherTraining | None
-    _answers: Answers
+    fit_: Fit
 
     def __init__(
         self,
@@ -242,32 +226,28 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         InvalidParameterError
             If a parameter is out of range.
         """
-        settings.check(self)
+        parameters = self.get_params(deep=False)
+        config = Config.of(parameters)
         data = Dataset.of(X)
         weights = check_sample_weight(sample_weight, len(data))
-        present = weights > 0
-        if self._takes_number and present.sum() < self.n_clusters:
-            raise InvalidDataError(
-                f"X has n_samples={present.sum()} rows (of positive weight), fewer than n_clusters={self.n_clusters}. "
-                f"Expected at least one row for each cluster; lower n_clusters or add rows."
-            )
-        check_variation(data.X[present])
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        scaling = Scaling.measure(data.X[present], settings.value_of(self, "scaling"))
-        recipe, further = make_recipe(self, data, scaling, seed, torch.from_numpy(weights), train=train)
-        run = self._train(recipe, torch.from_numpy(weights).to(recipe.dtype))
-        pipeline = self._cluster(run, seed, pretrained=further is not None)
-        if self._takes_number and pipeline.n_clusters < self.n_clusters:
+        task = self.model if isinstance(self.model, EmbeddingTask) else None
+        objects = Objects(task, None if isinstance(self.clusterer, str) else self.clusterer)
+        execution = Execution(self.n_jobs, float(self.max_memory), self.verbose)
+        fitted = build_fit(config, objects, data, weights, seed=seed, execution=execution, keep_weights=not train)
+        if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
             warnings.warn(
-                f"Only {pipeline.n_clusters} clusters were found for n_clusters={self.n_clusters}: there are fewer "
+                f"Only {fitted.clustering.n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer "
                 f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
                 FewerClustersWarning,
                 stacklevel=2,
             )
         validate_data(self, X if isinstance(X, pd.DataFrame) else data.X, skip_check_array=True)
-        self._finish(pipeline, data, seed, scaling, further)
-        if self.measure_smoothness:
-            self._measure_smoothness()
+        self.fit_ = fitted
+        if config.measure_smoothness:
+            from clusterexplain.verification import measure_smoothness
+
+            fitted.annotations.smoothness = measure_smoothness(fitted)
         return self
 
     def refit(self, sample_weight: Any) -> ClusterExplainer:
@@ -287,36 +267,28 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             weights; compare it with ``refit`` at the old ones.
         """
         check_is_fitted(self)
-        weights = check_sample_weight(sample_weight, len(self._data))
-        run = self._train(self._pipeline.run.recipe, torch.from_numpy(weights).to(self._pipeline.run.recipe.dtype))
-        clustering = self._pipeline.tracked(run.params, run.weights)
-        other = clone(self).set_params(
-            clusterer=self.clusterer
-        )  # clone would make a fitted clusterer forget its labels
+        weights = check_sample_weight(sample_weight, len(self.fit_.data))
+        other = clone(self).set_params(clusterer=self.clusterer)  # clone would make a fitted one forget its labels
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name))
-        pipeline = dataclasses.replace(self._pipeline, run=run, clustering=clustering, pretrained=False)
-        other._finish(pipeline, self._data, self._seed, self._scaling, self._further, key=self._fit_key)
-        other.cluster_names_ = dict(self.cluster_names_)
+        other.fit_ = self.fit_.refit(weights)
         return other
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the cluster of each row, as a row that was not trained on, shape (n_samples,); -1 is noise."""
         check_is_fitted(self)
-        return self._pipeline.assign(self._inputs(X)).numpy()
+        return np.asarray(self.fit_.assignment.assign(self.fit_.embed_normalized(self._inputs(X))).numpy())
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the embedding of each row, shape (n_samples, latent_dim)."""
         check_is_fitted(self)
-        return self._pipeline.embed(self._inputs(X)).numpy()
+        return np.asarray(self.fit_.embed(self._inputs(X)).numpy())
 
     def membership(self, X: Any) -> np.ndarray:
         """Return soft memberships, shape (n_samples, n_clusters); the log-ratio of two of them is the margin."""
         check_is_fitted(self)
-        return self._pipeline.score.membership(
-            self._pipeline.embed_normalized(self._inputs(X)), self._pipeline.state
-        ).numpy()
+        return np.asarray(self.fit_.assignment.membership(self.fit_.embed_normalized(self._inputs(X))).numpy())
 
     def explain(
         self,
@@ -366,20 +338,15 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         if isinstance(n_seeds, bool) or not isinstance(n_seeds, (int, np.integer)) or n_seeds < 1:
             raise InvalidParameterError(f"n_seeds={n_seeds!r} must be a whole number of at least 1, for example 8.")
-        answers = self._answers.asked_with(method, method_options)
-        asked = resolve(queries, self._data)
-        self._inputs(queries if isinstance(queries, (pd.DataFrame, Dataset)) else asked.rows)  # refuses other columns
-        found = answers.explain(asked, against, self, self.cluster_names_, getattr(self, "stability_", None))
-        return found if n_seeds == 1 else self._over_seeds(answers, found, n_seeds)
+        samples = select_samples(queries, self.fit_.data)
+        self._inputs(queries if isinstance(queries, (pd.DataFrame, Dataset)) else samples.rows)  # refuses other columns
+        explanation = explain(self.fit_, samples, against, method=method, method_options=method_options)
+        if n_seeds == 1:
+            return explanation
+        from clusterexplain.explanation.seed_ensemble import average_over_seeds
+        from clusterexplain.verification.stability import refit_seeds
 
-    def _over_seeds(self, answers: Answers, explanation: Explanation, n_seeds: int) -> Explanation:
-        from clusterexplain.verification import explain_over_seeds
-
-        if explanation.method != "unrolled":
-            raise InvalidParameterError(
-                f"n_seeds={n_seeds} averages exact influences, but method={explanation.method!r}. Expected method='unrolled'."
-            )
-        return explain_over_seeds(self, answers, explanation, refit_seeds(self._seed, n_seeds - 1))
+        return average_over_seeds(explanation, refit_seeds(self.fit_.seed, n_seeds - 1))
 
     def cluster(self, cluster: int, *, n_shown: int = 5) -> ClusterAnswer:
         """Say who holds a cluster together, who is typical of it, and which other clusters pull at it.
@@ -401,18 +368,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         InvalidParameterError
             If the cluster does not exist or has no rival.
         """
-        from clusterexplain.explanation import clusters
+        from clusterexplain.explanation import explain_cluster
 
         check_is_fitted(self)
-        mixed = clusters.cohesion_of(self._pipeline, cluster, self.cluster_names_)
-        asked = self._answers.explain_mixed(mixed, self, self.cluster_names_)
-        themselves: dict[Any, float] = {}
-        if n_shown:
-            shown = clusters.shown_members(self._pipeline, cluster, n_shown)
-            question = pose(self._pipeline, self._pipeline.run.recipe.inputs[shown], shown, "runner-up")
-            own = self._answers.influence(question).total[np.arange(len(shown)), shown]
-            themselves = dict(zip(self._data.ids[shown].tolist(), own.tolist(), strict=True))
-        return clusters.answer(self._pipeline, cluster, asked, themselves)
+        return explain_cluster(self.fit_, cluster, n_shown=n_shown)
 
     def cohesion(self) -> Explanation:
         """Say which examples hold each cluster together, for all clusters at once.
@@ -428,10 +387,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         InvalidParameterError
             If there is no rival.
         """
-        from clusterexplain.explanation import cohesions_of
+        from clusterexplain.explanation import cohesions_of, explain_combinations
 
         check_is_fitted(self)
-        return self._answers.explain_mixed(cohesions_of(self._pipeline, self.cluster_names_), self, self.cluster_names_)
+        return explain_combinations(self.fit_, cohesions_of(self.fit_))
 
     def between(self, first: int, second: int) -> Explanation:
         """Say which examples keep two clusters apart, and which merge them.
@@ -452,11 +411,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         InvalidParameterError
             If the two are not two clusters.
         """
-        from clusterexplain.explanation import separation_of
+        from clusterexplain.explanation import explain_combinations, separation_of
 
         check_is_fitted(self)
-        mixed = separation_of(self._pipeline, first, second, self.cluster_names_)
-        return self._answers.explain_mixed(mixed, self, self.cluster_names_)
+        return explain_combinations(self.fit_, separation_of(self.fit_, first, second))
 
     def flip(self, query: Any, *, against: str | int = "runner-up", max_removed: int | None = None) -> Flip:
         """Search for the smallest set of training examples whose removal moves a sample to its rival.
@@ -475,16 +433,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Flip
             Every claim in it is a retraining; it says so when none was found.
         """
-        from clusterexplain.explanation import Retrainings, find_flip
+        from clusterexplain.explanation import find_flip
 
-        explanation = self.explain(query, against=against)
-        question = self.question_of(explanation)
-        budget = max(1, len(self._data) // 10) if max_removed is None else max_removed
-
-        def relearn(weights: np.ndarray) -> np.ndarray:
-            return self.refit(weights)._answers.influence(question).total[0]
-
-        return find_flip(Retrainings(self._pipeline, question, explanation, self.n_jobs), relearn, max_removed=budget)
+        return find_flip(self.explain(query, against=against), max_removed=max_removed)
 
     def twins(self, *, share: float = 0.01) -> pd.DataFrame:
         """List near-identical training rows with different labels.
@@ -500,14 +451,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Columns id, cluster, twin, twin_cluster, distance, relative (to the usual nearest-neighbour distance), nearest
             first; each pair once. ``explain([id], against=twin_cluster)`` says which examples separate a pair.
         """
-        from clusterexplain.data.near_duplicates import find_label_conflicts
+        from clusterexplain.explanation import label_conflicts
 
         check_is_fitted(self)
-        present = np.flatnonzero(self._pipeline.weights.numpy() > 0)
-        rows = self._scaling.apply(self._data.X)[present]
-        return find_label_conflicts(
-            rows, self.labels_[present], self._data.ids[present], share=share, n_jobs=self.n_jobs
-        )
+        return label_conflicts(self.fit_, share=share)
 
     def stability(self, *, n_seeds: int = 10, n_bootstrap: int = 10) -> Stability:
         """Refit with other seeds and on bootstrapped data, and say what stays.
@@ -536,10 +483,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         from clusterexplain.verification.stability.measure import stability_of
 
         check_is_fitted(self)
-        self.stability_ = stability_of(
-            self, self._pipeline, self._seed, self._fit_key, n_seeds=n_seeds, n_bootstrap=n_bootstrap
-        )
-        return self.stability_
+        self.fit_.annotations.stability = stability_of(self.fit_, n_seeds=n_seeds, n_bootstrap=n_bootstrap)
+        return self.fit_.annotations.stability
 
     def name_clusters(self, names: dict[int, str]) -> ClusterExplainer:
         """Give clusters names, which every surface shows and a run keeps; an empty name takes one away.
@@ -562,14 +507,14 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         for cluster, name in names.items():
             whole = isinstance(cluster, (int, np.integer)) and not isinstance(cluster, bool)
-            if not (whole and cluster in range(self._pipeline.n_clusters) and is_name(name)):
+            if not (whole and cluster in range(self.fit_.clustering.n_clusters) and is_name(name)):
                 raise InvalidParameterError(
                     f"{cluster!r}: {name!r:.80} does not name a cluster. Expected a number from 0 to "
-                    f"{self._pipeline.n_clusters - 1} and a printable text of at most {LONGEST_NAME} characters that is "
+                    f"{self.fit_.clustering.n_clusters - 1} and a printable text of at most {LONGEST_NAME} characters that is "
                     f"neither a number nor 'noise' nor 'runner-up'."
                 )
         merged = self.cluster_names_ | {int(cluster): name for cluster, name in names.items()}
-        self.cluster_names_ = {cluster: name for cluster, name in sorted(merged.items()) if name}
+        self.fit_.annotations.cluster_names = {cluster: name for cluster, name in sorted(merged.items()) if name}
         return self
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -607,7 +552,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         from clusterexplain.explanation import overview
 
         check_is_fitted(self)
-        return overview(self.labels_, self.margins_, self._data.ids, self.sample_weight_ > 0, self.cluster_names_)
+        fit = self.fit_
+        return overview(self.labels_, self.margins_, fit.data.ids, self.sample_weight_ > 0, self.cluster_names_)
 
     def verify(self, explanation: Explanation, **options: Any) -> Check:
         """Check an explanation by retraining without examples.
@@ -626,8 +572,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         from clusterexplain.verification import verify
 
-        self._refuse_other_weights(explanation)
-        return verify(self, explanation, **{"show_progress": self.verbose, "n_jobs": self.n_jobs, **options})
+        check_is_fitted(self)
+        self._refuse_foreign(explanation)
+        return verify(explanation, **options)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the fitted run to a directory, atomically and without pickle.
@@ -647,9 +594,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         from clusterexplain.fitting.persistence import save
 
         check_is_fitted(self)
-        folder = save(self, path, overwrite=overwrite)
-        self._folder = str(path)  # named by the commands that a page offers
-        return folder
+        names = getattr(self, "feature_names_in_", None)
+        return save(self.fit_, path, overwrite=overwrite, feature_names_in=None if names is None else list(names))
 
     @classmethod
     def load(
@@ -678,160 +624,121 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         from clusterexplain.fitting.persistence import load
 
-        explainer: ClusterExplainer = load(cls, path, data, model)
-        explainer._folder = str(path)
+        fit, names = load(path, data, model)
+        said = dict(fit.config.said)
+        if said["model"] is None:
+            said["model"] = fit.recipe.task
+        if said["clusterer"] is None:  # it was fitted elsewhere: a run holds its labels, never the estimator
+            said["clusterer"] = fit.clustering.labels.numpy().copy()
+        said["hidden"] = None if said["hidden"] is None else tuple(said["hidden"])
+        explainer = cls(**said)
+        explainer.fit_ = fit
+        explainer.n_features_in_ = fit.data.X.shape[1]
+        if names is not None:
+            explainer.feature_names_in_ = np.asarray(names, dtype=object)
         return explainer
 
-    def evaluate_question(self, explanation: Explanation, assignments: str) -> np.ndarray:
-        """Return the explained scores under this fit; use :meth:`Explanation.evaluate`."""
-        check_is_fitted(self)
-        if assignments not in ("continued", "kept"):
-            raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'continued' or 'kept'.")
-        self._refuse_foreign(explanation)
-        clustering = cast("Answers", explanation.basis).pipeline.clustering
-        pipeline = dataclasses.replace(self._pipeline, clustering=clustering)
-        question = self.question_of(explanation)
-        run = self._pipeline.run
-        return pipeline.scores(question, run.params, run.weights, assignments=assignments)[0].numpy()
+    @property
+    def labels_(self) -> np.ndarray:
+        """Cluster of each training example, shape (n_samples,), 0 the largest; -1 is noise."""
+        return np.array(self._fitted("labels_").clustering.labels.numpy())
 
-    def write_report(
-        self,
-        explanation: Explanation,
-        path: str | os.PathLike[str],
-        *,
-        render: Renderer | None = None,
-        run: str | None = None,
-        task: str | None = None,
-    ) -> Path:
-        """Write the page about an explanation; use :meth:`Explanation.report`."""
-        from clusterexplain.report import write_page
+    @property
+    def embedding_(self) -> np.ndarray:
+        """Embeddings of the training data, shape (n_samples, latent_dim)."""
+        return np.array(self._fitted("embedding_").embedding.numpy())
 
-        folder = self._folder if run is None else run
-        return write_page(explanation, self._report_context(explanation, render), path, run=folder, task=task)
+    @property
+    def cluster_centers_(self) -> np.ndarray:
+        """One point for each cluster, shape (n_found, latent_dim); NaN for a cluster that a refit left empty."""
+        return np.array(self._fitted("cluster_centers_").assignment.centers)
 
-    def plots_of(self, explanation: Explanation, render: Renderer | None = None) -> Plots:
-        """Return the charts of an explanation; use :attr:`Explanation.plot`."""
-        from clusterexplain.report import Plots
+    @property
+    def loss_(self) -> float:
+        """Final weighted training loss."""
+        return self._fitted("loss_").loss
 
-        return Plots(explanation, self._report_context(explanation, render))
+    @property
+    def further_(self) -> FurtherTraining:
+        """Steps, rate and drift of further training; only after ``fit(X, train=False)``."""
+        return self._known("further_", self._fitted("further_").further)
 
-    def bundle_of(self, shown: Explanation | Check) -> dict[str, Any]:
-        """Return what a notebook can show of an explanation or a check, by MIME type."""
-        from clusterexplain.report import card
+    @property
+    def smoothness_(self) -> Smoothness:
+        """How smooth the recipe is; only with ``measure_smoothness=True``."""
+        return self._known("smoothness_", self._fitted("smoothness_").annotations.smoothness)
 
-        if not isinstance(shown, Explanation):
-            return card.check_bundle(shown)
-        return card.bundle(shown, self._report_context(shown, None, quick=True))
+    @property
+    def stability_(self) -> Stability:
+        """How stable the clusters are; only after :meth:`stability`."""
+        return self._known("stability_", self._fitted("stability_").annotations.stability)
 
-    def _report_context(
-        self, explanation: Explanation, render: Renderer | None, *, quick: bool = False
-    ) -> ReportContext:
-        from clusterexplain.report.fit_context import report_context_of
-
-        self._refuse_other_weights(explanation)
-        return report_context_of(self, explanation, self._seed, render, quick=quick)
+    @property
+    def cluster_names_(self) -> dict[int, str]:
+        """Names given by :meth:`name_clusters`."""
+        return dict(self._fitted("cluster_names_").annotations.cluster_names)
 
     @property
     def map_(self) -> np.ndarray:
         """UMAP coordinates of the training data, shape (n_samples, 2): a view only, never used for explanations."""
         check_is_fitted(self)
-        if self._map is None:
-            from clusterexplain.report import umap_view
+        from clusterexplain.report import umap_coordinates
 
-            self._map = umap_view(self.embedding_, self._seed)
-        return self._map
+        return umap_coordinates(self.fit_)
 
     @property
     def margins_(self) -> np.ndarray:
         """Margin of each training example to its runner-up, shape (n_samples,); positive is inside its cluster."""
         check_is_fitted(self)
-        return self._pipeline.train_margins.numpy().copy()
+        return np.array(self.fit_.assignment.train_margins.numpy())
 
     @property
     def sample_weight_(self) -> np.ndarray:
         """Data weights of the fit, shape (n_samples,)."""
         check_is_fitted(self)
-        return self._pipeline.weights.numpy().copy()
+        return np.array(self.fit_.weights.numpy())
 
     @property
     def seed_(self) -> int:
         """The root seed, drawn from ``random_state``."""
         check_is_fitted(self)
-        return self._seed
+        return self.fit_.seed
 
     @property
     def data_(self) -> Dataset:
         """The training data."""
         check_is_fitted(self)
-        return self._data
+        return self.fit_.data
 
-    def question_of(self, explanation: Explanation) -> Question:
-        """Return the explained scores as the pipeline's question."""
-        return self._answers.question_of(explanation)
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether there is a fit."""
+        return "fit_" in self.__dict__
 
-    @property
-    def _takes_number(self) -> bool:
-        return isinstance(self.clusterer, str) and self.clusterer != "hdbscan"
+    def _fitted(self, name: str) -> Fit:
+        """Return the fit for a learned attribute; without one there is no such attribute, as scikit-learn expects."""
+        if "fit_" not in self.__dict__:
+            raise AttributeError(f"{name} is there after fit(X). Call fit(X) first.")
+        return self.fit_
 
-    def _cluster(self, run: Trajectory, seed: int, *, pretrained: bool) -> Pipeline:
-        def find(embedding: Tensor, weights: Tensor, learned: Tensor | None) -> Clustering:
-            spec = ClusteringSpec(self.n_clusters, seed, dict(self.clusterer_options or {}), learned)
-            return make_clustering(self.clusterer, embedding, weights, spec)
-
-        return Pipeline.cluster(run, find, lambda found: settings.score_of(self, found), pretrained=pretrained)
+    @staticmethod
+    def _known(name: str, value: Learned | None) -> Learned:
+        if value is None:
+            raise AttributeError(
+                f"{name} was not measured for this fit; see its entry under Attributes for how to get it."
+            )
+        return value
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.embedding_.shape[1])
-
-    def _measure_smoothness(self) -> None:
-        from clusterexplain.verification import measure_smoothness
-
-        self.smoothness_ = measure_smoothness(self)
-
-    def _train(self, recipe: Recipe, weights: Tensor) -> Trajectory:
-        spacing = settings.spacing(self, recipe)
-        return train(recipe, weights, spacing=spacing, show_progress=self.verbose)
-
-    def _finish(
-        self,
-        pipeline: Pipeline,
-        data: Dataset,
-        seed: int,
-        scaling: Scaling,
-        further: FurtherTraining | None,
-        *,
-        key: str | None = None,
-    ) -> ClusterExplainer:
-        """Take over a fitted pipeline; nothing is assigned before everything has been computed."""
-        loss, key = pipeline.loss(), key or settings.fit_key(self, data, seed, pipeline.run.recipe, pipeline.clustering)
-        embedding, centers = pipeline.embedding.numpy().copy(), pipeline.centers
-        self._pipeline, self._data, self._seed, self._scaling, self._map = pipeline, data, seed, scaling, None
-        self._folder = None
-        self._answers = Answers(pipeline, data, scaling, key, further, self.min_agreement, self.n_jobs, self.verbose)
-        self._fit_key, self._further = key, further
-        self.labels_, self.embedding_, self.cluster_centers_ = pipeline.labels.numpy().copy(), embedding, centers
-        self.loss_ = loss
-        self.cluster_names_ = {}
-        for name in ("smoothness_", "stability_"):  # of an earlier fit
-            self.__dict__.pop(name, None)
-        if further is None:
-            self.__dict__.pop("further_", None)
-        else:
-            self.further_ = further
-        return self
+        return int(self.fit_.embedding.shape[1])
 
     def _refuse_foreign(self, explanation: Explanation) -> None:
-        check_is_fitted(self)
-        if explanation.fit_key != self._fit_key:
+        if explanation.fit.key != self.fit_.key:
             raise InvalidParameterError(
                 "The explanation belongs to other training data or to another recipe. Expected the estimator that made it, or "
                 "a refit of it."
             )
-
-    def _refuse_other_weights(self, explanation: Explanation) -> None:
-        self._refuse_foreign(explanation)
-        if not np.array_equal(explanation.sample_weight, self._pipeline.run.weights.double().numpy()):
+        if not np.array_equal(explanation.sample_weight, self.fit_.weights.numpy()):
             raise InvalidParameterError(
                 "The explanation was made at other sample weights. Expected the estimator that made it, fitted as it was then, "
                 "and not a refit of it; explain again to ask this fit."
@@ -844,4 +751,4 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             if not isinstance(X, pd.DataFrame):  # an array of a fit with names is taken in the order of the fit
                 warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             validate_data(self, X if isinstance(X, pd.DataFrame) else matrix, reset=False, skip_check_array=True)
-        return self._scaling.to_tensor(matrix, self._pipeline.run.recipe.dtype)
+        return self.fit_.inputs_of(matrix)

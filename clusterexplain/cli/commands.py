@@ -186,7 +186,7 @@ def _write_pictures(
     """Write one picture for each sample, or one for all; return why the first is missing that could not be written."""
     from clusterexplain.report.export import save_chart
 
-    drawn, missing = explainer._map is None, None
+    drawn, missing = explainer.fit_.annotations.map_coordinates is None, None
     draw = getattr(explanation.plot, chart)
     for query, id_ in enumerate([None] if chart in TOGETHER else explanation.query_ids.tolist()):
         picture = draw() if id_ is None else draw(query=query)
@@ -197,7 +197,7 @@ def _write_pictures(
                 printing.line(f"Picture: {save_chart(picture, named)}")
             except ReportWriteError as error:
                 missing = missing or error
-    if drawn and explainer._map is not None:
+    if drawn and explainer.fit_.annotations.map_coordinates is not None:
         sidecars.write_map(folder, explainer.map_)
     return missing
 
@@ -233,7 +233,7 @@ def _write_report(
     task: str | None = None,
     open_page: bool,
 ) -> Path:
-    drawn = explainer._map is None
+    drawn = explainer.fit_.annotations.map_coordinates is None
     name = _file_name(explanation.query_ids.tolist(), rival)
     path = explanation.report(folder / f"why-{name}.html" if out is None else out, run=str(folder), task=task)
     if drawn:

@@ -143,7 +143,7 @@ def answer(explanation: Explanation, top: int) -> None:
         f"The margin agrees with the clustering for {explanation.agreement:.1%} of the training examples. Method: "
         f"{explanation.method_words}."
     )
-    line(f"This answer is {explanation.checked if explanation.mixed is None else _checked(explanation)}.")
+    line(f"This answer is {explanation.checked if not explanation.combined else _checked(explanation)}.")
 
 
 def _checked(explanation: Explanation) -> str:
@@ -152,7 +152,7 @@ def _checked(explanation: Explanation) -> str:
 
 def _titles(explanation: Explanation, position: int) -> tuple[str, str]:
     first, second = (side.upper() for side in explanation.sides(position))
-    if explanation.mixed is not None:
+    if explanation.combined:
         return f"Training examples: each {first}", f"... {second}"
     return f"Training examples that {first.replace(' ', ' IT ')}", f"... that {second.replace(' ', ' IT ')}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,9 +15,9 @@ from torch import Tensor
 from clusterexplain.clustering.base import Clustering
 from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
 from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
-from clusterexplain.clustering.hdbscan import HDBSCANClustering
+from clusterexplain.clustering.hdbscan import DEFAULTS, HDBSCANClustering
 from clusterexplain.clustering.kmeans import KMeansClustering, SphericalKMeansClustering
-from clusterexplain.clustering.soft_kmeans import SoftKMeansClustering
+from clusterexplain.clustering.soft_kmeans import TEMPERATURE, SoftKMeansClustering
 from clusterexplain.exceptions import InvalidParameterError
 
 KINDS: dict[str, type[Clustering]] = {
@@ -233,6 +234,28 @@ def given_labels(clusterer: Any, n_samples: int) -> np.ndarray:
             "numbers with pandas.factorize."
         )
     return np.array(found, dtype=np.int64)
+
+
+def default_options(clusterer: str, n_samples: int) -> dict[str, Any]:
+    """Return every option of a clusterer with its default.
+
+    Parameters
+    ----------
+    clusterer : str
+        One of ``CLUSTERERS``.
+    n_samples : int
+        Number of rows, on which the size of the smallest density cluster depends.
+
+    Returns
+    -------
+    dict
+        By option; empty for a clusterer without options.
+    """
+    if clusterer == "hdbscan":
+        return DEFAULTS | _density_options(n_samples)
+    if clusterer == "gmm":
+        return MIXTURE | {"reg_covar": signature(GaussianMixtureClustering.fit).parameters["reg_covar"].default}
+    return {"temperature": TEMPERATURE} if clusterer == "soft_kmeans" else {}
 
 
 def check_options(clusterer: str, options: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from clusterexplain.exceptions import InvalidParameterError
 
 
 @dataclass(frozen=True, eq=False)
-class Queries:
+class Samples:
     """Samples that are asked about.
 
     Attributes
@@ -32,7 +32,7 @@ class Queries:
     positions: np.ndarray
 
 
-def resolve(asked: Any, data: Dataset) -> Queries:
+def select_samples(asked: Any, data: Dataset) -> Samples:
     """Find out what was asked about.
 
     Parameters
@@ -44,7 +44,7 @@ def resolve(asked: Any, data: Dataset) -> Queries:
 
     Returns
     -------
-    Queries
+    Samples
         At least one.
 
     Raises
@@ -58,7 +58,7 @@ def resolve(asked: Any, data: Dataset) -> Queries:
         found = _new_rows(asked)
     else:
         positions = _positions(asked, data)
-        found = Queries(data.ids[positions], data.X[positions], positions)
+        found = Samples(data.ids[positions], data.X[positions], positions)
     if not len(found.ids):
         raise InvalidParameterError("There is nothing to explain: queries is empty. Expected at least one id or row.")
     return found
@@ -70,11 +70,11 @@ def _is_matrix(asked: Any) -> bool:
     )
 
 
-def _new_rows(asked: Any) -> Queries:
+def _new_rows(asked: Any) -> Samples:
     named = Dataset.of(asked) if isinstance(asked, (Dataset, pd.DataFrame)) else None
     rows = as_matrix(asked, what="queries") if named is None else named.X
     names = range(len(rows)) if named is None else named.ids
-    return Queries(np.array([f"new {name}" for name in names]), rows, np.full(len(rows), -1))
+    return Samples(np.array([f"new {name}" for name in names]), rows, np.full(len(rows), -1))
 
 
 def _positions(asked: Any, data: Dataset) -> np.ndarray:

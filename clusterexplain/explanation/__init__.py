@@ -1,7 +1,16 @@
-"""Questions beyond "why is this sample here": about whole clusters, pairs of clusters, and what it would take."""
+"""Questions to a fit: why is a sample here, what holds a cluster together, what would move a sample."""
 
-from clusterexplain.explanation.clusters import ClusterAnswer, cohesion_of, cohesions_of, living_clusters, separation_of
+from clusterexplain.explanation.clusters import (
+    ClusterAnswer,
+    cohesion_of,
+    cohesions_of,
+    explain_cluster,
+    living_clusters,
+    separation_of,
+)
+from clusterexplain.explanation.explain import explain, explain_combinations
 from clusterexplain.explanation.flip import Flip, Retrainings, find_flip, shortest_prefix
+from clusterexplain.explanation.label_conflicts import label_conflicts
 from clusterexplain.explanation.overview import overview
 
 __all__ = [
@@ -10,7 +19,11 @@ __all__ = [
     "Retrainings",
     "cohesion_of",
     "cohesions_of",
+    "explain",
+    "explain_cluster",
+    "explain_combinations",
     "find_flip",
+    "label_conflicts",
     "living_clusters",
     "overview",
     "separation_of",

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clusterexplain.data.selection import Samples
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.explanation.explain import VALUE
-from clusterexplain.fitting.fit import Pipeline
-from clusterexplain.results.annotations import Mixed
+from clusterexplain.explanation.explain import explain_combinations
+from clusterexplain.explanation.gradients import influence_rows
+from clusterexplain.explanation.queries import EmbeddedQueries, margins_of
+from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.text.names import cluster_name, plain_records, replace_unprintable, terminal_safe
-
-HOLDING = ("holds it together", "loosens it")
-PARTING = ("keeps them apart", "merges them")
+from clusterexplain.results.margins import Combination, Margins, Subject, Topic
+from clusterexplain.results.text.margins import combination_id
+from clusterexplain.results.text.names import plain_records, replace_unprintable, terminal_safe
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,21 +84,53 @@ class ClusterAnswer:
         return {**found, **shown, "text/plain": repr(self)}
 
 
-def cohesion_of(pipeline: Pipeline, cluster: int, names: dict[int, str]) -> Mixed:
+def explain_cluster(fit: Fit, cluster: int, *, n_shown: int = 5) -> ClusterAnswer:
+    """Say which examples hold a cluster together, which members are typical, and which other clusters pull at it.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    cluster : int
+        The cluster.
+    n_shown : int, default=5
+        Most and least typical members whose influence on themselves is computed; 0 saves the time.
+
+    Returns
+    -------
+    ClusterAnswer
+        With tables.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the cluster does not exist or has no rival.
+    """
+    explanation = explain_combinations(fit, cohesion_of(fit, cluster))
+    self_influence: dict[Any, float] = {}
+    if n_shown:
+        shown = _shown_members(fit, cluster, n_shown)
+        samples = Samples(fit.data.ids[shown], fit.data.X[shown], shown)
+        queries = EmbeddedQueries.of(fit, samples.rows, shown)
+        margins = margins_of(fit, samples, queries, "runner-up")
+        on_themselves = influence_rows(fit, margins, fit.jacobian(), queries).total[np.arange(len(shown)), shown]
+        self_influence = dict(zip(samples.ids.tolist(), on_themselves.tolist(), strict=True))
+    return _answer(fit, cluster, explanation, self_influence)
+
+
+def cohesion_of(fit: Fit, cluster: int) -> Margins:
     """Ask for the mean margin of a cluster's members: against the runner-up of each, and against every other cluster.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        The fitted pipeline.
+    fit : Fit
+        The fit.
     cluster : int
         Whose members.
-    names : dict of int to str
-        Names of clusters.
 
     Returns
     -------
-    Mixed
+    Margins
         Row 0 is the cohesion; the others follow the order of :func:`other_clusters`.
 
     Raises
@@ -105,74 +138,61 @@ def cohesion_of(pipeline: Pipeline, cluster: int, names: dict[int, str]) -> Mixe
     InvalidParameterError
         If the cluster does not exist or has no rival.
     """
-    members, others = _members(pipeline, cluster), other_clusters(pipeline, cluster)
-    nearest = pipeline.rivals(pipeline.normalized_embedding[members], pipeline.labels[members]).numpy()
-    rivals = np.concatenate([nearest, *(np.full(len(members), other) for other in others)])
-    labels = [cluster_name(cluster), *(f"{cluster_name(cluster)} against {other}" for other in others)]
-    titles = [_cohesion_title(cluster, len(members), names)]
-    titles += [
-        f"The members of {cluster_name(cluster, names)} have a mean margin of {VALUE} against "
-        f"{cluster_name(other, names)}."
-        for other in others
-    ]
-    rows = 1 + len(others)
-    return _mixed(
-        np.tile(members, rows),
-        np.full(rows * len(members), cluster),
+    members, others = _members(fit, cluster), other_clusters(fit, cluster)
+    rivals = np.concatenate([_runner_ups(fit, members), *(np.full(len(members), other) for other in others)])
+    subjects = [Subject(Topic.COHESION, (cluster,), (len(members),))]
+    subjects += [Subject(Topic.AGAINST, (cluster, other), (len(members),)) for other in others]
+    n_scores = 1 + len(others)
+    return _combined(
+        np.tile(members, n_scores),
+        np.full(n_scores * len(members), cluster),
         rivals,
-        np.kron(np.eye(rows), np.full(len(members), 1 / len(members))),
-        labels,
-        titles,
-        HOLDING,
+        np.kron(np.eye(n_scores), np.full(len(members), 1 / len(members))),
+        subjects,
     )
 
 
-def cohesions_of(pipeline: Pipeline, names: dict[int, str]) -> Mixed:
+def cohesions_of(fit: Fit) -> Margins:
     """Ask for the mean margin of every living cluster's members against the runner-up of each.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        The fitted pipeline.
-    names : dict of int to str
-        Names of clusters.
+    fit : Fit
+        The fit.
 
     Returns
     -------
-    Mixed
-        One row for each living cluster, in their order.
+    Margins
+        One score for each living cluster, in their order.
 
     Raises
     ------
     InvalidParameterError
         If there is no rival.
     """
-    nonempty = living_clusters(pipeline)
-    members = [_members(pipeline, one) for one in nonempty]
-    rows, sizes = np.concatenate(members), [len(one) for one in members]
-    own = np.repeat(nonempty, sizes)
-    rival = pipeline.rivals(pipeline.normalized_embedding[rows], pipeline.labels[rows]).numpy()
-    mix = np.where(own == np.array(nonempty)[:, None], 1 / np.repeat(sizes, sizes), 0.0)
-    titles = [_cohesion_title(one, size, names) for one, size in zip(nonempty, sizes, strict=True)]
-    return _mixed(rows, own, rival, mix, [cluster_name(one) for one in nonempty], titles, HOLDING)
+    living = living_clusters(fit)
+    members = [_members(fit, cluster) for cluster in living]
+    rows, sizes = np.concatenate(members), [len(rows) for rows in members]
+    own = np.repeat(living, sizes)
+    weights = np.where(own == np.array(living)[:, None], 1 / np.repeat(sizes, sizes), 0.0)
+    subjects = [Subject(Topic.COHESION, (cluster,), (size,)) for cluster, size in zip(living, sizes, strict=True)]
+    return _combined(rows, own, _runner_ups(fit, rows), weights, subjects)
 
 
-def separation_of(pipeline: Pipeline, first: int, second: int, names: dict[int, str]) -> Mixed:
+def separation_of(fit: Fit, first: int, second: int) -> Margins:
     """Ask for the separation of two clusters: the mean margin of each cluster's members against the other, averaged.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        The fitted pipeline.
+    fit : Fit
+        The fit.
     first, second : int
         The clusters.
-    names : dict of int to str
-        Names of clusters.
 
     Returns
     -------
-    Mixed
-        One row.
+    Margins
+        One score.
 
     Raises
     ------
@@ -183,110 +203,79 @@ def separation_of(pipeline: Pipeline, first: int, second: int, names: dict[int, 
         raise InvalidParameterError(
             f"between needs two different clusters, but both are {first}. Expected for example 4 and 7."
         )
-    sides = [_members(pipeline, first), _members(pipeline, second)]
+    sides = [_members(fit, first), _members(fit, second)]
     own = np.repeat([first, second], [len(side) for side in sides])
     share = np.concatenate([np.full(len(side), 0.5 / len(side)) for side in sides])
-    title = (
-        f"{_capital(cluster_name(first, names))} and {cluster_name(second, names)} ({len(sides[0])} and {len(sides[1])} "
-        f"members) are separated by {VALUE}, the mean margin of each one's members against the other (0 is no separation)."
-    )
-    rival, called = np.where(own == first, second, first), f"clusters {first} and {second}"
-    return _mixed(np.concatenate(sides), own, rival, share[None], [called], [title], PARTING)
+    subject = Subject(Topic.SEPARATION, (first, second), (len(sides[0]), len(sides[1])))
+    return _combined(np.concatenate(sides), own, np.where(own == first, second, first), share[None], [subject])
 
 
-def living_clusters(pipeline: Pipeline) -> list[int]:
+def living_clusters(fit: Fit) -> list[int]:
     """Return the clusters that have members of positive weight."""
-    nonempty, labels = pipeline.state.nonempty.numpy(), pipeline.labels[pipeline.weights > 0].unique().tolist()
-    return [int(one) for one in labels if one >= 0 and nonempty[one]]
+    nonempty = fit.assignment.state.nonempty.numpy()
+    labels = fit.clustering.labels[fit.weights > 0].unique().tolist()
+    return [int(cluster) for cluster in labels if cluster >= 0 and nonempty[cluster]]
 
 
-def other_clusters(pipeline: Pipeline, cluster: int) -> list[int]:
+def other_clusters(fit: Fit, cluster: int) -> list[int]:
     """Return the living clusters but one."""
-    return [int(one) for one in np.flatnonzero(pipeline.state.nonempty.numpy()) if one != cluster]
+    return [int(other) for other in fit.assignment.nonempty if other != cluster]
 
 
-def answer(pipeline: Pipeline, cluster: int, asked: Explanation, self_influence: dict[Any, float]) -> ClusterAnswer:
-    """Put the parts of a cluster's answer together.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        The fitted pipeline.
-    cluster : int
-        The cluster.
-    asked : Explanation
-        Of :func:`cohesion_of`.
-    self_influence : dict
-        By id, of the members for which it was computed.
-
-    Returns
-    -------
-    ClusterAnswer
-        With tables.
-    """
-    rows = _members(pipeline, cluster)
-    margins = pipeline.train_margins.numpy()[rows]
-    rivals = pipeline.rivals(pipeline.normalized_embedding[rows], pipeline.labels[rows]).numpy()
-    ids = asked.train_ids[rows]
+def _answer(fit: Fit, cluster: int, explanation: Explanation, self_influence: dict[Any, float]) -> ClusterAnswer:
+    rows = _members(fit, cluster)
+    rivals = _runner_ups(fit, rows)
+    ids = explanation.train_ids[rows]
     members = pd.DataFrame(
         {
             "id": ids,
-            "margin": margins,
+            "margin": fit.assignment.train_margins.numpy()[rows],
             "rival": rivals,
-            "self_influence": [self_influence.get(one, np.nan) for one in ids.tolist()],
+            "self_influence": [self_influence.get(member, np.nan) for member in ids.tolist()],
         }
     ).sort_values("margin", ascending=False, ignore_index=True, kind="stable")
-    pulls = [_pull(asked, row, other, rivals) for row, other in enumerate(other_clusters(pipeline, cluster), start=1)]
+    others = enumerate(other_clusters(fit, cluster), start=1)
+    pulls = [_pull(explanation, score, other, rivals) for score, other in others]
     columns = ["rival", "margin", "n_runner_up", "pull", "strongest"]
     towards = pd.DataFrame(pulls, columns=columns).sort_values("margin", ignore_index=True, kind="stable")
-    return ClusterAnswer(cluster, asked[:1], members, towards)
+    return ClusterAnswer(cluster, explanation[:1], members, towards)
 
 
-def shown_members(pipeline: Pipeline, cluster: int, n: int) -> np.ndarray:
+def _shown_members(fit: Fit, cluster: int, n: int) -> np.ndarray:
     """Return the row numbers of the `n` most and the `n` least typical members."""
-    rows = _members(pipeline, cluster)
-    order = rows[np.argsort(-pipeline.train_margins.numpy()[rows], kind="stable")]
+    rows = _members(fit, cluster)
+    order = rows[np.argsort(-fit.assignment.train_margins.numpy()[rows], kind="stable")]
     return np.unique(np.concatenate([order[:n], order[::-1][:n]]))
 
 
-def _pull(asked: Explanation, row: int, other: int, rivals: np.ndarray) -> tuple[Any, ...]:
-    theirs = np.flatnonzero(asked.train_labels == other)
-    influence = asked.influence[row, theirs]
-    strongest = asked.train_ids[theirs[np.argmin(influence)]] if len(theirs) else None
-    return other, asked.scores[row], int((rivals == other).sum()), influence.sum(), strongest
+def _runner_ups(fit: Fit, rows: np.ndarray) -> np.ndarray:
+    assignment = fit.assignment
+    return assignment.rivals(assignment.embedding[rows], assignment.labels[rows]).numpy()
 
 
-def _members(pipeline: Pipeline, cluster: int) -> np.ndarray:
+def _pull(explanation: Explanation, score: int, other: int, rivals: np.ndarray) -> tuple[Any, ...]:
+    theirs = np.flatnonzero(explanation.train_labels == other)
+    influence = explanation.influence[score, theirs]
+    strongest = explanation.train_ids[theirs[np.argmin(influence)]] if len(theirs) else None
+    return other, explanation.scores[score], int((rivals == other).sum()), influence.sum(), strongest
+
+
+def _members(fit: Fit, cluster: int) -> np.ndarray:
     if isinstance(cluster, bool) or not isinstance(cluster, (int, np.integer)):
         raise InvalidParameterError(f"{cluster!r} is no cluster. Expected its number, for example 4.")
-    rows: Any = np.flatnonzero(((pipeline.labels == cluster) & (pipeline.weights > 0)).numpy()) if cluster >= 0 else []
+    labels = fit.clustering.labels
+    rows: Any = np.flatnonzero(((labels == cluster) & (fit.weights > 0)).numpy()) if cluster >= 0 else []
     if not len(rows):
-        known = ", ".join(map(str, np.flatnonzero(pipeline.state.nonempty.numpy()))) if pipeline.n_clusters else "none"
+        known = ", ".join(map(str, fit.assignment.nonempty)) or "none"
         raise InvalidParameterError(f"There is no cluster {cluster} with members. Expected one of: {known}.")
-    if not other_clusters(pipeline, cluster) and not bool((pipeline.labels < 0).any()):
+    if not other_clusters(fit, cluster) and not fit.assignment.has_noise:
         raise InvalidParameterError("There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2.")
     return np.asarray(rows)
 
 
-def _mixed(
-    positions: np.ndarray,
-    own: np.ndarray,
-    rival: np.ndarray,
-    mix: np.ndarray,
-    names: list[str],
-    titles: list[str],
-    sides: tuple[str, str],
-) -> Mixed:
+def _combined(
+    positions: np.ndarray, own: np.ndarray, rival: np.ndarray, weights: np.ndarray, subjects: list[Subject]
+) -> Margins:
     pair = (own.astype(np.int64), rival.astype(np.int64))
-    return Mixed(positions, *pair, mix, tuple(names), tuple(titles), sides)
-
-
-def _cohesion_title(cluster: int, size: int, names: dict[int, str]) -> str:
-    return (
-        f"{_capital(cluster_name(cluster, names))} has {size} members. Its cohesion is {VALUE}, the mean margin of its "
-        f"members to their runner-ups (0 is the boundary)."
-    )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    ids = np.array([combination_id(subject) for subject in subjects])
+    return Margins(ids, np.empty((len(ids), 0)), positions, *pair, Combination(weights, tuple(subjects)))

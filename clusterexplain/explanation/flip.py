@@ -10,21 +10,18 @@ boundary across it moves the centroids too. The other computes the influence ane
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from clusterexplain.clustering import GivenLabels, KMeansClustering
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.fitting.fit import Pipeline, Question
+from clusterexplain.explanation.gradients import influence_rows
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.text.names import cluster_name, terminal_safe
-from clusterexplain.training import retrain_many
 
 LENGTHS = 12
 """Sizes of sets that are retrained side by side in one step of the search."""
@@ -34,9 +31,6 @@ POOL, LONGEST = 40, 24
 """Strongest pullers that are ordered by the predicted re-clustering, and how far."""
 ROUNDS = 3
 """Times that the influence is computed anew at most."""
-
-Relearn = Callable[[np.ndarray], np.ndarray]
-"""From data weights to the influence of every training example on the explained score at those weights."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,20 +128,11 @@ class Retrainings:
 
     Parameters
     ----------
-    pipeline : Pipeline
-        The fitted pipeline.
-    question : Question
-        The one explained score.
     explanation : Explanation
-        Of it.
-    n_jobs : int or None
-        Retrainings that run side by side.
+        Of the one sample.
     """
 
-    pipeline: Pipeline
-    question: Question
     explanation: Explanation
-    n_jobs: int | None = None
     written: list[dict[str, Any]] = field(default_factory=list)
 
     def without(self, removed: np.ndarray) -> np.ndarray:
@@ -179,13 +164,13 @@ class Retrainings:
     def _retrain(self, sets: list[np.ndarray], round_: int) -> None:
         if not sets:
             return
-        recipe, rival = self.pipeline.run.recipe, int(self.question.rival[0])
-        weights = torch.from_numpy(np.stack([self.without(one) for one in sets])).to(recipe.dtype)
-        trained = retrain_many(recipe, weights, n_jobs=self.n_jobs)
-        for removed, theta, row in zip(sets, trained, weights, strict=True):
+        rival, given = int(self.explanation.rivals[0]), isinstance(self.explanation.fit.clustering, GivenLabels)
+        weights = np.stack([self.without(removed) for removed in sets])
+        thetas = self.explanation.fit.thetas(weights)
+        for removed, theta, row in zip(sets, thetas, weights, strict=True):
             margin, landed = self._outcome(theta, row)
             # Labels that were given are nobody's to choose anew: there the side of the boundary decides.
-            moved = landed == rival or isinstance(self.pipeline.clustering, GivenLabels)
+            moved = landed == rival or given
             self.written.append(
                 {
                     "rows": removed,
@@ -208,23 +193,25 @@ class Retrainings:
         change = self.explanation.predict(self.without(removed)[None], assignments="continued")[0, 0]
         return float(self.explanation.scores[0] + change)
 
-    def _outcome(self, theta: Tensor, weights: Tensor) -> tuple[float, int]:
-        params = self.pipeline.run.recipe.layout.split(theta)
-        margins, landed = self.pipeline.scores(self.question, params, weights)
-        return float(margins[0]), int(landed(self.explanation.positions)[0])
+    def relinearize(self, weights: np.ndarray) -> np.ndarray:
+        """Return the influence of every training example on the score at other data weights, shape (n_train,)."""
+        fit = self.explanation.fit.refit(weights)
+        return influence_rows(fit, self.explanation.margins, fit.jacobian()).row(0)
+
+    def _outcome(self, theta: Tensor, weights: np.ndarray) -> tuple[float, int]:
+        outcome = self.explanation.fit.outcome(theta, weights, self.explanation.margins)
+        return float(outcome.scores[0]), int(outcome.final_clusters[0])
 
 
-def find_flip(retrainings: Retrainings, relearn: Relearn, *, max_removed: int) -> Flip:
+def find_flip(explanation: Explanation, *, max_removed: int | None = None) -> Flip:
     """Search for the smallest set whose removal moves a sample to its rival.
 
     Parameters
     ----------
-    retrainings : Retrainings
+    explanation : Explanation
         Of the one sample.
-    relearn : callable
-        Influence at other data weights.
-    max_removed : int
-        Examples that may be removed at most. The sample itself is never removed.
+    max_removed : int, optional
+        Examples that may be removed at most, a tenth of the training examples by default. The sample itself is never removed.
 
     Returns
     -------
@@ -236,8 +223,9 @@ def find_flip(retrainings: Retrainings, relearn: Relearn, *, max_removed: int) -
     InvalidParameterError
         If more or less than one sample is asked about, or the budget is not positive.
     """
-    explanation = retrainings.explanation
-    if len(explanation) != 1 or explanation.mixed is not None:
+    retrainings = Retrainings(explanation)
+    max_removed = max(1, len(explanation.train_ids) // 10) if max_removed is None else max_removed
+    if len(explanation) != 1 or explanation.combined:
         raise InvalidParameterError(
             f"flip moves one sample at a time, but {len(explanation)} scores were given. Expected one id."
         )
@@ -256,7 +244,7 @@ def find_flip(retrainings: Retrainings, relearn: Relearn, *, max_removed: int) -
             f"Expected a sample with pullers; `explain` lists them."
         )
     best = shortest_prefix(order, 0, len(order), retrainings, 0)
-    if isinstance(retrainings.pipeline.clustering, KMeansClustering):
+    if isinstance(explanation.fit.clustering, KMeansClustering):
         longest = min(LONGEST, max_removed, len(order) if best is None else len(best) - 1)
         predicted = _by_prediction(order[:POOL], longest, retrainings)
         found = shortest_prefix(predicted, 0, len(predicted), retrainings, 0)
@@ -264,7 +252,7 @@ def find_flip(retrainings: Retrainings, relearn: Relearn, *, max_removed: int) -
     for round_ in range(1, ROUNDS + 1):
         kept = order[: max(1, len(order if best is None else best) // 2)]
         before = order
-        influence = relearn(retrainings.without(kept))
+        influence = retrainings.relinearize(retrainings.without(kept))
         order = np.concatenate([kept, _pullers(influence, retrainings, kept)])[:max_removed]
         if best is None and np.array_equal(np.sort(order), np.sort(before)):
             break  # the same set again
@@ -356,6 +344,6 @@ def _result(retrainings: Retrainings, budget: int) -> Flip:
         landed=shown["landed"],
         tried=tried,
         budget=budget,
-        continued=not isinstance(retrainings.pipeline.clustering, GivenLabels),
+        continued=not isinstance(explanation.fit.clustering, GivenLabels),
         names=explanation.cluster_names,
     )

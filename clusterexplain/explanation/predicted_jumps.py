@@ -17,17 +17,52 @@ size from one example to 20 %, and it needs no softness to be chosen; docs/bench
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.fitting.fit import Pipeline, Question
+from clusterexplain.clustering import KMeansClustering
+from clusterexplain.explanation.gradients import total_influence
+from clusterexplain.fitting.fit import Fit, pair_of
 from clusterexplain.influence import Method
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.margins import Margins
 
 N_BOUNDARY = 64
 """Examples nearest to a boundary whose margins are followed; 16 give most of the agreement, 256 a little more."""
 MAX_ITERATIONS = 50
+
+
+_OF_FIT: WeakKeyDictionary[Fit, dict[int, PredictedReclustering]] = WeakKeyDictionary()
+"""What was differentiated for a fit, by the identity of the Jacobian; it goes with the fit."""
+
+
+def predict_continued(explanation: Explanation, relative: np.ndarray) -> np.ndarray:
+    """Predict changes of the scores at relative changes of the weights, clusters' members chosen anew.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        The scores.
+    relative : ndarray of shape (n_train,) or (n_refits, n_train)
+        Relative changes of the data weights; -1 removes.
+
+    Returns
+    -------
+    ndarray of shape (n_queries,) or (n_refits, n_queries)
+        Those with labels kept where no hard label can change, or nothing is known about how.
+    """
+    fit, kept = explanation.fit, relative @ explanation.influence.T
+    if not isinstance(fit.clustering, KMeansClustering) or not len(relative):
+        return np.asarray(kept)
+    jacobian = fit.jacobian(explanation.method, explanation.method_options)
+    known = _OF_FIT.setdefault(fit, {})
+    if id(jacobian) not in known:
+        known[id(jacobian)] = PredictedReclustering.near(fit, jacobian)
+    rows = np.atleast_2d(relative)
+    return known[id(jacobian)].changes(explanation.margins, np.atleast_2d(kept), rows).reshape(kept.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +71,7 @@ class PredictedReclustering:
 
     Parameters
     ----------
-    pipeline : Pipeline
+    fit : Fit
         With a hard centroid clustering.
     positions : Tensor of shape (n_boundary,), int64
         Row numbers of the training examples nearest to a boundary.
@@ -46,21 +81,21 @@ class PredictedReclustering:
         Influence on their margins, relative to the weights of the fit.
     """
 
-    pipeline: Pipeline
+    fit: Fit
     positions: Tensor
     rivals: Tensor
     influence: np.ndarray
 
     @classmethod
-    def near(cls, pipeline: Pipeline, method: Method, n_boundary: int = N_BOUNDARY) -> PredictedReclustering:
+    def near(cls, fit: Fit, jacobian: Method, n_boundary: int = N_BOUNDARY) -> PredictedReclustering:
         """Differentiate the margins of the examples nearest to a boundary.
 
         Parameters
         ----------
-        pipeline : Pipeline
+        fit : Fit
             With a hard centroid clustering.
-        method : Method
-            As in :meth:`Pipeline.influence`; the cost is that of ``n_boundary`` rows.
+        jacobian : TrainingJacobian
+            The cost is that of ``n_boundary`` rows.
         n_boundary : int, default=N_BOUNDARY
             How many examples.
 
@@ -69,22 +104,24 @@ class PredictedReclustering:
         PredictedReclustering
             Ready to predict.
         """
-        present = torch.nonzero((pipeline.weights > 0) & (pipeline.labels >= 0)).squeeze(1)
-        nearest = present[torch.argsort(pipeline.train_margins[present].abs(), stable=True)[:n_boundary]]
-        own = pipeline.labels[nearest]
-        rivals = pipeline.rivals(pipeline.normalized_embedding[nearest], own)
-        question = Question(pipeline.run.recipe.inputs[nearest], own, rivals)
-        return cls(pipeline, nearest, rivals, pipeline.total_influence(question, method))
+        assignment = fit.assignment
+        present = torch.nonzero((fit.weights > 0) & (assignment.labels >= 0)).squeeze(1)
+        nearest = present[torch.argsort(assignment.train_margins[present].abs(), stable=True)[:n_boundary]]
+        own = assignment.labels[nearest]
+        rivals = assignment.rivals(assignment.embedding[nearest], own)
+        rows = nearest.numpy()
+        margins = Margins(fit.data.ids[rows], fit.data.X[rows], rows, own.numpy(), rivals.numpy())
+        return cls(fit, nearest, rivals, total_influence(fit, margins, jacobian))
 
-    def changes(self, question: Question, frozen: np.ndarray, relative: np.ndarray) -> np.ndarray:
+    def changes(self, margins: Margins, kept: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Predict changes of scores under a hard re-clustering.
 
         Parameters
         ----------
-        question : Question
+        margins : Margins
             The scores.
-        frozen : ndarray of shape (n_refits, n_scores)
-            Their predicted changes with frozen members.
+        kept : ndarray of shape (n_refits, n_scores)
+            Their predicted changes with labels kept.
         relative : ndarray of shape (n_refits, n_samples)
             Relative changes of the data weights; -1 removes.
 
@@ -93,39 +130,37 @@ class PredictedReclustering:
         ndarray of shape (n_refits, n_scores)
             The same, and the jumps.
         """
+        fit = self.fit
+        params, normalize = fit.trajectory.params, fit.clustering.normalize
         with torch.no_grad():
             queries, embedding = (
-                self.pipeline.clustering.normalize(self.pipeline.embed(rows, self.pipeline.run.params))
-                for rows in (question.inputs, self.pipeline.run.recipe.inputs)
+                normalize(fit.embed(rows, params)) for rows in (fit.query_inputs(margins), fit.recipe.inputs)
             )
-            still = self._jump(question, queries, embedding, np.zeros(relative.shape[1]))
-            jumps = [self._jump(question, queries, embedding, row) - still for row in relative]
-        return frozen + np.stack(jumps)
+            still = self._jump(margins, queries, embedding, np.zeros(relative.shape[1]))
+            jumps = [self._jump(margins, queries, embedding, row) - still for row in relative]
+        return kept + np.stack(jumps)
 
-    def _jump(self, question: Question, queries: Tensor, embedding: Tensor, relative: np.ndarray) -> np.ndarray:
+    def _jump(self, margins: Margins, queries: Tensor, embedding: Tensor, relative: np.ndarray) -> np.ndarray:
         """Return by how much the scores change from the old members to the new ones, at given weights."""
-        before = self.pipeline.clustering
-        weights = self.pipeline.weights * torch.from_numpy(1 + relative)
+        before, score = self.fit.clustering, self.fit.score
+        weights = self.fit.weights * torch.from_numpy(1 + relative)
         carried = torch.from_numpy(self.influence @ relative)
         near, own = embedding[self.positions], before.labels[self.positions]
-        score = self.pipeline.score
         old = before.values(embedding, weights)
-        unmoved = self._margins(near, own, before.values(embedding, self.pipeline.weights)) - self._margins(
-            near, own, old
-        )
+        as_fitted = before.values(embedding, self.fit.weights)
+        unmoved = self._margins(near, own, as_fitted) - self._margins(near, own, old)
         labels, state = before.labels, old
         for _ in range(MAX_ITERATIONS):
-            margins = unmoved + carried + self._margins(near, own, state)
+            predicted = unmoved + carried + self._margins(near, own, state)
             moved = before.labels.clone()
-            moved[self.positions] = torch.where(margins < 0, self.rivals, own)
+            moved[self.positions] = torch.where(predicted < 0, self.rivals, own)
             if torch.equal(moved, labels):
                 break
             labels = moved
             state = replace(before, labels=labels).values(embedding, weights)
-        jump = score.margins(queries, state, question.own, question.rival) - score.margins(
-            queries, old, question.own, question.rival
-        )
-        return question.mixed(jump).numpy()
+        pair = pair_of(margins)
+        jump = score.margins(queries, state, *pair) - score.margins(queries, old, *pair)
+        return margins.combine(jump.numpy())
 
     def _margins(self, rows: Tensor, own: Tensor, state: object) -> Tensor:
-        return self.pipeline.score.margins(rows, state, own, self.rivals, noise=False)
+        return self.fit.score.margins(rows, state, own, self.rivals, noise=False)

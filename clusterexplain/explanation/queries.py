@@ -1,52 +1,82 @@
-"""From queries to a question: the own cluster of each, its rival, and whether the score is fit to answer."""
+"""From samples to margins: the own cluster of each, its rival, and whether the score is fit to answer."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.scores import NOISE
+from clusterexplain.data.selection import Samples
 from clusterexplain.exceptions import DisagreementError, InvalidParameterError
-from clusterexplain.fitting.fit import Pipeline, Question
+from clusterexplain.fitting.fit import Fit
+from clusterexplain.results.margins import NOISE, Margins
 
 
-def pose(pipeline: Pipeline, inputs: Tensor, positions: np.ndarray, against: str | int) -> Question:
-    """Fix the pair of clusters of every query.
+@dataclass(frozen=True, eq=False)
+class EmbeddedQueries:
+    """Samples as the network sees them and their embeddings under the shown parameters, computed once for an answer.
+
+    Attributes
+    ----------
+    inputs : Tensor of shape (n_queries, ...)
+        Scaled rows.
+    embedding : Tensor of shape (n_queries, dim), float64
+        As the model gives it.
+    normalized : Tensor of shape (n_queries, dim), float64
+        In the geometry of the clustering.
+    """
+
+    inputs: Tensor
+    embedding: Tensor
+    normalized: Tensor
+
+    @classmethod
+    def of(cls, fit: Fit, rows: np.ndarray, positions: np.ndarray) -> EmbeddedQueries:
+        """Embed rows as the user gave them; those at known positions are training examples."""
+        inputs = fit.recipe.inputs[positions] if (positions >= 0).all() else fit.inputs_of(rows)
+        embedding = fit.embed(inputs)
+        return cls(inputs, embedding, fit.clustering.normalize(embedding))
+
+
+def margins_of(fit: Fit, samples: Samples, queries: EmbeddedQueries, against: str | int) -> Margins:
+    """Fix the pair of clusters of every sample.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        The fitted pipeline.
-    inputs : Tensor of shape (n_queries, ...)
-        Queries as the model sees them.
-    positions : ndarray of shape (n_queries,), int
-        Row numbers among the training examples, whose labels are kept; -1 for new rows, which are assigned.
+    fit : Fit
+        The fit.
+    samples : Samples
+        Training examples, whose labels are kept, or new rows, which are assigned.
+    queries : EmbeddedQueries
+        Of the samples.
     against : "runner-up", "noise" or int
         The rival cluster.
 
     Returns
     -------
-    Question
-        The scores that are asked about.
+    Margins
+        What is asked about.
 
     Raises
     ------
     InvalidParameterError
         If there is no such rival.
     """
-    nonempty = np.flatnonzero(pipeline.state.nonempty.numpy()) if pipeline.n_clusters else np.empty(0, dtype=int)
-    has_noise = bool((pipeline.labels == NOISE).any())
-    _check_rivals(nonempty, has_noise=has_noise)
-    assigned = pipeline.assign(inputs)
-    of_train = pipeline.labels[torch.from_numpy(np.maximum(positions, 0))]
-    own = torch.where(torch.from_numpy(positions >= 0), of_train, assigned)
+    assignment = fit.assignment
+    nonempty = assignment.nonempty
+    _check_rivals(nonempty, has_noise=assignment.has_noise)
+    rows = queries.normalized
+    of_train = assignment.labels[torch.from_numpy(np.maximum(samples.positions, 0))]
+    own = torch.where(torch.from_numpy(samples.positions >= 0), of_train, assignment.assign(rows))
     _check_own(own, nonempty)
     if isinstance(against, str) and against == "runner-up":
-        return Question(inputs, own, pipeline.rivals(pipeline.embed_normalized(inputs), own))
-    return Question(inputs, own, torch.full_like(own, _rival(against, own, nonempty, has_noise=has_noise)))
+        rival = assignment.rivals(rows, own)
+    else:
+        rival = torch.full_like(own, _rival(against, own, nonempty, has_noise=assignment.has_noise))
+    return Margins(samples.ids, samples.rows, samples.positions, own.numpy(), rival.numpy())
 
 
 def _check_rivals(nonempty: np.ndarray, *, has_noise: bool) -> None:
@@ -65,7 +95,7 @@ def _check_own(own: Tensor, nonempty: np.ndarray) -> None:
     dead = np.setdiff1d(own.numpy(), np.append(nonempty, NOISE))
     if len(dead):
         raise InvalidParameterError(
-            f"Cluster {dead[0]} of a query has no members of positive weight, so nobody can have pulled it there. Expected "
+            f"Cluster {dead[0]} of a query has no members of positive weight, so no example can have pulled it there. Expected "
             f"queries of other clusters, or data weights that leave this cluster a member."
         )
 
@@ -83,35 +113,35 @@ def _rival(against: Any, own: Tensor, nonempty: np.ndarray, *, has_noise: bool) 
     return int(wanted)
 
 
-def check_identified(pipeline: Pipeline) -> None:
+def check_identified(fit: Fit) -> None:
     """Refuse clusters that are no isolated fixed point of their equations, for which no derivative exists.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        The fitted pipeline.
+    fit : Fit
+        The fit.
 
     Raises
     ------
     InvalidParameterError
         If the clustering is not identified.
     """
-    if not pipeline.clustering.identified:
+    if not fit.clustering.identified:
         raise InvalidParameterError(
-            f"The clusters of {pipeline.clustering.name!r} are not identified: components coincide or drift without end, so "
+            f"The clusters of {fit.clustering.name!r} are not identified: components coincide or drift without end, so "
             f"how they would move cannot be derived. Lower n_clusters, raise reg_covar, choose another covariance_type (or "
             f"lower the temperature of soft k-means), or use clusterer='kmeans'."
         )
 
 
-def check_agreement(pipeline: Pipeline, own: Tensor, rival: Tensor, least: float) -> float:
+def check_agreement(fit: Fit, margins: Margins, least: float) -> float:
     """Refuse a score that does not tell what the labels tell.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        The fitted pipeline.
-    own, rival : Tensor of shape (n_queries,), int64
+    fit : Fit
+        The fit.
+    margins : Margins
         The pairs that are asked about. Noise is judged by how much of the noise the score finds outside of every cluster, and
         where it is the rival, by how many members the score finds inside of theirs.
     least : float
@@ -127,20 +157,22 @@ def check_agreement(pipeline: Pipeline, own: Tensor, rival: Tensor, least: float
     DisagreementError
         If it is lower than `least`.
     """
+    own, rival = margins.own, margins.rival
     asked = {
         "clustered samples have their own cluster first": (own != NOISE) & (rival != NOISE),
         "noise lies outside of every cluster": own == NOISE,
         "clustered samples lie inside the edge of their own cluster": (own != NOISE) & (rival == NOISE),
     }
-    judges = (pipeline.agreement, pipeline.agreement_of_noise, pipeline.agreement_on_edges)
-    shares = {which: judge() for (which, some), judge in zip(asked.items(), judges, strict=True) if bool(some.any())}
+    assignment = fit.assignment
+    judges = (assignment.agreement, assignment.agreement_of_noise, assignment.agreement_on_edges)
+    shares = {which: judge() for (which, some), judge in zip(asked.items(), judges, strict=True) if some.any()}
     known = {which: share for which, share in shares.items() if not np.isnan(share)}
     if not known:
         return 1.0
-    which = min(known, key=lambda one: known[one])
+    which = min(known, key=lambda judged: known[judged])
     if known[which] < least:
         raise DisagreementError(
-            f"Only {known[which]:.1%} of the {which} by the score {pipeline.score.name!r}, less than "
+            f"Only {known[which]:.1%} of the {which} by the score {fit.score.name!r}, less than "
             f"min_agreement={least:g}: an answer in terms of this score would explain other clusters than the labels. Expected "
             f"labels that were found in this embedding. Choose another membership_score, fit the clusterer to this embedding, "
             f"or lower min_agreement if you know better."

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import torch
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.execution.progress import progress
-from clusterexplain.explanation.explain import Answers
-from clusterexplain.fitting import settings
-from clusterexplain.fitting.build import reseeded
-from clusterexplain.fitting.fit import InfluenceComponents, Pipeline
+from clusterexplain.explanation.gradients import influence_rows
+from clusterexplain.fitting.fit import Fit
+from clusterexplain.fitting.recipes import with_seed
 from clusterexplain.fitting.variants import obstacle
 from clusterexplain.influence import Unrolled
 from clusterexplain.results.annotations import SeedVariability
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.statistics import reliability
-from clusterexplain.training.trajectory import train
-
-FEWEST_SEEDS = 2
 
 
-def explain_over_seeds(explainer: Any, answers: Answers, explanation: Explanation, seeds: list[int]) -> Explanation:
+def average_over_seeds(explanation: Explanation, seeds: list[int]) -> Explanation:
     """Average an explanation over trainings with other seeds, the labels of the fit kept.
 
     Parameters
     ----------
-    explainer : ClusterExplainer
-        Fitted.
-    answers : Answers
-        What it answers with.
     explanation : Explanation
         By the exact method; its own seed counts as the first.
     seeds : list of int
@@ -41,31 +32,33 @@ def explain_over_seeds(explainer: Any, answers: Answers, explanation: Explanatio
     Returns
     -------
     Explanation
-        The three parts are means over all seeds; `seed_variability` says how sure they are. Margins are those of the fit.
+        The three components are means over all seeds; `seed_variability` says how sure they are. Margins are those of the fit.
 
     Raises
     ------
     InvalidParameterError
         If there are no other seeds to train with, or the clusters are learned by the network itself.
     """
-    pipeline = answers.pipeline
-    reason = obstacle(explainer, pipeline, "recipe")
+    fit, margins = explanation.fit, explanation.margins
+    if explanation.method != "unrolled":
+        raise InvalidParameterError(
+            f"n_seeds={len(seeds) + 1} averages exact influences, but method={explanation.method!r}. Expected "
+            f"method='unrolled'."
+        )
+    reason = obstacle(fit, "recipe")
     if reason:
         raise InvalidParameterError(reason)
-    question = answers.question_of(explanation)
-    found = [InfluenceComponents(explanation.encoder, explanation.cluster, explanation.direct)]
-    margins = [explanation.scores]
-    for seed in progress(seeds, label="explaining with other seeds", show=answers.show_progress):
-        other = _with_seed(explainer, pipeline, seed)
-        found.append(other.influence(question, Unrolled(other.run, answers.n_jobs)))
-        margins.append(other.scores(question, other.run.params, other.run.weights, assignments="kept")[0].numpy())
-    encoder, cluster, direct = (
-        np.mean([getattr(one, name) for one in found], axis=0) for name in ("encoder", "cluster", "direct")
-    )
-    rows = np.stack([one.total for one in found])
+    rows, scores = [explanation.rows], [explanation.scores]
+    for seed in fit.execution.track(seeds, "explaining with other seeds"):
+        other = _with_seed(fit, seed)
+        rows.append(influence_rows(other, margins, Unrolled(other.trajectory, fit.execution.n_jobs)))
+        theta, weights = other.trajectory.final, other.weights.numpy()
+        scores.append(other.outcome(theta, weights, margins, assignments="kept").scores)
+    mean = InfluenceRows(*(np.mean([getattr(row, name) for row in rows], axis=0) for name in InfluenceRows.COMPONENTS))
+    totals = np.stack([row.total for row in rows])
     own = explanation.labels[:, None] == explanation.train_labels
-    summary = summarise(rows, np.stack(margins), own, explanation.sample_weight > 0)
-    return dataclasses.replace(explanation, encoder=encoder, cluster=cluster, direct=direct, seed_variability=summary)
+    summary = summarise(totals, np.stack(scores), own, explanation.sample_weight > 0)
+    return dataclasses.replace(explanation, rows=mean, seed_variability=summary)
 
 
 def summarise(rows: np.ndarray, margins: np.ndarray, own: np.ndarray, present: np.ndarray) -> SeedVariability:
@@ -95,10 +88,11 @@ def summarise(rows: np.ndarray, margins: np.ndarray, own: np.ndarray, present: n
     return SeedVariability(len(rows), error, stable, shared, within, margins)
 
 
-def _with_seed(explainer: Any, pipeline: Pipeline, seed: int) -> Pipeline:
-    """Return the pipeline of another seed with the labels of this fit."""
-    recipe = reseeded(explainer, pipeline.run.recipe, pipeline.run.weights, seed)
-    run = train(recipe, pipeline.run.weights, spacing=settings.spacing(explainer, recipe))
+def _with_seed(fit: Fit, seed: int) -> Fit:
+    """Return the fit of another seed with the labels of this one."""
+    trajectory = fit.record(
+        fit.trajectory.weights.numpy(), recipe=with_seed(fit.config, fit.recipe, fit.trajectory.weights, seed)
+    )
     with torch.no_grad():
-        clustering = pipeline.settled(run.params, run.weights)
-    return dataclasses.replace(pipeline, run=run, clustering=clustering)
+        clustering = fit.clustering.update_kept(*fit.cluster_inputs(trajectory.params, trajectory.weights))
+    return dataclasses.replace(fit, trajectory=trajectory, clustering=clustering, _jacobians={})

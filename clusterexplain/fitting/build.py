@@ -1,42 +1,192 @@
-"""What a fit differentiates: a training from scratch, or further training of a pretrained model."""
+"""From a configuration and data to a fit: train, cluster, choose the score."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from clusterexplain.clustering import Clustering
+from clusterexplain.clustering.registry import ClusteringSpec, make_clustering
+from clusterexplain.clustering.scores import SCORES, Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
-from clusterexplain.exceptions import DriftWarning, InvalidParameterError, SmoothnessWarning
-from clusterexplain.fitting import settings
+from clusterexplain.data.validation import check_variation
+from clusterexplain.exceptions import DriftWarning, InvalidDataError, InvalidParameterError, SmoothnessWarning
+from clusterexplain.execution import Execution
+from clusterexplain.fitting.config import Config, resolve
+from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
+from clusterexplain.fitting.recipes import make_further_recipe, make_recipe, make_task, smoothness_reasons
 from clusterexplain.models import EmbeddingTask
-from clusterexplain.training import Recipe
+from clusterexplain.training import Recipe, Trajectory
 from clusterexplain.training.further_training import FurtherTraining
+from clusterexplain.training.trajectory import checkpoint_spacing, train
 
 LARGEST_USUAL_DRIFT = 0.1
+"""How far further training may move the embedding, relative to its spread, before it is warned about."""
+_IRRELEVANT = ("random_state", "measure_smoothness", "min_agreement", "said")
+"""What changes no result, so that it does not belong to a fit's key."""
+
+FindClusters = Callable[[Tensor, Tensor, Tensor | None], Clustering]
+"""``(embedding, weights, centroids that the model has learned) -> Clustering``."""
 
 
-def make_recipe(
-    explainer: Any, data: Dataset, scaling: Scaling, seed: int, weights: Tensor, *, train: bool
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """What a configuration cannot hold: the user's own task, estimator or labels.
+
+    Attributes
+    ----------
+    task : EmbeddingTask or None
+        Where the configuration names no model.
+    clusterer : object
+        A fitted estimator or labels, where the configuration names no clusterer.
+    """
+
+    task: EmbeddingTask | None = None
+    clusterer: object = None
+
+
+def build_fit(
+    config: Config,
+    objects: Objects,
+    data: Dataset,
+    weights: np.ndarray,
+    *,
+    seed: int,
+    execution: Execution,
+    keep_weights: bool = False,
+) -> Fit:
+    """Train, cluster and record.
+
+    Parameters
+    ----------
+    config : Config
+        Checked, not yet resolved.
+    objects : Objects
+        What it cannot hold.
+    data : Dataset
+        Training data.
+    weights : ndarray of shape (n_samples,)
+        Data weights.
+    seed : int
+        Root seed.
+    execution : Execution
+        Workers, memory, progress.
+    keep_weights : bool, default=False
+        Keep the weights of a pretrained task; what is differentiated is then further training from them.
+
+    Returns
+    -------
+    Fit
+        With its configuration resolved.
+
+    Raises
+    ------
+    InvalidTaskError
+        If a task of the user's own breaks its contract.
+    InvalidDataError
+        If the data cannot be clustered.
+    InvalidParameterError
+        If a parameter does not fit the data or the model.
+    """
+    present = weights > 0
+    if config.takes_number and present.sum() < config.n_clusters:
+        raise InvalidDataError(
+            f"X has n_samples={present.sum()} rows (of positive weight), fewer than n_clusters={config.n_clusters}. "
+            f"Expected at least one row for each cluster; lower n_clusters or add rows."
+        )
+    check_variation(data.X[present])
+    config = resolve(config, n_samples=len(data), image=data.image_shape is not None)
+    scaling = Scaling.measure(data.X[present], config.scaling)
+    recipe, further = prepare_recipe(config, objects.task, data, scaling, seed, weights, keep_weights=keep_weights)
+
+    def find(embedding: Tensor, row_weights: Tensor, learned: Tensor | None) -> Clustering:
+        spec = ClusteringSpec(config.n_clusters, seed, dict(config.clusterer_options or {}), learned)
+        clusterer = objects.clusterer if config.clusterer is None else config.clusterer
+        return make_clustering(clusterer, embedding, row_weights, spec)
+
+    return fit_recipe(config, data, scaling, seed, recipe, weights, find, execution, further=further)
+
+
+def fit_recipe(
+    config: Config,
+    data: Dataset,
+    scaling: Scaling,
+    seed: int,
+    recipe: Recipe,
+    weights: np.ndarray,
+    find: FindClusters,
+    execution: Execution,
+    *,
+    further: FurtherTraining | None,
+) -> Fit:
+    """Train a recipe, cluster its embedding and choose the score; see :func:`build_fit`.
+
+    Parameters
+    ----------
+    config, data, scaling, seed, weights, execution : object
+        As for :func:`build_fit`, the configuration resolved.
+    recipe : Recipe
+        What is trained.
+    find : callable
+        Clusters an embedding.
+    further : FurtherTraining or None
+        What further training the recipe is, if the model is pretrained.
+    """
+    rows = torch.from_numpy(weights).to(recipe.dtype)
+    spacing = checkpoint_spacing(recipe, float(execution.max_memory))
+    trajectory = train(recipe, rows, spacing=spacing, show_progress=execution.progress)
+    params = trajectory.params if further is None else recipe.initial
+    with torch.no_grad():
+        embedding = recipe.task.embed(params, recipe.inputs).to(SCORE_DTYPE)
+        clustering = find(embedding, trajectory.weights.to(SCORE_DTYPE), learned_centroids(recipe, params))
+    score = choose_score(config, clustering)
+    config = dataclasses.replace(config, membership_score=score.name)
+    key = fit_key(config, data, seed, trajectory, clustering)
+    return Fit(
+        data,
+        scaling,
+        config,
+        seed,
+        trajectory,
+        clustering,
+        score,
+        execution,
+        key,
+        pretrained=further is not None,
+        further=further,
+    )
+
+
+def prepare_recipe(
+    config: Config,
+    own: EmbeddingTask | None,
+    data: Dataset,
+    scaling: Scaling,
+    seed: int,
+    weights: np.ndarray,
+    *,
+    keep_weights: bool,
 ) -> tuple[Recipe, FurtherTraining | None]:
     """Return the recipe of a training, or of further training from the weights of the user's own task.
 
     Parameters
     ----------
-    explainer : ClusterExplainer
-        Its parameters.
-    data : Dataset
-        Training data.
+    config, data, seed, weights, keep_weights : object
+        As for :func:`build_fit`, the configuration resolved.
+    own : EmbeddingTask or None
+        The user's own task.
     scaling : Scaling
         Of the columns.
-    seed : int
-        Root seed.
-    weights : Tensor of shape (n_samples,)
-        Data weights.
-    train : bool
-        False keeps the weights that the task brings along.
 
     Returns
     -------
@@ -50,55 +200,75 @@ def make_recipe(
     InvalidParameterError
         If a model that is built here is asked to keep weights.
     """
-    own = isinstance(explainer.model, EmbeddingTask)
-    if not train and not (own and explainer.model.pretrained):
-        named = type(explainer.model).__name__ if own else repr(explainer.model)
+    if keep_weights and not (own is not None and own.pretrained):
+        named = repr(config.model) if own is None else type(own).__name__
         raise InvalidParameterError(
             f"train=False keeps the weights of a pretrained network, but model={named} is built here and has none. "
             f"Expected model=EmbeddingTask.from_module(your_network, ...), or train=True."
         )
-    inputs = scaling.to_tensor(data.X, explainer.dtype)
-    task, weights = settings.task_of(explainer, data, inputs, scaling, weights), weights.to(inputs.dtype)
-    if not train:
-        recipe, further = settings.further_recipe(explainer, task, inputs, seed, weights)
+    inputs = scaling.to_tensor(data.X, config.dtype)
+    given = torch.from_numpy(weights)
+    task = make_task(config, own, data, inputs, scaling, given)
+    given = given.to(inputs.dtype)
+    if keep_weights:
+        recipe, further = make_further_recipe(config, task, inputs, seed, given)
         if further.drift > LARGEST_USUAL_DRIFT:
             warnings.warn(
                 f"Further training moves the embedding by {further.drift:.0%} of its spread with nothing removed, so answers "
-                f"are about another model than the one that arrived. Lower further_rate or further_steps, or leave both to be "
+                f"are about another model than the pretrained one. Lower further_rate or further_steps, or leave both to be "
                 f"chosen.",
                 DriftWarning,
-                stacklevel=3,
+                stacklevel=2,
             )
         recipe.batched_step_vjp(0, 2)  # what cannot be recorded is refused here and not after the fit
         return recipe, further
-    recipe = settings.recipe(explainer, task, inputs, seed)
-    if own:
+    recipe = make_recipe(config, task, inputs, seed)
+    if own is not None:
         recipe.batched_step_vjp(0, 2)
-    for reason in settings.smoothness_reasons(explainer, recipe):
-        warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=3)
-    return recipe.with_choices_kept(weights), None
+    for reason in smoothness_reasons(config, task):
+        warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=2)
+    return recipe.with_choices_kept(given), None
 
 
-def reseeded(explainer: Any, base: Recipe, weights: Tensor, seed: int) -> Recipe:
-    """Return a recipe with other initial parameters and another batch plan.
+def choose_score(config: Config, clustering: Clustering) -> Score:
+    """Return the assignment score that is explained: the clustering's own, or the one that was asked for.
 
-    Parameters
-    ----------
-    explainer : ClusterExplainer
-        Its parameters.
-    base : Recipe
-        The recipe of its fit.
-    weights : Tensor of shape (n_samples,)
-        Data weights of its fit, at which the discrete choices are made.
-    seed : int
-        Root seed.
+    Raises
+    ------
+    InvalidParameterError
+        If the score does not read this clustering.
+    """
+    name = clustering.scores[0] if config.membership_score == "auto" else config.membership_score
+    if name not in clustering.scores:
+        raise InvalidParameterError(
+            f"membership_score={name!r} cannot score clusterer {clustering.name!r}. Expected one of "
+            f"{', '.join(map(repr, clustering.scores))}, or 'auto' for the first of them."
+        )
+    return SCORES[name]
+
+
+def fit_key(config: Config, data: Dataset, seed: int, trajectory: Trajectory, clustering: Clustering) -> str:
+    """Return a hash of data, seed and configuration; a refit has that of its fit.
+
+    A task of the user's own enters by its class and its initial weights: its functions have no fingerprint.
 
     Returns
     -------
-    Recipe
-        Settled.
+    str
+        16 hexadecimal digits.
     """
-    recipe = settings.recipe(explainer, base.task, base.inputs, seed)
-    if not any(stage.freeze_choice for stage in base.task.stages()):
-        recipe._traces.update(base._traces)  # a trace holds no parameters; a stage's choice would be part of it
-    return recipe.with_choices_kept(weights)
+    recipe, values = trajectory.recipe, config.to_dict()
+    parameters: dict[str, Any] = {name: value for name, value in values.items() if name not in _IRRELEVANT}
+    if config.model is None:
+        start = b"".join(value.detach().contiguous().numpy().tobytes() for value in recipe.initial.values())
+        parameters["model"] = [type(recipe.task).__qualname__, list(recipe.initial), hashlib.sha256(start).hexdigest()]
+    if config.clusterer is None:
+        labels = clustering.labels.numpy().tobytes()
+        parameters["clusterer"] = [clustering.name, hashlib.sha256(labels).hexdigest()]
+    shown = [data.fingerprint(), data.image_shape, seed, recipe.optimizer.learning_rate, sorted(parameters.items())]
+    text = json.dumps(shown, default=_named, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _named(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"

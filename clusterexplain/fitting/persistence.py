@@ -1,4 +1,4 @@
-"""A fitted ClusterExplainer to and from a run directory."""
+"""A fit to and from a run directory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import platform
 import warnings
 from collections.abc import Callable
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -16,211 +15,292 @@ import torch
 from torch import Tensor
 
 from clusterexplain._version import __version__
-from clusterexplain.clustering import Clustering, KMeansClustering
+from clusterexplain.clustering import Clustering
 from clusterexplain.clustering.registry import KINDS
+from clusterexplain.clustering.scores import SCORES
 from clusterexplain.data import Dataset, list_datasets, load_dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.exceptions import (
-    ClusterExplainError,
     InvalidParameterError,
     ReproductionWarning,
     RunDamagedError,
     RunMismatchError,
 )
-from clusterexplain.fitting import settings
-from clusterexplain.fitting.fit import Pipeline
+from clusterexplain.execution import Execution
+from clusterexplain.fitting.annotations import Annotations
+from clusterexplain.fitting.config import Config
+from clusterexplain.fitting.fit import Fit
+from clusterexplain.fitting.recipes import further_recipe_as, make_recipe, make_task
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.stability import Stability
+from clusterexplain.results.text.names import LONGEST_NAME, is_name
 from clusterexplain.storage import run_directory, sidecars
-from clusterexplain.training import Recipe
+from clusterexplain.training import Recipe, Trajectory
 from clusterexplain.training.further_training import FurtherTraining
-from clusterexplain.training.metasmoothness import Smoothness
-from clusterexplain.training.trajectory import Trajectory, subsample
+from clusterexplain.training.trajectory import subsample
 
 LARGEST_REPLAY_ERROR = 1e-3
+"""Relative difference of a replayed run up to which it is taken for round-off of another machine."""
 
 Model = EmbeddingTask | Callable[[Dataset], EmbeddingTask] | None
 
 
-def save(explainer: Any, path: str | os.PathLike[str], *, overwrite: bool) -> Path:
-    """Write a fitted explainer; see :meth:`ClusterExplainer.save`."""
-    thin, data = subsample(explainer._pipeline.run), explainer._data
+def save(fit: Fit, path: str | os.PathLike[str], *, overwrite: bool, feature_names_in: list[str] | None = None) -> Path:
+    """Write a fit to a run directory, atomically and without pickle.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit; what is saved is what was fitted, whatever the estimator's parameters were set to since.
+    path : path-like
+        The run directory to make.
+    overwrite : bool
+        Replace an existing run.
+    feature_names_in : list of str, optional
+        Column names of the frame that was fitted.
+
+    Returns
+    -------
+    Path
+        The directory.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the configuration holds a function, which a run cannot hold.
+    RunWriteError
+        If it cannot be written.
+    """
+    if callable((fit.config.model_options or {}).get("augmentation")):
+        raise InvalidParameterError(
+            "model_options['augmentation'] is a function, which a run cannot hold: opening one never executes code. Expected a "
+            "dict of strengths; or build a Contrastive task with it, pass model=task, and give it again to load."
+        )
+    thin, data = subsample(fit.trajectory), fit.data
     named = _is_registered(data)
     tables = {} if data.metadata is None else {"metadata": data.metadata.rename(columns=str)}
-    content = run_directory.RunContent(
-        _manifest(explainer, thin.spacing, named=named),
-        _arrays(explainer, named=named),
-        _tensors(explainer, thin),
-        tables,
-    )
+    manifest = _manifest(fit, thin.spacing, named=named, feature_names_in=feature_names_in)
+    content = run_directory.RunContent(manifest, _arrays(fit, named=named), _tensors(fit, thin), tables)
     folder = run_directory.write_run(path, content, overwrite=overwrite)
-    if explainer._map is not None:
-        sidecars.write_map(folder, explainer._map)
-    if hasattr(explainer, "stability_"):
-        sidecars.write_stability(folder, explainer.stability_.to_arrays())
-    if explainer.cluster_names_:
-        sidecars.write_names(folder, explainer.cluster_names_)
+    notes = fit.annotations
+    notes.run_directory = str(path)
+    if notes.map_coordinates is not None:
+        sidecars.write_map(folder, notes.map_coordinates)
+    if notes.stability is not None:
+        sidecars.write_stability(folder, notes.stability.to_arrays())
+    if notes.cluster_names:
+        sidecars.write_names(folder, notes.cluster_names)
     return folder
 
 
-def _tensors(explainer: Any, thin: Trajectory) -> dict[str, Tensor]:
+def _tensors(fit: Fit, thin: Trajectory) -> dict[str, Tensor]:
     """Return the recorded training."""
-    run = explainer._pipeline.run
-    tensors = {"final": run.final, "weights": run.weights, "plan": run.recipe.plan.indices.to(torch.int32)}
+    trajectory, recipe = fit.trajectory, fit.recipe
+    tensors = {"final": trajectory.final, "weights": trajectory.weights, "plan": recipe.plan.indices.to(torch.int32)}
     for slot, parts in enumerate(zip(*thin.checkpoints, strict=True)):
         tensors[f"checkpoints.{slot}"] = torch.stack(parts)
-    for number, choice in enumerate(run.recipe.choices):
+    for number, choice in enumerate(recipe.choices):
         if choice is not None:
             tensors[f"choices.{number}"] = choice
     return tensors
 
 
-def _arrays(explainer: Any, *, named: bool) -> dict[str, np.ndarray]:
+def _arrays(fit: Fit, *, named: bool) -> dict[str, np.ndarray]:
     """Return labels, embedding, ids, scaling and clusters, and the rows unless they can be had by name."""
     arrays = {
-        "labels": explainer.labels_,
-        "embedding": explainer.embedding_,
-        "ids": explainer._data.ids,
-        "center": explainer._scaling.center,
-        "spread": explainer._scaling.spread,
+        "labels": fit.clustering.labels.numpy(),
+        "embedding": fit.embedding.numpy(),
+        "ids": fit.data.ids,
+        "center": fit.scaling.center,
+        "spread": fit.scaling.spread,
     }
-    clustering = explainer._pipeline.clustering
-    arrays |= {f"clustering.{name}": array for name, array in clustering.arrays().items()}
-    return arrays if named else arrays | {"X": explainer._data.X}
+    arrays |= {f"clustering.{name}": array for name, array in fit.clustering.arrays().items()}
+    return arrays if named else arrays | {"X": fit.data.X}
 
 
-def _manifest(explainer: Any, spacing: int, *, named: bool) -> dict[str, Any]:
+def _manifest(fit: Fit, spacing: int, *, named: bool, feature_names_in: list[str] | None) -> dict[str, Any]:
     """Return what describes the fit."""
-    recipe, clustering = explainer._pipeline.run.recipe, explainer._pipeline.clustering
+    clustering, smoothness = fit.clustering, fit.annotations.smoothness
     return {
         "program": f"clusterexplain {__version__}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-        "parameters": _plain_parameters(explainer),
-        "task": recipe.task.source,
-        "layout": [[name, list(shape)] for name, shape in recipe.layout.shapes],
-        "further": None if explainer._further is None else dataclasses.asdict(explainer._further),
-        "smoothness": dataclasses.asdict(explainer.smoothness_) if hasattr(explainer, "smoothness_") else None,
-        "pretrained": explainer._pipeline.pretrained,
-        "loss": explainer.loss_,
-        "seed": explainer._seed,
+        "config": fit.config.to_dict(),
+        "execution": dataclasses.asdict(fit.execution),
+        "task": fit.recipe.task.source,
+        "layout": [[name, list(shape)] for name, shape in fit.recipe.layout.shapes],
+        "further": None if fit.further is None else dataclasses.asdict(fit.further),
+        "smoothness": None if smoothness is None else dataclasses.asdict(smoothness),
+        "pretrained": fit.pretrained,
+        "loss": fit.loss,
+        "seed": fit.seed,
         "spacing": spacing,
         "clustering": {
             "name": clustering.name,
             "n_clusters": clustering.n_clusters,
             "settings": _plain(clustering.settings),
         },
-        "fingerprint": explainer._data.fingerprint(),
-        "fit_key": explainer._fit_key,
-        "data": _described(explainer, named=named),
+        "fingerprint": fit.data.fingerprint(),
+        "fit_key": fit.key,
+        "data": {
+            "name": fit.data.name if named else None,
+            "feature_names": fit.data.feature_names,
+            "feature_names_in": feature_names_in,
+            "image_shape": fit.data.image_shape,
+            "text": fit.data.text,
+        },
     }
 
 
-def _described(explainer: Any, *, named: bool) -> dict[str, Any]:
-    """Return what describes the data."""
-    data = explainer._data
-    return {
-        "name": data.name if named else None,
-        "feature_names": data.feature_names,
-        "feature_names_in": list(explainer.feature_names_in_) if hasattr(explainer, "feature_names_in_") else None,
-        "image_shape": data.image_shape,
-        "text": data.text,
-    }
+def load(path: str | os.PathLike[str], data: Any, model: Model) -> tuple[Fit, list[str] | None]:
+    """Open a run directory; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : path-like
+        A run directory.
+    data : Dataset, DataFrame, array-like or None
+        The training data, to be checked against the run's fingerprint; those stored in the run otherwise.
+    model : EmbeddingTask, callable or None
+        The task of a run that was made with a network of the user's own, or a function of the data set that makes it.
+
+    Returns
+    -------
+    Fit
+        As it was saved.
+    list of str or None
+        Column names of the frame that was fitted.
+
+    Raises
+    ------
+    RunNotFoundError
+        If there is no run.
+    RunDamagedError
+        If a file is missing or changed, or its content is not that of a run.
+    RunMismatchError
+        If data or task are not those of the run.
+    """
+    where = str(path)
+    content = run_directory.read_run(path)
+    stored = _Stored.of(content, where)
+    dataset = _stored_data(content) if data is None else _as_image(Dataset.of(data), content.manifest, where)
+    run_directory.check_fingerprint(content.manifest, dataset.fingerprint(), where=where)
+    task = _own_task(stored, model, dataset, where)
+    fit = _restore(stored, task, dataset)
+    _check_loss(fit.loss, content.manifest["loss"], where)
+    _read_sidecars(fit, where)
+    return fit, content.manifest["data"]["feature_names_in"]
 
 
-def load(cls: type, path: str | os.PathLike[str], data: Any, model: Model) -> Any:
-    """Open a fitted explainer; see :meth:`ClusterExplainer.load`."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Stored:
+    """The content of a run, read into types; what cannot be read is damage."""
+
+    content: run_directory.RunContent
+    where: str
+    config: Config
+    execution: Execution
+    scaling: Scaling
+    seed: int
+    further: FurtherTraining | None
+    clustering: Clustering
+
+    @classmethod
+    def of(cls, content: run_directory.RunContent, where: str) -> _Stored:
+        manifest = content.manifest
+        try:
+            return cls(
+                content,
+                where,
+                Config.from_dict(manifest["config"]),
+                Execution(**manifest["execution"]),
+                Scaling(content.arrays["center"], content.arrays["spread"]),
+                int(manifest["seed"]),
+                None if manifest["further"] is None else FurtherTraining(**manifest["further"]),
+                _clustering(content),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunDamagedError(
+                f"The run {where} is damaged: {type(error).__name__} {error} while reading its content. Restore it or fit anew."
+            ) from error
+
+
+def _restore(stored: _Stored, own: EmbeddingTask | None, dataset: Dataset) -> Fit:
+    """Return the fit, its training replayed and its embedding compared with what was saved."""
+    content, config, where = stored.content, stored.config, stored.where
+    inputs = stored.scaling.to_tensor(dataset.X, config.dtype)
+    task = make_task(config, own, dataset, inputs, stored.scaling, content.tensors["weights"])
+    if stored.further is None:
+        recipe = make_recipe(config, task, inputs, stored.seed)
+    else:
+        recipe = further_recipe_as(config, task, inputs, stored.seed, stored.further)
+    _check_layout(recipe, content.manifest["layout"], where)
+    trajectory = _trajectory(stored, recipe)
+    _check_replay(trajectory, where)
+    fit = Fit(
+        dataset,
+        stored.scaling,
+        config,
+        stored.seed,
+        trajectory,
+        stored.clustering,
+        SCORES[config.membership_score or ""],
+        stored.execution,
+        content.manifest["fit_key"],
+        pretrained=content.manifest["pretrained"],
+        further=stored.further,
+        annotations=Annotations(run_directory=where),
+    )
+    _check_embedding(fit, content.arrays["embedding"], where)
+    reference = fit.clustering.normalize(fit.embedding)
+    return dataclasses.replace(fit, clustering=fit.clustering.with_reference(reference, fit.weights))
+
+
+def _trajectory(stored: _Stored, recipe: Recipe) -> Trajectory:
+    """Return the recorded training of a recipe: its batches, choices and states are those that were saved."""
+    tensors, spacing = stored.content.tensors, stored.content.manifest["spacing"]
+    names = sorted((name for name in tensors if name.startswith("checkpoints.")), key=lambda n: int(n[12:]))
     try:
-        return _restore(cls, run_directory.read_run(path), data, model, str(path))
-    except ClusterExplainError:
-        raise
-    except (KeyError, IndexError, TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        checkpoints = list(zip(*(tensors[name] for name in names), strict=True))
+        stages = range(len(recipe.task.stages()))
+        recipe = dataclasses.replace(
+            recipe,
+            plan=dataclasses.replace(recipe.plan, indices=tensors["plan"].to(torch.int64)),
+            initial=recipe.layout.split(checkpoints[0][0]),
+            choices=tuple(tensors.get(f"choices.{number}") for number in stages),
+        )
+        return Trajectory(recipe, tensors["weights"], checkpoints, tensors["final"], spacing)
+    except (KeyError, IndexError, ValueError, RuntimeError) as error:
         raise RunDamagedError(
-            f"The run {path} is damaged: {type(error).__name__} {error} while reading its content. Restore it or fit anew."
+            f"The run {stored.where} is damaged: {type(error).__name__} {error} while reading its recorded training. Restore "
+            f"it or fit anew."
         ) from error
 
 
-def _restore(cls: type, content: run_directory.RunContent, data: Any, model: Model, where: str) -> Any:
-    manifest = content.manifest
-    dataset = _stored_data(content) if data is None else _as_image(Dataset.of(data), manifest, where)
-    run_directory.check_fingerprint(manifest, dataset.fingerprint(), where=where)
-    explainer = cls(**_parameters(manifest, model, dataset, content.arrays["labels"], where))
-    settings.check(explainer)
-    seed, scaling = int(manifest["seed"]), Scaling(content.arrays["center"], content.arrays["spread"])
-    explainer.n_features_in_ = dataset.X.shape[1]
-    if manifest["data"]["feature_names_in"] is not None:
-        explainer.feature_names_in_ = np.asarray(manifest["data"]["feature_names_in"], dtype=object)
-    further = _as(FurtherTraining, manifest.get("further"))
-    run = _run(content, _recipe(explainer, content, dataset, scaling, further, where))
-    _check_replay(run, where)
-    pipeline = _pipeline(explainer, run, content)
-    _check_embedding(pipeline, content.arrays, where)
-    explainer._finish(pipeline, dataset, seed, scaling, further, key=manifest.get("fit_key"))
-    _check_loss(explainer.loss_, manifest.get("loss"), where)
-    if manifest.get("smoothness") is not None:
-        explainer.smoothness_ = Smoothness(**manifest["smoothness"])
-    _take_beside(explainer, where)
-    return explainer
-
-
-def _recipe(
-    explainer: Any,
-    content: run_directory.RunContent,
-    dataset: Dataset,
-    scaling: Scaling,
-    further: FurtherTraining | None,
-    where: str,
-) -> Recipe:
-    """Return the recipe as the parameters make it; one with other parameters than the run's is refused."""
-    seed, inputs = int(content.manifest["seed"]), scaling.to_tensor(dataset.X, explainer.dtype)
-    task = settings.task_of(explainer, dataset, inputs, scaling, content.tensors["weights"])
-    if further is None:
-        recipe = settings.recipe(explainer, task, inputs, seed)
-    else:
-        recipe = settings.further_at(explainer, task, inputs, seed, further.n_steps, further.learning_rate)
-    _check_layout(recipe, content.manifest.get("layout"), where)
-    return recipe
-
-
-def _run(content: run_directory.RunContent, recipe: Recipe) -> Trajectory:
-    """Return the recorded training of a recipe: its batches, choices and states are those that were saved."""
-    tensors = content.tensors
-    names = sorted((name for name in tensors if name.startswith("checkpoints.")), key=lambda n: int(n[12:]))
-    checkpoints = list(zip(*(tensors[name] for name in names), strict=True))
-    stages = range(len(recipe.task.stages()))
-    recipe = dataclasses.replace(
-        recipe,
-        plan=dataclasses.replace(recipe.plan, indices=tensors["plan"].to(torch.int64)),
-        initial=recipe.layout.split(checkpoints[0][0]),
-        choices=tuple(tensors.get(f"choices.{number}") for number in stages),
-    )
-    return Trajectory(recipe, tensors["weights"], checkpoints, tensors["final"], content.manifest["spacing"])
-
-
-def _pipeline(explainer: Any, run: Trajectory, content: run_directory.RunContent) -> Pipeline:
-    """Return the pipeline with the saved clusters."""
-    clustering = _clustering(content)
-    pretrained = bool(content.manifest["pretrained"])
-    pipeline = Pipeline(run, clustering, settings.score_of(explainer, clustering), pretrained)
-    return dataclasses.replace(
-        pipeline, clustering=clustering.with_reference(pipeline.normalized_embedding, pipeline.weights)
-    )
-
-
-def _take_beside(explainer: Any, where: str) -> None:
+def _read_sidecars(fit: Fit, where: str) -> None:
     """Take over what was written beside the run after it was saved."""
-    explainer._map = sidecars.read_map(where, len(explainer._data))
-    explainer.name_clusters(sidecars.read_names(where))
+    notes = fit.annotations
+    notes.map_coordinates = sidecars.read_map(where, len(fit.data))
+    names = sidecars.read_names(where)
+    wrong = [
+        cluster
+        for cluster, name in names.items()
+        if cluster not in range(fit.clustering.n_clusters) or not is_name(name)
+    ]
+    if wrong:
+        raise InvalidParameterError(
+            f"{wrong[0]!r}: {names[wrong[0]]!r:.80} does not name a cluster. Expected a number from 0 to "
+            f"{fit.clustering.n_clusters - 1} and a printable text of at most {LONGEST_NAME} characters that is "
+            f"neither a number nor 'noise' nor 'runner-up'."
+        )
+    notes.cluster_names = dict(sorted(names.items()))
     measured = sidecars.read_stability(where)
-    if measured is not None and str(measured["fit_key"]) == explainer._fit_key:
-        explainer.stability_ = Stability.from_arrays(measured)
+    if measured is not None and str(measured["fit_key"]) == fit.key:
+        notes.stability = Stability.from_arrays(measured)
 
 
 def _clustering(content: run_directory.RunContent) -> Clustering:
     labels = torch.from_numpy(content.arrays["labels"].astype(np.int64))
-    stored = content.manifest.get("clustering")
-    if stored is None:  # formats 1 and 2 knew k-means only
-        return KMeansClustering(labels, int(content.manifest["n_clusters"]))
-    prefix = "clustering."
+    stored, prefix = content.manifest["clustering"], "clustering."
     arrays = {name.removeprefix(prefix): array for name, array in content.arrays.items() if name.startswith(prefix)}
     return KINDS[stored["name"]].restore(labels, int(stored["n_clusters"]), arrays, stored["settings"])
 
@@ -265,28 +345,23 @@ def _stored_data(content: run_directory.RunContent) -> Dataset:
     )
 
 
-def _parameters(
-    manifest: dict[str, Any], model: Model, data: Dataset, labels: np.ndarray, where: str
-) -> dict[str, Any]:
-    """Return the stored parameters, with the task of the user's own if the run was made with one."""
-    parameters = dict(manifest["parameters"])
-    if parameters["clusterer"] is None:  # it was fitted elsewhere: a run holds its labels, never the estimator
-        parameters["clusterer"] = labels
-    if parameters["hidden"] is not None:
-        parameters["hidden"] = tuple(parameters["hidden"])
-    if parameters["model"] is not None:
+def _own_task(stored: _Stored, model: Model, data: Dataset, where: str) -> EmbeddingTask | None:
+    """Return the task of the user's own if the run was made with one; refuse one that is missing or not needed."""
+    named = stored.config.model
+    if named is not None:
         if model is not None:
             raise InvalidParameterError(
-                f"The run {where} was made with model={parameters['model']!r}, which is built here. Expected no task."
+                f"The run {where} was made with model={named!r}, which is built here. Expected no task."
             )
-        return parameters
+        return None
     if model is None:
-        made = f" by {manifest['task']}" if manifest["task"] else ""
+        source = stored.content.manifest["task"]
+        made = f" by {source}" if source else ""
         raise InvalidParameterError(
             f"The run {where} was made with a network of your own{made}: a run holds weights, never code. Pass the task: "
             f"ClusterExplainer.load(path, model=task), or --task package.module:factory on the command line."
         )
-    return parameters | {"model": model if isinstance(model, EmbeddingTask) else model(data)}
+    return model if isinstance(model, EmbeddingTask) else model(data)
 
 
 def _as_image(data: Dataset, manifest: dict[str, Any], where: str) -> Dataset:
@@ -302,11 +377,9 @@ def _as_image(data: Dataset, manifest: dict[str, Any], where: str) -> Dataset:
     return data
 
 
-def _check_embedding(pipeline: Pipeline, arrays: dict[str, np.ndarray], where: str) -> None:
+def _check_embedding(fit: Fit, stored: np.ndarray, where: str) -> None:
     """Refuse a task that computes other embeddings from the run's weights than it did."""
-    if "embedding" not in arrays:  # a run of format 1
-        return
-    stored, found = arrays["embedding"], pipeline.embedding.numpy()
+    found = fit.embedding.numpy()
     error = np.abs(found - stored).max() / np.abs(stored).max() if found.shape == stored.shape else np.inf
     if not error <= LARGEST_REPLAY_ERROR:
         raise RunMismatchError(
@@ -323,10 +396,6 @@ def _check_loss(found: float, stored: float | None, where: str) -> None:
         )
 
 
-def _as(kind: type, stored: dict[str, Any] | None) -> Any:
-    return None if stored is None else kind(**stored)
-
-
 def _check_layout(recipe: Recipe, stored: list[Any] | None, where: str) -> None:
     """Refuse a task with other parameters than those of the run."""
     given = [[name, list(shape)] for name, shape in recipe.layout.shapes]
@@ -336,24 +405,6 @@ def _check_layout(recipe: Recipe, stored: list[Any] | None, where: str) -> None:
             f"The run {where} has the parameters {words[0]}, ... but the task has {words[1]}, ... Expected the task that the "
             f"run was made with."
         )
-
-
-def _plain_parameters(explainer: Any) -> dict[str, Any]:
-    parameters = explainer.get_params(deep=False)
-    if callable((parameters["model_options"] or {}).get("augmentation")):
-        raise InvalidParameterError(
-            "model_options['augmentation'] is a function, which a run cannot hold: opening one never executes code. Expected a "
-            "dict of strengths; or build a Contrastive task with it, pass model=task, and give it again to load."
-        )
-    if isinstance(parameters["model"], EmbeddingTask):
-        parameters["model"] = None
-    if not isinstance(parameters["clusterer"], str):
-        parameters["clusterer"] = None
-    if parameters["hidden"] is not None:
-        parameters["hidden"] = [int(width) for width in parameters["hidden"]]
-    if not isinstance(parameters["random_state"], (Integral, type(None))):
-        parameters["random_state"] = None  # the seed drawn from it is stored
-    return {name: _plain(value) for name, value in parameters.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -11,10 +11,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-from clusterexplain.fitting.build import reseeded
-from clusterexplain.fitting.fit import Pipeline
+from clusterexplain.fitting.fit import Fit
+from clusterexplain.fitting.recipes import with_seed
 from clusterexplain.training import BatchPlan, Recipe
 from clusterexplain.training.further_training import choose_rate
 
@@ -44,15 +43,13 @@ class Variant:
     label: str
 
 
-def obstacle(explainer: Any, pipeline: Pipeline, estimand: str) -> str:
+def obstacle(fit: Fit, estimand: str) -> str:
     """Say why an estimand does not exist for a model, and what does.
 
     Parameters
     ----------
-    explainer : ClusterExplainer
-        Fitted.
-    pipeline : Pipeline
-        Its pipeline.
+    fit : Fit
+        The fit.
     estimand : {"seed", "model", "recipe"}
         The question.
 
@@ -61,17 +58,17 @@ def obstacle(explainer: Any, pipeline: Pipeline, estimand: str) -> str:
     str
         Empty if there is none.
     """
-    if estimand == "recipe" and pipeline.pretrained:
+    if estimand == "recipe" and fit.pretrained:
         return (
             "Other seeds need a model that is trained here: this one is pretrained, and nobody knows its recipe. Expected "
             "n_seeds=1, and estimands='model' for a check."
         )
-    if estimand == "recipe" and isinstance(explainer.clusterer, str) and explainer.clusterer == "dec":
+    if estimand == "recipe" and fit.config.clusterer == "dec":
         return (
             "With other seeds a DEC learns other clusters in another order, so the clusters of this fit have no counterpart. "
             "Expected another clusterer, for example clusterer='kmeans' on the same embedding, or n_seeds=1."
         )
-    if estimand == "model" and not pipeline.pretrained and len(pipeline.run.recipe.task.stages()) > 1:
+    if estimand == "model" and not fit.pretrained and len(fit.recipe.task.stages()) > 1:
         return (
             "estimands='model' continues the training of the fitted model, but this one is trained in stages, and further "
             "training would repeat the first. Expected estimands='seed' or 'recipe'."
@@ -79,15 +76,13 @@ def obstacle(explainer: Any, pipeline: Pipeline, estimand: str) -> str:
     return ""
 
 
-def variants_of(explainer: Any, pipeline: Pipeline, estimand: str, seeds: list[int]) -> list[Variant]:
+def variants_of(fit: Fit, estimand: str, seeds: list[int]) -> list[Variant]:
     """Return the ways to retrain for an estimand.
 
     Parameters
     ----------
-    explainer : ClusterExplainer
-        Fitted.
-    pipeline : Pipeline
-        Its pipeline.
+    fit : Fit
+        The fit.
     estimand : {"seed", "model", "recipe"}
         The question, to which there is no :func:`obstacle`.
     seeds : list of int
@@ -98,29 +93,30 @@ def variants_of(explainer: Any, pipeline: Pipeline, estimand: str, seeds: list[i
     list of Variant
         One for "seed", one for each length of further training, one for each seed.
     """
-    recipe = pipeline.run.recipe
-    if estimand == "seed" or (estimand == "model" and pipeline.pretrained):
-        return [Variant(recipe, "seed", "as in the fit")]
+    if estimand == "seed" or (estimand == "model" and fit.pretrained):
+        return [Variant(fit.recipe, "seed", "as in the fit")]
     if estimand == "recipe":
-        weights = pipeline.run.weights
-        return [Variant(reseeded(explainer, recipe, weights, one), f"recipe {one}", f"seed {one}") for one in seeds]
-    return _further(explainer, pipeline)
+        weights = fit.trajectory.weights
+        return [
+            Variant(with_seed(fit.config, fit.recipe, weights, seed), f"recipe {seed}", f"seed {seed}")
+            for seed in seeds
+        ]
+    return _further(fit)
 
 
-def _further(explainer: Any, pipeline: Pipeline) -> list[Variant]:
-    run, usual = pipeline.run, max(4, round(SHARE * pipeline.run.recipe.plan.n_steps))
-    found: list[Variant] = []
+def _further(fit: Fit) -> list[Variant]:
+    run, usual = fit.trajectory, max(4, round(SHARE * fit.recipe.plan.n_steps))
+    variants: list[Variant] = []
     rate: float | None = None
-    size = int(explainer.batch_size)
     for factor in SWEEP:
         n_steps = max(1, round(factor * usual))
-        plan = BatchPlan.draw(run.recipe.n_samples, n_steps=n_steps, batch_size=size, seed=PLAN_SEED)
+        plan = BatchPlan.draw(run.recipe.n_samples, n_steps=n_steps, batch_size=fit.config.batch_size, seed=PLAN_SEED)
         optimizer = replace(run.recipe.optimizer, n_steps=n_steps)
         recipe = Recipe(run.recipe.task, run.recipe.inputs, run.params, plan, optimizer, run.recipe.choices)
         recipe, chosen = choose_rate(recipe, run.weights, given=rate)
         rate = chosen.learning_rate
-        found.append(Variant(recipe, f"model {n_steps} {rate:g}", f"{n_steps} further steps"))
-    return found
+        variants.append(Variant(recipe, f"model {n_steps} {rate:g}", f"{n_steps} further steps"))
+    return variants
 
 
 def estimand_name(estimand: str, *, pretrained: bool) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
+from inspect import signature
 from numbers import Real
 from typing import Any
 
@@ -169,6 +170,42 @@ def build(name: str, plan: ModelSpec) -> EmbeddingTask:
     """
     check_options(name, plan.options)
     return _BUILDERS[name](plan)
+
+
+def default_options(name: str, *, latent_dim: int, image: bool) -> dict[str, Any]:
+    """Return every option of a named model with its default.
+
+    Parameters
+    ----------
+    name : str
+        One of ``MODELS``.
+    latent_dim : int
+        Dimension of the embedding, which a projector has by default.
+    image : bool
+        Whether rows are images, which have augmentations of their own.
+
+    Returns
+    -------
+    dict
+        By option; empty for a model without options.
+    """
+    if name == "contrastive":
+        kind = ImageAugmentation if image else TableAugmentation
+        strengths = {entry.name: entry.default for entry in fields(kind) if entry.default is not MISSING}
+        chosen = {"augmentation": strengths, "encoder": "dense", "projector_dim": latent_dim}
+        return _defaults_of(Contrastive, ("temperature", "embedding")) | chosen
+    kinds = {"vae": VariationalAutoencoder, "dec": DEC}
+    return _defaults_of(kinds[name], _OPTIONS[name]) if name in kinds else {}
+
+
+def default_widths(name: str, options: dict[str, Any]) -> tuple[int, ...]:
+    """Return the widths of the hidden layers of a named model with some options, or the channels of its convolutions."""
+    return CONV_CHANNELS if name == "conv_autoencoder" or options.get("encoder") == "conv" else DENSE_WIDTHS
+
+
+def _defaults_of(kind: type, names: tuple[str, ...]) -> dict[str, Any]:
+    parameters = signature(kind).parameters
+    return {name: parameters[name].default for name in names}
 
 
 def check_options(name: str, options: dict[str, Any]) -> None:

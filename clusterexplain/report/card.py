@@ -111,7 +111,7 @@ def _card(explanation: Explanation, context: ReportContext, *, pictures: bool) -
 
 
 def _block(explanation: Explanation, context: ReportContext, query: int, *, pictures: bool) -> str:
-    whole = explanation.mixed is not None
+    whole = explanation.combined
     words = [explanation.headline(query), pull_words(explanation, query)]
     if explanation.stability is not None:
         words.append(f"Stability: {explanation.stability.badges[query]}.")
@@ -155,7 +155,7 @@ def _map(explanation: Explanation, context: ReportContext, query: int) -> str:
 def _list(explanation: Explanation, context: ReportContext, query: int, side: int, *, pictures: bool) -> str:
     listed = explanation.top(LISTED, query=query, side=SIDES[side])
     words = explanation.sides(query)[side]
-    heading = words if explanation.mixed is not None else words.replace(" ", " it ")
+    heading = words if explanation.combined else words.replace(" ", " it ")
     largest = max(abs(explanation.influence[query]).max(), np.finfo(float).tiny)
     rows = "".join(
         _row(row, explanation, context, query, side, largest, pictures=pictures) for row in listed.to_dict("records")

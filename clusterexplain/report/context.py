@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 
 from clusterexplain.clustering import HDBSCANClustering
 from clusterexplain.clustering.condensed_tree import CondensedTree
 from clusterexplain.data import Dataset
-from clusterexplain.explanation import living_clusters
-from clusterexplain.fitting.fit import Pipeline
+from clusterexplain.explanation import cohesions_of, explain_combinations, label_conflicts, living_clusters
+from clusterexplain.fitting.fit import Fit
+from clusterexplain.report.facts import facts_of
+from clusterexplain.report.projection import FEWEST_FOR_UMAP, principal_plane, umap_coordinates
 from clusterexplain.report.samples import Renderer, Rows
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.stability import Stability
@@ -23,45 +23,55 @@ from clusterexplain.results.text.names import cluster_name
 
 @dataclass(frozen=True, eq=False)
 class ReportContext:
-    """A fit, for reports.
+    """A fit, for reports: nothing is drawn or asked before it is needed.
 
     Parameters
     ----------
-    pipeline : Pipeline
+    fit : Fit
         Embedding, clusters and margins.
-    data : Dataset
-        Training data.
     names : dict of int to str
         Names of clusters.
-    facts : dict of str to str
-        What is needed to make the run again: seeds, versions, parameters.
-    read : callable
-        From rows as the user gave them, shape (n, n_features), to the network's inputs.
-    draw : callable
-        Returns the two-dimensional view, shape (n_samples, 2).
-    find_label_conflicts : callable
-        Returns near-identical rows with other labels, see :func:`clusterexplain.data.near_duplicates.find_label_conflicts`.
-    ask_clusters : callable
-        Returns the explanation of every cluster's cohesion, one row for each living cluster.
-    stability : Stability or None
-        If it was measured.
     render : Renderer or None
         The user's own way to show a row.
-    drawn_by : str
-        What made the view: "UMAP" or "PCA".
+    quick : bool, default=False
+        Draw principal components if there is no map yet, which UMAP may take half a minute for.
     """
 
-    pipeline: Pipeline
-    data: Dataset
+    fit: Fit
     names: dict[int, str]
-    facts: dict[str, str]
-    read: Callable[[np.ndarray], Tensor]
-    draw: Callable[[], np.ndarray]
-    find_label_conflicts: Callable[[], pd.DataFrame]
-    ask_clusters: Callable[[], Explanation]
-    stability: Stability | None = None
     render: Renderer | None = None
-    drawn_by: str = "UMAP"
+    quick: bool = False
+
+    @classmethod
+    def of(cls, explanation: Explanation, render: Renderer | None = None, *, quick: bool = False) -> ReportContext:
+        """Return what reports need of an explanation: its fit, and the names that clusters had."""
+        return cls(explanation.fit, dict(explanation.cluster_names), render, quick)
+
+    @property
+    def data(self) -> Dataset:
+        """Training data."""
+        return self.fit.data
+
+    @property
+    def stability(self) -> Stability | None:
+        """How stable the clusters are, if it was measured."""
+        return self.fit.annotations.stability
+
+    @cached_property
+    def facts(self) -> dict[str, str]:
+        """What is needed to make the run again: seeds, versions, parameters."""
+        return facts_of(self.fit)
+
+    @cached_property
+    def drawn_by(self) -> str:
+        """What makes the two-dimensional view: "UMAP" or "PCA"."""
+        plane = len(self.data) < FEWEST_FOR_UMAP or (self.quick and self.fit.annotations.map_coordinates is None)
+        return "PCA" if plane else "UMAP"
+
+    @cached_property
+    def coordinates(self) -> np.ndarray:
+        """The two-dimensional view, shape (n_samples, 2)."""
+        return principal_plane(self.fit.embedding.numpy()) if self.drawn_by == "PCA" else umap_coordinates(self.fit)
 
     @cached_property
     def rows(self) -> Rows:
@@ -69,29 +79,24 @@ class ReportContext:
         return Rows.of(self.data, self.render)
 
     @cached_property
-    def coordinates(self) -> np.ndarray:
-        """The two-dimensional view, shape (n_samples, 2)."""
-        return self.draw()
-
-    @cached_property
     def twins(self) -> pd.DataFrame:
         """Near-identical rows with other labels."""
-        return self.find_label_conflicts()
+        return label_conflicts(self.fit)
 
     @cached_property
     def cohesion(self) -> Explanation:
         """Influence on the mean margin of every living cluster's members."""
-        return self.ask_clusters()
+        return explain_combinations(self.fit, cohesions_of(self.fit))
 
     @cached_property
     def labels(self) -> np.ndarray:
         """Cluster of each training example, shape (n_samples,); -1 is noise."""
-        return self.pipeline.labels.numpy()
+        return np.asarray(self.fit.clustering.labels.numpy())
 
     @cached_property
     def margins(self) -> np.ndarray:
         """Margin of each training example to its runner-up, shape (n_samples,)."""
-        return self.pipeline.train_margins.numpy()
+        return np.asarray(self.fit.assignment.train_margins.numpy())
 
     @cached_property
     def position_of(self) -> dict[str, int]:
@@ -101,19 +106,19 @@ class ReportContext:
     @cached_property
     def clusters(self) -> list[int]:
         """Clusters that have members of positive weight; a component of a mixture may have none."""
-        return living_clusters(self.pipeline)
+        return living_clusters(self.fit)
 
     @cached_property
     def present(self) -> np.ndarray:
         """Row numbers of the training examples of positive weight, ascending."""
-        return np.flatnonzero(self.pipeline.weights.numpy() > 0)
+        return np.flatnonzero(self.fit.weights.numpy() > 0)
 
     @cached_property
     def tree(self) -> tuple[CondensedTree, dict[int, int]]:
         """The condensed tree of an HDBSCAN, and the node of each cluster."""
-        clustering = self.pipeline.clustering
+        clustering = self.fit.clustering
         assert isinstance(clustering, HDBSCANClustering)
-        found = clustering.condensed(self.pipeline.normalized_embedding, self.pipeline.weights)
+        found = clustering.condensed(self.fit.assignment.embedding, self.fit.weights)
         labels = self.labels[self.present]
         return found, {one: found.node_of(np.flatnonzero(labels == one)) for one in self.clusters}
 
@@ -123,7 +128,7 @@ class ReportContext:
 
     def members(self, cluster: int) -> np.ndarray:
         """Return row numbers of a cluster's members (of the noise for -1), most typical first."""
-        rows = np.flatnonzero((self.labels == cluster) & (self.pipeline.weights.numpy() > 0))
+        rows = np.flatnonzero((self.labels == cluster) & (self.fit.weights.numpy() > 0))
         return rows[np.argsort(-self.margins[rows], kind="stable")]
 
     def cluster_mean(self, cluster: int) -> np.ndarray:

@@ -103,7 +103,7 @@ def drawn_map(
 
 def drawn_standing(context: ReportContext, explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame]:
     """Return how a sample stands to the clusters: distances, responsibilities of a mixture, or the condensed tree."""
-    clustering = context.pipeline.clustering
+    clustering = context.fit.clustering
     if isinstance(clustering, HDBSCANClustering):
         nodes = tables.tree(context)
         return charts.tree_chart(nodes, sample=tables.on_tree(context, explanation, query)), nodes

@@ -40,7 +40,7 @@ class Ends:
     @classmethod
     def of(cls, explanation: Explanation, query: int) -> Ends:
         """Return the words for a query."""
-        if explanation.mixed is not None:
+        if explanation.combined:
             holds, loosens = explanation.sides(query)
             return cls(
                 "apart on average" if "apart" in holds else "inside on average",

@@ -84,7 +84,7 @@ def safe_json(value: Any) -> str:
 def _title(explanation: Explanation) -> str:
     named = ", ".join(str(one)[:80] for one in explanation.query_ids[:SHOWN_IDS])
     more = f" and {len(explanation) - SHOWN_IDS} more" if len(explanation) > SHOWN_IDS else ""
-    if explanation.mixed is not None:
+    if explanation.combined:
         return f"{page_title(explanation)}: {named}{more}"
     return f"{page_title(explanation)} {named}{more}"
 

@@ -87,7 +87,7 @@ def payload(
         "trust": page.trust(),
         "rows": _rows(context, sorted({*drawn.tolist(), *named, *asked, *typical, *mentioned})),
         "names": {str(one): context.name_of(one) for one in [-1, *context.clusters]},
-        "mixed": explanation.mixed is not None,
+        "mixed": explanation.combined,
         "words": page.words(),
         "facts": list(context.facts.items()),
         "glossary": [list(pair) for pair in GLOSSARY],
@@ -121,7 +121,7 @@ class _Page:
     def query(self, query: int, listed: pd.DataFrame) -> dict[str, Any]:
         """Return what belongs to one query."""
         explanation, context = self.explanation, self.context
-        whole = explanation.mixed is not None
+        whole = explanation.combined
         position = int(explanation.positions[query])
         id_ = explanation.query_ids[query]
         shown = None if whole else context.rows.show(explanation.queries[query], position)
@@ -229,9 +229,9 @@ class _Page:
             "influence": panel(charts.influence_chart(strongest), BARS_TABLE, strongest),
             "waterfall": panel(waterfall, STEPS_TABLE, steps),
             "flip": flip_words(explanation, query),
-            "standing": None if explanation.mixed is not None else self._standing(query),
+            "standing": None if explanation.combined else self._standing(query),
         }
-        if context.stability is not None and explanation.mixed is None:
+        if context.stability is not None and not explanation.combined:
             position = int(explanation.positions[query])
             chosen = tables.stability(context, np.array([position] if position >= 0 else [], dtype=np.intp))
             shares = tables.stability(context, self.drawn)
@@ -240,7 +240,7 @@ class _Page:
 
     def _standing(self, query: int) -> dict[str, Any]:
         chart, frame = drawn_standing(self.context, self.explanation, query)
-        is_tree = isinstance(self.context.pipeline.clustering, HDBSCANClustering)
+        is_tree = isinstance(self.context.fit.clustering, HDBSCANClustering)
         return self.specs.panel(chart, TREE_TABLE if is_tree else DISTANCES_TABLE, frame)
 
     def _groups(self, query: int, column: str) -> dict[str, Any]:
@@ -251,23 +251,23 @@ class _Page:
         """Return the command that checks all answers of the page, None where they cannot be checked by a command."""
         explanation = self.explanation
         rivals = {self._against(query) for query in range(len(explanation)) if explanation.positions[query] >= 0}
-        if explanation.mixed is not None or (explanation.positions < 0).any() or len(rivals) > 1:
+        if explanation.combined or (explanation.positions < 0).any() or len(rivals) > 1:
             return None
         ids = explanation.query_ids.tolist()
         return command("verify", ids, self.run, rivals.pop(), task=self.task, how=explanation.flags)
 
     def _against(self, query: int) -> int | None:
         """Return the rival if it is another than the runner-up, which commands take by themselves."""
-        pipeline, position = self.context.pipeline, int(self.explanation.positions[query])
+        assignment, position = self.context.fit.assignment, int(self.explanation.positions[query])
         row = slice(position, position + 1)
-        usual = int(pipeline.rivals(pipeline.normalized_embedding[row], pipeline.labels[row])[0])
+        usual = int(assignment.rivals(assignment.embedding[row], assignment.labels[row])[0])
         rival = int(self.explanation.rivals[query])
         return None if rival == usual else rival
 
     def _badges(self, query: int) -> list[dict[str, str]]:
         explanation = self.explanation
         found = []
-        rank = explanation.rank[query]
+        rank = explanation.share_with_larger_margin[query]
         if np.isfinite(rank):
             outside = self.explanation.labels[query] == NOISE
             words = (

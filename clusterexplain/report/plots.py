@@ -176,7 +176,7 @@ class Plots:
     def standing(self, query: int = 0) -> alt.LayerChart:
         """Draw how the sample stands to the clusters: distances, responsibilities of a mixture, or the condensed tree."""
         self._refuse_beyond(query)
-        if self._explanation.mixed is not None:
+        if self._explanation.combined:
             raise InvalidParameterError(
                 "This chart is about a sample, but the explanation is about whole clusters. Expected ce.explain([id]); "
                 "plot.clusters() draws whole clusters."

@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 
+from clusterexplain.fitting.fit import Fit
+
 FEWEST_FOR_UMAP = 10
 
 
@@ -32,6 +34,14 @@ def umap_view(embedding: np.ndarray, seed: int) -> np.ndarray:
 
         reducer = UMAP(n_neighbors=min(15, len(embedding) - 1), random_state=seed % 2**31, n_jobs=1)
         return np.asarray(reducer.fit_transform(embedding.astype(np.float32)), dtype=np.float64)
+
+
+def umap_coordinates(fit: Fit) -> np.ndarray:
+    """Return the view of a fit's training data, shape (n_samples, 2), drawn once and kept with the fit."""
+    notes = fit.annotations
+    if notes.map_coordinates is None:
+        notes.map_coordinates = umap_view(fit.embedding.numpy(), fit.seed)
+    return notes.map_coordinates
 
 
 def principal_plane(embedding: np.ndarray) -> np.ndarray:

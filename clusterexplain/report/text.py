@@ -84,8 +84,8 @@ def subject(explanation: Explanation, query: int | None) -> str:
     if query is None:
         more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         listed = f"{', '.join(names[:SHOWN_NAMES])}{more}"
-        return listed if explanation.mixed is not None else f"Sample{'s' if len(names) > 1 else ''} {listed}"
-    if explanation.mixed is not None:
+        return listed if explanation.combined else f"Sample{'s' if len(names) > 1 else ''} {listed}"
+    if explanation.combined:
         return f"All members of {names[query]}"
     own, rival = (_short(explanation.name_of(one[query])) for one in (explanation.labels, explanation.rivals))
     return f"Sample {names[query]}: {own}, rival {rival}"
@@ -111,7 +111,7 @@ def map_words(context: ReportContext, shown: int) -> str:
     str
         Lines.
     """
-    n, dim = len(context.present), context.pipeline.embedding.shape[1]
+    n, dim = len(context.present), context.fit.embedding.shape[1]
     some = f"{n:,} training examples" if shown == n else f"a random sample of {shown:,} of {n:,} training examples"
     return (
         f"{some}, drawn by {context.drawn_by}, to look at only\n"

@@ -16,38 +16,6 @@ WORST_LAST = "ABCUD"
 
 
 @dataclass(frozen=True, eq=False)
-class Mixed:
-    """Scores that are combinations of many samples' scores: the mean over a cluster's members.
-
-    Attributes
-    ----------
-    positions, own, rival : ndarray of shape (n_pairs,), int
-        Row numbers in the training data and the pair of clusters of each.
-    mix : ndarray of shape (n_queries, n_pairs)
-        The combinations.
-    names : tuple of str
-        What each combination is called.
-    titles : tuple of str
-        What each combination is, as a sentence.
-    sides : tuple of str
-        What a positive and a negative influence do.
-    """
-
-    positions: np.ndarray
-    own: np.ndarray
-    rival: np.ndarray
-    mix: np.ndarray
-    names: tuple[str, ...]
-    titles: tuple[str, ...]
-    sides: tuple[str, str]
-
-    def __getitem__(self, picked: np.ndarray) -> Mixed:
-        """Select combinations by position."""
-        names, titles = (tuple(part[one] for one in picked) for part in (self.names, self.titles))
-        return dataclasses.replace(self, mix=self.mix[picked], names=names, titles=titles)
-
-
-@dataclass(frozen=True, eq=False)
 class StabilitySummary:
     """How often each query kept its cluster in refits with other seeds and on other data.
 

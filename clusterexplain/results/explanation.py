@@ -8,40 +8,22 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.annotations import UNTESTED, CheckSummary, Mixed, SeedVariability, StabilitySummary
+from clusterexplain.results.annotations import UNTESTED, CheckSummary, SeedVariability, StabilitySummary
+from clusterexplain.results.influence_rows import InfluenceRows
+from clusterexplain.results.margins import Margins
+from clusterexplain.results.text.margins import combination_sides, combination_title
 from clusterexplain.results.text.names import NOISE, cluster_name, method_flags, method_words, terminal_safe
 from clusterexplain.statistics.groups import group_sums
 
-
-class Fitted(Protocol):
-    """What an explanation needs from the estimator that made it, or from a refit of it."""
-
-    def evaluate_question(self, explanation: Explanation, assignments: str) -> np.ndarray:
-        """Return the explained scores under this fit."""
-
-    def write_report(
-        self, explanation: Explanation, path: str | os.PathLike[str], *, render: Any, run: Any, task: Any
-    ) -> Any:
-        """Write the page about this explanation."""
-
-    def plots_of(self, explanation: Explanation, render: Any) -> Any:
-        """Return the charts of this explanation."""
-
-    def bundle_of(self, shown: Any) -> dict[str, Any]:
-        """Return what a notebook can show, by MIME type."""
-
-
-class Basis(Protocol):
-    """The fit that an explanation was made with: it stays what it was, whatever becomes of the estimator."""
-
-    def predict_continued(self, explanation: Explanation, relative: np.ndarray) -> np.ndarray:
-        """Predict changes of the scores at relative changes of the weights, clusters' members chosen anew."""
+if TYPE_CHECKING:
+    from clusterexplain.estimator import ClusterExplainer
+    from clusterexplain.fitting.fit import Fit
 
 
 SIDES = ("pulled in", "pushed away")
@@ -58,17 +40,13 @@ class Explanation:
 
     Attributes
     ----------
-    query_ids : ndarray of shape (n_queries,)
-        Ids of the queries; "new 0", "new 1", ... for rows that were never trained on.
-    positions : ndarray of shape (n_queries,), int
-        Row numbers of the queries in the training data; -1 for rows that were never trained on.
-    labels, rivals : ndarray of shape (n_queries,), int
-        Own cluster and the cluster it is compared with.
+    margins : Margins
+        What is explained: samples, each with its own cluster and a rival, or combinations of many.
     scores : ndarray of shape (n_queries,)
-        Margins: the assignment score for the own cluster against the rival; `score_words` says which. Positive is inside.
-    encoder, cluster, direct : ndarray of shape (n_queries, n_train)
-        The three parts: the query's embedding moved; the clusters moved through their members' embeddings; the
-        example's own weight in its centroid.
+        The margins: the assignment score for the own cluster minus that for the rival; `score_words` says which. Positive is
+        inside.
+    rows : InfluenceRows
+        Influence of every training example on every score, in three components.
     train_ids : ndarray of shape (n_train,)
         Ids of the training examples.
     train_labels : ndarray of shape (n_train,), int
@@ -77,12 +55,10 @@ class Explanation:
         Data weights of the fit.
     probabilities : ndarray of shape (n_queries, 2)
         Soft membership in the own cluster and in the rival.
-    rank : ndarray of shape (n_queries,)
+    share_with_larger_margin : ndarray of shape (n_queries,)
         Share of the own cluster's members whose margin to their runner-up is larger.
     agreement : float
         Share of training examples whose best-scoring cluster is their label.
-    queries : ndarray of shape (n_queries, n_features)
-        The queried rows, as the user gave them.
     method : str
         The influence method.
     method_note : str, default=""
@@ -91,47 +67,33 @@ class Explanation:
         What the method was asked with.
     score_words : str
         What the margin is, in words.
-    lacks : tuple of str
+    noise_reasons : tuple of str
         For each query that is noise what it lacks to join the rival, "density" or "distance"; "" for the others.
     cluster_names : dict of int to str
         Names that clusters were given.
     stability : StabilitySummary or None
         How often each query kept its cluster in refits; filled in once ``stability`` was computed.
-    over_seeds : SeedVariability or None
+    seed_variability : SeedVariability or None
         For an explanation that was averaged over seeds: how sure it is.
-    mixed : Mixed or None
-        For answers about whole clusters: what the scores are combinations of. Labels and rivals are then those of the cluster
-        (-1 where there are many), `queries` has no rows.
-    fit_key : str
-        Names data, seed and recipe of the fit; a refit has the same.
     metadata : DataFrame or None
         What is known about the training examples.
     check : CheckSummary or None
         Filled in by ``verify``.
-    source : Fitted
-        The estimator that made the explanation.
-    basis : Basis
-        Its fit at that time.
+    fit : Fit
+        The fit that is explained: it stays what it was, whatever the estimator is fitted to later.
     """
 
-    query_ids: np.ndarray
-    positions: np.ndarray
-    labels: np.ndarray
-    rivals: np.ndarray
+    margins: Margins
     scores: np.ndarray
-    encoder: np.ndarray
-    cluster: np.ndarray
-    direct: np.ndarray
+    rows: InfluenceRows
     train_ids: np.ndarray
     train_labels: np.ndarray
     sample_weight: np.ndarray
     probabilities: np.ndarray
-    rank: np.ndarray
+    share_with_larger_margin: np.ndarray
     agreement: float
-    queries: np.ndarray
     method: str
-    fit_key: str
-    source: Fitted
+    fit: Fit
     metadata: pd.DataFrame | None = None
     check: CheckSummary | None = None
     method_note: str = ""
@@ -141,13 +103,61 @@ class Explanation:
     cluster_names: dict[int, str] = field(default_factory=dict)
     stability: StabilitySummary | None = None
     seed_variability: SeedVariability | None = None
-    mixed: Mixed | None = None
-    basis: Basis = field(default=None, compare=False)  # type: ignore[assignment]  # always given by the front
+
+    @property
+    def query_ids(self) -> np.ndarray:
+        """Ids of the queries, shape (n_queries,); "new 0", ... for rows that were never trained on."""
+        return self.margins.ids
+
+    @property
+    def queries(self) -> np.ndarray:
+        """The queried rows as the user gave them, shape (n_queries, n_features)."""
+        return self.margins.rows
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Row numbers of the queries in the training data, shape (n_queries,); -1 for rows that were never trained on."""
+        return self.margins.score_positions
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Own cluster of each query, shape (n_queries,); -1 is noise, or several clusters."""
+        return self.margins.labels
+
+    @property
+    def rivals(self) -> np.ndarray:
+        """The cluster that each query is compared with, shape (n_queries,); -1 is noise, or several clusters."""
+        return self.margins.rivals
+
+    @property
+    def combined(self) -> bool:
+        """Whether the scores are combinations of many samples' margins, about whole clusters."""
+        return self.margins.combination is not None
+
+    @property
+    def encoder(self) -> np.ndarray:
+        """Component through the query's own embedding, shape (n_queries, n_train)."""
+        return self.rows.encoder
+
+    @property
+    def cluster(self) -> np.ndarray:
+        """Component through the members' embeddings, which move the clusters, shape (n_queries, n_train)."""
+        return self.rows.cluster
+
+    @property
+    def direct(self) -> np.ndarray:
+        """Component through the example's own weight in its cluster, shape (n_queries, n_train)."""
+        return self.rows.direct
+
+    @property
+    def fit_key(self) -> str:
+        """Names data, seed and recipe of the fit; a refit has the same."""
+        return self.fit.key
 
     @property
     def influence(self) -> np.ndarray:
-        """Total influence, shape (n_queries, n_train): the sum of the three parts; positive = pulled in."""
-        return self.encoder + self.cluster + self.direct
+        """Total influence, shape (n_queries, n_train): the sum of the three components; positive = pulled in."""
+        return self.rows.total
 
     def __len__(self) -> int:
         """Return the number of queries."""
@@ -161,33 +171,17 @@ class Explanation:
                 f"No query is selected. Expected positions from 0 to {len(self) - 1}, for example e[0], or a mask that is true "
                 f"somewhere."
             )
-        per_query = (
-            "query_ids",
-            "positions",
-            "labels",
-            "rivals",
-            "scores",
-            "encoder",
-            "cluster",
-            "direct",
-            "probabilities",
-            "rank",
-            "queries",
-        )
-        noise_reasons = tuple(self.noise_reasons[one] for one in picked) if self.noise_reasons else ()
-        badges = None if self.stability is None else self.stability[picked]
-        chosen = {name: getattr(self, name)[picked] for name in per_query}
-        mixed = None if self.mixed is None else self.mixed[picked]
-        check = None if self.check is None else self.check[picked]
-        seeds = None if self.seed_variability is None else self.seed_variability[picked]
         return dataclasses.replace(
             self,
-            **chosen,
-            noise_reasons=noise_reasons,
-            stability=badges,
-            mixed=mixed,
-            check=check,
-            seed_variability=seeds,
+            margins=self.margins[picked],
+            scores=self.scores[picked],
+            rows=self.rows[picked],
+            probabilities=self.probabilities[picked],
+            share_with_larger_margin=self.share_with_larger_margin[picked],
+            noise_reasons=tuple(self.noise_reasons[query] for query in picked) if self.noise_reasons else (),
+            stability=None if self.stability is None else self.stability[picked],
+            check=None if self.check is None else self.check[picked],
+            seed_variability=None if self.seed_variability is None else self.seed_variability[picked],
         )
 
     def predict(self, sample_weight: np.ndarray, *, assignments: str = "kept") -> np.ndarray:
@@ -223,9 +217,11 @@ class Explanation:
             raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'kept' or 'continued'.")
         if assignments == "kept":
             return relative @ self.influence.T
-        return self.basis.predict_continued(self, relative)
+        from clusterexplain.explanation.predicted_jumps import predict_continued
 
-    def evaluate(self, fitted: Fitted, *, assignments: str = "continued") -> np.ndarray:
+        return predict_continued(self, relative)
+
+    def evaluate(self, fitted: ClusterExplainer | Fit, *, assignments: str = "continued") -> np.ndarray:
         """Return the explained scores (same queries, same pairs of clusters) under a fit or a refit.
 
         ``e.evaluate(ce.refit(sample_weight=w)) - e.evaluate(ce)`` is what really happens and what ``e.predict(w)``
@@ -233,8 +229,8 @@ class Explanation:
 
         Parameters
         ----------
-        fitted : ClusterExplainer
-            The estimator that made this explanation, or a refit of it.
+        fitted : ClusterExplainer or Fit
+            The estimator that made this explanation, or a refit of it; or the fit of either.
         assignments : {"continued", "kept"}, default="continued"
             "continued": k-means continued from the old means to convergence. "kept": the old labels, which
             isolates the mathematics from the jumps of a hard clustering.
@@ -244,7 +240,16 @@ class Explanation:
         ndarray of shape (n_queries,)
             Scores; NaN where a cluster of the pair lost all its weight.
         """
-        return fitted.evaluate_question(self, assignments)
+        if assignments not in ("continued", "kept"):
+            raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'continued' or 'kept'.")
+        other: Fit = getattr(fitted, "fit_", fitted)
+        if other.key != self.fit.key:
+            raise InvalidParameterError(
+                "The explanation belongs to other training data or to another recipe. Expected the estimator that made it, or "
+                "a refit of it."
+            )
+        weights = other.trajectory.weights.double().numpy()
+        return self.fit.outcome(other.trajectory.final, weights, self.margins, assignments=assignments).scores
 
     def top(self, n: int = 10, *, query: int = 0, side: str = "both") -> pd.DataFrame:
         """List the training examples with the largest influence on one query.
@@ -265,17 +270,12 @@ class Explanation:
             the margin's size), encoder, cluster_part, direct; strongest first on each side. Averaged over seeds also
             standard_error and seed_stable (the effect differs from 0 over seeds, false discovery rate 5 %).
         """
-        row = self.influence[query]
-        order = np.argsort(-row, kind="stable")
-        sides = {
-            "pulled in": [i for i in order[:n] if row[i] > 0],
-            "pushed away": [i for i in order[::-1][:n] if row[i] < 0],
-        }
         if n < 1:
             raise InvalidParameterError(f"n={n} must be at least 1.")
-        if side not in ("both", *sides):
+        if side not in ("both", *SIDES):
             raise InvalidParameterError(f"side={side!r} is unknown. Expected 'both', 'pulled in' or 'pushed away'.")
-        frames = [self._rows(query, picked, name) for name, picked in sides.items() if side in ("both", name)]
+        picked = dict(zip(SIDES, self.rows.top(query, n), strict=True))
+        frames = [self._rows(query, rows, name) for name, rows in picked.items() if side in ("both", name)]
         return pd.concat(frames, ignore_index=True)
 
     def to_frame(self, query: int | None = None) -> pd.DataFrame:
@@ -349,7 +349,7 @@ class Explanation:
                     "rival": int(self.rivals[position]),
                     "margin": _finite(self.scores[position]),
                     "membership": [_finite(p) for p in self.probabilities[position]],
-                    "more_marginal_than": _finite(self.rank[position]),
+                    "more_marginal_than": _finite(self.share_with_larger_margin[position]),
                     "lacks": (self.noise_reasons[position] or None) if self.noise_reasons else None,
                     "stability": None if self.stability is None else self.stability.badges[position],
                     "over_seeds": self._seeds(position),
@@ -461,7 +461,10 @@ class Explanation:
         pathlib.Path
             The file.
         """
-        return self.source.write_report(self, path, render=render, run=run, task=task)
+        from clusterexplain.report import ReportContext, write_page
+
+        folder = self.fit.annotations.run_directory if run is None else run
+        return write_page(self, ReportContext.of(self, render), path, run=folder, task=task)
 
     @property
     def plot(self) -> Any:
@@ -469,7 +472,9 @@ class Explanation:
 
         See :class:`clusterexplain.report.Plots`.
         """
-        return self.source.plots_of(self, None)
+        from clusterexplain.report import Plots, ReportContext
+
+        return Plots(self, ReportContext.of(self))
 
     def widget(self, query: int = 0) -> Any:
         """Return the map of a query as a live chart; ``e.plot.selected(widget)`` returns the ids that are selected on it.
@@ -488,13 +493,13 @@ class Explanation:
 
     def headline(self, query: int = 0) -> str:
         """Return the answer about one query as a sentence."""
-        if self.mixed is not None:
-            return self.mixed.titles[query]
+        if self.combined:
+            return combination_title(self.margins, query, self.scores[query], self.cluster_names)
         own, rival = self.probabilities[query]
         present = self.sample_weight > 0
         like_it = int((self.train_labels[present] == self.labels[query]).sum())
         if self.labels[query] == NOISE:
-            rank = self.rank[query]
+            rank = self.share_with_larger_margin[query]
             farther = f"; {rank:.0%} of the noise is farther outside" if np.isfinite(rank) else ""
             return (
                 f"Sample {self.query_ids[query]} is noise, as {like_it} of {present.sum()} samples are. To join "
@@ -505,7 +510,7 @@ class Explanation:
             f"Sample {self.query_ids[query]} is in {self.name_of(self.labels[query])} "
             f"({like_it} members); rival: {self.name_of(self.rivals[query])}. "
             f"Its margin is {self.scores[query]:.3f} (0 is the boundary), its membership {own:.2f} "
-            f"against {rival:.2f}; it is more marginal than {self.rank[query]:.0%} of its cluster."
+            f"against {rival:.2f}; it is more marginal than {self.share_with_larger_margin[query]:.0%} of its cluster."
         )
 
     def name_of(self, cluster: int) -> str:
@@ -514,8 +519,8 @@ class Explanation:
 
     def sides(self, query: int = 0) -> tuple[str, str]:
         """Return what a positive and a negative influence on a query did, in words."""
-        if self.mixed is not None:
-            return self.mixed.sides
+        if self.combined:
+            return combination_sides(self.margins)
         return KEPT_OUT if self.labels[query] == NOISE else SIDES
 
     @property
@@ -553,10 +558,9 @@ class Explanation:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
-        try:
-            return self.source.bundle_of(self)
-        except InvalidParameterError:  # the estimator was fitted to other data since: the words stay true
-            return {"text/plain": repr(self)}
+        from clusterexplain.report import ReportContext, card
+
+        return card.bundle(self, ReportContext.of(self, quick=True))
 
     def seed_words(self, query: int = 0) -> str:
         """Say how much of an explanation that was averaged over seeds they share; empty if it was not."""

@@ -228,7 +228,9 @@ class Check:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
-        return self.explanation.source.bundle_of(self)
+        from clusterexplain.report import card
+
+        return card.check_bundle(self)
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:

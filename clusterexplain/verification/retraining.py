@@ -8,18 +8,20 @@ import numpy as np
 import torch
 
 from clusterexplain.execution.executors import one_thread
-from clusterexplain.fitting.fit import Pipeline, Question
+from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.variants import Variant
+from clusterexplain.results.margins import Margins
+from clusterexplain.results.outcome import Assignments
 from clusterexplain.statistics.matching import jaccard
 from clusterexplain.verification.controls.clustering_from_scratch import KINDS, N_STARTS, SEED, ClusteringFromScratch
 from clusterexplain.verification.removals import Removal
 from clusterexplain.verification.retraining_cache import RetrainingCache
 
-ASSIGNMENTS = ("kept", "continued")
+ASSIGNMENTS: tuple[str, ...] = (Assignments.KEPT, Assignments.CONTINUED)
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class RetrainedChanges:
     """What one way to retrain gave.
 
     Attributes
@@ -49,24 +51,21 @@ class Outcome:
 
 
 def retrain(
-    pipeline: Pipeline,
-    question: Question,
+    fit: Fit,
+    margins: Margins,
     variant: Variant,
     segments: list[list[Removal]],
     kept: RetrainingCache,
-    key: str,
     *,
     independent: bool,
-    n_jobs: int | None,
-    show_progress: bool,
-) -> Outcome:
+) -> RetrainedChanges:
     """Retrain one way at all weights and score.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        The fitted pipeline: clusters are matched to its own.
-    question : Question
+    fit : Fit
+        The fit: clusters are matched to its own.
+    margins : Margins
         The explained scores.
     variant : Variant
         How to retrain.
@@ -74,21 +73,15 @@ def retrain(
         What is removed; blocks of retrainings do not reach over the end of a segment.
     kept : Kept
         What was retrained before.
-    key : str
-        Names the fit.
     independent : bool
         Whether to cluster from scratch, too.
-    n_jobs : int or None
-        Retrainings that run side by side.
-    show_progress : bool
-        A bar on a terminal.
 
     Returns
     -------
-    Outcome
+    RetrainedChanges
         In the order of the segments' removals.
     """
-    base = pipeline.run.weights.double().numpy()
+    base = fit.weights.numpy()
     changes: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
     overlaps: list[np.ndarray] = []
     anew: list[ClusteringFromScratch] = []
@@ -99,12 +92,12 @@ def retrain(
             continue
         # every segment is trained with nothing removed, too: what that gives must not depend on its company
         weights = np.stack([base, *(one.weights(base) for one in removals)])
-        name_of = f"{key} {variant.key}"
-        trained = kept.trained(variant.recipe, name_of, weights, n_jobs=n_jobs, show_progress=show_progress)
-        scored, overlap = _scores(pipeline, question, variant, trained, weights)
+        name_of = f"{fit.key} {variant.key}"
+        trained = kept.trained(fit, variant.recipe, name_of, weights)
+        scored, overlap = _scores(fit, margins, trained, weights)
         overlaps.append(overlap[1:])
-        if independent and pipeline.clustering.has_random_init:
-            anew.append(_anew(pipeline, question, variant, trained, weights, removals))
+        if independent and fit.clustering.has_random_init:
+            anew.append(_anew(fit, margins, trained, weights, removals))
         for name, rows in scored.items():
             null.setdefault(name, rows[0])
             rerun = max(rerun, float(np.nanmax(np.abs(rows[0] - null[name]), initial=0.0)))
@@ -118,45 +111,36 @@ def retrain(
             if query is not None:
                 rows[place, np.arange(n) != query] = np.nan
     found = ClusteringFromScratch.joined(anew, axis=1) if anew else None
-    return Outcome(variant.label, null["kept"], rerun, joined, same, found)
+    return RetrainedChanges(variant.label, null["kept"], rerun, joined, same, found)
 
 
 def _scores(
-    pipeline: Pipeline,
-    question: Question,
-    variant: Variant,
-    trained: torch.Tensor,
-    weights: np.ndarray,
+    fit: Fit, margins: Margins, trained: torch.Tensor, weights: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return scores by assignments and overlaps, each of shape (n, n_queries)."""
-    layout, rows = variant.recipe.layout, torch.from_numpy(weights).to(variant.recipe.dtype)
-    labels = pipeline.clustering.labels.numpy()
-
-    def one(number: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        scores, moved = pipeline.rescored(question, layout.split(trained[number]), rows[number])
-        return scores, _overlap(question, jaccard(labels, moved, weights[number]), pipeline.n_clusters, unseen=1.0)
-
+    labels = fit.clustering.labels.numpy()
+    tried = ASSIGNMENTS if fit.clustering.reassigns else ASSIGNMENTS[:1]
+    scores: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
+    overlaps = []
     with one_thread():  # not in threads: a module that is called with other parameters holds them for that moment
-        found = [one(number) for number in range(len(rows))]
-    scores = {name: np.stack([each[name] for each, _ in found]) for name in ASSIGNMENTS}
-    return scores, np.stack([overlap for _, overlap in found])
+        for theta, row in zip(trained, weights, strict=True):
+            outcomes = fit.outcomes(theta, row, margins, tried)
+            for name in ASSIGNMENTS:
+                scores[name].append(outcomes[name if name in tried else tried[-1]].scores)
+            similarity = jaccard(labels, outcomes[tried[-1]].labels, row)
+            overlaps.append(_overlap(margins, similarity, fit.clustering.n_clusters, unseen=1.0))
+    return {name: np.stack(rows) for name, rows in scores.items()}, np.stack(overlaps)
 
 
 def _anew(
-    pipeline: Pipeline,
-    question: Question,
-    variant: Variant,
-    trained: torch.Tensor,
-    weights: np.ndarray,
-    removals: list[Removal],
+    fit: Fit, margins: Margins, trained: torch.Tensor, weights: np.ndarray, removals: list[Removal]
 ) -> ClusteringFromScratch:
     """Cluster from scratch with nothing removed, the first row, and after the removals of ``KINDS``."""
-    layout, rows = variant.recipe.layout, torch.from_numpy(weights).to(variant.recipe.dtype)
 
     def one(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        scores, moved = pipeline.from_scratch(question, layout.split(trained[number]), rows[number], seed=seed)
-        similarity = jaccard(pipeline.labels.numpy(), moved, weights[number])
-        return scores, _overlap(question, similarity, pipeline.n_clusters, unseen=0.0)
+        outcome = fit.outcome(trained[number], weights[number], margins, assignments="scratch", seed=seed)
+        similarity = jaccard(fit.clustering.labels.numpy(), outcome.labels, weights[number])
+        return outcome.scores, _overlap(margins, similarity, fit.clustering.n_clusters, unseen=0.0)
 
     picked = [number for number, removal in enumerate(removals) if removal.kind in KINDS]
     with one_thread():
@@ -169,7 +153,7 @@ def _anew(
     return ClusteringFromScratch(changes, overlap, unmoved).spread(picked, len(removals))
 
 
-def _overlap(question: Question, similarity: np.ndarray, n_clusters: int, *, unseen: float) -> np.ndarray:
+def _overlap(margins: Margins, similarity: np.ndarray, n_clusters: int, *, unseen: float) -> np.ndarray:
     """Return the smaller similarity of the two clusters of each query, or of the worst pair that it is a mean of.
 
     The similarity of a cluster that no example has as its label (a mixture can have one) is `unseen`; noise, -1, is no cluster
@@ -178,7 +162,7 @@ def _overlap(question: Question, similarity: np.ndarray, n_clusters: int, *, uns
     known = np.full(n_clusters + 1, unseen)
     known[: len(similarity)] = np.nan_to_num(similarity)
     known[-1] = 1.0
-    each = np.minimum(known[question.own.numpy()], known[question.rival.numpy()])
-    if question.mix is None:
+    each = np.minimum(known[margins.own], known[margins.rival])
+    if margins.combination is None:
         return each
-    return np.array([each[row != 0].min(initial=1.0) for row in question.mix.numpy()])
+    return np.array([each[row != 0].min(initial=1.0) for row in margins.combination.weights])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import logging
@@ -13,9 +14,9 @@ from torch import Tensor
 
 from clusterexplain._version import __version__
 from clusterexplain.execution.executors import one_thread
-from clusterexplain.execution.progress import progress
+from clusterexplain.fitting.fit import Fit
 from clusterexplain.storage.sidecars import write_atomically
-from clusterexplain.training import Recipe, retrain_many
+from clusterexplain.training import Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -46,23 +47,19 @@ class RetrainingCache:
     def __init__(self, folder: Path | None) -> None:
         self._folder = None if folder is None else Path(folder) / FOLDER
 
-    def trained(
-        self, recipe: Recipe, key: str, weights: np.ndarray, *, n_jobs: int | None, show_progress: bool
-    ) -> Tensor:
+    def trained(self, fit: Fit, recipe: Recipe, key: str, weights: np.ndarray) -> Tensor:
         """Return trained parameters at many data weights, from the folder as far as they are in it.
 
         Parameters
         ----------
+        fit : Fit
+            Trains.
         recipe : Recipe
             What is trained.
         key : str
             Names all that the recipe depends on.
         weights : ndarray of shape (n, n_samples)
             Data weights; every ``BLOCK`` rows are trained and kept together.
-        n_jobs : int or None
-            Blocks that run side by side.
-        show_progress : bool
-            Show a bar on a terminal.
 
         Returns
         -------
@@ -76,18 +73,18 @@ class RetrainingCache:
         found = [self._read(name, recipe, len(block)) for name, block in zip(names, blocks, strict=True)]
         missing = [number for number, one in enumerate(found) if one is None]
         pieces = [missing[start : start + AT_A_TIME] for start in range(0, len(missing), AT_A_TIME)]
-        for piece in progress(pieces, label=f"retraining {len(rows)} times", show=show_progress):
-            self._train(recipe, piece, blocks, names, found, n_jobs)
+        for piece in fit.execution.track(pieces, f"retraining {len(rows)} times"):
+            self._train(fit, recipe, piece, blocks, names, found)
         return torch.cat([one for one in found if one is not None])
 
     def _train(
         self,
+        fit: Fit,
         recipe: Recipe,
         piece: list[int],
         blocks: list[Tensor],
         names: list[str],
         found: list[Tensor | None],
-        n_jobs: int | None,
     ) -> None:
         full = torch.cat([_padded(blocks[number]) for number in piece])
 
@@ -96,7 +93,8 @@ class RetrainingCache:
             found[number] = trained[: len(blocks[number])].clone()
             self._write(names[number], found[number])
 
-        retrain_many(recipe, full, chunk=BLOCK, done=done, n_jobs=n_jobs)
+        quiet = dataclasses.replace(fit, execution=dataclasses.replace(fit.execution, progress=False))
+        quiet.thetas(full.numpy(), recipe=recipe, chunk=BLOCK, done=done)
 
     def _name(self, key: str, block: Tensor) -> str:
         digest = hashlib.sha256(key.encode())

@@ -6,13 +6,13 @@ import dataclasses
 import numbers
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.explanation.explain import Answers
-from clusterexplain.fitting.fit import Question
+from clusterexplain.execution import Execution
+from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.variants import estimand_name, obstacle, variants_of
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.statistics import metrics
@@ -24,7 +24,7 @@ from clusterexplain.verification.controls.reference_rankings import yardsticks
 from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.levels import Level, level_of
 from clusterexplain.verification.removals import GROUP, HEADLINE, Removal, RemovalSampler
-from clusterexplain.verification.retraining import ASSIGNMENTS, Outcome, retrain
+from clusterexplain.verification.retraining import ASSIGNMENTS, RetrainedChanges, retrain
 from clusterexplain.verification.retraining_cache import RetrainingCache
 from clusterexplain.verification.stability.refits import refit_seeds
 from clusterexplain.verification.verdicts import summarised
@@ -38,7 +38,6 @@ SWEPT = (HEADLINE,)
 
 
 def verify(
-    explainer: Any,
     explanation: Explanation,
     *,
     level: str = "quick",
@@ -54,15 +53,12 @@ def verify(
     n_duplicated: int | None = None,
     random_state: int = 0,
     keep: str | Path | None = None,
-    n_jobs: int | None = None,
-    show_progress: bool = False,
+    execution: Execution | None = None,
 ) -> Check:
     """Retrain without examples, with the same randomness, and compare with the prediction.
 
     Parameters
     ----------
-    explainer : ClusterExplainer
-        Fitted.
     explanation : Explanation
         What is checked.
     level : {"quick", "standard", "full"}, default="quick"
@@ -93,10 +89,8 @@ def verify(
     keep : path-like, optional
         A run directory: what is retrained is kept there, so that an interrupted check goes on where it was, a larger one uses a
         smaller one's work, and the check of another sample trains only what belongs to that sample.
-    n_jobs : int or None, default=None
-        Retrainings that run side by side.
-    show_progress : bool, default=False
-        Show a bar on a terminal.
+    execution : Execution, optional
+        Workers and progress bars; those of the fit by default.
 
     Returns
     -------
@@ -112,33 +106,22 @@ def verify(
     controls = {"n_planted": n_planted, "n_duplicated": n_duplicated}
     other = {"group_share": group_share, "estimands": estimands, "n_seeds": n_seeds}
     size = level_of(level, counts | other | controls)
-    answers = cast(Answers, explanation.basis)
+    fit = explanation.fit if execution is None else dataclasses.replace(explanation.fit, execution=execution)
     _check_seed(random_state)
     folder = None if keep is None else _folder(keep)
-    question = answers.question_of(explanation)
-    asked, left_out = _estimands(explainer, explanation, size, named=estimands is not None)
-    segments = _pool(answers, question, explanation, random_state, size.usual_share).draw(size.stages)
+    asked, left_out = _estimands(explanation, size, named=estimands is not None)
+    segments = _pool(explanation, random_state, size.usual_share).draw(size.stages)
     removals = [one for part in segments for one in part]
     if not removals:
         raise InvalidParameterError("Nothing to retrain: every count is 0. Expected for example n_single=48.")
-    trainings = _Trainings(
-        explainer, explanation, question, segments, RetrainingCache(folder), size.independent, n_jobs, show_progress
-    )
-    rows = yardsticks(answers, question, explanation, seed=random_state)
+    trainings = _Trainings(fit, explanation, segments, RetrainingCache(folder), size.independent)
+    rows = yardsticks(explanation, seed=random_state)
     found: dict[str, Faithfulness] = {}
     for estimand in asked:
         outcomes = trainings.outcomes(estimand, size.n_seeds)
         found[estimand] = _findings(estimand, explanation, removals, outcomes, rows, size)
-    control = planted(explainer, explanation, size.n_planted, seed=random_state, show_progress=show_progress)
-    copies = duplicated(
-        explainer,
-        explanation,
-        size.n_duplicated,
-        seed=random_state,
-        kept=trainings.kept,
-        n_jobs=n_jobs,
-        show_progress=show_progress,
-    )
+    control = planted(fit, explanation, size.n_planted, seed=random_state)
+    copies = duplicated(fit, explanation, size.n_duplicated, seed=random_state, kept=trainings.kept)
     checked = dataclasses.replace(explanation, check=summarised(found, left_out, control))
     return Check(checked, found, size, removals, control, copies)
 
@@ -147,36 +130,23 @@ def verify(
 class _Trainings:
     """Everything that a check trains."""
 
-    explainer: Any
+    fit: Fit
     explanation: Explanation
-    question: Question
     segments: list[list[Removal]]
     kept: RetrainingCache
     independent: bool
-    n_jobs: int | None
-    show_progress: bool
 
-    def outcomes(self, estimand: str, n_seeds: int) -> list[Outcome]:
+    def outcomes(self, estimand: str, n_seeds: int) -> list[RetrainedChanges]:
         """Return what retraining for an estimand gave, a row for every removal, NaN for those that it leaves out."""
-        pipeline = cast(Answers, self.explanation.basis).pipeline
-        seeds = refit_seeds(self.explainer.seed_ ^ UNSEEN, n_seeds)
-        everything = estimand == "seed" or pipeline.pretrained
+        seeds = refit_seeds(self.fit.seed ^ UNSEEN, n_seeds)
+        everything = estimand == "seed" or self.fit.pretrained
         found = []
-        for number, variant in enumerate(variants_of(self.explainer, pipeline, estimand, seeds)):
+        for number, variant in enumerate(variants_of(self.fit, estimand, seeds)):
             control = estimand == "model" and number > 0
             only = SWEPT if control else None if everything else OVER_SEEDS
             picked = [[one for one in part if only is None or one.kind in only] for part in self.segments]
-            outcome = retrain(
-                pipeline,
-                self.question,
-                variant,
-                picked,
-                self.kept,
-                self.explanation.fit_key,
-                independent=self.independent and not control,
-                n_jobs=self.n_jobs,
-                show_progress=self.show_progress,
-            )
+            from_scratch = self.independent and not control
+            outcome = retrain(self.fit, self.explanation.margins, variant, picked, self.kept, independent=from_scratch)
             found.append(_spread(outcome, [one for part in self.segments for one in part], only))
         return found
 
@@ -195,39 +165,37 @@ def _folder(keep: str | Path) -> Path:
     return folder
 
 
-def _estimands(
-    explainer: Any, explanation: Explanation, size: Level, *, named: bool
-) -> tuple[list[str], dict[str, str]]:
+def _estimands(explanation: Explanation, size: Level, *, named: bool) -> tuple[list[str], dict[str, str]]:
     """Return what is asked, the headline first, and what a level would ask but this model has not, with the reason."""
-    pipeline = cast(Answers, explanation.basis).pipeline
+    fit = explanation.fit
     wanted = size.estimands
     if explanation.seed_variability is not None and not named:  # a mean over seeds is an answer about the recipe
         wanted = ("recipe", *(one for one in wanted if one != "recipe"))
-    reasons = {one: obstacle(explainer, pipeline, one) for one in wanted}
+    reasons = {one: obstacle(fit, one) for one in wanted}
     missing = {one: reason for one, reason in reasons.items() if reason}
     if missing and (named or len(missing) == len(wanted)):
         raise InvalidParameterError(next(iter(missing.values())))
-    asked = [estimand_name(one, pretrained=pipeline.pretrained) for one in wanted if one not in missing]
+    asked = [estimand_name(one, pretrained=fit.pretrained) for one in wanted if one not in missing]
     return list(dict.fromkeys(asked)), missing
 
 
-def _pool(answers: Answers, question: Question, explanation: Explanation, seed: int, share: float) -> RemovalSampler:
+def _pool(explanation: Explanation, seed: int, share: float) -> RemovalSampler:
     """Return what removals are drawn from."""
-    pipeline = answers.pipeline
+    fit = explanation.fit
 
     def near(query: int) -> np.ndarray:
-        if question.mix is not None:
+        if explanation.combined:
             return np.empty(0, dtype=np.intp)
-        row = pipeline.embed_normalized(question.inputs[[query]]).numpy()
-        order = np.argsort(np.linalg.norm(pipeline.normalized_embedding.numpy() - row, axis=1), kind="stable")
+        row = fit.embed_normalized(fit.query_inputs(explanation.margins)[[query]]).numpy()
+        order = np.argsort(np.linalg.norm(fit.assignment.embedding.numpy() - row, axis=1), kind="stable")
         return order[order != explanation.positions[query]]
 
-    candidates = np.flatnonzero(pipeline.run.weights.double().numpy() > 0)
+    candidates = np.flatnonzero(fit.weights.numpy() > 0)
     pairs = explanation.labels, explanation.rivals
     return RemovalSampler(explanation.influence, *pairs, explanation.train_labels, candidates, near, seed, share)
 
 
-def _spread(outcome: Outcome, removals: list[Removal], only: tuple[str, ...] | None) -> Outcome:
+def _spread(outcome: RetrainedChanges, removals: list[Removal], only: tuple[str, ...] | None) -> RetrainedChanges:
     """Return the outcome with a row for every removal, NaN for those whose kind was left out."""
     if only is None:
         return outcome
@@ -242,7 +210,7 @@ def _spread(outcome: Outcome, removals: list[Removal], only: tuple[str, ...] | N
     return dataclasses.replace(outcome, changes=changes, overlap=overlap, independent=anew)
 
 
-def _agreement(usual: Outcome, other: Outcome, removals: list[Removal]) -> np.ndarray:
+def _agreement(usual: RetrainedChanges, other: RetrainedChanges, removals: list[Removal]) -> np.ndarray:
     picked = [number for number, one in enumerate(removals) if one.kind in SWEPT]
     return metrics.spearman(usual.changes["kept"][picked], other.changes["kept"][picked])
 
@@ -251,7 +219,7 @@ def _findings(
     estimand: str,
     explanation: Explanation,
     removals: list[Removal],
-    outcomes: list[Outcome],
+    outcomes: list[RetrainedChanges],
     rows: dict[str, np.ndarray],
     size: Level,
 ) -> Faithfulness:

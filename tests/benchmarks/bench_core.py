@@ -63,7 +63,7 @@ def main(repeats: int) -> None:
     """Measure and print."""
     data = load_dataset("digits")
     explainer = ClusterExplainer(n_clusters=10, random_state=0).fit(data)
-    run = explainer._pipeline.run
+    run = explainer.fit_.trajectory
     weights = torch.ones(REPLICAS, len(data))
     weights[torch.arange(REPLICAS), torch.arange(REPLICAS)] = 0
     tracing = {n: seconds(lambda n=n: explainer.explain(np.arange(n))) for n in QUERIES}

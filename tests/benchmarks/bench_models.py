@@ -26,7 +26,7 @@ def row(model: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         explainer = FITS[model](0)
-    run = explainer._pipeline.run
+    run = explainer.fit_.trajectory
     weights = torch.ones(REPLICAS, run.recipe.n_samples)
     weights[torch.arange(REPLICAS), torch.arange(REPLICAS)] = 0
     explainer.explain(np.arange(8))

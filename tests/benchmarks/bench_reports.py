@@ -43,7 +43,7 @@ def main() -> None:
     asked = parser.parse_args()
     data = digits(asked.rows)
     fit, ce = timed(lambda: ClusterExplainer(n_clusters=10, n_steps=400, random_state=0).fit(data))
-    ce._map = ce.embedding_[:, :2]  # what UMAP costs is UMAP's
+    ce.fit_.annotations.map_coordinates = ce.embedding_[:, :2]  # what UMAP costs is UMAP's
     explain, e = timed(lambda: ce.explain(list(range(asked.queries))))
     lines = [("fit, 400 steps", fit, 0), (f"explain {asked.queries}", explain, 0)]
     first, _ = timed(lambda: e.plot.map())

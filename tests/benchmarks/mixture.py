@@ -11,12 +11,11 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-import torch
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.models.dec import student_t
 from clusterexplain.statistics import metrics
-from clusterexplain.training import Trajectory, retrain_many
+from clusterexplain.training import Trajectory
 
 MEANS = ((0.0, 0.0), (5.0, 5.0), (5.0, -5.0))
 PER_CLUSTER, DEVIATION = 50, 1.25
@@ -50,20 +49,19 @@ def leave_one_out(seed: int) -> dict[str, float]:
         random_state=seed,
     ).fit(points)
     explanation = explainer.explain(slice(None))
-    pipeline, recipe = explainer._pipeline, explainer._pipeline.run.recipe
-    weights = torch.cat([torch.ones(1, len(points)), 1 - torch.eye(len(points))])
-    trained = retrain_many(recipe, weights)
-    question = explainer.question_of(explanation)
-    predicted = explanation.predict(weights[1:].numpy())
+    fit = explainer.fit_
+    weights = np.vstack([np.ones((1, len(points))), 1 - np.eye(len(points))])
+    trained = fit.thetas(weights)
+    predicted = explanation.predict(weights[1:])
     member = explanation.train_labels[:, None] == explanation.labels
     found: dict[str, float] = {
         "smallest cluster": float(np.bincount(explanation.train_labels).min()),
-        "settled": settled(pipeline.run),
+        "settled": settled(fit.trajectory),
     }
     for assignments in ("kept", "continued"):
         scores = np.stack(
             [
-                pipeline.scores(question, recipe.layout.split(theta), row, assignments=assignments)[0].numpy()
+                fit.outcome(theta, row, explanation.margins, assignments=assignments).scores
                 for theta, row in zip(trained, weights, strict=True)
             ]
         )

@@ -42,8 +42,8 @@ def removed(explanation: Explanation, planted: np.ndarray) -> tuple[float, float
     """Remove the planted rows; return the score before, the predicted change and the retrained change (re-clustered)."""
     weights = explanation.sample_weight.copy()
     weights[planted] = 0
-    explainer = explanation.source
-    truth = explanation.evaluate(explainer.refit(weights)) - explanation.evaluate(explainer)
+    fit = explanation.fit
+    truth = explanation.evaluate(fit.refit(weights)) - explanation.evaluate(fit)
     predicted = explanation.predict(weights, assignments="continued")
     return float(explanation.scores[0]), float(predicted[0]), float(truth[0])
 
@@ -81,9 +81,8 @@ def flips(explainer: ClusterExplainer, query: int, max_removed: int = 179) -> di
     nearest = own[np.argsort(np.linalg.norm(embedding[own] - embedding[query], axis=1), kind="stable")]
     random = np.random.default_rng(query).permutation(own)
     sizes: dict[str, int | None] = {"flip": len(found.removed) if found.flipped else None}
-    question = explainer.question_of(explanation)
     for name, order in (("nearest", nearest), ("random", random)):
-        retrainings = Retrainings(explainer._pipeline, question, explanation)
+        retrainings = Retrainings(explanation)
         prefix = shortest_prefix(order, 0, min(len(order), max_removed), retrainings, 0)
         sizes[name] = None if prefix is None else len(prefix)
     return sizes

@@ -22,7 +22,7 @@ from tests.conftest import SMALL
 def folder(blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     ce = ClusterExplainer(**SMALL).fit(pd.DataFrame(blobs, columns=["a", "b<script>", "c", "d", "e"]))
-    ce._map = ce.embedding_  # UMAP has its own slow test
+    ce.fit_.annotations.map_coordinates = ce.embedding_  # UMAP has its own slow test
     return ce.save("runs/small")
 
 

@@ -31,7 +31,7 @@ def folder(blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("COLUMNS", "200")
     ce = ClusterExplainer(**SMALL).fit(Dataset(blobs, ids=IDS, metadata=pd.DataFrame({"lab": ["\x1b[31m", "b"] * 15})))
     ce.stability_ = ce.stability(n_seeds=0, n_bootstrap=1)
-    ce._map = ce.embedding_  # UMAP has its own slow test
+    ce.fit_.annotations.map_coordinates = ce.embedding_  # UMAP has its own slow test
     ce.save(RUN)
     return Path(RUN)
 

@@ -187,7 +187,7 @@ def test_a_failed_fit_leaves_the_old_one_whole(blobs: np.ndarray) -> None:
 def test_a_removed_row_has_no_say_in_the_scaling(blobs: np.ndarray) -> None:
     far = np.vstack([blobs, np.full((1, 5), 1e6)])
     ce = ClusterExplainer(**SMALL).fit(far, sample_weight=np.r_[np.ones(30), 0])
-    assert ce._scaling.spread[0] == pytest.approx(np.sqrt(blobs.var(axis=0).mean()))
+    assert ce.fit_.scaling.spread[0] == pytest.approx(np.sqrt(blobs.var(axis=0).mean()))
 
 
 def test_an_emptied_cluster_is_no_answer_and_poisons_none(small: ClusterExplainer, blobs: np.ndarray) -> None:

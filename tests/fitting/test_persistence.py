@@ -164,7 +164,7 @@ def test_a_manifest_that_is_torn_foreign_or_newer(saved: Path) -> None:
     write(seed=None)
     with pytest.raises(RunDamagedError, match=r"is damaged: KeyError"):
         ClusterExplainer.load(saved)
-    write(parameters={**manifest["parameters"], "learning_rate": 0.1})
+    write(config={**manifest["config"], "learning_rate": 0.1})
     with pytest.raises(RunDamagedError, match=r"replaying its last steps ends elsewhere"):
         ClusterExplainer.load(saved)
 

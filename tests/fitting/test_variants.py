@@ -8,13 +8,12 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.fitting.fit import Question
 from clusterexplain.results.annotations import CheckSummary
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.margins import Combination, Margins, Subject, Topic
 from clusterexplain.verification import verify
 from clusterexplain.verification.grade import Grade
 from clusterexplain.verification.levels import LEVELS, Level, RemovalBudget
@@ -28,7 +27,7 @@ TINY = Level("standard", (RemovalBudget(single=4),), 2, ("seed", "recipe"), 3, "
 
 def test_given_labels_are_trained_with_other_seeds(small: ClusterExplainer, blobs: np.ndarray) -> None:
     given = ClusterExplainer(clusterer=small.labels_, **SMALL).fit(blobs)
-    check = verify(given, given.explain([0]), estimands="recipe", n_seeds=3, **FEW)
+    check = verify(given.explain([0]), estimands="recipe", n_seeds=3, **FEW)
     assert list(check.findings) == ["recipe"]
     assert given.explain([0], n_seeds=2).seed_variability is not None
 
@@ -36,25 +35,25 @@ def test_given_labels_are_trained_with_other_seeds(small: ClusterExplainer, blob
 def test_what_a_level_asks_and_a_model_has_not_is_left_out(blobs: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEVELS, "standard", TINY)
     dec = ClusterExplainer("dec", "dec", **SMALL | {"n_steps": 60}).fit(blobs)
-    check = verify(dec, dec.explain([0, 5]), level="standard")
+    check = verify(dec.explain([0, 5]), level="standard")
     assert list(check.findings) == ["seed"]
     assert "Nothing was retrained about the recipe over seeds" in check.verdict
     with pytest.raises(InvalidParameterError, match="a DEC learns other clusters in another order"):
-        verify(dec, dec.explain([0]), estimands=("seed", "recipe"), **FEW)
+        verify(dec.explain([0]), estimands=("seed", "recipe"), **FEW)
     with pytest.raises(InvalidParameterError, match="trained in stages"):
-        verify(dec, dec.explain([0]), estimands="model", **FEW)
+        verify(dec.explain([0]), estimands="model", **FEW)
 
 
 def test_a_mean_over_seeds_is_asked_about_the_recipe_first(
     small: ClusterExplainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = verify(small, small.explain([0, 5], n_seeds=2), n_seeds=3, **FEW)
+    check = verify(small.explain([0, 5], n_seeds=2), n_seeds=3, **FEW)
     assert next(iter(check.findings)) == "recipe"
     assert check.explanation.check is not None
     assert all(one.estimand == "recipe" for one in check.explanation.check.each)
     assert check.explanation.check.each[0].words.endswith("(other seeds)")
     monkeypatch.setitem(LEVELS, "standard", TINY)
-    plain = verify(small, small.explain([0, 5]), level="standard")
+    plain = verify(small.explain([0, 5]), level="standard")
     assert all("About the recipe over seeds: grade" in one.sentence for one in plain.explanation.check.each)
 
 
@@ -67,7 +66,7 @@ def with_grades(explanation: Explanation, grades: str, together: str) -> Explana
 
 
 def test_selected_samples_have_the_worst_of_their_own_grades(small: ClusterExplainer) -> None:
-    e = with_grades(verify(small, small.explain([0, 5, 9]), **FEW).explanation, "AUD", "B")
+    e = with_grades(verify(small.explain([0, 5, 9]), **FEW).explanation, "AUD", "B")
     assert e.check.grade == "B"
     assert e[[0, 1]].check.grade == "U"
     assert e[[1, 2]].check.grade == "D"
@@ -77,14 +76,14 @@ def test_selected_samples_have_the_worst_of_their_own_grades(small: ClusterExpla
 def test_clusters_that_became_others_are_counted(small: ClusterExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
     from clusterexplain.verification import retraining
 
-    assert verify(small, small.explain([0]), **FEW).dissolved == 0
+    assert verify(small.explain([0]), **FEW).dissolved == 0
     monkeypatch.setattr(retraining, "jaccard", lambda labels, moved, weights: np.full(3, 0.4))
-    check = verify(small, small.explain([0]), **FEW)
+    check = verify(small.explain([0]), **FEW)
     assert check.dissolved == 1
     assert check.findings["seed"].dissolved["kept"] == 0
     assert "After 100.0% of the single removals a cluster of the pair was another one" in check.verdict
     monkeypatch.setattr(retraining, "jaccard", lambda labels, moved, weights: np.full(3, 0.6))
-    assert verify(small, small.explain([0]), **FEW).controls["changed"].iloc[0] == 1
+    assert verify(small.explain([0]), **FEW).controls["changed"].iloc[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -101,11 +100,11 @@ def test_clusters_that_became_others_are_counted(small: ClusterExplainer, monkey
 )
 def test_wrong_options_are_named(small: ClusterExplainer, options: dict, message: str) -> None:
     with pytest.raises(InvalidParameterError, match=message):
-        verify(small, small.explain([0]), **options)
+        verify(small.explain([0]), **options)
 
 
 def test_counts_of_numpy_are_numbers(small: ClusterExplainer) -> None:
-    assert len(verify(small, small.explain([0]), **FEW | {"n_single": np.int64(4)}).removals) == 4
+    assert len(verify(small.explain([0]), **FEW | {"n_single": np.int64(4)}).removals) == 4
     for wrong in (0, True, "3"):
         with pytest.raises(InvalidParameterError, match=r"n_seeds=.* must be a whole number of at least 1"):
             small.explain([0], n_seeds=wrong)
@@ -127,7 +126,7 @@ def test_counts_of_numpy_are_numbers(small: ClusterExplainer) -> None:
 def test_the_length_of_further_training_is_named(
     small: ClusterExplainer, sweep: dict[str, float], words: str | None, letter: str
 ) -> None:
-    found = verify(small, small.explain([0, 5]), **FEW).findings["seed"]
+    found = verify(small.explain([0, 5]), **FEW).findings["seed"]
     model = dataclasses.replace(found, estimand="model", sweep={k: np.full(2, v) for k, v in sweep.items()})
     model.__dict__["grades"] = dict.fromkeys(ASSIGNMENTS, Grade(letter, "for a reason"))
     expected = "" if words is None or letter == "U" else words
@@ -137,7 +136,7 @@ def test_the_length_of_further_training_is_named(
 
 
 def test_each_sample_has_its_own_sweep(small: ClusterExplainer) -> None:
-    check = verify(small, small.explain([0, 5]), estimands="model", **FEW | {"n_single": 8})
+    check = verify(small.explain([0, 5]), estimands="model", **FEW | {"n_single": 8})
     found = check.findings["model"]
     assert len(check.sweep) == 3
     for label, values in found.sweep.items():
@@ -147,7 +146,7 @@ def test_each_sample_has_its_own_sweep(small: ClusterExplainer) -> None:
 
 
 def test_plain_data_have_no_number_that_json_has_not(small: ClusterExplainer) -> None:
-    check = verify(small, small.explain([0]), level="full", n_single=4, n_groups=0, n_within=0, n_top=0, n_planted=0)
+    check = verify(small.explain([0]), level="full", n_single=4, n_groups=0, n_within=0, n_top=0, n_planted=0)
     assert np.isnan(list(check.sweep.values())).all()
     kept = json.loads(json.dumps(check.to_dict(), allow_nan=False))
     assert set(kept["sweep"].values()) == {None}
@@ -155,8 +154,7 @@ def test_plain_data_have_no_number_that_json_has_not(small: ClusterExplainer) ->
 
 
 def test_a_score_that_is_not_part_of_a_mean_does_not_spoil_it() -> None:
-    question = Question(torch.zeros(3, 1), torch.tensor([0, 0, 1]), torch.tensor([1, 2, 2]), torch.eye(3).double())
-    found = question.mixed(torch.tensor([1.0, torch.nan, 3.0], dtype=torch.float64))
-    assert found[0] == 1
-    assert found[1].isnan()
-    assert found[2] == 3
+    subjects = tuple(Subject(Topic.COHESION, (cluster,), (1,)) for cluster in range(3))
+    rows, pair = np.arange(3), (np.array([0, 0, 1]), np.array([1, 2, 2]))
+    margins = Margins(rows, np.empty((3, 0)), rows, *pair, Combination(np.eye(3), subjects))
+    np.testing.assert_array_equal(margins.combine(np.array([1.0, np.nan, 3.0])), [1.0, np.nan, 3.0])

@@ -12,9 +12,11 @@ import torch
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError, SolverWarning
-from clusterexplain.fitting.fit import Parts
+from clusterexplain.explanation.gradients import influence_rows
+from clusterexplain.explanation.predicted_jumps import PredictedReclustering
 from clusterexplain.influence import Implicit, RunObjective
 from clusterexplain.influence.solvers import Dense
+from clusterexplain.results.influence_rows import InfluenceRows
 
 SMALL: dict[str, Any] = {
     "batch_size": 8, "hidden": (6,), "latent_dim": 2, "n_clusters": 3, "n_steps": 60, "random_state": 0,
@@ -28,14 +30,13 @@ def fitted(blobs: np.ndarray) -> ClusterExplainer:
     return ClusterExplainer(**SMALL).fit(blobs)
 
 
-def parts(ce: ClusterExplainer, method: Any) -> Parts:
-    question = ce.question_of(ce.explain([0, 5]))
-    return ce._pipeline.influence(question, method)
+def parts(ce: ClusterExplainer, method: Any) -> InfluenceRows:
+    return influence_rows(ce.fit_, ce.explain([0, 5]).margins, method)
 
 
 def test_implicit_is_the_classical_formula_and_the_direct_part(fitted: ClusterExplainer) -> None:
     e = fitted.explain([0, 5], method="implicit", method_options=DENSE)
-    by_hand = Implicit.of_run(fitted._pipeline.run, damping=0.05, solver=partial(Dense.of))
+    by_hand = Implicit.of_run(fitted.fit_.trajectory, damping=0.05, solver=partial(Dense.of))
     expected = parts(fitted, by_hand)
     np.testing.assert_allclose(e.influence, expected.total, rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(e.direct, fitted.explain([0, 5]).direct)
@@ -48,7 +49,7 @@ def test_implicit_is_the_classical_formula_and_the_direct_part(fitted: ClusterEx
 
 def test_gradient_products_are_baselines(fitted: ClusterExplainer) -> None:
     e = fitted.explain([0, 5], method="gradient_dot")
-    run = fitted._pipeline.run
+    run = fitted.fit_.trajectory
     objective = RunObjective.of_run(run)
 
     class Product:
@@ -75,8 +76,7 @@ def test_the_default_solver_says_how_it_went(fitted: ClusterExplainer) -> None:
 
 
 def test_the_exact_method_is_asked_as_before(fitted: ClusterExplainer) -> None:
-    assert fitted._answers.asked_with("auto") is fitted._answers.asked_with("unrolled") is fitted._answers
-    assert fitted._answers.asked_with("implicit", DENSE) is fitted._answers.asked_with("implicit", dict(DENSE))
+    assert fitted.fit_.jacobian("implicit", DENSE) is fitted.fit_.jacobian("implicit", dict(DENSE))
     np.testing.assert_array_equal(fitted.explain([0]).influence, fitted.explain([0], method="unrolled").influence)
 
 
@@ -84,10 +84,14 @@ def test_reclustering_is_predicted_by_the_method_of_the_answer(fitted: ClusterEx
     exact, classical = fitted.explain([0]), fitted.explain([0], method="implicit", method_options=DENSE)
     weights = np.ones(len(exact.train_ids))
     weights[:6] = 0
-    for e in (exact, classical):
-        e.predict(weights, assignments="continued")
-    kept = [e.basis._kept["reclustering"].influence for e in (exact, classical)]  # type: ignore[attr-defined]
-    assert not np.allclose(kept[0], kept[1])
+    jumps = [e.predict(weights, assignments="continued") - e.predict(weights) for e in (exact, classical)]
+    crossing = [
+        PredictedReclustering.near(e.fit, e.fit.jacobian(e.method, e.method_options)) for e in (exact, classical)
+    ]
+    for e, jump, near in zip((exact, classical), jumps, crossing, strict=True):
+        expected = near.changes(e.margins, np.atleast_2d(e.predict(weights)), np.atleast_2d(weights - 1))[0]
+        np.testing.assert_allclose(e.predict(weights) + jump, expected)
+    assert not np.allclose(crossing[0].influence, crossing[1].influence)
 
 
 def test_a_check_of_one_method_is_none_of_another(fitted: ClusterExplainer) -> None:

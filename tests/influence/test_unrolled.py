@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
 
 from clusterexplain import ClusterExplainer
+from clusterexplain.data.selection import select_samples
+from clusterexplain.explanation import explain
 from clusterexplain.results.explanation import Explanation
 from tests.oracles.dense_pipeline import explanation_parts
 
@@ -66,7 +67,7 @@ def error(actual: np.ndarray, reference: np.ndarray) -> float:
 
 def assert_matches_reference(explanation: Explanation) -> None:
     """Compare scores and all four rows of every query with the dense reference."""
-    for query, reference in enumerate(explanation_parts(explanation.source, explanation)):
+    for query, reference in enumerate(explanation_parts(explanation)):
         assert explanation.scores[query] == pytest.approx(reference.score.item(), rel=1e-10)
         for name, part in PARTS.items():
             row, expected = getattr(explanation, name)[query], getattr(reference, part).numpy()
@@ -91,7 +92,7 @@ def test_every_smooth_activation_equals_autograd(activation: str) -> None:
 def test_the_reference_tells_the_parts_apart() -> None:
     """The oracle's parts sum to its total, and none of them is small enough to hide."""
     explanation = explained(TRAINED, "unequal")
-    for reference in explanation_parts(explanation.source, explanation):
+    for reference in explanation_parts(explanation):
         total = reference.total.numpy()
         parts = [reference.encoder.numpy(), reference.cluster.numpy(), reference.direct.numpy()]
         assert error(np.sum(parts, axis=0), total) <= 1e-12
@@ -100,11 +101,12 @@ def test_the_reference_tells_the_parts_apart() -> None:
 
 def slopes_of_refits(explanation: Explanation, step: float) -> np.ndarray:
     """Return central differences of the scores of real refits in each weight, shape (n_queries, n_train)."""
-    ce: Any = explanation.source
     columns = []
     for direction in step * np.eye(len(explanation.sample_weight)):
         up, down = (
-            explanation.evaluate(ce.refit(explanation.sample_weight + sign * direction), assignments="kept")
+            explanation.evaluate(
+                explanation.fit.refit(explanation.sample_weight + sign * direction), assignments="kept"
+            )
             for sign in (1, -1)
         )
         columns.append((up - down) / (2 * step))
@@ -125,11 +127,11 @@ def test_total_equals_finite_differences_of_refits(weights: str, queries: str) -
 def test_checkpoints_do_not_change_a_bit(share: float) -> None:
     """Rows recomputed from checkpoints are the rows of the full trajectory."""
     full = explained(TRAINED, "unequal")
-    run = fitted("unequal", "gelu", 2e9)._pipeline.run
+    run = fitted("unequal", "gelu", 2e9).fit_.trajectory
     recorded = N_STEPS * 3 * sum(value.numel() for value in run.recipe.initial.values()) * 8
     short = explained(TRAINED, "unequal", max_memory=share * recorded)
     assert run.spacing == 1
-    assert fitted("unequal", "gelu", share * recorded)._pipeline.run.spacing > 1
+    assert fitted("unequal", "gelu", share * recorded).fit_.trajectory.spacing > 1
     for name in ("scores", *PARTS):
         np.testing.assert_array_equal(getattr(short, name), getattr(full, name), err_msg=name)
 
@@ -137,8 +139,7 @@ def test_checkpoints_do_not_change_a_bit(share: float) -> None:
 def test_a_row_does_not_depend_on_what_else_is_asked() -> None:
     """All training rows at once give the rows of two questions, to rounding."""
     two = explained(TRAINED, "unequal")
-    ce: Any = two.source
-    everything = ce.explain(slice(None))
+    everything = explain(two.fit, select_samples(slice(None), two.fit.data))
     for name in PARTS:
         for row, expected in zip(getattr(everything, name)[[3, 17]], getattr(two, name), strict=True):
             assert error(row, expected) <= 1e-12

@@ -29,7 +29,7 @@ def _pair(activation: type[nn.Module] = nn.GELU) -> tuple[nn.Module, nn.Module]:
 def test_a_module_equals_the_built_in_autoencoder_of_the_same_weights(blobs: np.ndarray) -> None:
     named = ClusterExplainer(hidden=(6,), latent_dim=2, dtype="float64", **OPTIONS).fit(blobs)
     encoder, decoder = _pair()
-    start = named._pipeline.run.recipe.initial
+    start = named.fit_.recipe.initial
     with torch.no_grad():
         for part, net in (("encoder", encoder), ("decoder", decoder)):
             for layer, linear in enumerate(m for m in net if isinstance(m, nn.Linear)):

@@ -66,7 +66,7 @@ def test_a_table_gets_the_augmentation_of_tables(blobs: np.ndarray) -> None:
 
 def test_dec_sharpens_its_assignments(images: Dataset) -> None:
     ce = ClusterExplainer("dec", n_clusters=3, latent_dim=3, n_steps=200, batch_size=20, random_state=0).fit(images)
-    recipe, run = ce._pipeline.run.recipe, ce._pipeline.run
+    recipe, run = ce.fit_.recipe, ce.fit_.trajectory
     task = recipe.task
     assert isinstance(task, DEC)
     before = recipe.planned_stages[1].start

@@ -150,15 +150,13 @@ def parts_of(
     return answers
 
 
-def explanation_parts(ce: Any, explanation: Any) -> list[Parts]:
+def explanation_parts(explanation: Any) -> list[Parts]:
     """Return the oracle's answer to an explanation, in the explanation's units: relative to the weights of the fit.
 
     Parameters
     ----------
-    ce : ClusterExplainer
-        Fitted with dtype="float64".
     explanation : Explanation
-        Made by `ce`.
+        Of a fit with dtype="float64".
 
     Returns
     -------
@@ -167,9 +165,9 @@ def explanation_parts(ce: Any, explanation: Any) -> list[Parts]:
     """
     weights = torch.from_numpy(explanation.sample_weight.copy())
     answers = parts_of(
-        ce._pipeline.run.recipe,
+        explanation.fit.recipe,
         weights,
-        ce._scaling.to_tensor(explanation.queries, "float64"),
+        explanation.fit.scaling.to_tensor(explanation.queries, "float64"),
         explanation.train_labels.tolist(),
         explanation.labels.tolist(),
         explanation.rivals.tolist(),

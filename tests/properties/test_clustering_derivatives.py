@@ -118,7 +118,7 @@ def embedding_at(case: str) -> np.ndarray:
 
 def quick(ce: ClusterExplainer) -> ClusterExplainer:
     """Give a fit of the same recipe the traces of the others, as `stability` does: a trace holds no numbers of a fit."""
-    own = ce._pipeline.run.recipe._traces
+    own = ce.fit_.recipe._traces
     own.update(TRACES.setdefault(str(ce.model), own))
     return ce
 
@@ -151,7 +151,7 @@ def explained_at(ce: ClusterExplainer) -> list[Explanation]:
 
 def slopes(explanations: list[Explanation], picked: list[int]) -> list[np.ndarray]:
     """Return central differences of all scores of real refits in the picked weights, scaled by the weights."""
-    ce: Any = explanations[0].source
+    fit = explanations[0].fit
     base = explanations[0].sample_weight
     columns: list[list[np.ndarray]] = [[] for _ in explanations]
     for i in picked:
@@ -159,7 +159,7 @@ def slopes(explanations: list[Explanation], picked: list[int]) -> list[np.ndarra
         for sign in (1, -1):
             weights = base.copy()
             weights[i] += sign * STEP
-            refit = ce.refit(weights)
+            refit = fit.refit(weights)
             ends.append([one.evaluate(refit, assignments="kept") for one in explanations])
         for column, up, down in zip(columns, *ends, strict=True):
             column.append(base[i] * (up - down) / (2 * STEP))
@@ -215,8 +215,8 @@ def test_noise_was_among_the_questions(score: str) -> None:
 
 @pytest.mark.parametrize(("case", "score"), DIFFERENTIATED)
 def test_every_allowed_score_is_taken_and_auto_is_the_first(case: str, score: str) -> None:
-    assert fitted(case, score)._pipeline.score.name == score
-    assert fitted(case)._pipeline.score.name == SCORES[case.split(",")[0]][0]
+    assert fitted(case, score).fit_.score.name == score
+    assert fitted(case).fit_.score.name == SCORES[case.split(",")[0]][0]
 
 
 @pytest.mark.parametrize("case", [*NAMED, *GIVEN])
@@ -643,7 +643,7 @@ def test_a_saved_run_explains_bit_for_bit_the_same(case: str, tmp_path: Path) ->
     loaded = ClusterExplainer.load(tmp_path / "run")
     if case not in ("kmeans", "dec"):
         quick(loaded)
-    assert loaded._fit_key == ce._fit_key
+    assert loaded.fit_.key == ce.fit_.key
     for name in ("labels_", "embedding_", "cluster_centers_"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(ce, name), err_msg=name)
     np.testing.assert_array_equal(loaded.predict(new_rows()), ce.predict(new_rows()))
@@ -707,7 +707,7 @@ def test_what_lies_beside_a_run_is_never_unpickled(tmp_path: Path) -> None:
         ClusterExplainer.load(folder)
     (folder / sidecars.STABILITY).unlink()
     np.save(folder / sidecars.MAP, bomb, allow_pickle=True)
-    assert ClusterExplainer.load(folder)._map is None
+    assert ClusterExplainer.load(folder).fit_.annotations.map_coordinates is None
     (folder / sidecars.MAP).unlink()
     for text in ("[1]", "{", '{"0": 5}', '{"a": "b"}'):
         (folder / sidecars.NAMES).write_text(text)

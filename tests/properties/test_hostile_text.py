@@ -43,7 +43,7 @@ def evil(blobs: np.ndarray) -> ClusterExplainer:
         metadata=pd.DataFrame({"body": [f"{EVIL} {i}" for i in range(30)], EVIL: [EVIL, "plain"] * 15}),
     )
     ce = ClusterExplainer(**SMALL).fit(data)
-    ce._map = np.ascontiguousarray(ce.embedding_[:, :2])  # UMAP has its own slow test
+    ce.fit_.annotations.map_coordinates = np.ascontiguousarray(ce.embedding_[:, :2])  # UMAP has its own slow test
     return ce
 
 
@@ -256,7 +256,7 @@ def test_ids_with_halves_of_characters_are_usable_everywhere(blobs: np.ndarray, 
     assert names[3] == "scan \udc80\udcff 3"
     frame = pd.DataFrame(blobs, columns=list("abcde"), index=pd.Index(names, dtype=object))
     ce = ClusterExplainer(**SMALL).fit(frame)
-    ce._map = np.ascontiguousarray(ce.embedding_[:, :2])
+    ce.fit_.annotations.map_coordinates = np.ascontiguousarray(ce.embedding_[:, :2])
     e = ce.explain([names[3], r"scan \udc80\udcff 4"])
     assert e.query_ids.tolist() == [r"scan \udc80\udcff 3", r"scan \udc80\udcff 4"]
     e.report(tmp_path / "why.html").read_bytes().decode()
@@ -281,7 +281,7 @@ def test_ids_with_halves_of_characters_are_usable_everywhere(blobs: np.ndarray, 
 
 def test_reports_that_cannot_be_written_say_why(small: ClusterExplainer, tmp_path: Path) -> None:
     e = small.explain([3])
-    small._map = small.embedding_
+    small.fit_.annotations.map_coordinates = small.embedding_
     with pytest.raises(InvalidParameterError, match=r"No query is selected\. Expected positions from 0 to 0"):
         e[[]]
     with pytest.raises(
@@ -298,14 +298,14 @@ def test_reports_that_cannot_be_written_say_why(small: ClusterExplainer, tmp_pat
     (tmp_path / "x.png").mkdir()
     with pytest.raises(InvalidParameterError, match="is a folder"):
         save_chart(None, tmp_path / "x.png")
-    small._map = None
+    small.fit_.annotations.map_coordinates = None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "x.png"]
 
 
 def test_a_page_is_written_whole_or_not_at_all(
     small: ClusterExplainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small._map = small.embedding_
+    small.fit_.annotations.map_coordinates = small.embedding_
     target, link = tmp_path / "real.html", tmp_path / "why.html"
     target.write_text("older")
     link.symlink_to(target)
@@ -325,4 +325,4 @@ def test_a_page_is_written_whole_or_not_at_all(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["real.html", "why.html"]
     sidecars.write_atomically(Path("/dev/null"), b"x")
     assert Path("/dev/null").is_char_device()
-    small._map = None
+    small.fit_.annotations.map_coordinates = None

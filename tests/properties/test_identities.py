@@ -14,8 +14,10 @@ from torch import nn
 from torch.func import grad
 
 from clusterexplain import ClusterExplainer, EmbeddingTask
+from clusterexplain.explanation.gradients import influence_rows
 from clusterexplain.influence import Hessian, Implicit
 from clusterexplain.influence.solvers import Dense
+from clusterexplain.results.margins import Combination, Margins, Subject, Topic
 
 RTOL = 1e-6
 RECIPE: dict[str, Any] = {
@@ -71,11 +73,15 @@ def test_a_rotation_of_the_embedding_changes_nothing(rows: np.ndarray) -> None:
     assert relative(second.influence, first.influence) < RTOL
 
 
+def combined(margins: Margins, weights: list[float]) -> Margins:
+    combination = Combination(np.array([weights]), (Subject(Topic.COHESION, (0,), (len(weights),)),))
+    return dataclasses.replace(margins, ids=margins.ids[:1], combination=combination)
+
+
 def test_a_constant_score_has_no_influence(rows: np.ndarray) -> None:
     ce = ClusterExplainer(**RECIPE).fit(rows)
-    question = ce.question_of(ce.explain([0, 9]))
-    nothing = dataclasses.replace(question, mix=torch.zeros(1, 2, dtype=torch.float64))
-    np.testing.assert_array_equal(ce._answers.influence(nothing).total, 0)
+    nothing = combined(ce.explain([0, 9]).margins, [0.0, 0.0])
+    np.testing.assert_array_equal(influence_rows(ce.fit_, nothing, ce.fit_.jacobian()).total, 0)
 
 
 def test_the_influence_of_a_group_is_the_sum_of_its_members(rows: np.ndarray) -> None:
@@ -87,10 +93,8 @@ def test_the_influence_of_a_group_is_the_sum_of_its_members(rows: np.ndarray) ->
     singles = np.ones((3, len(rows)))
     singles[np.arange(3), group] = 0
     assert relative(e.predict(without), e.predict(singles).sum(axis=0)) < 1e-12
-    question = ce.question_of(e)
-    mixed = dataclasses.replace(question, mix=torch.tensor([[0.25, 0.75]], dtype=torch.float64))
-    combined = ce._answers.influence(mixed).total
-    assert relative(combined, 0.25 * e.influence[:1] + 0.75 * e.influence[1:]) < RTOL
+    together = influence_rows(ce.fit_, combined(e.margins, [0.25, 0.75]), ce.fit_.jacobian()).total
+    assert relative(together, 0.25 * e.influence[:1] + 0.75 * e.influence[1:]) < RTOL
 
 
 class Minimum:

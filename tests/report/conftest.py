@@ -120,7 +120,7 @@ def sheet(folder: Path) -> Made:
 @pytest.fixture(scope="session")
 def digits(folder: Path) -> Made:
     ce = ClusterExplainer(n_clusters=10, n_steps=100, random_state=0).fit(load_dataset("digits"))
-    ce._map = np.ascontiguousarray(ce.embedding_[:, :2])
+    ce.fit_.annotations.map_coordinates = np.ascontiguousarray(ce.embedding_[:, :2])
     ce.stability(n_seeds=2, n_bootstrap=2)
     e = ce.verify(ce.explain([3, 100]), n_single=24, n_within=0, n_groups=0).explanation
     return Made(ce, e, e.report(folder / "digits.html", run="runs/digits"))

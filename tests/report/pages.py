@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.datasets import make_blobs
 
 from clusterexplain import ClusterExplainer
+from clusterexplain.report import ReportContext
 from clusterexplain.results.explanation import Explanation
 from tests.conftest import SMALL
 
@@ -40,12 +41,12 @@ class Made:
 
     @property
     def context(self) -> Any:
-        return self.ce._report_context(self.e, None)
+        return ReportContext.of(self.e)
 
 
 def fitted(data: Any, **changes: Any) -> ClusterExplainer:
     ce = ClusterExplainer(**{**SMALL, **changes}).fit(data)
-    ce._map = np.ascontiguousarray(ce.embedding_[:, :2])  # UMAP has its own slow test
+    ce.fit_.annotations.map_coordinates = np.ascontiguousarray(ce.embedding_[:, :2])  # UMAP has its own slow test
     return ce
 
 

@@ -54,7 +54,7 @@ def test_rarer_kinds_show_their_panels(gallery: dict[str, Made], folder: Path, o
 
 
 def shows_its_panels(made: Made, seen: Opened) -> None:
-    whole, page = made.e.mixed is not None, seen.payload()
+    whole, page = made.e.combined, seen.payload()
     for query, id_ in enumerate(made.ids):
         seen.choose(id_)
         assert seen.text("#answer .headline") == made.e.headline(query)

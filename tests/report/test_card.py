@@ -74,9 +74,9 @@ def test_the_card_of_images_is_small_and_says_which_map_it_shows(digits: Cluster
     assert card.count("<img") >= 20
     assert "drawn by PCA" in card
     assert "1 more queries" in card
-    digits._map = digits.embedding_[:, :2]
+    digits.fit_.annotations.map_coordinates = digits.embedding_[:, :2]
     assert "drawn by UMAP" in html_of(e)
-    digits._map = None
+    digits.fit_.annotations.map_coordinates = None
 
 
 def test_a_card_that_would_be_too_large_leaves_pictures_out(
@@ -138,7 +138,7 @@ def test_missing_extras_name_themselves(
 
 def test_selections_come_back_as_ids(blobs: np.ndarray) -> None:
     ce = ClusterExplainer(**SMALL).fit(Dataset(blobs, ids=[f"r{i}" for i in range(30)]))
-    ce._map = ce.embedding_
+    ce.fit_.annotations.map_coordinates = ce.embedding_
     plot, place = ce.explain(["r3"]).plot, ce.embedding_
 
     def live(window: dict[str, list[float]], picked: list[dict[str, str]]) -> SimpleNamespace:
@@ -155,11 +155,11 @@ def test_selections_come_back_as_ids(blobs: np.ndarray) -> None:
 def test_a_live_chart_has_the_selections(small: ClusterExplainer) -> None:
     pytest.importorskip("anywidget")
     pytest.importorskip("vl_convert")
-    small._map = small.embedding_
+    small.fit_.annotations.map_coordinates = small.embedding_
     widget = small.explain([3]).widget()
     assert {"picked", "window", "cluster"} <= set(widget.selections.trait_names())
     assert small.explain([3]).plot.selected(widget) == []
-    small._map = None
+    small.fit_.annotations.map_coordinates = None
 
 
 def test_charts_refuse_what_is_not_there(small: ClusterExplainer) -> None:

@@ -69,7 +69,7 @@ class Read(HTMLParser):
 
 
 def drawn(ce: ClusterExplainer) -> ClusterExplainer:
-    ce._map = np.ascontiguousarray(ce.embedding_[:, :2])  # UMAP has its own slow test
+    ce.fit_.annotations.map_coordinates = np.ascontiguousarray(ce.embedding_[:, :2])  # UMAP has its own slow test
     return ce
 
 
@@ -198,7 +198,7 @@ def test_a_component_without_members_does_not_stop_a_page(tmp_path: Path, monkey
     ce = drawn(ClusterExplainer(**{**SMALL, "clusterer": "gmm"}).fit(X))
     assert set(ce.labels_.tolist()) < set(range(3))
     # Whether this fit counts as identified depends on the last bits of the machine's arithmetic; its page must not.
-    monkeypatch.setattr(type(ce._pipeline.clustering), "identified", True)
+    monkeypatch.setattr(type(ce.fit_.clustering), "identified", True)
     page = read(ce.explain([3]).report(tmp_path / "gmm.html")).data
     assert page["answers"]["answers"][0]["sample"] == 3
 

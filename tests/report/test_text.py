@@ -18,12 +18,14 @@ from torch import nn
 from clusterexplain import ClusterExplainer, EmbeddingTask
 from clusterexplain.data import Dataset
 from clusterexplain.exceptions import DriftWarning, InvalidParameterError
-from clusterexplain.report import tables
+from clusterexplain.explanation import explain_cluster
+from clusterexplain.report import ReportContext, tables
 from clusterexplain.report.margin_labels import flip_words, page_title
 from clusterexplain.report.text import place_words, trust_words, twins_words
 from clusterexplain.report.vega_lite import as_dict
 from clusterexplain.results.annotations import CheckSummary, Verdict
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.statistics.groups import group_sums
 from clusterexplain.storage.sidecars import RETRAINED
 
@@ -54,7 +56,7 @@ def data_of(path: Path) -> dict[str, Any]:
 
 
 def context(explanation: Explanation) -> Any:
-    return explanation.source._report_context(explanation, None)  # type: ignore[attr-defined]
+    return ReportContext.of(explanation)
 
 
 def test_a_users_altair_settings_change_no_byte(checked: Explanation, tmp_path: Path) -> None:
@@ -222,7 +224,7 @@ def test_examples_of_weight_0_are_not_counted(tmp_path: Path) -> None:
     assert e.by("cluster")["n"].sum() == 18
     margins = ce.margins_
     like = (ce.labels_ == ce.labels_[40]) & (weights > 0)
-    assert e.rank[0] == pytest.approx((margins[like] > margins[40]).mean())
+    assert e.share_with_larger_margin[0] == pytest.approx((margins[like] > margins[40]).mean())
     page = data_of(e.report(tmp_path / "why.html"))
     assert "of 18 training examples" in page["queries"][0]["pull"]
     assert "18 training examples" in page["words"]["map"]
@@ -312,7 +314,7 @@ def test_pictures_name_the_sample_and_its_clusters(checked: Explanation) -> None
         assert title["subtitle"][0] == f"Sample 7: {own}, rival {rival}"
     assert draw.check().to_dict()["title"]["subtitle"] == ["Samples 0, 7, 20"]
     assert draw.clusters().to_dict()["title"]["text"]
-    whole = checked.source.cluster(0).cohesion.plot.waterfall().to_dict()["title"]  # type: ignore[attr-defined]
+    whole = explain_cluster(checked.fit, 0).cohesion.plot.waterfall().to_dict()["title"]
     assert whole["subtitle"] == ["All members of cluster 0"]
 
 
@@ -329,7 +331,8 @@ def test_a_page_uses_the_names_of_its_answer(tmp_path: Path) -> None:
 def test_clusters_without_an_answer_leave_the_page_whole(tmp_path: Path) -> None:
     ce = ClusterExplainer(n_clusters=3, min_agreement=0.0, **SMALL).fit(blobs())
     e = ce.explain([0])
-    ce._answers = dataclasses.replace(ce._answers, least_agreement=1.1)
+    strict = dataclasses.replace(ce.fit_, config=dataclasses.replace(ce.fit_.config, min_agreement=1.1))
+    e = dataclasses.replace(e, fit=strict)
     page = data_of(e.report(tmp_path / "why.html"))
     assert page["clusters"] is None
     assert page["words"]["clusters"].startswith("Whole clusters cannot be explained here: ")
@@ -383,8 +386,8 @@ def _pulled(e: Explanation, influence: list[float], own: int) -> Explanation:
     """Give the first training examples these influences on a margin of 0.55, the others none."""
     row = np.zeros((1, len(e.train_ids)))
     row[0, : len(influence)] = influence
-    parts = {"encoder": row, "cluster": 0 * row, "direct": 0 * row}
-    return dataclasses.replace(e, **parts, scores=np.array([0.55]), positions=np.array([own]))
+    margins = dataclasses.replace(e.margins, positions=np.array([own]))
+    return dataclasses.replace(e, margins=margins, rows=InfluenceRows(row, 0 * row, 0 * row), scores=np.array([0.55]))
 
 
 def test_steps_name_the_sample_itself_and_leave_out_what_was_not_there(fitted: ClusterExplainer) -> None:

@@ -54,7 +54,7 @@ def pretrained(blobs: np.ndarray, task: EmbeddingTask) -> ClusterExplainer:
 
 def test_the_weights_and_what_is_shown_are_those_that_arrived(pretrained: ClusterExplainer, blobs: np.ndarray) -> None:
     task = pretrained.model
-    rows = pretrained._scaling.to_tensor(blobs, torch.float32)
+    rows = pretrained.fit_.scaling.to_tensor(blobs, torch.float32)
     params = task.initial_params(torch.Generator(), torch.float32)
     np.testing.assert_array_equal(pretrained.embedding_, task.embed(params, rows).double().numpy())
     np.testing.assert_array_equal(pretrained.transform(blobs), pretrained.embedding_)

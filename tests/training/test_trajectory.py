@@ -12,14 +12,14 @@ from tests.conftest import SMALL
 
 
 def _recipe(explainer: ClusterExplainer):
-    return explainer._pipeline.run.recipe
+    return explainer.fit_.recipe
 
 
 def test_same_recipe_same_bytes(small: ClusterExplainer) -> None:
     weights = torch.ones(30, dtype=torch.float64)
     once, again = (train(_recipe(small), weights, spacing=1).final for _ in range(2))
     assert torch.equal(once, again)
-    assert torch.equal(once, small._pipeline.run.final)
+    assert torch.equal(once, small.fit_.trajectory.final)
 
 
 def test_replicas_equal_separate_trainings(small: ClusterExplainer) -> None:
@@ -41,7 +41,7 @@ def test_weight_zero_is_absence_whatever_the_row_holds(blobs: np.ndarray) -> Non
     weights = np.ones(30)
     weights[4] = 0
     finals = [
-        ClusterExplainer(**SMALL, dtype="float64", scaling=None).fit(X, sample_weight=weights)._pipeline.run.final
+        ClusterExplainer(**SMALL, dtype="float64", scaling=None).fit(X, sample_weight=weights).fit_.trajectory.final
         for X in (blobs / 5, changed / 5)
     ]
     assert torch.equal(*finals)
@@ -52,7 +52,7 @@ def test_a_tight_budget_spaces_checkpoints_and_keeps_the_rows(small: ClusterExpl
     full = recipe.plan.n_steps * 3 * recipe.layout.size * 8
     assert checkpoint_spacing(recipe, full) == 1
     tight = ClusterExplainer(**SMALL, dtype="float64", max_memory=0.5 * full).fit(blobs)
-    assert tight._pipeline.run.spacing > 1
+    assert tight.fit_.trajectory.spacing > 1
     np.testing.assert_array_equal(tight.explain([3]).influence, small.explain([3]).influence)
 
 
@@ -62,7 +62,7 @@ def test_an_impossible_budget_is_refused(blobs: np.ndarray) -> None:
 
 
 def test_thinned_run_gives_the_same_rows(small: ClusterExplainer) -> None:
-    run = small._pipeline.run
+    run = small.fit_.trajectory
     thin = subsample(run)
     assert len(thin.checkpoints) < len(run.checkpoints) / 4
     assert thin.replay_error() == 0

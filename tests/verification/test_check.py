@@ -11,6 +11,7 @@ import pytest
 
 from clusterexplain import Check, ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.execution import Execution
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.verification import RemovalSampler
 from clusterexplain.verification.levels import LEVELS, RemovalBudget
@@ -138,7 +139,9 @@ def test_wrong_counts_are_refused(small: ClusterExplainer, explanation: Explanat
 
 
 def test_the_same_query_twice_and_options_of_the_estimator(small: ClusterExplainer) -> None:
-    check = small.verify(small.explain([3, 3]), n_single=6, n_within=0, n_groups=0, n_top=0, n_jobs=1)
+    check = small.verify(
+        small.explain([3, 3]), n_single=6, n_within=0, n_groups=0, n_top=0, execution=Execution(n_jobs=1)
+    )
     assert len(check.table) == 12
     assert "not tried" in check.verdict
 

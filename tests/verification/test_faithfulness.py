@@ -87,7 +87,7 @@ def test_down_weighting_is_calibrated() -> None:
 @pytest.mark.slow
 def test_contrastive_predictions_hold_for_halves() -> None:
     explanation = _check("contrastive").explanation
-    assert halves(explanation.source, explanation, seed=0)["kept"] >= 0.85
+    assert halves(explanation, seed=0)["kept"] >= 0.85
 
 
 @pytest.mark.slow

@@ -183,7 +183,7 @@ def _asked(explainer: ClusterExplainer, n_queries: int) -> np.ndarray:
 
 
 def _recipe(explainer: ClusterExplainer) -> Recipe:
-    return explainer._pipeline.run.recipe
+    return explainer.fit_.recipe
 
 
 def _further(explainer: ClusterExplainer) -> Recipe:
@@ -194,23 +194,17 @@ def _further(explainer: ClusterExplainer) -> Recipe:
         recipe.n_samples, n_steps=n_steps, batch_size=recipe.plan.batch_size, seed=recipe.plan.seed + 1
     )
     optimizer: Any = replace(recipe.optimizer, n_steps=n_steps, warmup=0.0, shape="constant")
-    return replace(recipe, initial=explainer._pipeline.params, plan=plan, optimizer=optimizer)
+    return replace(recipe, initial=explainer.fit_.params, plan=plan, optimizer=optimizer)
 
 
 def _scores(
     explainer: ClusterExplainer, explanation: Explanation, recipe: Recipe, weights: np.ndarray, n_jobs: int | None
 ) -> np.ndarray:
     """Return margins of shape (n_retrainings, n_queries), the clusters' members frozen."""
-    pipeline, question = explainer._pipeline, explainer.question_of(explanation)
-    tensor = torch.from_numpy(weights).to(recipe.dtype)
-    trained = retrain_many(recipe, tensor, n_jobs=n_jobs)
-    pairs = zip(trained, tensor, strict=True)
-    return np.stack(
-        [
-            pipeline.scores(question, recipe.layout.split(theta), row, assignments="kept")[0].numpy()
-            for theta, row in pairs
-        ]
-    )
+    trained = retrain_many(recipe, torch.from_numpy(weights).to(recipe.dtype), n_jobs=n_jobs)
+    pairs = zip(trained, weights, strict=True)
+    fit, margins = explainer.fit_, explanation.margins
+    return np.stack([fit.outcome(theta, row, margins, assignments="kept").scores for theta, row in pairs])
 
 
 def _compare(name: str, end: str, base: Protocol, other: Protocol, parts: list[pd.DataFrame]) -> pd.DataFrame:

@@ -78,10 +78,10 @@ def standing(context: ReportContext, explanation: Explanation, query: int) -> pd
         Columns cluster, role ("own", "rival", "other"), distance (to the centroid, in embedding units), membership; nearest
         first, of more than ``MOST_CLUSTERS`` the nearest, own and rival.
     """
-    pipeline = context.pipeline
-    row = pipeline.embed_normalized(context.read(explanation.queries[query : query + 1]))
-    distance = np.linalg.norm(pipeline.centers - row.numpy(), axis=1)
-    membership = pipeline.score.membership(row, pipeline.state).numpy()[0]
+    fit = context.fit
+    row = fit.embed_normalized(fit.inputs_of(explanation.queries[query : query + 1]))
+    distance = np.linalg.norm(fit.assignment.centers - row.numpy(), axis=1)
+    membership = fit.assignment.membership(row).numpy()[0]
     own, rival = int(explanation.labels[query]), int(explanation.rivals[query])
     near = [int(one) for one in np.argsort(distance, kind="stable") if int(one) in context.clusters]
     order = [one for place, one in enumerate(near) if place < MOST_CLUSTERS or one in (own, rival)]
@@ -106,9 +106,9 @@ def tree(context: ReportContext) -> pd.DataFrame:
 def on_tree(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
     """Return where a sample leaves the condensed tree: id, x, lambda; no row if it was not trained on."""
     position = int(explanation.positions[query])
-    present = np.flatnonzero(context.pipeline.weights.numpy() > 0)
+    present = np.flatnonzero(context.fit.weights.numpy() > 0)
     row = int(np.searchsorted(present, position))
-    if position < 0 or context.pipeline.weights[position] == 0:
+    if position < 0 or context.fit.weights[position] == 0:
         return pd.DataFrame({name: [] for name in ("id", "x", "lambda")})
     found, _ = context.tree
     frame = found.rectangles()

@@ -134,7 +134,7 @@ def links(context: ReportContext, explanation: Explanation, query: int) -> pd.Da
     position = int(explanation.positions[query])
     if position < 0:
         return pd.DataFrame({name: [] for name in ("id", "distance", "x", "y", "x2", "y2")})
-    near, distances = _nearest(context, context.pipeline.normalized_embedding.numpy(), position)
+    near, distances = _nearest(context, context.fit.assignment.embedding.numpy(), position)
     here, there = context.coordinates[position], context.coordinates[near]
     return pd.DataFrame(
         {
@@ -165,7 +165,7 @@ def strangers(context: ReportContext, explanation: Explanation, query: int) -> t
     position = int(explanation.positions[query])
     if position < 0:
         return 0, 0, 0
-    views = (context.coordinates, context.pipeline.normalized_embedding.numpy())
+    views = (context.coordinates, context.fit.assignment.embedding.numpy())
     near = [_nearest(context, view, position)[0] for view in views]
     others = [int((context.labels[rows] != explanation.labels[query]).sum()) for rows in near]
     return others[0], others[1], len(near[0])
@@ -175,7 +175,7 @@ def _nearest(context: ReportContext, view: np.ndarray, position: int) -> tuple[n
     """Return the row numbers of the nearest training examples of positive weight, nearest first, and their distances."""
     distances = np.linalg.norm(view - view[position], axis=1)
     distances[position] = np.inf
-    distances[context.pipeline.weights.numpy() == 0] = np.inf
+    distances[context.fit.weights.numpy() == 0] = np.inf
     near = np.argsort(distances, kind="stable")[: min(NEIGHBOURS, int(np.isfinite(distances).sum()))]
     return near, distances[near]
 

@@ -6,16 +6,15 @@ training or scoring, and says how far a single example's effect belongs to it, r
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import torch
 
 from clusterexplain.execution.executors import one_thread
-from clusterexplain.explanation.explain import Answers
-from clusterexplain.fitting.fit import Question
+from clusterexplain.explanation.gradients import influence_rows
+from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.margins import Margins
 from clusterexplain.statistics import metrics
 from clusterexplain.verification.controls.refit_with_rows import asked_again, extended, usable
 from clusterexplain.verification.retraining_cache import RetrainingCache
@@ -24,21 +23,19 @@ COLUMNS = ("query", "position", "n", "spearman", "predicted", "difference", "nul
 
 
 def duplicated(
-    explainer: Any,
+    fit: Fit,
     explanation: Explanation,
     n_copies: int,
     *,
     seed: int,
     kept: RetrainingCache,
-    n_jobs: int | None = None,
-    show_progress: bool = False,
 ) -> pd.DataFrame:
     """Copy some training examples, train again, and remove each original and each copy in turn.
 
     Parameters
     ----------
-    explainer : ClusterExplainer
-        Fitted.
+    fit : Fit
+        The fit.
     explanation : Explanation
         What is checked.
     n_copies : int
@@ -47,10 +44,6 @@ def duplicated(
         Seed of the choice.
     kept : Kept
         What was retrained before.
-    n_jobs : int or None
-        Retrainings that run side by side.
-    show_progress : bool, default=False
-        Show a bar on a terminal.
 
     Returns
     -------
@@ -60,17 +53,18 @@ def duplicated(
         predictions), difference (median size of the difference of the two changes over the median size of a change), null
         (difference of two equal trainings). With full batches and a model without noise: 1, 1, 0 and 0.
     """
-    chosen = usable(explainer, explanation) if n_copies else np.empty(0, dtype=np.intp)
+    chosen = usable(explanation) if n_copies else np.empty(0, dtype=np.intp)
     if not len(chosen):
         return pd.DataFrame(columns=list(COLUMNS))
     n, weights = len(explanation.train_ids), explanation.sample_weight
     originals = np.random.default_rng([seed, n_copies]).permutation(np.flatnonzero(weights > 0))[:n_copies]
-    copied = (part[originals] for part in (explainer.data_.X, explanation.train_labels, weights))
-    answers = extended(explainer, explanation, *copied)
-    question = asked_again(answers, explanation, chosen)
+    copied = (part[originals] for part in (fit.data.X, explanation.train_labels, weights))
+    larger = extended(fit, explanation, *copied)
+    margins = asked_again(larger, explanation, chosen)
     both = np.concatenate([originals, n + np.arange(len(originals))])
-    of_originals, of_copies, null = _changes(answers, question, both, kept, n_jobs, show_progress)
-    predicted = np.split(-answers.influence(question).total[:, both].T, 2)
+    of_originals, of_copies, null = _changes(larger, margins, both, kept)
+    jacobian = larger.jacobian(explanation.method, explanation.method_options)
+    predicted = np.split(-influence_rows(larger, margins, jacobian).total[:, both].T, 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = np.median(np.abs(of_copies - of_originals), axis=0) / np.median(np.abs(of_originals), axis=0)
     return pd.DataFrame(
@@ -87,26 +81,19 @@ def duplicated(
 
 
 def _changes(
-    answers: Answers,
-    question: Question,
-    rows: np.ndarray,
-    kept: RetrainingCache,
-    n_jobs: int | None,
-    show_progress: bool,
+    larger: Fit, margins: Margins, rows: np.ndarray, kept: RetrainingCache
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the changes by removing each of the rows, halves of shape (n_rows / 2, n_queries), and of two equal trainings."""
-    pipeline = answers.pipeline
-    run, recipe = pipeline.run, pipeline.run.recipe
-    weights = np.tile(run.weights.double().numpy(), (len(rows) + 1, 1))
+    base = larger.weights.numpy()
+    weights = np.tile(base, (len(rows) + 1, 1))
     weights[np.arange(1, len(rows) + 1), rows] = 0.0
-    trained = kept.trained(recipe, answers.key, weights, n_jobs=n_jobs, show_progress=show_progress)
-    given = torch.from_numpy(weights).to(recipe.dtype)
+    trained = kept.trained(larger, larger.recipe, larger.key, weights)
 
-    def scored(params: dict[str, torch.Tensor], row: torch.Tensor) -> np.ndarray:
-        return pipeline.rescored(question, params, row)[0]["kept"]
+    def scored(theta: torch.Tensor, row: np.ndarray) -> np.ndarray:
+        return larger.outcome(theta, row, margins, assignments="kept").scores
 
     with one_thread():
-        scores = np.stack([scored(recipe.layout.split(end), row) for end, row in zip(trained, given, strict=True)])
-        null = np.abs(scores[0] - scored(run.params, run.weights))
+        scores = np.stack([scored(theta, row) for theta, row in zip(trained, weights, strict=True)])
+        null = np.abs(scores[0] - scored(larger.trajectory.final, base))
     of_originals, of_copies = np.split(scores[1:] - scores[0], 2)
     return of_originals, of_copies, null

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from clusterexplain.execution.progress import progress
+from clusterexplain.explanation.gradients import influence_rows
+from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.verification.controls.refit_with_rows import asked_again, extended, usable
 
@@ -20,9 +19,7 @@ WIDE = 0.05
 COLUMNS = ("query", "position", "planted", "found", "found_wide", "chance", "chance_wide")
 
 
-def planted(
-    explainer: Any, explanation: Explanation, n_queries: int, *, seed: int, show_progress: bool = False
-) -> pd.DataFrame:
+def planted(fit: Fit, explanation: Explanation, n_queries: int, *, seed: int) -> pd.DataFrame:
     """Plant near-copies of some queries with the label of the rival, train again, and look for them.
 
     The copies are what should push the query away from its cluster: almost the same rows, held by the other side. The labels
@@ -30,16 +27,14 @@ def planted(
 
     Parameters
     ----------
-    explainer : ClusterExplainer
-        Fitted.
+    fit : Fit
+        The fit.
     explanation : Explanation
         What is checked.
     n_queries : int
         How many of its queries are tried, at most: the first that are training examples in one cluster with another as rival.
     seed : int
         Seed of the copies.
-    show_progress : bool, default=False
-        Show a bar on a terminal.
 
     Returns
     -------
@@ -48,23 +43,22 @@ def planted(
         as many examples that push most), found_wide (among the 5 % that push most), and what chance would find. No rows where
         the clusters are learned by the network itself, so that labels cannot be kept.
     """
-    chosen = usable(explainer, explanation)[:n_queries]
-    rows = [
-        _tried(explainer, explanation, int(query), seed)
-        for query in progress(chosen, label="planting near-copies", show=show_progress)
-    ]
+    chosen = usable(explanation)[:n_queries]
+    rows = [_tried(fit, explanation, int(query), seed) for query in fit.execution.track(chosen, "planting near-copies")]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _tried(explainer: Any, explanation: Explanation, query: int, seed: int) -> dict[str, object]:
+def _tried(fit: Fit, explanation: Explanation, query: int, seed: int) -> dict[str, object]:
     n = len(explanation.train_ids)
     n_planted = max(2, round(SHARE * n))
     place, rival = int(explanation.positions[query]), int(explanation.rivals[query])
-    X = explainer.data_.X
+    X = fit.data.X
     rng = np.random.default_rng([seed, place])
     copies = X[place] + NOISE_SHARE * X.std(axis=0) * rng.normal(size=(n_planted, X.shape[1]))
-    answers = extended(explainer, explanation, copies, np.full(n_planted, rival), np.ones(n_planted))
-    influence = answers.influence(asked_again(answers, explanation, np.array([query]))).total[0]
+    larger = extended(fit, explanation, copies, np.full(n_planted, rival), np.ones(n_planted))
+    margins = asked_again(larger, explanation, np.array([query]))
+    jacobian = larger.jacobian(explanation.method, explanation.method_options)
+    influence = influence_rows(larger, margins, jacobian).row(0)
     order = np.argsort(influence, kind="stable")
     wide = max(n_planted, round(WIDE * n))
     return {

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vjp
 
-from clusterexplain.explanation.explain import Answers
-from clusterexplain.fitting.fit import Question
+from clusterexplain.explanation.gradients import cotangents_of
 from clusterexplain.influence import RunObjective
 from clusterexplain.influence.simple import (
     gradient_cosine,
@@ -26,17 +25,13 @@ BASELINES = (
 )  # fmt: skip
 
 
-def yardsticks(answers: Answers, question: Question, explanation: Explanation, *, seed: int) -> dict[str, np.ndarray]:
+def yardsticks(explanation: Explanation, *, seed: int) -> dict[str, np.ndarray]:
     """Return the baselines as influences.
 
     Parameters
     ----------
-    answers : Answers
-        The fit.
-    question : Question
-        The explained scores.
     explanation : Explanation
-        Gives the direct part.
+        Gives the fit, the scores and the direct component.
     seed : int
         Of the random numbers.
 
@@ -49,9 +44,10 @@ def yardsticks(answers: Answers, question: Question, explanation: Explanation, *
         clusters are left out for scores of whole clusters, which are nowhere, the cosine where a network has no forward
         derivative.
     """
-    pipeline, run = answers.pipeline, answers.pipeline.run
+    fit, run = explanation.fit, explanation.fit.trajectory
     objective = RunObjective.of_run(run)
-    cotangents = pipeline.cotangents(question)
+    through = cotangents_of(fit, explanation.margins)
+    cotangents = through.encoder + through.cluster
     n, width = explanation.influence.shape
     losses = grad(lambda weights: objective(run.final, weights))(run.weights)
     found = {
@@ -62,11 +58,11 @@ def yardsticks(answers: Answers, question: Question, explanation: Explanation, *
     }
     with contextlib.suppress(RuntimeError, NotImplementedError):  # not every network can be differentiated forwards
         found["gradient_cosine"] = gradient_cosine(objective, run.final, run.weights, cotangents).double().numpy()
-    if explanation.mixed is None:
+    if not explanation.combined:
         own = torch.from_numpy(explanation.labels.copy())
-        found["same_cluster"] = same_cluster(own, pipeline.labels).numpy()
+        found["same_cluster"] = same_cluster(own, fit.clustering.labels).numpy()
         found["latent_distance"] = latent_similarity(
-            pipeline.embed_normalized(question.inputs), pipeline.normalized_embedding
+            fit.embed_normalized(fit.query_inputs(explanation.margins)), fit.assignment.embedding
         ).numpy()
     return {name: found[name] * explanation.sample_weight for name in BASELINES if name in found}
 

@@ -28,10 +28,10 @@ FEW = {"level": "standard", "estimands": "seed", "n_single": 8, "n_within": 0, "
 
 
 def test_changes_are_those_of_clusters_that_scikit_learn_finds(small: ClusterExplainer) -> None:
-    check = verify(small, small.explain([0, 11, 25]), **FEW)
+    check = verify(small.explain([0, 11, 25]), **FEW)
     found = check.findings["seed"].independent
     assert found is not None
-    base, recipe = small.labels_, small._pipeline.run.recipe
+    base, recipe = small.labels_, small.fit_.recipe
 
     def scores(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         trained = retrain_many(recipe, torch.from_numpy(weights)[None])[0]
@@ -61,7 +61,7 @@ def test_changes_are_those_of_clusters_that_scikit_learn_finds(small: ClusterExp
 
 
 def test_the_table_and_the_sentence(small: ClusterExplainer) -> None:
-    check = verify(small, small.explain([0, 11]), **FEW | {"estimands": ("seed", "recipe"), "n_seeds": 3})
+    check = verify(small.explain([0, 11]), **FEW | {"estimands": ("seed", "recipe"), "n_seeds": 3})
     table = check.independent
     assert table[["estimand", "kind"]].to_numpy().tolist() == [
         ["seed", "single"],
@@ -79,13 +79,13 @@ def test_the_table_and_the_sentence(small: ClusterExplainer) -> None:
 
 
 def test_it_is_not_tried_where_nothing_starts_at_random(small: ClusterExplainer, blobs: np.ndarray) -> None:
-    assert verify(small, small.explain([0]), **FEW | {"level": "quick"}).independent.empty
+    assert verify(small.explain([0]), **FEW | {"level": "quick"}).independent.empty
     given = ClusterExplainer(clusterer=small.labels_, **SMALL).fit(blobs)
-    check = verify(given, given.explain([0]), **FEW)
+    check = verify(given.explain([0]), **FEW)
     assert check.independent.empty
     assert "from scratch" not in check.verdict
     with pytest.raises(NotImplementedError, match="labels has no start"):
-        given._pipeline.clustering.from_scratch(torch.zeros(3, 2), torch.ones(3), seed=0)
+        given.fit_.clustering.from_scratch(torch.zeros(3, 2), torch.ones(3), seed=0)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_component_that_nobody_belongs_to_most(seed: int, n_clusters: int) -> 
     empty = np.setdiff1d(np.arange(n_clusters), ce.labels_)
     assert len(empty)
     asked = ce.explain([0, 1, 2], against=int(empty[0]))
-    check = verify(ce, asked, **FEW)
+    check = verify(asked, **FEW)
     assert check.dissolved == 0  # the component lives, though no example has it as its label
     assert (check.independent["same"] == 0).all()  # and nothing can be matched to it
 
@@ -130,5 +130,5 @@ def test_a_cluster_without_partner_has_no_change() -> None:
 
 
 def test_no_sentence_without_single_removals(small: ClusterExplainer) -> None:
-    check = verify(small, small.explain([0]), **FEW | {"n_single": 0})
+    check = verify(small.explain([0]), **FEW | {"n_single": 0})
     assert in_words(check.findings["seed"].independent_rows) == ""

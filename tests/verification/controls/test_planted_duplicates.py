@@ -8,9 +8,12 @@ import torch
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.explanation.explain import Answers
-from clusterexplain.fitting.fit import Parts, Question
+from clusterexplain.fitting.fit import Fit
+from clusterexplain.influence import Method
+from clusterexplain.results.influence_rows import InfluenceRows
+from clusterexplain.results.margins import Margins
 from clusterexplain.verification import verify
+from clusterexplain.verification.controls import planted_duplicates
 from clusterexplain.verification.controls.planted_duplicates import planted
 from clusterexplain.verification.controls.refit_with_rows import extended
 from clusterexplain.verification.verdicts import summarised
@@ -27,7 +30,7 @@ def several() -> ClusterExplainer:
 
 
 def test_planted_copies_are_found(several: ClusterExplainer) -> None:
-    check = verify(several, several.explain([3, 30, 62, 85, 111]), n_planted=4, **FEW)
+    check = verify(several.explain([3, 30, 62, 85, 111]), n_planted=4, **FEW)
     found = check.planted
     assert found["position"].tolist() == [0, 1, 2, 3]
     assert found["planted"].tolist() == [2] * 4
@@ -37,28 +40,28 @@ def test_planted_copies_are_found(several: ClusterExplainer) -> None:
 
 def test_the_control_can_fail(several: ClusterExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
     e = several.explain([3, 30])
-    usual = Answers.influence
+    usual = planted_duplicates.influence_rows
 
-    def reversed_sign(self: Answers, question: Question) -> Parts:
-        found = usual(self, question)
-        return Parts(-found.encoder, -found.cluster, -found.direct)
+    def reversed_sign(fit: Fit, margins: Margins, jacobian: Method) -> InfluenceRows:
+        rows = usual(fit, margins, jacobian)
+        return InfluenceRows(-rows.encoder, -rows.cluster, -rows.direct)
 
-    monkeypatch.setattr(Answers, "influence", reversed_sign)
-    assert (planted(several, e, 2, seed=0)["found_wide"] == 0).all()
+    monkeypatch.setattr(planted_duplicates, "influence_rows", reversed_sign)
+    assert (planted(several.fit_, e, 2, seed=0)["found_wide"] == 0).all()
 
 
 def test_new_rows_have_no_copies(several: ClusterExplainer) -> None:
     e = several.explain(np.zeros((1, 5)) + 0.1)
-    assert verify(several, e, n_planted=1, **FEW).planted.empty
+    assert verify(e, n_planted=1, **FEW).planted.empty
 
 
 def test_the_count_is_checked(several: ClusterExplainer) -> None:
     with pytest.raises(InvalidParameterError, match="n_planted=-1 must be a whole number of at least 0"):
-        verify(several, several.explain([3]), n_planted=-1)
+        verify(several.explain([3]), n_planted=-1)
 
 
 def test_the_sentences_name_what_was_found(several: ClusterExplainer) -> None:
-    check = verify(several, several.explain([3, 30]), n_planted=1, **FEW)
+    check = verify(several.explain([3, 30]), n_planted=1, **FEW)
     stored = check.explanation.check
     assert stored is not None
     found = check.planted["found_wide"].iloc[0]
@@ -71,9 +74,9 @@ def test_the_sentences_name_what_was_found(several: ClusterExplainer) -> None:
 
 def test_nothing_but_the_new_rows_is_new(several: ClusterExplainer) -> None:
     e = several.explain([3])
-    before = several._pipeline.run.recipe
-    again = extended(several, e, several.data_.X[:0], np.empty(0, dtype=int), np.empty(0)).pipeline.run
+    before = several.fit_.recipe
+    again = extended(several.fit_, e, several.data_.X[:0], np.empty(0, dtype=int), np.empty(0)).trajectory
     assert torch.equal(again.recipe.layout.join(again.recipe.initial), before.layout.join(before.initial))
     assert torch.equal(again.recipe.inputs, before.inputs)
     assert torch.equal(again.recipe.plan.indices, before.plan.indices)
-    assert torch.equal(again.recipe.layout.join(again.params), before.layout.join(several._pipeline.run.params))
+    assert torch.equal(again.recipe.layout.join(again.params), before.layout.join(several.fit_.trajectory.params))

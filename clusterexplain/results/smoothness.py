@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-N_QUERIES, N_WEIGHTS = 8, 24
 SMOOTH = 0.98
 """Rank correlation from which on a recipe counts as smooth; the package's default recipe reaches 0.999 or more."""
 
@@ -48,28 +44,3 @@ class Smoothness:
             f"{verdict} (down-weighting {self.n_weights} single examples by 5 %: rank correlation {self.spearman:.3f} "
             f"[{self.low:.3f}, {self.high:.3f}], slope {self.slope:.2f})"
         )
-
-
-def measure_smoothness(explainer: Any) -> Smoothness:
-    """Measure the smoothness of a fitted recipe on random queries and examples.
-
-    Parameters
-    ----------
-    explainer : ClusterExplainer
-        Fitted.
-
-    Returns
-    -------
-    Smoothness
-        The measurement.
-    """
-    n = len(explainer.labels_)
-    rows = np.random.default_rng(0).permutation(n)[:N_QUERIES]
-    mask = np.zeros(n, dtype=bool)
-    mask[rows] = True
-    counts = {"n_single": 0, "n_within": 0, "n_groups": 0, "n_top": 0, "n_down": N_WEIGHTS}
-    check = explainer.verify(explainer.explain(mask), **counts)
-    spearman, low, high, slope = (
-        check.figure("down-weight", "kept", name) for name in ("spearman", "low", "high", "slope")
-    )
-    return Smoothness(spearman, low, high, slope, int(mask.sum()), check.table["retraining"].nunique())

@@ -1,0 +1,222 @@
+"""Derivatives of margins at the end of a training: in the parameters, through queries and clusters, and in the weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.func import grad, vjp, vmap
+
+from clusterexplain.clustering import Clustering
+from clusterexplain.clustering.scores import Score
+from clusterexplain.execution.budget import COTANGENT_BLOCK_BYTES
+from clusterexplain.explanation.queries import EmbeddedQueries
+from clusterexplain.fitting.fit import SCORE_DTYPE, ClusterInputs, Fit, learned_centroids, pair_of
+from clusterexplain.influence import Method
+from clusterexplain.results.influence_rows import InfluenceRows
+from clusterexplain.results.margins import Margins
+
+QUERY_BLOCK = 512
+"""Queries of a combination of scores that are differentiated at a time: the distances of all to all exemplars are large."""
+
+
+class MarginCotangents(NamedTuple):
+    """Derivatives of scores in the trained parameters and in the data weights.
+
+    Attributes
+    ----------
+    encoder : Tensor of shape (n_scores, n_params)
+        Through the queries' own embeddings.
+    cluster : Tensor of shape (n_scores, n_params)
+        Through the clusters: their members' embeddings, and centroids that the model has learned.
+    direct : Tensor of shape (n_scores, n_samples)
+        In the data weights, at fixed parameters.
+    """
+
+    encoder: Tensor
+    cluster: Tensor
+    direct: Tensor
+
+
+def influence_rows(
+    fit: Fit, margins: Margins, jacobian: Method, queries: EmbeddedQueries | None = None
+) -> InfluenceRows:
+    """Differentiate margins in the data weights, discrete choices kept.
+
+    The derivative is relative to the weights of the fit: ``-total[q, i]`` predicts the change of score q if example i is
+    removed, whatever its weight was.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    margins : Margins
+        What is scored.
+    jacobian : TrainingJacobian
+        The derivative of the trained parameters in the data weights.
+    queries : EmbeddedQueries, optional
+        Of the margins' samples, if they were embedded before.
+
+    Returns
+    -------
+    InfluenceRows
+        Float64 arrays of shape (n_scores, n_samples).
+    """
+    encoder, cluster, direct = cotangents_of(fit, margins, queries)
+    rows = jacobian.pull(torch.cat([encoder, cluster])).to(SCORE_DTYPE) * fit.weights
+    encoder_rows, cluster_rows = rows.split(len(encoder))
+    return InfluenceRows(encoder_rows.numpy(), cluster_rows.numpy(), (direct * fit.weights).numpy())
+
+
+def total_influence(fit: Fit, margins: Margins, jacobian: Method) -> np.ndarray:
+    """Return the total of :func:`influence_rows`, shape (n_scores, n_samples), at half its cost."""
+    encoder, cluster, direct = cotangents_of(fit, margins)
+    return np.asarray(((jacobian.pull(encoder + cluster).to(SCORE_DTYPE) + direct) * fit.weights).numpy())
+
+
+def cotangents_of(fit: Fit, margins: Margins, queries: EmbeddedQueries | None = None) -> MarginCotangents:
+    """Differentiate margins in the trained parameters, flat in the order of the recipe's layout, and in the data weights.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    margins : Margins
+        What is scored.
+    queries : EmbeddedQueries, optional
+        Of the margins' samples, if they were embedded before.
+
+    Returns
+    -------
+    MarginCotangents
+        With a leading dimension of n_scores.
+    """
+    params, weights = fit.trajectory.params, fit.trajectory.weights
+    members = ClusterInputs(fit.embed(fit.recipe.inputs, params), fit.weights, learned_centroids(fit.recipe, params))
+    clustering = fit.clustering
+    if fit.pretrained:
+        with torch.no_grad():
+            clustering = clustering.update_kept(*fit.cluster_inputs(params, weights))
+    inputs = fit.query_inputs(margins) if queries is None else queries.inputs
+    embedded = fit.embed(inputs, params) if queries is None or fit.pretrained else queries.embedding
+    function = MarginFunction(clustering, fit.score, margins)
+    if margins.combination is None:
+        gradients = function.gradients(embedded, members)
+        encoder = _through_each_query(fit, inputs, gradients.queries)
+    else:
+        gradients = function.combined_gradients(embedded, members, torch.from_numpy(margins.combination.weights))
+        encoder = _through_embeddings(fit, inputs, gradients.queries)
+    cluster = _through_embeddings(fit, fit.recipe.inputs, gradients.embedding)
+    if gradients.model_centroids is not None:
+        cluster = cluster + _through_model_centroids(fit, gradients.model_centroids)
+    return MarginCotangents(encoder, cluster, gradients.weights)
+
+
+class EmbeddingGradients(NamedTuple):
+    """Derivatives of scores in the queries' embeddings, all embeddings, the weights and the model's centroids."""
+
+    queries: Tensor
+    embedding: Tensor
+    weights: Tensor
+    model_centroids: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class MarginFunction:
+    """Margins as a function of embeddings, weights and the model's centroids, and its gradients.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        Whose discrete choices are kept.
+    score : Score
+        The assignment score.
+    margins : Margins
+        What is scored.
+    """
+
+    clustering: Clustering
+    score: Score
+    margins: Margins
+
+    def gradients(self, queries: Tensor, members: ClusterInputs) -> EmbeddingGradients:
+        """Differentiate each margin; `queries` of shape (n_queries, dim) and the members are not normalized."""
+        noise = self.margins.has_noise
+
+        def margin(z: Tensor, rows: Tensor, w: Tensor, learned: Tensor | None, own: Tensor, rival: Tensor) -> Tensor:
+            state = self._state(rows, w, learned)
+            return self.score.margins(self.clustering.normalize(z), state, own, rival, noise=noise)
+
+        argnums = (0, 1, 2) if members.model_centroids is None else (0, 1, 2, 3)
+        in_dims = (0, None, None, None, 0, 0)
+        differentiated = vmap(grad(margin, argnums=argnums), in_dims=in_dims, chunk_size=_chunk(members))
+        return _detached(differentiated(queries, *members, *pair_of(self.margins)))
+
+    def combined_gradients(self, queries: Tensor, members: ClusterInputs, weights: Tensor) -> EmbeddingGradients:
+        """Differentiate linear combinations of margins, a block of queries at a time; `weights`: (n_scores, n_queries)."""
+        columns = (queries, *pair_of(self.margins), weights.T)
+        splits = (column.split(QUERY_BLOCK) for column in columns)
+        blocks = [self._block(members, *block) for block in zip(*splits, strict=True)]
+        on_queries, on_embedding, on_weights, on_centroids = zip(*blocks, strict=True)
+        learned = None if members.model_centroids is None else sum(on_centroids)
+        return EmbeddingGradients(torch.cat(on_queries, dim=1), sum(on_embedding), sum(on_weights), learned)
+
+    def _block(
+        self, members: ClusterInputs, queries: Tensor, own: Tensor, rival: Tensor, columns: Tensor
+    ) -> EmbeddingGradients:
+        noise = self.margins.has_noise
+
+        def scores(z: Tensor, rows: Tensor, w: Tensor, learned: Tensor | None = None) -> Tensor:
+            state = self._state(rows, w, learned)
+            return self.score.margins(self.clustering.normalize(z), state, own, rival, noise=noise)
+
+        primals = (queries, *members) if members.model_centroids is not None else (queries, *members[:2])
+        return _detached(vmap(vjp(scores, *primals)[1], chunk_size=_chunk(members))(columns.T))
+
+    def _state(self, members: Tensor, weights: Tensor, learned: Tensor | None) -> Any:
+        return self.clustering.state(self.clustering.normalize(members), weights, learned)
+
+
+def _chunk(members: ClusterInputs) -> int:
+    """Return how many scores are differentiated side by side: a mixture keeps n x dim x dim numbers for each."""
+    n, dim = members.embedding.shape
+    return max(1, int(COTANGENT_BLOCK_BYTES / (n * dim * max(dim, 8) * 8)))
+
+
+def _detached(gradients: tuple[Tensor, ...]) -> EmbeddingGradients:
+    queries, embedding, weights, *learned = (gradient.detach() for gradient in gradients)
+    return EmbeddingGradients(queries, embedding, weights, learned[0] if learned else None)
+
+
+def _through_each_query(fit: Fit, inputs: Tensor, on_query: Tensor) -> Tensor:
+    """Pull (n_queries, dim) back to the parameters through each query's own embedding: (n_queries, n_params)."""
+    recipe, params = fit.recipe, fit.trajectory.params
+
+    def through(row: Tensor, cotangent: Tensor) -> Tensor:
+        pull = vjp(lambda theta: recipe.task.embed(theta, row.unsqueeze(0)).squeeze(0), params)[1]
+        return recipe.layout.join(pull(cotangent)[0])
+
+    # One query at a time: not every network of a user's can be batched over its inputs by vmap.
+    pairs = zip(inputs, on_query.to(recipe.dtype), strict=True)
+    return torch.stack([through(row, cotangent) for row, cotangent in pairs]).detach()
+
+
+def _through_embeddings(fit: Fit, inputs: Tensor, on_embedding: Tensor) -> Tensor:
+    """Pull (n_scores, n_inputs, dim) back to the parameters through the embeddings of all `inputs`: (n_scores, n_params)."""
+    recipe = fit.recipe
+    pull = vjp(lambda theta: recipe.task.embed(theta, inputs), fit.trajectory.params)[1]
+    size = max(1, int(COTANGENT_BLOCK_BYTES / (inputs.numel() * inputs.element_size())))
+    blocks = on_embedding.to(recipe.dtype).split(size)
+    return torch.cat(
+        [vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(block) for block in blocks]
+    ).detach()
+
+
+def _through_model_centroids(fit: Fit, on_centroids: Tensor) -> Tensor:
+    """Pull (n_scores, n_clusters, dim) back to the parameters through the model's own centroids: (n_scores, n_params)."""
+    recipe = fit.recipe
+    pull = vjp(lambda theta: recipe.task.cluster_centers(theta), fit.trajectory.params)[1]
+    return vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(on_centroids.to(recipe.dtype)).detach()

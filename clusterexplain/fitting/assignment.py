@@ -1,0 +1,153 @@
+"""Who is in which cluster, how firmly, and against which rival: a clustering and a score at one embedding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clusterexplain.clustering import Clustering, centroid_state
+from clusterexplain.clustering.scores import NOISE, Score
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """The clusters of a fit at the embedding that it shows.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        With the labels.
+    score : Score
+        How firmly a sample sits in a cluster.
+    embedding : Tensor of shape (n_samples, dim), float64
+        Embeddings of the training examples in the geometry of the clustering.
+    weights : Tensor of shape (n_samples,), float64
+        Data weights.
+    state : NamedTuple of Tensor
+        The clusters there.
+    """
+
+    clustering: Clustering
+    score: Score
+    embedding: Tensor
+    weights: Tensor
+    state: Any
+
+    @property
+    def labels(self) -> Tensor:
+        """Cluster of each training example, shape (n_samples,), int64; -1 is noise."""
+        return self.clustering.labels
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters, empty ones included."""
+        return self.clustering.n_clusters
+
+    @property
+    def nonempty(self) -> np.ndarray:
+        """Numbers of the clusters that have members of positive weight, ascending."""
+        return np.flatnonzero(self.state.nonempty.numpy()) if self.n_clusters else np.empty(0, dtype=np.intp)
+
+    @property
+    def single_cluster(self) -> bool:
+        """Whether there is one cluster with members only."""
+        return int(self.state.nonempty.sum()) == 1
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether any training example is noise."""
+        return bool((self.labels == NOISE).any())
+
+    @cached_property
+    def centers(self) -> np.ndarray:
+        """One point for each cluster, shape (n_clusters, dim): its centroid or mean; NaN for a cluster without weight."""
+        centers = getattr(self.state, "centers", getattr(self.state, "means", None))
+        if centers is None:
+            centers = centroid_state(self.embedding, self.weights, self.labels, self.n_clusters).centers
+        return np.where(self.state.nonempty.numpy()[:, None], centers.numpy(), np.nan)
+
+    def assign(self, rows: Tensor) -> Tensor:
+        """Return the cluster of each embedded row that was not trained on, shape (n,), int64; -1 is noise."""
+        with torch.no_grad():
+            return self.clustering.assign(rows, self.state)
+
+    def rivals(self, rows: Tensor, own: Tensor) -> Tensor:
+        """Return the runner-up of embedded rows, shape (n,); noise, where there is no other cluster."""
+        runner_up = self.score.runner_up(rows, self.state, own)
+        if not self.single_cluster:
+            return runner_up
+        return torch.where(own == NOISE, runner_up, torch.full_like(runner_up, NOISE))
+
+    def margin_to_runner_up(self, rows: Tensor, own: Tensor) -> Tensor:
+        """Return the margins of embedded rows against the runner-up of each, shape (n,)."""
+        if not self.n_clusters:
+            return torch.full((len(rows),), torch.nan, dtype=rows.dtype)
+        noise = bool((own == NOISE).any()) or self.single_cluster
+        return self.score.margins(rows, self.state, own, self.rivals(rows, own), noise=noise)
+
+    @cached_property
+    def train_margins(self) -> Tensor:
+        """Margin of each training example against its runner-up, shape (n_samples,)."""
+        with torch.no_grad():
+            return self.margin_to_runner_up(self.embedding, self.labels)
+
+    def membership(self, rows: Tensor) -> Tensor:
+        """Return soft memberships of embedded rows, shape (n, n_clusters)."""
+        with torch.no_grad():
+            return self.score.membership(rows, self.state)
+
+    def share_with_larger_margin(self, margins: Tensor, own: Tensor) -> np.ndarray:
+        """Return which share of the own cluster's members lies deeper inside than a sample.
+
+        Parameters
+        ----------
+        margins : Tensor of shape (n,)
+            Margins of the samples to their runner-ups.
+        own : Tensor of shape (n,), int64
+            Their clusters; for noise the members are the noise.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            From 0 to 1.
+        """
+        present = self.weights > 0
+        return np.array(
+            [
+                _share(self.train_margins[present & (self.labels == cluster)] > margin)
+                for cluster, margin in zip(own, margins, strict=True)
+            ]
+        )
+
+    def agreement(self) -> float:
+        """Return the share of the present, clustered training examples whose own cluster has the largest logit."""
+        if not self.n_clusters:
+            return float("nan")
+        rows, own = self._present(self.labels != NOISE)
+        with torch.no_grad():
+            logits = self.score.logits(rows, self.state).masked_fill(~self.state.nonempty, -torch.inf)
+        return _share(torch.gather(logits, 1, own.unsqueeze(1)).squeeze(1) >= logits.amax(dim=1))
+
+    def agreement_of_noise(self) -> float:
+        """Return the share of the present noise that lies outside the edge of every cluster; NaN if there is none."""
+        return _share(self.train_margins[(self.weights > 0) & (self.labels == NOISE)] >= 0)
+
+    def agreement_on_edges(self) -> float:
+        """Return the share of the present, clustered training examples that lie inside the edge of their own cluster."""
+        rows, own = self._present(self.labels != NOISE)
+        with torch.no_grad():
+            inside = self.score.boundary_margins(rows, self.state)
+        return _share(torch.gather(inside, 1, own.unsqueeze(1)).squeeze(1) >= 0)
+
+    def _present(self, which: Tensor) -> tuple[Tensor, Tensor]:
+        picked = (self.weights > 0) & which
+        return self.embedding[picked], self.labels[picked]
+
+
+def _share(agreeing: Tensor) -> float:
+    return float(agreeing.double().mean())
