@@ -347,7 +347,7 @@ class GaussianMixtureClustering(Clustering):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the solution and its coordinates."""
-        names = ("solution", "alive", "origin", "unit")
+        names = ("solution", "nonempty", "origin", "unit")
         return {name: getattr(self, name).numpy() for name in names}
 
     @property
