@@ -316,7 +316,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         method_options : dict, optional
             For "implicit": solver ("dense", "cg" or "lissa"), damping (0.01), eigenvalues ("clamped", "raw", "absolute"; for
             dense), tolerance, max_iterations, on_negative (for cg), scale, depth (for lissa), passes, decay; the gradient
-            products take passes and decay. See :func:`clusterexplain.influence.registry.ask`.
+            products take passes and decay. See :func:`clusterexplain.influence.registry.make_jacobian`.
         n_seeds : int, default=1
             More than 1 trains the recipe with so many seeds (the fit's own is one of them), keeps the labels, and averages the
             exact influences; ``seed_variability`` of the answer says which of them are seed-stable.

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from clusterexplain.data.selection import Samples
-from clusterexplain.explanation.gradients import influence_rows
+from clusterexplain.explanation.gradients import influence_rows_with_report
 from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement, check_identified, margins_of
 from clusterexplain.fitting.fit import Fit, pair_of
-from clusterexplain.influence.registry import Asked
+from clusterexplain.influence import JacobianFactory, MethodReport, TrainingJacobian
 from clusterexplain.results.annotations import StabilitySummary
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.influence_rows import InfluenceRows
@@ -64,7 +64,7 @@ def explain(
     samples: Samples,
     against: str | int = "runner-up",
     *,
-    method: str = "auto",
+    method: str | TrainingJacobian | JacobianFactory = "auto",
     method_options: dict[str, Any] | None = None,
 ) -> Explanation:
     """Say which training examples pulled samples into their clusters, and which pushed them away.
@@ -77,7 +77,7 @@ def explain(
         Training examples or new rows.
     against : "runner-up", "noise" or int, default="runner-up"
         The rival cluster.
-    method : str, default="auto"
+    method : str, TrainingJacobian, or callable ``Trajectory -> TrainingJacobian``, default="auto"
         The influence method.
     method_options : dict, optional
         Of the method.
@@ -99,14 +99,15 @@ def explain(
     queries = EmbeddedQueries.of(fit, samples.rows, samples.positions)
     margins = margins_of(fit, samples, queries, against)
     agreement = check_agreement(fit, margins, fit.config.min_agreement)
-    rows = influence_rows(fit, margins, jacobian, queries)
+    rows, report = influence_rows_with_report(fit, margins, jacobian, queries)
+    report.warn_if_failed(stacklevel=3)
     stability = fit.annotations.stability
     return _explanation(
         fit,
         margins,
         rows,
         MembershipSummary.of(fit, margins, queries),
-        jacobian,
+        report,
         method_options,
         agreement=agreement,
         score_words=_score_words(fit, margins),
@@ -120,9 +121,10 @@ def explain_combinations(fit: Fit, margins: Margins) -> Explanation:
     jacobian = fit.jacobian()
     check_identified(fit)
     agreement = check_agreement(fit, margins, fit.config.min_agreement)
-    rows = influence_rows(fit, margins, jacobian)
+    rows, report = influence_rows_with_report(fit, margins, jacobian)
+    report.warn_if_failed(stacklevel=3)
     summary = MembershipSummary.of_combinations(fit, margins)
-    return _explanation(fit, margins, rows, summary, jacobian, None, agreement=agreement, score_words=fit.score.words)
+    return _explanation(fit, margins, rows, summary, report, None, agreement=agreement, score_words=fit.score.words)
 
 
 def _explanation(
@@ -130,7 +132,7 @@ def _explanation(
     margins: Margins,
     rows: InfluenceRows,
     summary: MembershipSummary,
-    jacobian: Asked,
+    report: MethodReport,
     options: dict[str, Any] | None,
     **more: Any,
 ) -> Explanation:
@@ -143,8 +145,8 @@ def _explanation(
         sample_weight=fit.weights.numpy().copy(),
         probabilities=summary.probabilities,
         share_with_larger_margin=summary.share_with_larger_margin,
-        method=jacobian.name,
-        method_note=jacobian.note,
+        method=report.name,
+        method_note=report.note,
         method_options=dict(options or {}),
         metadata=fit.data.metadata,
         cluster_names=dict(fit.annotations.cluster_names),

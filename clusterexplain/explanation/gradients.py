@@ -15,7 +15,7 @@ from clusterexplain.clustering.scores import Score
 from clusterexplain.execution.budget import COTANGENT_BLOCK_BYTES
 from clusterexplain.explanation.queries import EmbeddedQueries
 from clusterexplain.fitting.fit import SCORE_DTYPE, ClusterInputs, Fit, learned_centroids, pair_of
-from clusterexplain.influence import Method
+from clusterexplain.influence import MethodReport, TrainingJacobian
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins
 
@@ -42,7 +42,7 @@ class MarginCotangents(NamedTuple):
 
 
 def influence_rows(
-    fit: Fit, margins: Margins, jacobian: Method, queries: EmbeddedQueries | None = None
+    fit: Fit, margins: Margins, jacobian: TrainingJacobian, queries: EmbeddedQueries | None = None
 ) -> InfluenceRows:
     """Differentiate margins in the data weights, discrete choices kept.
 
@@ -65,16 +65,25 @@ def influence_rows(
     InfluenceRows
         Float64 arrays of shape (n_scores, n_samples).
     """
+    rows, report = influence_rows_with_report(fit, margins, jacobian, queries)
+    report.warn_if_failed()
+    return rows
+
+
+def influence_rows_with_report(
+    fit: Fit, margins: Margins, jacobian: TrainingJacobian, queries: EmbeddedQueries | None = None
+) -> tuple[InfluenceRows, MethodReport]:
+    """Return :func:`influence_rows` and what the method says of them; a failed solve is reported, not warned about."""
     encoder, cluster, direct = cotangents_of(fit, margins, queries)
-    rows = jacobian.pull(torch.cat([encoder, cluster])).to(SCORE_DTYPE) * fit.weights
-    encoder_rows, cluster_rows = rows.split(len(encoder))
-    return InfluenceRows(encoder_rows.numpy(), cluster_rows.numpy(), (direct * fit.weights).numpy())
+    through_training, report = jacobian.vjp_with_report(torch.cat([encoder, cluster]))
+    encoder_rows, cluster_rows = (through_training.to(SCORE_DTYPE) * fit.weights).split(len(encoder))
+    return InfluenceRows(encoder_rows.numpy(), cluster_rows.numpy(), (direct * fit.weights).numpy()), report
 
 
-def total_influence(fit: Fit, margins: Margins, jacobian: Method) -> np.ndarray:
+def total_influence(fit: Fit, margins: Margins, jacobian: TrainingJacobian) -> np.ndarray:
     """Return the total of :func:`influence_rows`, shape (n_scores, n_samples), at half its cost."""
     encoder, cluster, direct = cotangents_of(fit, margins)
-    return np.asarray(((jacobian.pull(encoder + cluster).to(SCORE_DTYPE) + direct) * fit.weights).numpy())
+    return np.asarray(((jacobian.vjp(encoder + cluster).to(SCORE_DTYPE) + direct) * fit.weights).numpy())
 
 
 def cotangents_of(fit: Fit, margins: Margins, queries: EmbeddedQueries | None = None) -> MarginCotangents:

@@ -26,7 +26,7 @@ from torch import Tensor
 from clusterexplain.clustering import KMeansClustering
 from clusterexplain.explanation.gradients import total_influence
 from clusterexplain.fitting.fit import Fit, pair_of
-from clusterexplain.influence import Method
+from clusterexplain.influence import TrainingJacobian
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import Margins
 
@@ -87,7 +87,7 @@ class PredictedReclustering:
     influence: np.ndarray
 
     @classmethod
-    def near(cls, fit: Fit, jacobian: Method, n_boundary: int = N_BOUNDARY) -> PredictedReclustering:
+    def near(cls, fit: Fit, jacobian: TrainingJacobian, n_boundary: int = N_BOUNDARY) -> PredictedReclustering:
         """Differentiate the margins of the examples nearest to a boundary.
 
         Parameters

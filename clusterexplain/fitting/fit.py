@@ -27,7 +27,8 @@ from clusterexplain.execution import Execution
 from clusterexplain.fitting.annotations import Annotations
 from clusterexplain.fitting.assignment import Assignment
 from clusterexplain.fitting.config import Config
-from clusterexplain.influence.registry import Asked, ask
+from clusterexplain.influence.jacobian import TrainingJacobian
+from clusterexplain.influence.registry import METHODS, JacobianFactory, make_jacobian
 from clusterexplain.results.margins import NOISE, Margins
 from clusterexplain.results.outcome import Assignments, Outcome
 from clusterexplain.results.text.outcome import reasons
@@ -94,7 +95,7 @@ class Fit:
     pretrained: bool = False
     further: FurtherTraining | None = None
     annotations: Annotations = field(default_factory=Annotations)
-    _jacobians: dict[str, Asked] = field(default_factory=dict, repr=False)
+    _jacobians: dict[str, TrainingJacobian] = field(default_factory=dict, repr=False)
 
     @property
     def recipe(self) -> Recipe:
@@ -285,27 +286,35 @@ class Fit:
         spec = ClusteringSpec(self.config.n_clusters, seed, options, inputs.model_centroids)
         return make_clustering(self.config.clusterer, inputs.embedding, inputs.weights, spec)
 
-    def jacobian(self, method: str = "auto", options: dict[str, Any] | None = None) -> Asked:
+    def jacobian(
+        self, method: str | TrainingJacobian | JacobianFactory = "auto", options: dict[str, Any] | None = None
+    ) -> TrainingJacobian:
         """Return d theta / d w by an influence method; what it has computed is kept for the next question.
 
         Parameters
         ----------
-        method : str, default="auto"
-            See :func:`clusterexplain.influence.registry.ask`.
+        method : str, TrainingJacobian, or callable ``Trajectory -> TrainingJacobian``, default="auto"
+            See :func:`clusterexplain.influence.registry.make_jacobian`. One of your own is found again by its report's name.
         options : dict, optional
             Of the method.
         """
         key = repr((method, sorted((options or {}).items())))
-        if key not in self._jacobians:
-            self._jacobians[key] = ask(
-                method,
-                options,
-                self.trajectory,
-                further="" if self.further is None else str(self.further),
-                n_jobs=self.execution.n_jobs,
-                show_progress=self.execution.progress,
-            )
-        return self._jacobians[key]
+        if isinstance(method, str) and key in self._jacobians:
+            return self._jacobians[key]
+        jacobian = make_jacobian(
+            method,
+            options,
+            self.trajectory,
+            further="" if self.further is None else str(self.further),
+            n_jobs=self.execution.n_jobs,
+            show_progress=self.execution.progress,
+        )
+        if not isinstance(method, str):
+            if jacobian.report.name in METHODS:
+                return jacobian
+            key = repr((jacobian.report.name, []))
+        self._jacobians[key] = jacobian
+        return jacobian
 
     def _outcome(
         self, assignments: Assignments, inputs: ClusterInputs, embedded: Tensor, margins: Margins, seed: int

@@ -1,19 +1,24 @@
-"""d theta / d w: methods that pull cotangents on the trained parameters back to the data weights."""
+"""d theta / d w: the derivative of the trained parameters in the data weights, exact and approximate."""
 
 from clusterexplain.influence.curvature import Curvature, GaussNewton, Hessian, Restricted, Shifted
 from clusterexplain.influence.implicit import Implicit
-from clusterexplain.influence.jacobian import Method
+from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian
 from clusterexplain.influence.objective import RunObjective
+from clusterexplain.influence.simple import GradientCosine, GradientDot
 from clusterexplain.influence.unrolled import Unrolled
 
 __all__ = [
     "Curvature",
     "GaussNewton",
+    "GradientCosine",
+    "GradientDot",
     "Hessian",
     "Implicit",
-    "Method",
+    "MethodReport",
+    "Record",
     "Restricted",
     "RunObjective",
     "Shifted",
+    "TrainingJacobian",
     "Unrolled",
 ]

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.func import grad, vjp, vmap
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.influence.directional import along
+from clusterexplain.training.torch_compat import jvp
 
 CHUNK = 16
 """Vectors that are multiplied side by side."""
@@ -107,7 +107,7 @@ class Hessian(Curvature):
         slope = grad(self.objective)
 
         def one(vector: Tensor) -> Tensor:
-            return along(slope, self.theta, vector)[1]
+            return jvp(slope, self.theta, vector)[1]
 
         return vmap(one, chunk_size=self.chunk)(vectors).detach()
 
@@ -164,12 +164,12 @@ class GaussNewton(Curvature):
 
     def times(self, vectors: Tensor) -> Tensor:
         """Return Gauss-Newton products, one in each row; see :meth:`Curvature.times`."""
-        pull = vjp(self.outputs, self.theta)[1]
+        transposed = vjp(self.outputs, self.theta)[1]
         slope = grad(lambda outputs: self.loss_of(outputs, self.weights))
 
         def one(vector: Tensor) -> Tensor:
-            outputs, moved = along(self.outputs, self.theta, vector)
-            return pull(along(slope, outputs, moved)[1])[0]
+            outputs, moved = jvp(self.outputs, self.theta, vector)  # o and J v
+            return transposed(jvp(slope, outputs, moved)[1])[0]  # J^T (nabla^2_o loss) (J v)
 
         return vmap(one, chunk_size=self.chunk)(vectors).detach()
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
+import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from clusterexplain.exceptions import InvalidParameterError, SolverWarning
+from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.influence.curvature import CHUNK, Curvature, Hessian
-from clusterexplain.influence.directional import along
+from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian, check_rows
 from clusterexplain.influence.objective import Objective, RunObjective
 from clusterexplain.influence.solvers import Dense, OnBlock, Solution, Solver
 from clusterexplain.training import Trajectory
+from clusterexplain.training.torch_compat import jvp
 
 
 @dataclass(frozen=True, eq=False)
-class Implicit:
-    r"""Vector-Jacobian products of w -> theta(w), the minimum of an objective, by the implicit function theorem.
+class Implicit(TrainingJacobian):
+    r"""The Jacobian of w -> theta(w), the minimum of an objective, by the implicit function theorem.
 
     Where :math:`\nabla_\theta L(\theta, w) = 0`, a change of the weights moves the minimum by
 
@@ -48,7 +50,9 @@ class Implicit:
     damping : float, default=1e-2
         The number delta.
     chunk : int, default=16
-        Solved vectors that are pulled to the weights side by side.
+        Vectors side by side.
+    description : str, optional
+        For reports; the name of the solver by default.
 
     Raises
     ------
@@ -70,7 +74,7 @@ class Implicit:
     >>> def objective(theta, w):
     ...     return (w * (theta - x).square()).sum() / 2
     >>> curvature = Hessian(lambda theta: objective(theta, w), mean)
-    >>> Implicit(objective, mean, w, Dense.of(curvature), damping=0.0).pull(torch.ones(1, 1))
+    >>> Implicit(objective, mean, w, Dense.of(curvature), damping=0.0).vjp(torch.ones(1, 1))
     tensor([[-0.6667, -0.3333,  1.0000]])
     """
 
@@ -80,8 +84,9 @@ class Implicit:
     solver: Solver
     damping: float = 1e-2
     chunk: int = CHUNK
+    description: str = ""
 
-    name = "implicit"
+    needs: ClassVar[Record] = Record.FINAL_PARAMETERS
 
     def __post_init__(self) -> None:
         if self.solver.size != len(self.theta):
@@ -136,12 +141,27 @@ class Implicit:
         made = solver(curvature) if block is None else OnBlock.of(curvature, block, solver)
         return cls(objective, theta, weights, made, damping)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of parameters and number of training examples."""
+        return len(self.theta), len(self.weights)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating point type of the parameters."""
+        return self.theta.dtype
+
+    @property
+    def report(self) -> MethodReport:
+        """Name and solver."""
+        return MethodReport("implicit", self.description or type(self.solver).__name__)
+
     def solve(self, cotangents: Tensor) -> Solution:
-        """Return ``cotangents @ (C + damping I)^-1`` and how the solve went; arguments as :meth:`pull`."""
+        """Return ``cotangents @ (C + damping I)^-1`` and how the solve went; arguments as :meth:`vjp`."""
         return self.solver.solve(cotangents, self.damping)
 
     def rows(self, vectors: Tensor) -> Tensor:
-        """Pull solved vectors to the weights.
+        """Return the influence rows of solved vectors.
 
         Parameters
         ----------
@@ -155,26 +175,22 @@ class Implicit:
         """
         return -slopes_in_weights(self.objective, self.theta, self.weights, vectors, chunk=self.chunk)
 
-    def pull(self, cotangents: Tensor) -> Tensor:
-        """Return ``cotangents @ d theta / d w``, approximately, at the weights of the run.
-
-        A solve that failed is warned about. :meth:`solve` and :meth:`rows` are the two halves, for callers who record how the
-        solve went.
-
-        Parameters
-        ----------
-        cotangents : Tensor of shape (n_cotangents, n_params)
-            Derivatives of some scalars in the trained parameters, flat in the order of the recipe's layout.
-
-        Returns
-        -------
-        Tensor of shape (n_cotangents, n_samples)
-            The change of each scalar for one unit of weight more on each example; negate it for "if removed".
-        """
+    def vjp_with_report(self, cotangents: Tensor) -> tuple[Tensor, MethodReport]:
+        """Return the rows of :meth:`solve` and :meth:`rows`; see :meth:`TrainingJacobian.vjp_with_report`."""
+        check_rows(cotangents, len(self.theta), "cotangents")
         solution = self.solve(cotangents)
-        if not solution.status.fine:
-            warnings.warn(f"{type(self.solver).__name__}: {solution}", SolverWarning, stacklevel=2)
-        return self.rows(solution.value)
+        return self.rows(solution.value), self._report_of(solution)
+
+    def jvp(self, tangents: Tensor) -> Tensor:
+        r"""Return :math:`-(C + \delta I)^{-1} \partial_w \nabla L` times each tangent; see :meth:`TrainingJacobian.jvp`."""
+        check_rows(tangents, len(self.weights), "tangents")
+        moved = gradients_along(self.objective, self.theta, self.weights, tangents, chunk=self.chunk)
+        solution = self.solve(moved)
+        self._report_of(solution).warn_if_failed()
+        return -solution.value
+
+    def _report_of(self, solution: Solution) -> MethodReport:
+        return replace(self.report, outcome=str(solution), failed=not solution.status.fine)
 
 
 def slopes_in_weights(
@@ -202,6 +218,37 @@ def slopes_in_weights(
     """
 
     def one(vector: Tensor) -> Tensor:
-        return grad(lambda w: along(lambda flat: objective(flat, w), theta, vector)[1])(weights)
+        return grad(lambda w: jvp(lambda flat: objective(flat, w), theta, vector)[1])(weights)
 
     return vmap(one, chunk_size=chunk)(vectors).detach()
+
+
+def gradients_along(
+    objective: Objective, theta: Tensor, weights: Tensor, tangents: Tensor, *, chunk: int = CHUNK
+) -> Tensor:
+    r"""Return :math:`(\partial_w \nabla_\theta L(\theta, w)) \, t` for each tangent t on the weights.
+
+    Parameters
+    ----------
+    objective : callable
+        ``(theta, weights) -> scalar``.
+    theta : Tensor of shape (n_params,)
+        The parameters.
+    weights : Tensor of shape (n_samples,)
+        The data weights.
+    tangents : Tensor of shape (k, n_samples)
+        One change of the weights in each row.
+    chunk : int, default=16
+        Tangents side by side.
+
+    Returns
+    -------
+    Tensor of shape (k, n_params)
+        How the gradient in the parameters changes; the transpose of :func:`slopes_in_weights`.
+    """
+    gradient = grad(objective)
+
+    def one(tangent: Tensor) -> Tensor:
+        return jvp(lambda w: gradient(theta, w), weights, tangent)[1]
+
+    return vmap(one, chunk_size=chunk)(tangents).detach()

@@ -1,19 +1,18 @@
-"""Influence methods by name: what a fit can be asked with, and what each answer says of itself."""
+"""Influence methods by name: from a name and its options to a Jacobian of a recorded training."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from torch import Tensor
-
-from clusterexplain.exceptions import InvalidParameterError, SolverWarning
-from clusterexplain.influence import Implicit, Method, RunObjective, Unrolled
-from clusterexplain.influence.simple import gradient_cosine, gradient_dot
+from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.influence.implicit import Implicit
+from clusterexplain.influence.jacobian import TrainingJacobian
+from clusterexplain.influence.simple import GradientCosine, GradientDot
 from clusterexplain.influence.solvers import ConjugateGradients, Dense, LiSSA, Solver
+from clusterexplain.influence.unrolled import Unrolled
 from clusterexplain.training import Trajectory
 
 METHODS = ("auto", "unrolled", "further", "implicit", "gradient_dot", "gradient_cosine")
@@ -29,76 +28,30 @@ LARGEST_DENSE = 3000
 DAMPING = 1e-2
 
 
-@dataclass(eq=False)
-class Asked:
-    """A method that was asked for, and afterwards what it says of its answer.
-
-    Parameters
-    ----------
-    name : str
-        One of ``METHODS`` but "auto".
-    method : Method
-        Pulls cotangents.
-    about : str
-        What its answer is about beyond its name.
-    """
-
-    name: str
-    method: Method
-    about: str = ""
-    _outcome: list[str] = field(default_factory=list)
-
-    def pull(self, cotangents: Tensor) -> Tensor:
-        """Return the method's rows, see :class:`Method`; the outcome of a solve is kept for :attr:`note`."""
-        if not isinstance(self.method, Implicit):
-            return self.method.pull(cotangents)
-        solution = self.method.solve(cotangents)
-        self._outcome[:] = [f"{self.about}: {solution}".rstrip(".")]
-        if not solution.status.fine:
-            warnings.warn(f"{self.about}: {solution}", SolverWarning, stacklevel=4)
-        return self.method.rows(solution.value)
-
-    @property
-    def note(self) -> str:
-        """What the last answer is about, with the outcome of its solve."""
-        return self._outcome[0] if self._outcome else self.about
+JacobianFactory = Callable[[Trajectory], TrainingJacobian]
 
 
-@dataclass(frozen=True, eq=False)
-class GradientProduct:
-    """A baseline as a method: products of gradients at the final parameters, no curvature."""
-
-    objective: RunObjective
-    run: Trajectory
-    cosine: bool
-
-    def pull(self, cotangents: Tensor) -> Tensor:
-        """Return the products, of shape (n_cotangents, n_samples)."""
-        product = gradient_cosine if self.cosine else gradient_dot
-        return product(self.objective, self.run.final, self.run.weights, cotangents)
-
-
-def ask(
-    name: str,
+def make_jacobian(
+    method: str | TrainingJacobian | JacobianFactory,
     options: dict[str, Any] | None,
-    run: Trajectory,
+    trajectory: Trajectory,
     *,
     further: str,
     n_jobs: int | None,
     show_progress: bool,
-) -> Asked:
-    """Make the method that was asked for.
+) -> TrainingJacobian:
+    """Make the Jacobian that an influence method takes for d theta / d w.
 
     Parameters
     ----------
-    name : str
-        One of ``METHODS``.
+    method : str, TrainingJacobian, or callable ``Trajectory -> TrainingJacobian``
+        One of ``METHODS``, or one of your own: see :func:`clusterexplain.influence.check_method.check_method`.
     options : dict or None
         For "implicit": solver ("dense", "cg", "lissa"; by default "dense" up to ``LARGEST_DENSE`` parameters, else "cg"),
         damping, the solver's options, passes, decay (see :meth:`Implicit.of_run`). The gradient products take passes and
         decay, the others nothing.
-    run : Trajectory
-        The training.
+    trajectory : Trajectory
+        The recorded training.
     further : str
         What further training it is, empty for a training from scratch.
     n_jobs : int or None
@@ -108,27 +61,49 @@ def ask(
 
     Returns
     -------
-    Asked
-        Ready to pull.
+    TrainingJacobian
+        Of shape (n_params, n_samples) of the training.
 
     Raises
     ------
     InvalidParameterError
-        If the method is unknown, the fit did not record what it needs, or it does not take an option.
+        If the method is unknown, the fit did not record what it needs, it does not take an option, or it is a Jacobian of
+        another shape.
     """
-    check_method(name, pretrained=bool(further))
+    check_method_available(method, pretrained=bool(further))
     options = dict(options or {})
-    if name in ("auto", *EXACT):
-        _refuse(options, (), name)
-        about = f"with or without an example in {further}" if further else ""
-        return Asked("further" if further else "unrolled", Unrolled(run, n_jobs, show_progress), about)
-    if name == "implicit":
-        return _implicit(options, run)
-    _refuse(options, OF_OBJECTIVE, name)
-    return Asked(name, GradientProduct(RunObjective.of_run(run, **options), run, name == "gradient_cosine"))
+    if not isinstance(method, str):
+        _refuse(options, (), "a method of your own")
+        return _own(method, trajectory)
+    if method in ("auto", *EXACT):
+        _refuse(options, (), method)
+        name = "further" if further else "unrolled"
+        description = f"with or without an example in {further}" if further else ""
+        return Unrolled(trajectory, n_jobs, show_progress, name, description)
+    if method == "implicit":
+        return _implicit(options, trajectory)
+    _refuse(options, OF_OBJECTIVE, method)
+    product = GradientDot.of_run(trajectory, **options)
+    return product if method == "gradient_dot" else GradientCosine(product)
 
 
-def _implicit(options: dict[str, Any], run: Trajectory) -> Asked:
+def _own(method: TrainingJacobian | JacobianFactory, trajectory: Trajectory) -> TrainingJacobian:
+    """Return a user's Jacobian if it is one of this training."""
+    jacobian = method if isinstance(method, TrainingJacobian) else method(trajectory)
+    if not isinstance(jacobian, TrainingJacobian):
+        raise InvalidParameterError(
+            f"The callable that was given as method returned a {type(jacobian).__name__}. Expected a TrainingJacobian."
+        )
+    expected = (trajectory.recipe.layout.size, trajectory.recipe.n_samples)
+    if jacobian.shape != expected:
+        raise InvalidParameterError(
+            f"The {type(jacobian).__name__} that was given as method has shape {jacobian.shape}. Expected (n_params, "
+            f"n_samples) = {expected} of this fit; give a callable (Trajectory -> TrainingJacobian) to make one for each fit."
+        )
+    return jacobian
+
+
+def _implicit(options: dict[str, Any], run: Trajectory) -> Implicit:
     usual = "dense" if len(run.final) <= LARGEST_DENSE else "cg"
     kind, damping = options.pop("solver", usual), options.pop("damping", DAMPING)
     if kind not in SOLVERS:
@@ -146,17 +121,17 @@ def _implicit(options: dict[str, Any], run: Trajectory) -> Asked:
     except TypeError as error:
         raise InvalidParameterError(f"An option of method='implicit' has the wrong type: {error}.") from error
     words = {"dense": "eigendecomposition", "cg": "conjugate gradients", "lissa": "LiSSA"}[kind]
-    return Asked("implicit", implicit, f"{words} of the Hessian, damping {float(damping):g}")
+    return replace(implicit, description=f"{words} of the Hessian, damping {float(damping):g}")
 
 
-def check_method(method: str, *, pretrained: bool) -> None:
-    """Refuse an influence method that the fit did not record what it needs for.
+def check_method_available(method: str | TrainingJacobian | JacobianFactory, *, pretrained: bool) -> None:
+    """Refuse an influence method that is unknown, or that a fit did not record what it needs for.
 
     Parameters
     ----------
-    method : str
-        One of ``METHODS``.
-    arrived : bool
+    method : str, TrainingJacobian, or callable
+        One of ``METHODS``, or one of the user's own.
+    pretrained : bool
         Whether the model is pretrained.
 
     Raises
@@ -164,9 +139,12 @@ def check_method(method: str, *, pretrained: bool) -> None:
     InvalidParameterError
         Naming the method that can be used.
     """
+    if isinstance(method, TrainingJacobian) or (callable(method) and not isinstance(method, str)):
+        return
     if method not in METHODS:
         raise InvalidParameterError(
-            f"method={method!r} is unknown. Expected {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}."
+            f"method={method!r} is unknown. Expected {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}, a "
+            f"TrainingJacobian, or a callable that makes one of a Trajectory."
         )
     if method == "unrolled" and pretrained:
         raise InvalidParameterError(

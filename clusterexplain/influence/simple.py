@@ -5,15 +5,20 @@ All return rows of shape (n_queries, n_samples) with the sign of an influence: l
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.influence.curvature import CHUNK
-from clusterexplain.influence.directional import along
-from clusterexplain.influence.implicit import slopes_in_weights
-from clusterexplain.influence.objective import Objective
+from clusterexplain.influence.implicit import gradients_along, slopes_in_weights
+from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian, check_rows
+from clusterexplain.influence.objective import Objective, RunObjective
+from clusterexplain.training import Trajectory
+from clusterexplain.training.torch_compat import jvp
 
 NOISE = -1
 SIMILARITIES = ("distance", "cosine")
@@ -101,9 +106,105 @@ def gradient_norms(objective: Objective, theta: Tensor, weights: Tensor, *, chun
 
     def one(position: Tensor) -> Tensor:
         unit = (torch.arange(len(weights)) == position).to(weights.dtype)
-        return along(lambda w: slope(theta, w), weights, unit)[1].norm()
+        return jvp(lambda w: slope(theta, w), weights, unit)[1].norm()
 
     return vmap(one, chunk_size=chunk)(torch.arange(len(weights))).detach()
+
+
+@dataclass(frozen=True, eq=False)
+class GradientDot(TrainingJacobian):
+    r"""A baseline as a method: :math:`J = -\partial_w \nabla_\theta L`, the implicit formula without a curvature.
+
+    Parameters
+    ----------
+    objective : callable
+        ``(theta, weights) -> scalar`` with flat parameters.
+    theta : Tensor of shape (n_params,)
+        The parameters.
+    weights : Tensor of shape (n_samples,)
+        The data weights.
+    """
+
+    objective: Objective
+    theta: Tensor
+    weights: Tensor
+
+    needs: ClassVar[Record] = Record.FINAL_PARAMETERS
+
+    @classmethod
+    def of_run(cls, run: Trajectory, *, decay: float | None = None, passes: int = 1) -> GradientDot:
+        """Take the objective of a recorded run at its final parameters; options as :meth:`RunObjective.of_run`."""
+        return cls(RunObjective.of_run(run, decay=decay, passes=passes), run.final, run.weights)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of parameters and number of training examples."""
+        return len(self.theta), len(self.weights)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating point type of the parameters."""
+        return self.theta.dtype
+
+    @property
+    def report(self) -> MethodReport:
+        """The name alone: nothing is solved."""
+        return MethodReport("gradient_dot")
+
+    def vjp_with_report(self, cotangents: Tensor) -> tuple[Tensor, MethodReport]:
+        """Return :func:`gradient_dot`; see :meth:`TrainingJacobian.vjp_with_report`."""
+        check_rows(cotangents, len(self.theta), "cotangents")
+        return gradient_dot(self.objective, self.theta, self.weights, cotangents), self.report
+
+    def jvp(self, tangents: Tensor) -> Tensor:
+        """Return minus the change of the gradient along each tangent; see :meth:`TrainingJacobian.jvp`."""
+        check_rows(tangents, len(self.weights), "tangents")
+        return -gradients_along(self.objective, self.theta, self.weights, tangents)
+
+
+@dataclass(frozen=True, eq=False)
+class GradientCosine(TrainingJacobian):
+    """A baseline as a method: :func:`gradient_cosine`, whose rows are normalised, so that no matrix gives them.
+
+    Parameters
+    ----------
+    product : GradientDot
+        The products that are divided by the norms of both gradients.
+    """
+
+    product: GradientDot
+
+    needs: ClassVar[Record] = Record.FINAL_PARAMETERS
+    is_linear: ClassVar[bool] = False
+    has_jvp: ClassVar[bool] = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of parameters and number of training examples."""
+        return self.product.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating point type of the parameters."""
+        return self.product.dtype
+
+    @property
+    def report(self) -> MethodReport:
+        """The name alone: nothing is solved."""
+        return MethodReport("gradient_cosine")
+
+    def vjp_with_report(self, cotangents: Tensor) -> tuple[Tensor, MethodReport]:
+        """Return :func:`gradient_cosine`; see :meth:`TrainingJacobian.vjp_with_report`."""
+        check_rows(cotangents, self.shape[0], "cotangents")
+        product = self.product
+        return gradient_cosine(product.objective, product.theta, product.weights, cotangents), self.report
+
+    def jvp(self, tangents: Tensor) -> Tensor:
+        """Refuse: a cosine has a row for each score and no matrix behind it."""
+        raise NotImplementedError(
+            "gradient_cosine has no forward product: its rows are divided by the norms of their gradients, so no matrix gives "
+            "them. Use vjp, or GradientDot for the same products without the division."
+        )
 
 
 def latent_similarity(queries: Tensor, embedding: Tensor, kind: str = "distance") -> Tensor:

@@ -1,9 +1,11 @@
-"""The exact derivative of a recorded training run in the data weights, in reverse."""
+"""The exact derivative of a recorded training in the data weights, in reverse and forward mode."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,34 +13,44 @@ from torch import Tensor
 from clusterexplain.execution.budget import REVERSE_PASS_BYTES
 from clusterexplain.execution.executors import map_jobs
 from clusterexplain.execution.progress import progress
+from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian, check_rows
 from clusterexplain.training.trajectory import Trajectory
 
 MAX_CHUNK = 64
-"""Cotangents that one reverse pass carries side by side: 128 of them take half the time in chunks of 64 as in chunks of 16."""
+"""Vectors that one pass carries side by side: 128 of them take half the time in chunks of 64 as in chunks of 16."""
 
 
 @dataclass(frozen=True, eq=False)
-class Unrolled:
-    r"""Vector-Jacobian products of the training map w -> theta(w), by reverse-mode through every step.
+class Unrolled(TrainingJacobian):
+    r"""The Jacobian of the training map w -> theta(w), by automatic differentiation through every step.
 
     A training step maps a state :math:`s_t = (\theta_t, m_t, v_t)` to
-    :math:`s_{t+1} = U(s_t, \nabla L_t(\theta_t, w))`. Starting from :math:`\lambda_T = (g, 0, 0)`, each reverse step adds
+    :math:`s_{t+1} = U(s_t, \nabla L_t(\theta_t, w))`. In reverse (:meth:`vjp`), starting from
+    :math:`\lambda_T = (g, 0, 0)`, each step adds
 
     .. math::
         \frac{\partial s_q}{\partial w} \mathrel{+}= \partial_w \langle \nabla L_t(\theta_t, w), u_t \rangle, \qquad
         \lambda_t = U_s^\top \lambda_{t+1} + (\nabla^2 L_t \, u_t, 0, 0), \qquad u_t = U_g^\top \lambda_{t+1},
 
-    so that no approximation is made besides floating point: the result is the derivative of what the program computed,
-    including the optimizer's moments and the early steps.
+    and forwards (:meth:`jvp`), starting from :math:`\dot s_0 = 0`, a change :math:`\dot w` of the weights moves the state by
+
+    .. math:: \dot s_{t+1} = U_s \dot s_t + U_g \, (\nabla^2 L_t \, \dot \theta_t + \partial_w \nabla L_t \, \dot w).
+
+    No approximation is made besides floating point: the result is the derivative of what the program computed, including the
+    optimizer's moments and the early steps, for fixed batches.
 
     Parameters
     ----------
     run : Trajectory
         The training to differentiate.
     n_jobs : int or None, default=None
-        Groups of cotangents that run side by side.
+        Groups of cotangents or tangents that run side by side.
     show_progress : bool, default=False
         Show a bar on a terminal when it takes longer than a second.
+    name : str, default="unrolled"
+        For reports; "further" where the recorded training starts from given weights.
+    description : str, default=""
+        For reports: what the further training is.
 
     References
     ----------
@@ -49,49 +61,83 @@ class Unrolled:
     run: Trajectory
     n_jobs: int | None = None
     show_progress: bool = False
+    name: str = "unrolled"
+    description: str = ""
 
-    name = "unrolled"
+    needs: ClassVar[Record] = Record.TRAJECTORY
 
-    def pull(self, cotangents: Tensor) -> Tensor:
-        """Return ``cotangents @ d theta / d w`` at the weights of the run.
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of parameters and number of training examples."""
+        return self.run.recipe.layout.size, self.run.recipe.n_samples
 
-        Parameters
-        ----------
-        cotangents : Tensor of shape (n_cotangents, n_params)
-            Derivatives of some scalars in the trained parameters, flat in the order of the recipe's layout.
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating point type of the training."""
+        return self.run.recipe.dtype
 
-        Returns
-        -------
-        Tensor of shape (n_cotangents, n_samples)
-            The change of each scalar for one unit of weight more on each example; negate it for "if removed".
-        """
-        chunk = self._chunk(len(cotangents))
-        padding = -len(cotangents) % chunk
-        padded = torch.cat([cotangents, cotangents.new_zeros(padding, cotangents.shape[1])])
+    @property
+    def report(self) -> MethodReport:
+        """Name, and what the further training is; nothing is solved."""
+        return MethodReport(self.name, self.description)
+
+    def vjp_with_report(self, cotangents: Tensor) -> tuple[Tensor, MethodReport]:
+        """Go through the steps in reverse, all cotangents of a chunk together; see :meth:`TrainingJacobian.vjp_with_report`."""
+        check_rows(cotangents, self.shape[0], "cotangents")
         recipe = self.run.recipe
-        for step in recipe.kinds:  # traced here, once, and not in every thread
+
+        def compile_steps(step: int, chunk: int) -> None:
             recipe.batched_step_vjp(step, chunk)
+            if recipe.planned(step).event(step):
+                recipe.batched_event_vjp(step, chunk)
+
+        return self._in_chunks(cotangents, self._reverse, compile_steps), self.report
+
+    def jvp(self, tangents: Tensor) -> Tensor:
+        """Go through the steps forwards, all tangents of a chunk together; see :meth:`TrainingJacobian.jvp`."""
+        check_rows(tangents, self.shape[1], "tangents")
+        recipe = self.run.recipe
+
+        def compile_steps(step: int, chunk: int) -> None:
+            recipe.batched_step_jvp(step, chunk)
+            if recipe.planned(step).event(step):
+                recipe.batched_event_jvp(step, chunk)
+
+        return self._in_chunks(tangents, self._forward, compile_steps)
+
+    def _in_chunks(
+        self, vectors: Tensor, product: Callable[[Tensor, bool], Tensor], compile_steps: Callable[[int, int], None]
+    ) -> Tensor:
+        """Multiply rows in chunks of one size, the last one padded with zeros; chunks may run side by side."""
+        chunk = self._chunk(len(vectors))
+        padding = -len(vectors) % chunk
+        padded = torch.cat([vectors, vectors.new_zeros(padding, vectors.shape[1])])
+        recipe = self.run.recipe
+        for step in recipe.kinds:  # compiled here, once, and not in every thread
+            compile_steps(step, chunk)
             if self.run.spacing > 1:
                 recipe.step(step)
             if recipe.planned(step).event(step):
-                recipe.event(step), recipe.batched_event_vjp(step, chunk)
+                recipe.event(step)
         jobs = list(enumerate(padded.split(chunk)))
 
         def run(job: tuple[int, Tensor]) -> Tensor:
-            number, group = job
-            return self._reverse(group, show=self.show_progress and number == 0)
+            number, rows = job
+            return product(rows, self.show_progress and number == 0)
 
-        return torch.cat(map_jobs(run, jobs, n_jobs=self.n_jobs))[: len(cotangents)]
+        return torch.cat(map_jobs(run, jobs, n_jobs=self.n_jobs))[: len(vectors)]
 
-    def _chunk(self, n_cotangents: int) -> int:
-        """Return how many cotangents run side by side; it does not depend on the number of workers."""
+    def _chunk(self, n_vectors: int) -> int:
+        """Return how many vectors run side by side; it does not depend on the number of workers."""
         recipe = self.run.recipe
-        one = recipe.state_size * recipe.inputs.element_size()
-        most = max(1, min(MAX_CHUNK, int(REVERSE_PASS_BYTES / one)))
-        return math.ceil(n_cotangents / math.ceil(n_cotangents / most))
+        vector_bytes = recipe.state_size * recipe.inputs.element_size()
+        most = max(1, min(MAX_CHUNK, int(REVERSE_PASS_BYTES / vector_bytes)))
+        return math.ceil(n_vectors / math.ceil(n_vectors / most))
 
-    def _reverse(self, cotangents: Tensor, *, show: bool) -> Tensor:
+    def _reverse(self, cotangents: Tensor, show: bool) -> Tensor:
+        """Return ``cotangents @ J`` of one chunk: (n, n_params) -> (n, n_samples)."""
         recipe, weights, n = self.run.recipe, self.run.weights, len(cotangents)
+        # lambda_T = (g, 0, 0): every part of the state has a leading dimension n
         on_state = recipe.with_memory(recipe.optimizer.initial_state(cotangents))
         rows = torch.zeros(n, recipe.n_samples, dtype=recipe.dtype)
         steps = (
@@ -104,6 +150,7 @@ class Unrolled:
             for step, before in bar:
                 index, inputs = recipe.batch(step)
                 state, step_vjp = recipe.prepared(before, weights, step), recipe.batched_step_vjp(step, n)
+                # lambda_t from lambda_{t+1}, and d_w <grad L_t, u_t> of the batch's examples: (n, batch_size)
                 on_state, on_weights = step_vjp(
                     state, recipe.coefficients[step], inputs, weights[index], index, on_state
                 )
@@ -111,5 +158,26 @@ class Unrolled:
                 if recipe.planned(step).event(step):
                     event_vjp = recipe.batched_event_vjp(step, n)
                     on_state, on_weights = event_vjp(before, recipe.inputs, weights, on_state)
-                    rows += on_weights
+                    rows += on_weights  # (n, n_samples): an event sees all examples
         return rows
+
+    def _forward(self, tangents: Tensor, show: bool) -> Tensor:
+        """Return ``tangents @ J.T`` of one chunk: (n, n_samples) -> (n, n_params)."""
+        recipe, weights, n = self.run.recipe, self.run.weights, len(tangents)
+        still = tangents.new_zeros(n, recipe.layout.size)
+        moved = recipe.with_memory(recipe.optimizer.initial_state(still))  # the start does not depend on the weights
+        steps = (
+            (start + offset, before) for start, states in self.run.segments() for offset, before in enumerate(states)
+        )
+        bar = progress(steps, label="forward pass", total=recipe.plan.n_steps, show=show)
+        with torch.inference_mode():
+            for step, before in bar:
+                index, inputs = recipe.batch(step)
+                if recipe.planned(step).event(step):
+                    event_jvp = recipe.batched_event_jvp(step, n)
+                    moved = event_jvp(before, recipe.inputs, weights, moved, tangents)
+                state, step_jvp = recipe.prepared(before, weights, step), recipe.batched_step_jvp(step, n)
+                moved = step_jvp(
+                    state, recipe.coefficients[step], inputs, weights[index], index, moved, tangents[:, index]
+                )
+        return moved[0].clone()

@@ -20,8 +20,8 @@ class Optimizer(ABC):
     """An update rule with warm-up and a schedule of the learning rate.
 
     Every state is a tuple of flat tensors whose first holds the parameters. An optimizer is used in three ways: to take a
-    step (:meth:`update`), to take many steps side by side (the same, with a leading dimension), and to pull a cotangent on
-    the state after a step back to the state before it (:meth:`pull`).
+    step (:meth:`update`), to take many steps side by side (the same, with a leading dimension), and to turn a cotangent on
+    the state after a step into one on the state before it (:meth:`vjp`).
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ class Optimizer(ABC):
         """
 
     @abstractmethod
-    def pull(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
-        """Pull a cotangent on the result of :meth:`update` back to its arguments.
+    def vjp(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
+        """Return the vector-Jacobian product of :meth:`update`: a cotangent on its result becomes one on its arguments.
 
         The transpose of the derivative of :meth:`update`, written out because automatic differentiation of it takes two
         and a half times as many passes over memory.
@@ -173,8 +173,8 @@ class Adam(Optimizer):
         theta = torch.addcmul(start, first * torch.rsqrt(second + eps), length)
         return theta, first, second
 
-    def pull(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
-        """Return the transposed derivative of :meth:`update`; see :meth:`Optimizer.pull`."""
+    def vjp(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
+        """Return the transposed derivative of :meth:`update`; see :meth:`Optimizer.vjp`."""
         beta_1, beta_2 = self.betas
         length, eps, shrink = coefficients.unbind()
         theta, first, second = state
@@ -221,8 +221,8 @@ class SGD(Optimizer):
         buffer = torch.add(torch.add(gradient, theta, alpha=self.weight_decay), buffer, alpha=self.momentum)
         return torch.addcmul(theta, buffer, length), buffer
 
-    def pull(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
-        """Return the transposed derivative of :meth:`update`; see :meth:`Optimizer.pull`."""
+    def vjp(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
+        """Return the transposed derivative of :meth:`update`; see :meth:`Optimizer.vjp`."""
         after_theta, after_buffer = cotangent
         (length,) = coefficients.unbind()
         on_gradient = torch.addcmul(after_buffer, after_theta, length)

@@ -245,9 +245,10 @@ class Recipe:
         planned = self.planned(step)
 
         def build() -> TensorFunction:
-            return _batched(self.step_vjp(step), self._examples(step), n_cotangents)
+            examples = self._examples(step)
+            return _batched(self.step_vjp(step), examples, n_cotangents, _cotangent(examples[0]))
 
-        return self._traced(("pull step", planned.start, n_cotangents), build)
+        return self._traced(("step vjp", planned.start, n_cotangents), build)
 
     def step_vjp(self, step: int) -> TensorFunction:
         """Traced reverse step for one cotangent."""
@@ -258,7 +259,7 @@ class Recipe:
             tried = (*trial, _cotangent(trial[0]))
             return trace(planned.step_vjp, *examples, _cotangent(examples[0]), spell_out_slopes=True, trial=tried)
 
-        return self._traced(("pull step", planned.start), build)
+        return self._traced(("step vjp", planned.start), build)
 
     def batched_event_vjp(self, step: int, n_cotangents: int) -> TensorFunction:
         """Traced reverse of the event before a step for `n_cotangents` cotangents."""
@@ -269,9 +270,33 @@ class Recipe:
             single = trace(
                 lambda *args: planned.event_vjp(event, *args), *examples, _cotangent(examples[0]), spell_out_slopes=True
             )
-            return _batched(single, examples, n_cotangents)
+            return _batched(single, examples, n_cotangents, _cotangent(examples[0]))
 
-        return self._traced(("pull " + event, planned.start, n_cotangents), build)
+        return self._traced((event + " vjp", planned.start, n_cotangents), build)
+
+    def batched_step_jvp(self, step: int, n_tangents: int) -> TensorFunction:
+        """Traced forward derivative of a step for `n_tangents` tangents on state and weights."""
+        planned = self.planned(step)
+
+        def build() -> TensorFunction:
+            examples, trial = self._examples(step), self._examples(planned.stop - 1, seed=1)
+            tangents, tried = _tangents(examples[0], examples[3]), _tangents(trial[0], trial[3])
+            single = trace(planned.step_jvp, *examples, *tangents, spell_out_slopes=True, trial=(*trial, *tried))
+            return _batched(single, examples, n_tangents, *tangents)
+
+        return self._traced(("step jvp", planned.start, n_tangents), build)
+
+    def batched_event_jvp(self, step: int, n_tangents: int) -> TensorFunction:
+        """Traced forward derivative of the event before a step for `n_tangents` tangents on state and weights."""
+        planned, event = self.planned(step), str(self.planned(step).event(step))
+
+        def build() -> TensorFunction:
+            examples = self._event_examples()
+            tangents = _tangents(examples[0], examples[2])
+            single = trace(lambda *args: planned.event_jvp(event, *args), *examples, *tangents, spell_out_slopes=True)
+            return _batched(single, examples, n_tangents, *tangents)
+
+        return self._traced((event + " jvp", planned.start, n_tangents), build)
 
     def _examples(self, step: int, seed: int = 0) -> tuple[State, Tensor, Any, Tensor, Tensor]:
         index, inputs = self.batch(step)
@@ -312,8 +337,13 @@ def _cotangent(state: State) -> State:
     return torch.zeros_like(state[0]), *(_positive(part, 2) for part in state[1:])
 
 
-def _batched(single: TensorFunction, examples: tuple[Any, ...], n_cotangents: int) -> TensorFunction:
-    """Trace a traced pull again, batched over cotangents: what belongs to the state is computed once."""
-    in_dims = (*(None for _ in examples), 0)
-    stacked = _stacked(_cotangent(examples[0]), n_cotangents)
-    return trace(torch.func.vmap(single, in_dims=in_dims), *examples, stacked)
+def _tangents(state: State, weights: Tensor) -> tuple[State, Tensor]:
+    """Return example tangents on a state and on weights."""
+    return tuple(_positive(part, 2) for part in state), _positive(weights, 3)
+
+
+def _batched(single: TensorFunction, examples: tuple[Any, ...], n: int, *carried: State | Tensor) -> TensorFunction:
+    """Trace a traced product again, batched over `n` of what it carries: what belongs to the state is computed once."""
+    in_dims = (*(None for _ in examples), *(0 for _ in carried))
+    stacked = (_stacked((part,), n)[0] if isinstance(part, Tensor) else _stacked(part, n) for part in carried)
+    return trace(torch.func.vmap(single, in_dims=in_dims), *examples, *stacked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 from torch.func import grad, jvp, vjp
@@ -86,9 +86,19 @@ class PlannedStage:
         return (*slots, memory.reshape(-1))
 
     def event_vjp(self, event: str, state: State, inputs: Tensor, weights: Tensor, cotangent: State) -> Any:
-        """Pull a cotangent on the result of :meth:`apply` back to the state and to all data weights."""
-        pull = vjp(lambda before, w: self.apply(event, before, inputs, w), state, weights)[1]
-        return pull(cotangent)
+        """Return the cotangents on the state and on all data weights that one on the result of :meth:`apply` gives."""
+        transposed = vjp(lambda before, w: self.apply(event, before, inputs, w), state, weights)[1]
+        return transposed(cotangent)
+
+    def event_jvp(
+        self, event: str, state: State, inputs: Tensor, weights: Tensor, state_tangent: State, weights_tangent: Tensor
+    ) -> State:
+        """Return the tangent on the result of :meth:`apply` that tangents on the state and on all data weights give."""
+
+        def after(before: State, w: Tensor) -> State:
+            return self.apply(event, before, inputs, w)
+
+        return cast(State, jvp(after, (state, weights), (state_tangent, weights_tangent))[1])
 
     def step(self, state: State, coefficients: Tensor, inputs: Any, weights: Tensor, index: Tensor) -> State:
         """Return the state after one optimizer step on a batch.
@@ -118,10 +128,10 @@ class PlannedStage:
     def step_vjp(
         self, state: State, coefficients: Tensor, inputs: Any, weights: Tensor, index: Tensor, cotangent: State
     ) -> tuple[State, Tensor]:
-        """Pull a cotangent on the state after a step back to the state before it and to the batch's weights."""
+        """Return the cotangents on the state before a step and on the batch's weights that one on the state after it gives."""
         slots, recalled = self.optimizer.n_slots, self._recall(state, index)
         gradient = self._gradient(state[0], inputs, weights, *recalled)
-        (on_theta, *on_moments), on_gradient = self.optimizer.pull(
+        (on_theta, *on_moments), on_gradient = self.optimizer.vjp(
             state[:slots], gradient, coefficients, cotangent[:slots]
         )
 
@@ -140,6 +150,23 @@ class PlannedStage:
             rows = cotangent[-1].view(self.n_samples, -1).index_add(0, index, on_recalled[0])
             return (*before, rows.reshape(-1)), on_weights
         return (*before, *cotangent[slots:]), on_weights
+
+    def step_jvp(
+        self,
+        state: State,
+        coefficients: Tensor,
+        inputs: Any,
+        weights: Tensor,
+        index: Tensor,
+        state_tangent: State,
+        weights_tangent: Tensor,
+    ) -> State:
+        """Return the tangent on the state after a step that tangents on the state before it and on the batch's weights give."""
+
+        def after(before: State, w: Tensor) -> State:
+            return self.step(before, coefficients, inputs, w, index)
+
+        return cast(State, jvp(after, (state, weights), (state_tangent, weights_tangent))[1])
 
     def _recall(self, state: State, index: Tensor) -> tuple[Tensor, ...]:
         if self.stage.memory is None:

@@ -51,13 +51,20 @@ class Trajectory:
         """The trained parameters."""
         return self.recipe.layout.split(self.final)
 
+    def segments(self) -> Iterator[tuple[int, list[State]]]:
+        """Yield ``(first step, states before each step of the segment)``, first segment first."""
+        for segment in range(len(self.checkpoints)):
+            yield self._segment(segment)
+
     def segments_reversed(self) -> Iterator[tuple[int, list[State]]]:
         """Yield ``(first step, states before each step of the segment)``, last segment first."""
-        n_steps = self.recipe.plan.n_steps
         for segment in reversed(range(len(self.checkpoints))):
-            start = segment * self.spacing
-            stop = min(start + self.spacing, n_steps)
-            yield start, self._replay(self.checkpoints[segment], start, stop)
+            yield self._segment(segment)
+
+    def _segment(self, segment: int) -> tuple[int, list[State]]:
+        start = segment * self.spacing
+        stop = min(start + self.spacing, self.recipe.plan.n_steps)
+        return start, self._replay(self.checkpoints[segment], start, stop)
 
     def _replay(self, state: State, start: int, stop: int) -> list[State]:
         states = [state]

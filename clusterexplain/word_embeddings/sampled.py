@@ -129,7 +129,7 @@ class SampledSkipGram(SkipGram):
         theta, batch = self.vectors(state[0]), self.batch(step)
         slopes, shares = self.slopes(theta, batch), self._shares(weights, batch)
         gradient = self._spread(batch, shares * slopes, theta).reshape(-1)
-        (on_theta, *rest), u = self.optimizer.pull(state, gradient, self.coefficients(step), cotangent)
+        (on_theta, *rest), u = self.optimizer.vjp(state, gradient, self.coefficients(step), cotangent)
         along = self.vectors(u)
         moved = torch.einsum("bd,bkd->bk", along[0][batch.centre], theta[1][batch.others])
         moved += torch.einsum("bd,bkd->bk", theta[0][batch.centre], along[1][batch.others])

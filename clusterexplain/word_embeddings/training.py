@@ -195,7 +195,7 @@ class WordRun:
             for step, state in bar:
                 theta = recipe.vectors(state[0])
                 gradient = loss.gradient(theta).reshape(-1)
-                (on_theta, *rest), u = optimizer.pull(state, gradient, recipe.coefficients(step), on_state)
+                (on_theta, *rest), u = optimizer.vjp(state, gradient, recipe.coefficients(step), on_state)
                 on_state = (on_theta + loss.along(theta, recipe.vectors(u), sums).reshape(-1), *rest)
             return recipe.counts.pull(*loss.on_counts(sums))
 

@@ -167,7 +167,7 @@ def test_exact_rows_equal_central_differences_of_retrained_scores(arm: str) -> N
     """In float64, through recomputed targets and the place where the centroids start."""
     run = small_arm(arm)
     recipe, queries, own = run.recipe, torch.arange(0, N, 4), torch.tensor([0, 1, 2])
-    rows = Unrolled(run, 1).pull(recipe.task.cotangents(recipe.layout, run.final, recipe.inputs[queries], own))
+    rows = Unrolled(run, 1).vjp(recipe.task.cotangents(recipe.layout, run.final, recipe.inputs[queries], own))
     up, down, _ = np.split(scores_of(recipe, retrained(arm), queries, own), [N, 2 * N])
     expected = (up - down).T / 2e-5
     np.testing.assert_allclose(rows.numpy(), expected, atol=1e-6 * np.abs(expected).max())

@@ -76,7 +76,7 @@ def central_differences(value: Callable[[Tensor], Tensor], weights: Tensor, step
 @pytest.mark.parametrize("weights", [torch.ones(N, dtype=torch.float64), W], ids=["equal", "unequal"])
 def test_ridge_regression_equals_its_closed_form(weights: Tensor) -> None:
     cotangents = normal(5, FEATURES, seed=3)
-    found = method(ridge, ridge_fit(weights), weights).pull(cotangents)
+    found = method(ridge, ridge_fit(weights), weights).vjp(cotangents)
     assert error(found, ridge_rows(cotangents, weights)) <= 1e-10
     assert error(found, central_differences(lambda w: cotangents @ ridge_fit(w), weights)) <= 1e-8
 
@@ -97,14 +97,14 @@ def test_every_solver_and_curvature_gives_the_same_on_ridge_regression(make: Any
     if curvature == "gauss-newton":
         operator = GaussNewton(lambda flat: X @ flat, lambda o, w: 0.5 * (w * (o - Y) ** 2).sum() / N, theta, W)
         operator = Shifted(operator, torch.tensor(DECAY, dtype=torch.float64))
-    found = Implicit(ridge, theta, W, make(operator), 0.0).pull(cotangents)
+    found = Implicit(ridge, theta, W, make(operator), 0.0).vjp(cotangents)
     assert error(found, ridge_rows(cotangents, W)) <= bound
 
 
 def test_the_sign_is_that_of_one_more_unit_of_weight_and_removals_are_ranked() -> None:
     weights = torch.ones(N, dtype=torch.float64)
     cotangents, theta = normal(4, FEATURES, seed=3), ridge_fit(weights)
-    predicted = -method(ridge, theta, weights).pull(cotangents)
+    predicted = -method(ridge, theta, weights).vjp(cotangents)
     for g, row in zip(cotangents, predicted, strict=True):
         refits = torch.stack([g @ (ridge_fit(weights - e) - theta) for e in torch.eye(N).double()])
         assert stats.spearmanr(row.numpy(), refits.numpy()).statistic > 0.95
@@ -112,7 +112,7 @@ def test_the_sign_is_that_of_one_more_unit_of_weight_and_removals_are_ranked() -
 
 def test_damping_is_added_to_the_curvature() -> None:
     theta, cotangents = ridge_fit(W), normal(2, FEATURES, seed=3)
-    found = method(ridge, theta, W, damping=0.7).pull(cotangents)
+    found = method(ridge, theta, W, damping=0.7).vjp(cotangents)
     solved = torch.linalg.solve(ridge_matrix(W, DECAY + 0.7), cotangents.T).T
     assert error(found, -solved @ (X * (X @ theta - Y).unsqueeze(1) / N).T) <= 1e-10
 
@@ -126,7 +126,7 @@ def test_two_copies_of_a_row_have_each_the_influence_of_one_row_of_double_weight
     def with_copy(flat: Tensor, weights: Tensor) -> Tensor:
         return 0.5 * (weights * (x @ flat - y) ** 2).sum() / N + 0.5 * DECAY * (flat * flat).sum()
 
-    one, two = method(ridge, theta, doubled).pull(cotangents), method(with_copy, theta, ones).pull(cotangents)
+    one, two = method(ridge, theta, doubled).vjp(cotangents), method(with_copy, theta, ones).vjp(cotangents)
     assert error(two[:, :N], one) <= 1e-12
     assert error(two[:, N], one[:, 3]) <= 1e-12
 
@@ -135,7 +135,7 @@ def test_a_row_that_was_never_there_pulls_nothing_but_would() -> None:
     absent = W.clone()
     absent[6] = 0.0
     cotangents = normal(2, FEATURES, seed=3)
-    found = method(ridge, ridge_fit(absent), absent).pull(cotangents)
+    found = method(ridge, ridge_fit(absent), absent).vjp(cotangents)
     expected = central_differences(lambda w: cotangents @ ridge_fit(w), absent)
     assert error(found, expected) <= 1e-8
     assert float(found[:, 6].abs().min()) > 1e-3
@@ -221,7 +221,7 @@ def test_at_a_minimum_it_equals_central_differences_of_refits(problem: str) -> N
     expected = central_differences(
         lambda w: cotangents @ polished(lambda flat: objective(flat, w), theta, steps=2), W, step=2e-5
     )
-    assert error(found.pull(cotangents), expected) <= 1e-6
+    assert error(found.vjp(cotangents), expected) <= 1e-6
     assert found.solve(cotangents).status is Status.CONVERGED
 
 
@@ -233,14 +233,14 @@ def test_the_network_is_not_convex() -> None:
 def test_examples_that_interact_are_seen_as_negatives_too() -> None:
     """An absent example pulls nothing in its own terms, but its weight would enter all denominators."""
     theta, cotangents = minimum("contrastive"), normal(1, 15, seed=8)
-    rows = method(contrastive, theta, W).pull(cotangents)
+    rows = method(contrastive, theta, W).vjp(cotangents)
 
     def own_terms(flat: Tensor, weights: Tensor) -> Tensor:
         """Hold the denominators at W: what a method of per-example losses would differentiate."""
         anchors = contrastive_terms(flat, W)
         return (torch.cat([weights, weights]) * anchors).sum() / (2 * N)
 
-    own = replace(method(contrastive, theta, W), objective=own_terms).pull(cotangents)
+    own = replace(method(contrastive, theta, W), objective=own_terms).vjp(cotangents)
     assert error(own, rows) > 0.2
 
 
@@ -256,7 +256,7 @@ def contrastive_terms(theta: Tensor, weights: Tensor) -> Tensor:
 def test_scaling_weights_and_decay_together_changes_nothing_so_their_influences_cancel() -> None:
     r"""Euler's identity: theta(c w, c decay) = theta(w, decay), so sum_i w_i ds/dw_i = -decay ds/ddecay."""
     theta, cotangents = minimum("network"), normal(3, 23, seed=8)
-    total = method(network, theta, W).pull(cotangents) @ W
+    total = method(network, theta, W).vjp(cotangents) @ W
     step = 1e-6
 
     def at(decay: float) -> Tensor:
@@ -276,8 +276,8 @@ def test_a_block_moves_alone() -> None:
         return network(torch.cat([theta[:15], part]), weights)
 
     hessian = Hessian(lambda flat: network(flat, W), theta)
-    found = Implicit(network, theta, W, OnBlock.of(hessian, mask, Dense.of), 0.0).pull(cotangents)
-    expected = method(last_only, theta[15:], W).pull(cotangents[:, 15:])
+    found = Implicit(network, theta, W, OnBlock.of(hessian, mask, Dense.of), 0.0).vjp(cotangents)
+    expected = method(last_only, theta[15:], W).vjp(cotangents[:, 15:])
     assert error(found, expected) <= 1e-10
     refits = central_differences(
         lambda w: cotangents[:, 15:] @ polished(lambda part: last_only(part, w), theta[15:], steps=2), W, step=1e-4
@@ -290,12 +290,12 @@ def test_a_failed_solve_is_warned_about_and_can_be_recorded_instead() -> None:
     hessian = Hessian(lambda flat: network(flat, W), theta)
     here = Implicit(network, theta, W, ConjugateGradients(hessian), 0.0)
     with pytest.warns(SolverWarning, match=r"ConjugateGradients: indefinite after .* Raise the damping"):
-        rows = here.pull(normal(2, 23, seed=8))
+        rows = here.vjp(normal(2, 23, seed=8))
     solution = here.solve(normal(2, 23, seed=8))
     assert solution.status is Status.INDEFINITE
     assert torch.equal(rows, here.rows(solution.value))
     clamped = Implicit(network, theta, W, Dense.of(hessian), 0.01)
-    clamped.pull(normal(2, 23, seed=8))  # asked for, so not warned about
+    clamped.vjp(normal(2, 23, seed=8))  # asked for, so not warned about
     assert clamped.solve(normal(2, 23, seed=8)).status is Status.MODIFIED
 
 
@@ -318,7 +318,7 @@ def run_of(
     plan = BatchPlan.draw(len(rows), n_steps=optimizer.n_steps, batch_size=batch_size, seed=3)
     params = task.initial_params(torch.Generator().manual_seed(2), torch.float64)
     weights = W[: len(rows)] if weights is None else weights
-    return train(Recipe(task, rows, params, plan, optimizer).settled(weights), weights, spacing=1)
+    return train(Recipe(task, rows, params, plan, optimizer).with_choices_kept(weights), weights, spacing=1)
 
 
 @cache
@@ -342,10 +342,10 @@ def test_of_a_training_that_came_to_rest_it_is_the_exact_derivative(optimizer: s
     assert float(slope.norm()) < 1e-5 * float(run.final.norm())
     cotangents = normal(3, run.recipe.layout.size, seed=8)
     assert float(run.final.abs().max()) > 0.3  # not the zero network
-    exact = Unrolled(run).pull(cotangents)
-    assert error(found.pull(cotangents), exact) <= bound
+    exact = Unrolled(run).vjp(cotangents)
+    assert error(found.vjp(cotangents), exact) <= bound
     if optimizer == "adamw":  # the factor of the decoupled decay is no detail
-        assert error(Implicit.of_run(run, damping=0.0, decay=0.1).pull(cotangents), exact) > 0.2
+        assert error(Implicit.of_run(run, damping=0.0, decay=0.1).vjp(cotangents), exact) > 0.2
 
 
 def test_the_decoupled_decay_has_its_own_factor_for_every_parameter() -> None:
@@ -390,7 +390,7 @@ def test_a_separable_loss_is_taken_on_all_data_and_other_losses_on_the_last_pass
             views = recipe.task.augment(recipe.inputs[batch], recipe.plan.keys(step))
             losses.append(recipe.task.loss(interacting.params, views, W[batch]))
         assert objective(interacting.final, W).item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-12)
-    rows = Implicit.of_run(interacting, damping=0.1).pull(normal(2, recipe.layout.size, seed=8))
+    rows = Implicit.of_run(interacting, damping=0.1).vjp(normal(2, recipe.layout.size, seed=8))
     batches = recipe.plan.indices[6:].unique()
     assert sorted(rows.abs().sum(dim=0).nonzero().squeeze(1).tolist()) == batches.tolist()
 
@@ -411,7 +411,7 @@ def test_noise_of_a_separable_loss_is_keyed_as_in_the_recipe() -> None:
         index, inputs = recipe.batch(step)
         for all_rows, in_batch in zip(drawn, inputs, strict=True):
             torch.testing.assert_close(all_rows[index], in_batch)
-    rows = Implicit.of_run(run, damping=0.1, passes=2).pull(normal(1, recipe.layout.size, seed=8))
+    rows = Implicit.of_run(run, damping=0.1, passes=2).vjp(normal(1, recipe.layout.size, seed=8))
     assert bool((rows != 0).all())
 
 
@@ -442,10 +442,10 @@ def test_of_run_takes_solver_curvature_and_block() -> None:
     cotangents = normal(2, run.recipe.layout.size, seed=8)
     by_hand = Implicit.of_run(run, damping=0.01)
     by_steps = Implicit.of_run(run, damping=0.01, solver=partial(ConjugateGradients, tolerance=1e-12))
-    assert error(by_steps.pull(cotangents), by_hand.pull(cotangents)) <= 1e-9
+    assert error(by_steps.vjp(cotangents), by_hand.vjp(cotangents)) <= 1e-9
     shifted = Shifted(by_hand.solver.spectrum.operator, torch.tensor(0.01, dtype=torch.float64))
     given = Implicit.of_run(run, damping=0.0, curvature=shifted)
-    assert error(given.pull(cotangents), by_hand.pull(cotangents)) <= 1e-9
+    assert error(given.vjp(cotangents), by_hand.vjp(cotangents)) <= 1e-9
     layout = run.recipe.layout
     encoder = torch.cat(
         [torch.full((value.numel(),), name.startswith("encoder")) for name, value in run.params.items()]

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError, SolverWarning
 from clusterexplain.explanation.gradients import influence_rows
 from clusterexplain.explanation.predicted_jumps import PredictedReclustering
-from clusterexplain.influence import Implicit, RunObjective
+from clusterexplain.influence import GradientDot, Implicit, MethodReport, TrainingJacobian, make_jacobian
 from clusterexplain.influence.solvers import Dense
 from clusterexplain.results.influence_rows import InfluenceRows
 
@@ -30,8 +29,8 @@ def fitted(blobs: np.ndarray) -> ClusterExplainer:
     return ClusterExplainer(**SMALL).fit(blobs)
 
 
-def parts(ce: ClusterExplainer, method: Any) -> InfluenceRows:
-    return influence_rows(ce.fit_, ce.explain([0, 5]).margins, method)
+def parts(ce: ClusterExplainer, jacobian: TrainingJacobian) -> InfluenceRows:
+    return influence_rows(ce.fit_, ce.explain([0, 5]).margins, jacobian)
 
 
 def test_implicit_is_the_classical_formula_and_the_direct_part(fitted: ClusterExplainer) -> None:
@@ -49,16 +48,8 @@ def test_implicit_is_the_classical_formula_and_the_direct_part(fitted: ClusterEx
 
 def test_gradient_products_are_baselines(fitted: ClusterExplainer) -> None:
     e = fitted.explain([0, 5], method="gradient_dot")
-    run = fitted.fit_.trajectory
-    objective = RunObjective.of_run(run)
-
-    class Product:
-        def pull(self, cotangents: torch.Tensor) -> torch.Tensor:
-            from clusterexplain.influence.simple import gradient_dot
-
-            return gradient_dot(objective, run.final, run.weights, cotangents)
-
-    np.testing.assert_allclose(e.influence, parts(fitted, Product()).total)
+    product = GradientDot.of_run(fitted.fit_.trajectory)
+    np.testing.assert_allclose(e.influence, parts(fitted, product).total)
     assert "a baseline" in e.method_words
     cosine = fitted.explain([0, 5], method="gradient_cosine")
     assert np.abs(cosine.encoder).max() <= 1 + 1e-9
@@ -123,3 +114,29 @@ def test_what_a_method_does_not_take_is_refused(
 ) -> None:
     with pytest.raises(InvalidParameterError, match=message.replace("(", r"\(")):
         fitted.explain([0], method=method, method_options=options)
+
+
+class Renamed(GradientDot):
+    """The gradient product under another name."""
+
+    @property
+    def report(self) -> MethodReport:
+        return MethodReport("mine", "as an example")
+
+
+def test_a_jacobian_of_your_own_is_a_method(fitted: ClusterExplainer) -> None:
+    trajectory = fitted.fit_.trajectory
+    expected = fitted.explain([0, 5], method="gradient_dot")
+    for method in (Renamed.of_run(trajectory), Renamed.of_run):
+        e = fitted.explain([0, 5], method=method)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(e.influence, expected.influence)
+        assert (e.method, e.method_note) == ("mine", "as an example")
+    assert e.predict(np.ones(30), assignments="continued").shape == (2,)  # found again by its name
+    make = partial(make_jacobian, trajectory=trajectory, further="", n_jobs=1, show_progress=False)
+    with pytest.raises(InvalidParameterError, match="'damping': a method of your own does not take them"):
+        make(Renamed.of_run, {"damping": 1})
+    with pytest.raises(InvalidParameterError, match=r"returned a Tensor\. Expected a TrainingJacobian"):
+        make(lambda run: run.final, None)  # type: ignore[arg-type,return-value]
+    other = GradientDot(lambda theta, w: theta.sum() * w.sum(), trajectory.final[:2], trajectory.weights)
+    with pytest.raises(InvalidParameterError, match=r"GradientDot that was given as method has shape \(2, 30\)\. Expected"):
+        make(other, None)

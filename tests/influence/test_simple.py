@@ -75,7 +75,7 @@ def test_a_gradient_step_on_an_example_moves_the_score_as_the_product_says() -> 
 
 def test_the_dot_product_is_the_implicit_method_without_curvature() -> None:
     flat = Dense.of(Hessian(lambda theta: 0 * theta.sum(), THETA))
-    rows = Implicit(separable, THETA, W, flat, damping=1.0).pull(G)
+    rows = Implicit(separable, THETA, W, flat, damping=1.0).vjp(G)
     torch.testing.assert_close(rows, gradient_dot(separable, THETA, W, G))
 
 

@@ -68,7 +68,7 @@ def recipe_of(task: str, optimizer: str = "adamw") -> Recipe:
     model = TASKS[task](rows)
     params = model.initial_params(torch.Generator().manual_seed(2), torch.float64)
     plan = BatchPlan.draw(N, n_steps=N_STEPS, batch_size=BATCH, seed=3)
-    return Recipe(model, rows, params, plan, OPTIMIZERS[optimizer]).settled(weights_of("equal"))
+    return Recipe(model, rows, params, plan, OPTIMIZERS[optimizer]).with_choices_kept(weights_of("equal"))
 
 
 @cache
@@ -131,7 +131,7 @@ def assert_exact(run: Trajectory, stages: list[Stage] | None = None) -> None:
     cotangents = cotangents_of(run.recipe)
     expected, theta = rows_of(run.recipe, run.weights, cotangents, stages)
     assert error(run.final, theta) <= 1e-11
-    for row, reference in zip(Unrolled(run).pull(cotangents), expected, strict=True):
+    for row, reference in zip(Unrolled(run).vjp(cotangents), expected, strict=True):
         assert error(row, reference) <= 1e-9
 
 
@@ -191,7 +191,7 @@ def test_the_oracle_would_notice_a_path_that_is_missing(what: str) -> None:
     cotangents = cotangents_of(run.recipe)
     *before, refinement = textbook_stages(run.recipe.task)
     cut, _ = rows_of(run.recipe, run.weights, cotangents, [*before, without(refinement, what)])
-    assert error(Unrolled(run).pull(cotangents), cut) > 1e-3
+    assert error(Unrolled(run).vjp(cotangents), cut) > 1e-3
 
 
 @pytest.mark.parametrize("task", ["contrastive", "dec"])
@@ -202,7 +202,7 @@ def test_fewer_checkpoints_give_the_same_rows(task: str, spacing: int) -> None:
     assert len(short.checkpoints) == math.ceil(N_STEPS / spacing) < len(full.checkpoints)
     cotangents = cotangents_of(full.recipe)
     assert torch.equal(short.final, full.final)
-    assert torch.equal(Unrolled(short).pull(cotangents), Unrolled(full).pull(cotangents))
+    assert torch.equal(Unrolled(short).vjp(cotangents), Unrolled(full).vjp(cotangents))
 
 
 @pytest.mark.parametrize("task", ["contrastive", "dec"])
@@ -221,7 +221,7 @@ def test_rows_equal_central_differences_of_retrainings(task: str, weights: str) 
     cotangents = cotangents_of(run.recipe)
     up, down = retrained(task)[1][weights].split(N)
     expected = cotangents @ ((up - down) / 2e-5).T
-    for row, reference in zip(Unrolled(run).pull(cotangents), expected, strict=True):
+    for row, reference in zip(Unrolled(run).vjp(cotangents), expected, strict=True):
         assert error(row, reference) <= 1e-6
 
 
@@ -229,7 +229,7 @@ def test_dec_equals_central_differences_of_separate_retrainings() -> None:
     """The same without replicas, for two examples: one by one, as a user would retrain."""
     run = run_of("dec", "unequal")
     cotangents = cotangents_of(run.recipe)
-    rows = Unrolled(run).pull(cotangents)
+    rows = Unrolled(run).vjp(cotangents)
     for example in (0, 9):
         up, down = (run.weights.clone() for _ in range(2))
         up[example] += 1e-5

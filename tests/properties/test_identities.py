@@ -160,7 +160,7 @@ def test_the_sum_rule_of_the_influences(minimum: Minimum) -> None:
         return torch.tanh(minimum.rows[:3] @ flat[:8].reshape(4, 2)).square().sum(dim=1)
 
     cotangents = torch.func.jacrev(score)(theta)
-    rows = Implicit(objective, theta, weights, Dense.of(curvature), damping=0.0).pull(cotangents)
+    rows = Implicit(objective, theta, weights, Dense.of(curvature), damping=0.0).vjp(cotangents)
     summed = (rows * weights).sum(dim=1).numpy()
     by_decay = torch.linalg.solve(curvature.dense(), theta)
     expected = (decay * cotangents @ by_decay).numpy()

@@ -37,7 +37,7 @@ def test_pull_is_the_transpose_of_update() -> None:
     coefficients = torch.tensor(optimizer.coefficients(7), dtype=torch.float64)
     _, pull = vjp(lambda s, g: optimizer.update(s, g, coefficients), tuple(state), gradient)
     expected_state, expected_gradient = pull(tuple(cotangent))
-    on_state, on_gradient = optimizer.pull(tuple(state), gradient, coefficients, tuple(cotangent))
+    on_state, on_gradient = optimizer.vjp(tuple(state), gradient, coefficients, tuple(cotangent))
     torch.testing.assert_close(on_state, expected_state, rtol=1e-12, atol=1e-14)
     torch.testing.assert_close(on_gradient, expected_gradient, rtol=1e-12, atol=1e-14)
 

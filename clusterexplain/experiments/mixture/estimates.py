@@ -52,7 +52,7 @@ def estimates(
     dense, chunk = Implicit.of_run(run, damping=DAMPING), len(cotangents)
     rows, solution = one_pass(run, cotangents)
     found = {
-        EXACT: Unrolled(run, n_jobs).pull(cotangents) if exact is None else exact,
+        EXACT: Unrolled(run, n_jobs).vjp(cotangents) if exact is None else exact,
         "implicit": dense.rows(dense.solve(cotangents).value),
         ONE_PASS: rows,
         "gradient product": gradient_dot(RunObjective.of_run(run), run.final, run.weights, cotangents, chunk=chunk),

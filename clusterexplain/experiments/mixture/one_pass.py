@@ -11,10 +11,10 @@ from torch.func import grad, vmap
 
 from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.influence import Curvature, Hessian, RunObjective
-from clusterexplain.influence.directional import along
 from clusterexplain.influence.implicit import slopes_in_weights
 from clusterexplain.influence.solvers import LiSSA, Solution
 from clusterexplain.training import Trajectory
+from clusterexplain.training.torch_compat import jvp as along
 from clusterexplain.training.tracing import trace
 
 DAMPING, SCALE = 0.01, 25.0

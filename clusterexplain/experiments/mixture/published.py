@@ -165,7 +165,7 @@ def _rows(
     """Return the estimates at a trained network with the labels of the retrainings, and the derivative of the latter."""
     points = run.recipe.inputs[queries]
     again = train(retrained, run.weights, spacing=1)
-    exact = Unrolled(again, n_jobs).pull(_task(again).cotangents(retrained.layout, again.final, points, own))
+    exact = Unrolled(again, n_jobs).vjp(_task(again).cotangents(retrained.layout, again.final, points, own))
     here = replace(run, recipe=retrained)
     cotangents = _task(here).cotangents(retrained.layout, run.final, points, own)
     rows, solution = estimates(here, cotangents, own, clusters, exact=exact)

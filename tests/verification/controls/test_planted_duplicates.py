@@ -9,7 +9,7 @@ import torch
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.fit import Fit
-from clusterexplain.influence import Method
+from clusterexplain.influence import TrainingJacobian
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins
 from clusterexplain.verification import verify
@@ -42,7 +42,7 @@ def test_the_control_can_fail(several: ClusterExplainer, monkeypatch: pytest.Mon
     e = several.explain([3, 30])
     usual = planted_duplicates.influence_rows
 
-    def reversed_sign(fit: Fit, margins: Margins, jacobian: Method) -> InfluenceRows:
+    def reversed_sign(fit: Fit, margins: Margins, jacobian: TrainingJacobian) -> InfluenceRows:
         rows = usual(fit, margins, jacobian)
         return InfluenceRows(-rows.encoder, -rows.cluster, -rows.direct)
 

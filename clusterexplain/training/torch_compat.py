@@ -1,4 +1,4 @@
-"""The forward derivative of a function along a direction."""
+"""What the package uses of torch beyond its documented interface, in one place."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from torch.func import jvp
+from torch.func import jvp as _torch_jvp
 
 
-def along(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the value of a function of one tensor and its derivative along a direction.
+def jvp(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the value of a function of one tensor and its derivative along a direction, by forward mode.
 
     Parameters
     ----------
@@ -30,17 +30,17 @@ def along(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor
 
     Examples
     --------
-    >>> along(torch.square, torch.tensor(3.0), torch.tensor(1.0))
+    >>> jvp(torch.square, torch.tensor(3.0), torch.tensor(1.0))
     (tensor(9.), tensor(6.))
     """
-    _load()
-    value, slope = jvp(function, (point,), (direction,))[:2]
+    _load_forward_mode()
+    value, slope = _torch_jvp(function, (point,), (direction,))[:2]
     return value, slope
 
 
 @cache
-def _load() -> None:
+def _load_forward_mode() -> None:
     """Use forward mode once: the first use in a process makes torch warn of its own use of torch.jit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        jvp(torch.square, (torch.ones(()),), (torch.ones(()),))
+        _torch_jvp(torch.square, (torch.ones(()),), (torch.ones(()),))
