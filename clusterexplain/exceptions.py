@@ -7,6 +7,7 @@ The tree (the class on the right is what callers may already catch)::
     |   +-- NotNumericError         TypeError     ... because some values are no numbers
     +-- InvalidParameterError       ValueError    a parameter is out of its allowed set or range
     |   +-- InvalidTaskError        TypeError     a network of the user's own breaks the contract of a task
+    |   +-- InvalidMethodError      TypeError     an influence method of the user's own breaks its contract
     +-- DisagreementError           ValueError    the explained score does not tell what the labels tell
     +-- UnknownSampleError          IndexError    no sample has this id
     +-- TrainingDivergedError       ArithmeticError  the loss or the parameters became non-finite
@@ -49,6 +50,10 @@ class InvalidParameterError(ClusterExplainError, ValueError):
 
 class InvalidTaskError(InvalidParameterError, TypeError):
     """A network of the user's own breaks the contract of a task."""
+
+
+class InvalidMethodError(InvalidParameterError, TypeError):
+    """An influence method of the user's own breaks the contract of a Jacobian."""
 
 
 class DisagreementError(ClusterExplainError, ValueError):

@@ -4,6 +4,7 @@ from clusterexplain.influence.curvature import Curvature, GaussNewton, Hessian, 
 from clusterexplain.influence.implicit import Implicit
 from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian
 from clusterexplain.influence.objective import RunObjective
+from clusterexplain.influence.registry import JacobianFactory, make_jacobian
 from clusterexplain.influence.simple import GradientCosine, GradientDot
 from clusterexplain.influence.unrolled import Unrolled
 
@@ -14,6 +15,7 @@ __all__ = [
     "GradientDot",
     "Hessian",
     "Implicit",
+    "JacobianFactory",
     "MethodReport",
     "Record",
     "Restricted",
@@ -21,4 +23,5 @@ __all__ = [
     "Shifted",
     "TrainingJacobian",
     "Unrolled",
+    "make_jacobian",
 ]

@@ -4,6 +4,6 @@ from clusterexplain.training.optimizer import SGD, Adam, Optimizer
 from clusterexplain.training.plan import BatchPlan
 from clusterexplain.training.recipe import Recipe
 from clusterexplain.training.retraining import retrain_many
-from clusterexplain.training.trajectory import Trajectory
+from clusterexplain.training.trajectory import Trajectory, train
 
-__all__ = ["SGD", "Adam", "BatchPlan", "Optimizer", "Recipe", "Trajectory", "retrain_many"]
+__all__ = ["SGD", "Adam", "BatchPlan", "Optimizer", "Recipe", "Trajectory", "retrain_many", "train"]
