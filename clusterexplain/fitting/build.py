@@ -26,7 +26,7 @@ from clusterexplain.fitting.config import Config, resolve
 from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
 from clusterexplain.fitting.recipes import make_further_recipe, make_recipe, make_task, smoothness_reasons
 from clusterexplain.models import EmbeddingTask
-from clusterexplain.training import Recipe, Trajectory
+from clusterexplain.training import CompiledSteps, Recipe, Trajectory, with_choices_kept
 from clusterexplain.training.further_training import FurtherTraining
 from clusterexplain.training.trajectory import checkpoint_spacing, train
 
@@ -220,14 +220,14 @@ def prepare_recipe(
                 DriftWarning,
                 stacklevel=2,
             )
-        recipe.batched_step_vjp(0, 2)  # what cannot be recorded is refused here and not after the fit
+        CompiledSteps(recipe).step_vjp(0, 2)  # what cannot be recorded is refused here and not after the fit
         return recipe, further
     recipe = make_recipe(config, task, inputs, seed)
     if own is not None:
-        recipe.batched_step_vjp(0, 2)
+        CompiledSteps(recipe).step_vjp(0, 2)
     for reason in smoothness_reasons(config, task):
         warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=2)
-    return recipe.with_choices_kept(given), None
+    return with_choices_kept(recipe, given), None
 
 
 def choose_score(config: Config, clustering: Clustering) -> Score:

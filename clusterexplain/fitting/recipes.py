@@ -12,7 +12,7 @@ from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.fitting.config import Config
 from clusterexplain.models import EmbeddingTask, ModelSpec, build
-from clusterexplain.training import SGD, Adam, BatchPlan, Optimizer, Recipe
+from clusterexplain.training import SGD, Adam, BatchPlan, Optimizer, Recipe, with_choices_kept
 from clusterexplain.training.check_task import check_task
 from clusterexplain.training.further_training import FurtherTraining, choose_rate, usual_steps
 
@@ -146,10 +146,8 @@ def with_seed(config: Config, base: Recipe, weights: Tensor, seed: int) -> Recip
     Recipe
         With its discrete choices made.
     """
-    recipe = make_recipe(config, base.task, base.inputs, seed)
-    if not any(stage.freeze_choice for stage in base.task.stages()):
-        recipe._traces.update(base._traces)  # a trace holds no parameters; a stage's choice would be part of it
-    return recipe.with_choices_kept(weights)
+    recipe = replace(make_recipe(config, base.task, base.inputs, seed), traces=base.traces)
+    return with_choices_kept(recipe, weights)
 
 
 def smoothness_reasons(config: Config, task: EmbeddingTask) -> list[str]:

@@ -112,7 +112,7 @@ def _further(fit: Fit) -> list[Variant]:
         n_steps = max(1, round(factor * usual))
         plan = BatchPlan.draw(run.recipe.n_samples, n_steps=n_steps, batch_size=fit.config.batch_size, seed=PLAN_SEED)
         optimizer = replace(run.recipe.optimizer, n_steps=n_steps)
-        recipe = Recipe(run.recipe.task, run.recipe.inputs, run.params, plan, optimizer, run.recipe.choices)
+        recipe = replace(run.recipe, initial=run.params, plan=plan, optimizer=optimizer)
         recipe, chosen = choose_rate(recipe, run.weights, given=rate)
         rate = chosen.learning_rate
         variants.append(Variant(recipe, f"model {n_steps} {rate:g}", f"{n_steps} further steps"))

@@ -123,7 +123,7 @@ def stationary_decay(run: Trajectory) -> Tensor:
         return strength
     _, states = next(run.segments_reversed())
     with one_thread(), torch.no_grad():
-        second = recipe.advance(states[-1], run.weights, recipe.plan.n_steps - 1)[2]
+        second = run.compiled.advance(states[-1], run.weights, recipe.plan.n_steps - 1)[2]
     corrected = second / (1 - optimizer.betas[1] ** (planned.stop - planned.start))
     return strength * torch.sqrt(corrected + optimizer.eps)
 

@@ -84,24 +84,24 @@ class Unrolled(TrainingJacobian):
     def vjp_with_report(self, cotangents: Tensor) -> tuple[Tensor, MethodReport]:
         """Go through the steps in reverse, all cotangents of a chunk together; see :meth:`TrainingJacobian.vjp_with_report`."""
         check_rows(cotangents, self.shape[0], "cotangents")
-        recipe = self.run.recipe
+        recipe, compiled = self.run.recipe, self.run.compiled
 
         def compile_steps(step: int, chunk: int) -> None:
-            recipe.batched_step_vjp(step, chunk)
+            compiled.step_vjp(step, chunk)
             if recipe.planned(step).event(step):
-                recipe.batched_event_vjp(step, chunk)
+                compiled.event_vjp(step, chunk)
 
         return self._in_chunks(cotangents, self._reverse, compile_steps), self.report
 
     def jvp(self, tangents: Tensor) -> Tensor:
         """Go through the steps forwards, all tangents of a chunk together; see :meth:`TrainingJacobian.jvp`."""
         check_rows(tangents, self.shape[1], "tangents")
-        recipe = self.run.recipe
+        recipe, compiled = self.run.recipe, self.run.compiled
 
         def compile_steps(step: int, chunk: int) -> None:
-            recipe.batched_step_jvp(step, chunk)
+            compiled.step_jvp(step, chunk)
             if recipe.planned(step).event(step):
-                recipe.batched_event_jvp(step, chunk)
+                compiled.event_jvp(step, chunk)
 
         return self._in_chunks(tangents, self._forward, compile_steps)
 
@@ -112,13 +112,13 @@ class Unrolled(TrainingJacobian):
         chunk = self._chunk(len(vectors))
         padding = -len(vectors) % chunk
         padded = torch.cat([vectors, vectors.new_zeros(padding, vectors.shape[1])])
-        recipe = self.run.recipe
+        recipe, compiled = self.run.recipe, self.run.compiled
         for step in recipe.kinds:  # compiled here, once, and not in every thread
             compile_steps(step, chunk)
             if self.run.spacing > 1:
-                recipe.step(step)
+                compiled.step(step)
             if recipe.planned(step).event(step):
-                recipe.event(step)
+                compiled.event(step)
         jobs = list(enumerate(padded.split(chunk)))
 
         def run(job: tuple[int, Tensor]) -> Tensor:
@@ -136,7 +136,8 @@ class Unrolled(TrainingJacobian):
 
     def _reverse(self, cotangents: Tensor, show: bool) -> Tensor:
         """Return ``cotangents @ J`` of one chunk: (n, n_params) -> (n, n_samples)."""
-        recipe, weights, n = self.run.recipe, self.run.weights, len(cotangents)
+        recipe, compiled = self.run.recipe, self.run.compiled
+        weights, n = self.run.weights, len(cotangents)
         # lambda_T = (g, 0, 0): every part of the state has a leading dimension n
         on_state = recipe.with_memory(recipe.optimizer.initial_state(cotangents))
         rows = torch.zeros(n, recipe.n_samples, dtype=recipe.dtype)
@@ -149,21 +150,22 @@ class Unrolled(TrainingJacobian):
         with torch.inference_mode():
             for step, before in bar:
                 index, inputs = recipe.batch(step)
-                state, step_vjp = recipe.prepared(before, weights, step), recipe.batched_step_vjp(step, n)
+                state, step_vjp = compiled.prepared(before, weights, step), compiled.step_vjp(step, n)
                 # lambda_t from lambda_{t+1}, and d_w <grad L_t, u_t> of the batch's examples: (n, batch_size)
                 on_state, on_weights = step_vjp(
                     state, recipe.coefficients[step], inputs, weights[index], index, on_state
                 )
                 rows.index_add_(1, index, on_weights)
                 if recipe.planned(step).event(step):
-                    event_vjp = recipe.batched_event_vjp(step, n)
+                    event_vjp = compiled.event_vjp(step, n)
                     on_state, on_weights = event_vjp(before, recipe.inputs, weights, on_state)
                     rows += on_weights  # (n, n_samples): an event sees all examples
         return rows
 
     def _forward(self, tangents: Tensor, show: bool) -> Tensor:
         """Return ``tangents @ J.T`` of one chunk: (n, n_samples) -> (n, n_params)."""
-        recipe, weights, n = self.run.recipe, self.run.weights, len(tangents)
+        recipe, compiled = self.run.recipe, self.run.compiled
+        weights, n = self.run.weights, len(tangents)
         still = tangents.new_zeros(n, recipe.layout.size)
         moved = recipe.with_memory(recipe.optimizer.initial_state(still))  # the start does not depend on the weights
         steps = (
@@ -174,9 +176,9 @@ class Unrolled(TrainingJacobian):
             for step, before in bar:
                 index, inputs = recipe.batch(step)
                 if recipe.planned(step).event(step):
-                    event_jvp = recipe.batched_event_jvp(step, n)
+                    event_jvp = compiled.event_jvp(step, n)
                     moved = event_jvp(before, recipe.inputs, weights, moved, tangents)
-                state, step_jvp = recipe.prepared(before, weights, step), recipe.batched_step_jvp(step, n)
+                state, step_jvp = compiled.prepared(before, weights, step), compiled.step_jvp(step, n)
                 moved = step_jvp(
                     state, recipe.coefficients[step], inputs, weights[index], index, moved, tangents[:, index]
                 )

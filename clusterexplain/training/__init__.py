@@ -1,9 +1,21 @@
 """theta(w): training as a deterministic, differentiable function of the data weights."""
 
+from clusterexplain.training.compiled_steps import CompiledSteps, with_choices_kept
 from clusterexplain.training.optimizer import SGD, Adam, Optimizer
 from clusterexplain.training.plan import BatchPlan
 from clusterexplain.training.recipe import Recipe
 from clusterexplain.training.retraining import retrain_many
 from clusterexplain.training.trajectory import Trajectory, train
 
-__all__ = ["SGD", "Adam", "BatchPlan", "Optimizer", "Recipe", "Trajectory", "retrain_many", "train"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "BatchPlan",
+    "CompiledSteps",
+    "Optimizer",
+    "Recipe",
+    "Trajectory",
+    "retrain_many",
+    "train",
+    "with_choices_kept",
+]

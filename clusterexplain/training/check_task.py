@@ -12,10 +12,10 @@ from torch.func import grad, jvp, vmap
 
 from clusterexplain.exceptions import InvalidTaskError
 from clusterexplain.models.task import EmbeddingTask, Params
+from clusterexplain.training.torch_compat import BatchNorm, Dropout
 
 ROWS = 8
-NOISY_LAYERS = (nn.modules.dropout._DropoutNd, nn.RReLU)
-BATCH_LAYERS = (nn.modules.batchnorm._BatchNorm,)
+NOISY_LAYERS = (Dropout, nn.RReLU)
 
 
 def check_task(task: EmbeddingTask, inputs: Tensor, *, generator: torch.Generator | None = None) -> None:
@@ -80,7 +80,7 @@ def _check_modes(task: EmbeddingTask) -> None:
                 f"{where} is in train mode, so two passes over the same rows differ. Call .eval() on the network and make the "
                 f"task again, or put the noise into augment=, which draws it from the key of each (step, example)."
             )
-        if isinstance(module, BATCH_LAYERS):
+        if isinstance(module, BatchNorm):
             raise InvalidTaskError(
                 f"{where} is in train mode: the embedding of an example then depends on who else is in the batch, also on "
                 f"removed examples, and its running statistics change outside of the parameters. Call .eval() on the network "

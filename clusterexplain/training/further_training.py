@@ -85,15 +85,12 @@ def choose_rate(recipe: Recipe, weights: Tensor, *, given: float | None) -> tupl
     rates = [given] if given is not None else [factor * recipe.optimizer.learning_rate for factor in RATES]
     for rate in rates:
         candidate = replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=rate))
-        candidate._traces.update(recipe._traces)
         try:
             drift = _drift(candidate, weights)
         except TrainingDivergedError:
             if rate == rates[-1]:
                 raise
             continue
-        finally:
-            recipe._traces.update(candidate._traces)
         if drift <= LARGEST_DRIFT or rate == rates[-1]:
             break
     chosen = FurtherTraining(recipe.plan.n_steps, rate, drift)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from threading import RLock
 from typing import Any
 
 import torch
@@ -13,15 +11,12 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution.budget import BATCH_CACHE_BYTES
-from clusterexplain.execution.executors import one_thread
 from clusterexplain.models.task import EmbeddingTask
 from clusterexplain.training.layout import Layout
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.training.plan import BatchPlan
 from clusterexplain.training.stage import PlannedStage
-from clusterexplain.training.tracing import TensorFunction, trace
-
-_TRACING = RLock()  # building a trace may ask for another
+from clusterexplain.training.tracing import TraceStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +32,15 @@ class Recipe:
     initial : dict of str to Tensor
         Initial parameters.
     plan : BatchPlan
-        Who meets whom at which step.
+        Which examples meet at which step.
     optimizer : Optimizer
         The update rule.
     choices : tuple of (Tensor or None), default=()
-        What each stage chose when the recipe was first trained (:meth:`with_choices_kept`), one entry for each stage.
+        What each stage chose when the recipe was first trained
+        (:func:`~clusterexplain.training.compiled_steps.with_choices_kept`), one entry for each stage.
+    traces : TraceStore
+        Where the compiled steps are kept (:class:`~clusterexplain.training.compiled_steps.CompiledSteps`): no part of what
+        the recipe says. ``replace`` hands it on, so that recipes that differ in seed, start or rate share what is equal.
     """
 
     task: EmbeddingTask
@@ -50,6 +49,7 @@ class Recipe:
     plan: BatchPlan
     optimizer: Optimizer
     choices: tuple[Tensor | None, ...] = ()
+    traces: TraceStore = field(default_factory=TraceStore, repr=False)
 
     @cached_property
     def layout(self) -> Layout:
@@ -89,8 +89,12 @@ class Recipe:
         return tuple(phases)
 
     def planned(self, step: int) -> PlannedStage:
-        """Return the phase that a step belongs to."""
-        return next(planned for planned in self.planned_stages if step < planned.stop)
+        """Return the stage that a step belongs to."""
+        return self.planned_stages[self.stage_number(step)]
+
+    def stage_number(self, step: int) -> int:
+        """Return the number of the stage that a step belongs to."""
+        return next(number for number, planned in enumerate(self.planned_stages) if step < planned.stop)
 
     @cached_property
     def memory_width(self) -> int:
@@ -149,44 +153,6 @@ class Recipe:
         ]
         return torch.tensor(rows, dtype=torch.float64).to(self.dtype)
 
-    def with_choices_kept(self, weights: Tensor) -> Recipe:
-        """Make the discrete choices of the stages, once: they are kept in every later training, like the batch plan.
-
-        Parameters
-        ----------
-        weights : Tensor of shape (n_samples,)
-            Data weights of the fit.
-
-        Returns
-        -------
-        Recipe
-            With `choices`; the same recipe if its task has none to make.
-        """
-        recipe = self
-        for number, stage in enumerate(self.task.stages()):
-            if stage.freeze_choice is None:
-                continue
-            state = recipe.initial_state()
-            with one_thread(), torch.no_grad():
-                for step in range(recipe.planned_stages[number].start):
-                    state = recipe.advance(state, weights, step)
-                choice = stage.freeze_choice(recipe.layout.split(state[0]), self.inputs, weights)
-            choices = list(recipe.choices or [None] * len(recipe.planned_stages))
-            choices[number] = choice
-            recipe = replace(recipe, choices=tuple(choices))
-        return recipe
-
-    def advance(self, state: State, weights: Tensor, step: int) -> State:
-        """Return the state after one step of the plan, at data weights of shape (n_samples,)."""
-        index, inputs = self.batch(step)
-        state = self.prepared(state, weights, step)
-        return self.step(step)(state, self.coefficients[step], inputs, weights[index], index)
-
-    def prepared(self, state: State, weights: Tensor, step: int) -> State:
-        """Return the state that a step starts from: after its event, if it has one."""
-        event = self.planned(step).event(step)
-        return state if event is None else self.event(step)(state, self.inputs, weights)
-
     @property
     def kinds(self) -> list[int]:
         """Return one step of every kind: callers trace for these before they start threads."""
@@ -198,152 +164,6 @@ class Recipe:
         ]
         return sorted(step for step in {*firsts, *later} if step < self.plan.n_steps)
 
-    def step(self, step: int) -> TensorFunction:
-        """Traced :meth:`PlannedStage.step` of the phase of a step."""
-        planned = self.planned(step)
-        return self._traced(
-            ("step", planned.start),
-            lambda: trace(planned.step, *self._examples(step), trial=self._examples(planned.stop - 1, seed=1)),
-        )
-
-    def event(self, step: int) -> TensorFunction:
-        """Traced ``(state, inputs, weights) -> state`` of the event before a step."""
-        planned, event = self.planned(step), str(self.planned(step).event(step))
-        return self._traced(
-            (event, planned.start),
-            lambda: trace(lambda *args: planned.apply(event, *args), *self._event_examples()),
-        )
-
-    def batched_step(self, step: int, n_retrainings: int) -> TensorFunction:
-        """Traced step of `n_retrainings` trainings at once: state and weights have a leading dimension."""
-        planned = self.planned(step)
-
-        def build() -> TensorFunction:
-            state, coefficients, inputs, weights, index = self._examples(step)
-            function = torch.func.vmap(planned.step, in_dims=(0, None, None, 0, None))
-            stacked = _stacked(state, n_retrainings)
-            return trace(function, stacked, coefficients, inputs, _stacked((weights,), n_retrainings)[0], index)
-
-        return self._traced(("step", planned.start, n_retrainings), build)
-
-    def batched_event(self, step: int, n_retrainings: int) -> TensorFunction:
-        """Traced event of `n_retrainings` trainings at once: state and weights have a leading dimension."""
-        planned, event = self.planned(step), str(self.planned(step).event(step))
-
-        def build() -> TensorFunction:
-            state, inputs, weights = self._event_examples()
-            function = torch.func.vmap(lambda *args: planned.apply(event, *args), in_dims=(0, None, 0))
-            return trace(function, _stacked(state, n_retrainings), inputs, _stacked((weights,), n_retrainings)[0])
-
-        return self._traced((event, planned.start, n_retrainings), build)
-
-    def batched_step_vjp(self, step: int, n_cotangents: int) -> TensorFunction:
-        """Traced reverse step for `n_cotangents` cotangents, which have a leading dimension.
-
-        Traced once for a single cotangent and again batched, so that what belongs to the state is computed once.
-        """
-        planned = self.planned(step)
-
-        def build() -> TensorFunction:
-            examples = self._examples(step)
-            return _batched(self.step_vjp(step), examples, n_cotangents, _cotangent(examples[0]))
-
-        return self._traced(("step vjp", planned.start, n_cotangents), build)
-
-    def step_vjp(self, step: int) -> TensorFunction:
-        """Traced reverse step for one cotangent."""
-        planned = self.planned(step)
-
-        def build() -> TensorFunction:
-            examples, trial = self._examples(step), self._examples(planned.stop - 1, seed=1)
-            tried = (*trial, _cotangent(trial[0]))
-            return trace(planned.step_vjp, *examples, _cotangent(examples[0]), spell_out_slopes=True, trial=tried)
-
-        return self._traced(("step vjp", planned.start), build)
-
-    def batched_event_vjp(self, step: int, n_cotangents: int) -> TensorFunction:
-        """Traced reverse of the event before a step for `n_cotangents` cotangents."""
-        planned, event = self.planned(step), str(self.planned(step).event(step))
-
-        def build() -> TensorFunction:
-            examples = self._event_examples()
-            single = trace(
-                lambda *args: planned.event_vjp(event, *args), *examples, _cotangent(examples[0]), spell_out_slopes=True
-            )
-            return _batched(single, examples, n_cotangents, _cotangent(examples[0]))
-
-        return self._traced((event + " vjp", planned.start, n_cotangents), build)
-
-    def batched_step_jvp(self, step: int, n_tangents: int) -> TensorFunction:
-        """Traced forward derivative of a step for `n_tangents` tangents on state and weights."""
-        planned = self.planned(step)
-
-        def build() -> TensorFunction:
-            examples, trial = self._examples(step), self._examples(planned.stop - 1, seed=1)
-            tangents, tried = _tangents(examples[0], examples[3]), _tangents(trial[0], trial[3])
-            single = trace(planned.step_jvp, *examples, *tangents, spell_out_slopes=True, trial=(*trial, *tried))
-            return _batched(single, examples, n_tangents, *tangents)
-
-        return self._traced(("step jvp", planned.start, n_tangents), build)
-
-    def batched_event_jvp(self, step: int, n_tangents: int) -> TensorFunction:
-        """Traced forward derivative of the event before a step for `n_tangents` tangents on state and weights."""
-        planned, event = self.planned(step), str(self.planned(step).event(step))
-
-        def build() -> TensorFunction:
-            examples = self._event_examples()
-            tangents = _tangents(examples[0], examples[2])
-            single = trace(lambda *args: planned.event_jvp(event, *args), *examples, *tangents, spell_out_slopes=True)
-            return _batched(single, examples, n_tangents, *tangents)
-
-        return self._traced((event + " jvp", planned.start, n_tangents), build)
-
-    def _examples(self, step: int, seed: int = 0) -> tuple[State, Tensor, Any, Tensor, Tensor]:
-        index, inputs = self.batch(step)
-        weights = torch.ones(len(index), dtype=self.dtype)
-        return self._example_state(seed), self.coefficients[step], inputs, weights, index
-
-    def _event_examples(self) -> tuple[State, Tensor, Tensor]:
-        return self._example_state(), self.inputs, torch.ones(self.n_samples, dtype=self.dtype)
-
-    def _example_state(self, seed: int = 0) -> State:
-        """Return parameters that are nowhere zero, moments that are (so that gradients show) and a positive memory."""
-        theta, *rest = self.initial_state()
-        slots = self.optimizer.n_slots - 1
-        return theta + 0.1 * _positive(theta, seed), *rest[:slots], *(_positive(part, seed) for part in rest[slots:])
-
-    @cached_property
-    def _traces(self) -> dict[tuple[Any, ...], TensorFunction]:
-        return {}
-
-    def _traced(self, key: tuple[Any, ...], build: Callable[[], TensorFunction]) -> TensorFunction:
-        with _TRACING:
-            if key not in self._traces:
-                self._traces[key] = build()
-            return self._traces[key]
-
-
-def _stacked(state: State, n: int) -> State:
-    return tuple(part.expand(n, -1).contiguous() for part in state)
-
-
-def _positive(like: Tensor, seed: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return 0.1 + torch.rand(like.shape, generator=generator, dtype=like.dtype)
-
-
-def _cotangent(state: State) -> State:
-    """Return an example whose first part is zero, so that what is pulled to the parameters is the Hessian's part."""
-    return torch.zeros_like(state[0]), *(_positive(part, 2) for part in state[1:])
-
-
-def _tangents(state: State, weights: Tensor) -> tuple[State, Tensor]:
-    """Return example tangents on a state and on weights."""
-    return tuple(_positive(part, 2) for part in state), _positive(weights, 3)
-
-
-def _batched(single: TensorFunction, examples: tuple[Any, ...], n: int, *carried: State | Tensor) -> TensorFunction:
-    """Trace a traced product again, batched over `n` of what it carries: what belongs to the state is computed once."""
-    in_dims = (*(None for _ in examples), *(0 for _ in carried))
-    stacked = (_stacked((part,), n)[0] if isinstance(part, Tensor) else _stacked(part, n) for part in carried)
-    return trace(torch.func.vmap(single, in_dims=in_dims), *examples, *stacked)
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone: what was derived from them, and batches that were kept, are made again."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}

@@ -11,6 +11,7 @@ from torch import Tensor
 from clusterexplain.execution.budget import RETRAINING_CHUNK_BYTES
 from clusterexplain.execution.executors import map_jobs
 from clusterexplain.execution.progress import progress
+from clusterexplain.training.compiled_steps import CompiledSteps
 from clusterexplain.training.recipe import Recipe
 
 
@@ -72,10 +73,11 @@ def retrain_many(
     chunk = retraining_chunk(recipe, len(weights)) if chunk is None else chunk
     padding = -len(weights) % chunk
     padded = torch.cat([weights, weights[-1:].expand(padding, -1)]).to(recipe.dtype)
+    compiled = CompiledSteps(recipe)
     for step in recipe.kinds:  # traced here, once, and not in every thread
-        recipe.batched_step(step, chunk)
+        compiled.step(step, chunk)
         if recipe.planned(step).event(step):
-            recipe.batched_event(step, chunk)
+            compiled.event(step, chunk)
     jobs = list(padded.split(chunk))
 
     def run(job: tuple[int, Tensor]) -> Tensor:
@@ -88,8 +90,8 @@ def retrain_many(
             for step in bar:
                 index, inputs = recipe.batch(step)
                 if recipe.planned(step).event(step):
-                    state = recipe.batched_event(step, chunk)(state, recipe.inputs, chunk_weights)
-                stepped = recipe.batched_step(step, chunk)
+                    state = compiled.event(step, chunk)(state, recipe.inputs, chunk_weights)
+                stepped = compiled.step(step, chunk)
                 state = stepped(state, recipe.coefficients[step], inputs, chunk_weights[:, index], index)
         trained = state[0].clone()
         if done is not None:

@@ -5,10 +5,43 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx, nn
+from torch._functorch.compile_utils import fx_graph_cse
 from torch.func import jvp as _torch_jvp
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._pytree import tree_leaves, tree_map
+
+__all__ = [
+    "BatchNorm",
+    "Dropout",
+    "code_of_nested",
+    "fx_graph_cse",
+    "has_mutable_schema",
+    "jvp",
+    "load_forward_mode",
+    "make_fx",
+    "tree_leaves",
+    "tree_map",
+]
+
+Dropout = nn.modules.dropout._DropoutNd
+"""Base class of all dropout layers."""
+BatchNorm = nn.modules.batchnorm._BatchNorm
+"""Base class of all batch normalisations."""
+
+
+def has_mutable_schema(operation: Any) -> bool:
+    """Whether an operation of a graph writes into one of its arguments."""
+    schema = getattr(operation, "_schema", None)
+    return schema is not None and bool(schema.is_mutable)
+
+
+def code_of_nested(graph: fx.Graph, original: fx.Graph) -> None:
+    """Let a graph take nested arguments and return nested results as the original does."""
+    graph._codegen = original._codegen
 
 
 def jvp(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,13 +66,13 @@ def jvp(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) 
     >>> jvp(torch.square, torch.tensor(3.0), torch.tensor(1.0))
     (tensor(9.), tensor(6.))
     """
-    _load_forward_mode()
+    load_forward_mode()
     value, slope = _torch_jvp(function, (point,), (direction,))[:2]
     return value, slope
 
 
 @cache
-def _load_forward_mode() -> None:
+def load_forward_mode() -> None:
     """Use forward mode once: the first use in a process makes torch warn of its own use of torch.jit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

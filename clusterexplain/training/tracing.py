@@ -10,21 +10,89 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from threading import RLock
 from typing import Any, cast
 
 import torch
 from torch import Tensor, fx
-from torch._functorch.compile_utils import fx_graph_cse
 from torch.func import functionalize
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils._pytree import tree_leaves
 
 from clusterexplain.exceptions import InvalidTaskError
+from clusterexplain.training.torch_compat import (
+    code_of_nested,
+    fx_graph_cse,
+    has_mutable_schema,
+    load_forward_mode,
+    make_fx,
+    tree_leaves,
+    tree_map,
+)
 
 aten = torch.ops.aten
 
 TensorFunction = Callable[..., Any]
+
+_TRACING = RLock()  # building a trace may ask for another
+
+
+class TraceStore:
+    """Traces by the signature of what they compute, shared by whoever holds the store; safe to use from several threads.
+
+    Parameters
+    ----------
+    trace : bool, default=True
+        False traces nothing: every function is called as it was written, slowly, with the same result up to round-off.
+    """
+
+    def __init__(self, *, trace: bool = True) -> None:
+        self.traces_functions = trace
+        self._traces: dict[Hashable, TensorFunction] = {}
+
+    def get(self, signature: Hashable, build: Callable[[], TensorFunction]) -> TensorFunction:
+        """Return the trace of a signature, built when it is first asked for."""
+        found = self._traces.get(signature)
+        if found is not None:
+            return found
+        with _TRACING:
+            if signature not in self._traces:
+                self._traces[signature] = build()
+            return self._traces[signature]
+
+    def trace(
+        self,
+        function: TensorFunction,
+        *examples: Any,
+        spell_out_slopes: bool = False,
+        trial: tuple[Any, ...] | None = None,
+    ) -> TensorFunction:
+        """Return :func:`trace` of a function, or the function itself if the store traces nothing."""
+        if not self.traces_functions:
+            return eager(function)
+        return trace(function, *examples, spell_out_slopes=spell_out_slopes, trial=trial)
+
+    def adopt(self, other: TraceStore) -> None:
+        """Take over the traces of another store; a signature says all that a trace depends on."""
+        self._traces.update(other._traces)
+
+    def __len__(self) -> int:
+        """Return the number of traces."""
+        return len(self._traces)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the store without its traces: they are made again where they are needed."""
+        return {"traces_functions": self.traces_functions, "_traces": {}}
+
+
+def eager(function: TensorFunction) -> TensorFunction:
+    """Return a function that may be called where traces are: in inference mode, which derivatives do not work in."""
+    load_forward_mode()
+
+    def called(*arguments: Any) -> Any:
+        with torch.inference_mode(mode=False), torch.no_grad():
+            return function(*tree_map(torch.clone, arguments))
+
+    return called
 
 
 def trace(
@@ -77,8 +145,7 @@ def trace(
 
 def _writes(graph: fx.Graph) -> bool:
     """Whether there is an operation in place."""
-    schemas = (getattr(node.target, "_schema", None) for node in graph.nodes)
-    return any(schema is not None and schema.is_mutable for schema in schemas)
+    return any(has_mutable_schema(node.target) for node in graph.nodes)
 
 
 def _compare(traced: Any, expected: Any) -> None:
@@ -159,7 +226,7 @@ def _drop_and_store(graph_module: fx.GraphModule) -> None:
 def _merge_equal_nodes(graph_module: fx.GraphModule) -> None:
     graph_module.graph.eliminate_dead_code()
     merged = fx_graph_cse(graph_module.graph)
-    merged._codegen = graph_module.graph._codegen  # keeps nested arguments and results
+    code_of_nested(merged, graph_module.graph)
     graph_module.graph = merged
 
 

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from clusterexplain.exceptions import MemoryBudgetError, TrainingDivergedError
 from clusterexplain.execution.executors import one_thread
 from clusterexplain.execution.progress import progress
+from clusterexplain.training.compiled_steps import CompiledSteps
 from clusterexplain.training.optimizer import State
 from clusterexplain.training.recipe import Recipe
 
@@ -51,6 +53,11 @@ class Trajectory:
         """The trained parameters."""
         return self.recipe.layout.split(self.final)
 
+    @cached_property
+    def compiled(self) -> CompiledSteps:
+        """The steps of the recipe as compiled functions."""
+        return CompiledSteps(self.recipe)
+
     def segments(self) -> Iterator[tuple[int, list[State]]]:
         """Yield ``(first step, states before each step of the segment)``, first segment first."""
         for segment in range(len(self.checkpoints)):
@@ -70,7 +77,7 @@ class Trajectory:
         states = [state]
         with torch.no_grad():
             for step in range(start, stop - 1):
-                states.append(self.recipe.advance(states[-1], self.weights, step))
+                states.append(self.compiled.advance(states[-1], self.weights, step))
         return states
 
     def replay_error(self) -> float:
@@ -78,7 +85,7 @@ class Trajectory:
         n_steps = self.recipe.plan.n_steps
         states = self._replay(self.checkpoints[-1], (len(self.checkpoints) - 1) * self.spacing, n_steps)
         with one_thread(), torch.no_grad():
-            found = self.recipe.advance(states[-1], self.weights, n_steps - 1)[0]
+            found = self.compiled.advance(states[-1], self.weights, n_steps - 1)[0]
         return float((found - self.final).abs().max() / self.final.abs().max())
 
 
@@ -151,13 +158,13 @@ def train(
     TrainingDivergedError
         If a parameter became NaN or infinite.
     """
-    state = recipe.initial_state()
+    compiled, state = CompiledSteps(recipe), recipe.initial_state()
     checkpoints = []
     with one_thread(), torch.no_grad():
         for step in progress(range(recipe.plan.n_steps), label=label, show=show_progress):
             if step % spacing == 0:
                 checkpoints.append(state)
-            state = recipe.advance(state, weights, step)
+            state = compiled.advance(state, weights, step)
     final = state[0]
     if not torch.isfinite(final).all():
         raise TrainingDivergedError(

@@ -16,7 +16,7 @@ from clusterexplain._version import __version__
 from clusterexplain.execution.executors import one_thread
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.storage.sidecars import write_atomically
-from clusterexplain.training import Recipe
+from clusterexplain.training import CompiledSteps, Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class RetrainingCache:
 def _first_step(recipe: Recipe, weights: Tensor) -> str:
     """Return a hash of the state after one step: parameters and what the optimizer remembers of the gradient."""
     with torch.no_grad(), one_thread():
-        state = recipe.advance(recipe.initial_state(), weights, 0)
+        state = CompiledSteps(recipe).advance(recipe.initial_state(), weights, 0)
     return hashlib.sha256(b"".join(part.contiguous().numpy().tobytes() for part in state)).hexdigest()[:16]
 
 

@@ -50,12 +50,12 @@ def opened() -> ClusterExplainer:
 @pytest.fixture(autouse=True)
 def _traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give every opened copy the traces of the first, which take most of the time: they hold no numbers of a fit."""
-    traces, load = opened().fit_.recipe._traces, ClusterExplainer.load
+    traces, load = opened().fit_.recipe.traces, ClusterExplainer.load
 
     def quick(path: Any, *arguments: Any, **options: Any) -> ClusterExplainer:
         found = load(path, *arguments, **options)
         if Path(path).name == "small":
-            found.fit_.recipe._traces.update(traces)
+            found.fit_.recipe.traces.adopt(traces)
         return found
 
     monkeypatch.setattr(ClusterExplainer, "load", staticmethod(quick))

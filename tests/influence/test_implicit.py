@@ -19,7 +19,7 @@ from clusterexplain.influence.solvers import ConjugateGradients, Dense, LiSSA, O
 from clusterexplain.models import DEC, Autoencoder, Contrastive, EmbeddingTask, VariationalAutoencoder
 from clusterexplain.models.augmentation import TableAugmentation
 from clusterexplain.models.networks import Dense as DenseNetwork
-from clusterexplain.training import SGD, Adam, BatchPlan, Recipe, Trajectory
+from clusterexplain.training import SGD, Adam, BatchPlan, Recipe, Trajectory, with_choices_kept
 from clusterexplain.training.trajectory import train
 from tests.oracles.dense_training import error
 
@@ -318,7 +318,7 @@ def run_of(
     plan = BatchPlan.draw(len(rows), n_steps=optimizer.n_steps, batch_size=batch_size, seed=3)
     params = task.initial_params(torch.Generator().manual_seed(2), torch.float64)
     weights = W[: len(rows)] if weights is None else weights
-    return train(Recipe(task, rows, params, plan, optimizer).with_choices_kept(weights), weights, spacing=1)
+    return train(with_choices_kept(Recipe(task, rows, params, plan, optimizer), weights), weights, spacing=1)
 
 
 @cache

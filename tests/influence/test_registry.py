@@ -138,5 +138,7 @@ def test_a_jacobian_of_your_own_is_a_method(fitted: ClusterExplainer) -> None:
     with pytest.raises(InvalidParameterError, match=r"returned a Tensor\. Expected a TrainingJacobian"):
         make(lambda run: run.final, None)  # type: ignore[arg-type,return-value]
     other = GradientDot(lambda theta, w: theta.sum() * w.sum(), trajectory.final[:2], trajectory.weights)
-    with pytest.raises(InvalidParameterError, match=r"GradientDot that was given as method has shape \(2, 30\)\. Expected"):
+    with pytest.raises(
+        InvalidParameterError, match=r"GradientDot that was given as method has shape \(2, 30\)\. Expected"
+    ):
         make(other, None)

@@ -23,7 +23,7 @@ from clusterexplain.models import (
 )
 from clusterexplain.models.augmentation import TableAugmentation
 from clusterexplain.models.networks import Dense
-from clusterexplain.training import SGD, Adam, BatchPlan, Recipe, Trajectory, retrain_many
+from clusterexplain.training import SGD, Adam, BatchPlan, Recipe, Trajectory, retrain_many, with_choices_kept
 from clusterexplain.training.trajectory import train
 from tests.oracles.dense_training import error, flat, rows_of, trained_params
 
@@ -68,7 +68,7 @@ def recipe_of(task: str, optimizer: str = "adamw") -> Recipe:
     model = TASKS[task](rows)
     params = model.initial_params(torch.Generator().manual_seed(2), torch.float64)
     plan = BatchPlan.draw(N, n_steps=N_STEPS, batch_size=BATCH, seed=3)
-    return Recipe(model, rows, params, plan, OPTIMIZERS[optimizer]).with_choices_kept(weights_of("equal"))
+    return with_choices_kept(Recipe(model, rows, params, plan, OPTIMIZERS[optimizer]), weights_of("equal"))
 
 
 @cache

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clusterexplain.models import DEC
 from clusterexplain.models.dec import student_t, target_distribution
-from clusterexplain.training import Adam, BatchPlan, Recipe
+from clusterexplain.training import Adam, BatchPlan, CompiledSteps, Recipe
 
 N, DIM, K = 9, 2, 3
 WEIGHTS = {
@@ -190,6 +190,6 @@ def test_pretraining_leaves_the_centroids_at_zero() -> None:
     recipe = Recipe(task, rows, params, plan, Adam(0.05, 6))
     state, weights = recipe.initial_state(), torch.ones(N, dtype=torch.float64)
     for step in range(3):
-        state = recipe.advance(state, weights, step)
+        state = CompiledSteps(recipe).advance(state, weights, step)
     assert recipe.layout.split(state[0])["centroids"].count_nonzero() == 0
     assert not torch.equal(state[0], recipe.initial_state()[0])

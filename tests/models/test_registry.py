@@ -70,7 +70,7 @@ def test_dec_sharpens_its_assignments(images: Dataset) -> None:
     task = recipe.task
     assert isinstance(task, DEC)
     before = recipe.planned_stages[1].start
-    entered = recipe.prepared(run.checkpoints[before], run.weights, before)
+    entered = run.compiled.prepared(run.checkpoints[before], run.weights, before)
     start = recipe.layout.split(entered[0])
     targets = task.targets(start, recipe.inputs, run.weights)
     losses = [float(task.divergence(p, recipe.inputs, run.weights, targets)) for p in (start, run.params)]

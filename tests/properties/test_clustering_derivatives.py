@@ -26,6 +26,7 @@ from clusterexplain.exceptions import (
 )
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.storage import run_directory, sidecars
+from clusterexplain.training.tracing import TraceStore
 from tests.conftest import SMALL
 
 N = 36
@@ -48,7 +49,7 @@ NAMED: dict[str, dict[str, Any]] = {
 }
 GIVEN = ("labels", "KMeans", "GaussianMixture", "AgglomerativeClustering", "HDBSCAN")
 
-TRACES: dict[str, dict[Any, Any]] = {}
+TRACES: dict[str, TraceStore] = {}
 """Traced training steps by model, which take most of the time of an explanation."""
 
 CENTROID = ("margin", "student_t", "softmax")
@@ -118,8 +119,8 @@ def embedding_at(case: str) -> np.ndarray:
 
 def quick(ce: ClusterExplainer) -> ClusterExplainer:
     """Give a fit of the same recipe the traces of the others, as `stability` does: a trace holds no numbers of a fit."""
-    own = ce.fit_.recipe._traces
-    own.update(TRACES.setdefault(str(ce.model), own))
+    own = ce.fit_.recipe.traces
+    own.adopt(TRACES.setdefault(str(ce.model), own))
     return ce
 
 

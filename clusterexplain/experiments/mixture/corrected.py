@@ -10,7 +10,7 @@ from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.experiments.mixture.points import chosen, draw_mixture
 from clusterexplain.experiments.mixture.removal import leave_one_out, solver_facts
-from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory
+from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory, with_choices_kept
 from clusterexplain.training.trajectory import train
 
 N_STEPS, LEARNING_RATE, EPSILON = 200, 5e-3, 1e-3
@@ -88,8 +88,8 @@ def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> Trajectory:
     initial = task.initial_params(torch.Generator().manual_seed(seed), points.dtype)
     plan = BatchPlan(torch.arange(len(points)).repeat(N_STEPS, 1), seed)
     everybody = torch.ones(len(points), dtype=points.dtype)
-    recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS, eps=EPSILON)).with_choices_kept(everybody)
-    return train(recipe, everybody, spacing=1)
+    recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS, eps=EPSILON))
+    return train(with_choices_kept(recipe, everybody), everybody, spacing=1)
 
 
 def settled(run: Trajectory) -> float:

@@ -20,7 +20,7 @@ from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of,
 from clusterexplain.influence import Unrolled
 from clusterexplain.models.dec import CENTROIDS
 from clusterexplain.models.task import Params
-from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory
+from clusterexplain.training import Adam, BatchPlan, CompiledSteps, Recipe, Trajectory
 from clusterexplain.training.trajectory import train
 
 N_STEPS, LEARNING_RATE = 2, 1e-3
@@ -141,8 +141,9 @@ def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show
         Changes of the scores, up to a constant for each query, which no correlation sees.
     """
     optimizer, n = recipe.optimizer, recipe.n_samples
-    start, first, second, memory = recipe.prepared(recipe.initial_state(), torch.ones(n, dtype=recipe.dtype), 0)
-    step, everybody = recipe.step(0), torch.arange(n)
+    compiled = CompiledSteps(recipe)
+    start, first, second, memory = compiled.prepared(recipe.initial_state(), torch.ones(n, dtype=recipe.dtype), 0)
+    step, everybody = compiled.step(0), torch.arange(n)
     taken, columns = 0, []
     with one_thread(), torch.inference_mode():
         for query in progress(range(len(queries)), label="retraining in a chain", show=show_progress):

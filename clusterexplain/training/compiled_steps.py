@@ -1,0 +1,374 @@
+"""The steps of a recipe as compiled functions: forwards, in reverse, and for many trainings or vectors side by side."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from clusterexplain.execution.executors import one_thread
+from clusterexplain.models.task import EmbeddingTask
+from clusterexplain.training.layout import Layout
+from clusterexplain.training.optimizer import Optimizer, State
+from clusterexplain.training.recipe import Recipe
+from clusterexplain.training.torch_compat import tree_leaves
+from clusterexplain.training.tracing import TensorFunction
+
+SCHEDULE = ("learning_rate", "n_steps", "warmup", "shape")
+"""Numbers of an optimizer that reach a step through its coefficients, which are an argument."""
+OWN_MODELS = "clusterexplain.models."
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Everything that a compiled function depends on besides its arguments; equal signatures mean the same function.
+
+    Parameters
+    ----------
+    kind : str
+        "step", "initialize", "memory", or one of them with " vjp" or " jvp".
+    stage : int
+        Number of the stage.
+    width : int or None
+        Trainings or vectors side by side.
+    task : object
+        The model: its class and values for those of this package, its identity for others.
+    optimizer : tuple
+        The rule and its numbers, without the schedule.
+    choice : str
+        Hash of the stage's choice; empty where the function does not use it.
+    layout : Layout
+        Where each parameter lives in the flat vector.
+    n_samples : int
+        Number of training examples.
+    arguments : tuple
+        Shape, type and device of each argument.
+    """
+
+    kind: str
+    stage: int
+    width: int | None
+    task: Hashable
+    optimizer: Hashable
+    choice: str
+    layout: Layout
+    n_samples: int
+    arguments: Hashable
+
+
+class CompiledSteps:
+    """The steps of one recipe as functions that are compiled when they are first asked for.
+
+    The compiled functions live in ``recipe.traces`` under their signature, so that recipes with the same store (other seeds,
+    other rates, other starts) share them wherever their signatures are equal.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Whose steps.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._functions: dict[tuple[str, int, int | None], TensorFunction] = {}
+
+    def advance(self, state: State, weights: Tensor, step: int) -> State:
+        """Return the state after one step of the plan, at data weights of shape (n_samples,)."""
+        index, inputs = self.recipe.batch(step)
+        state = self.prepared(state, weights, step)
+        after: State = self.step(step)(state, self.recipe.coefficients[step], inputs, weights[index], index)
+        return after
+
+    def prepared(self, state: State, weights: Tensor, step: int) -> State:
+        """Return the state that a step starts from: after its event, if it has one."""
+        event = self.recipe.planned(step).event(step)
+        after: State = state if event is None else self.event(step)(state, self.recipe.inputs, weights)
+        return after
+
+    def step(self, step: int, n_retrainings: int | None = None) -> TensorFunction:
+        """Return ``(state, coefficients, inputs, weights, index) -> state`` of a step.
+
+        Parameters
+        ----------
+        step : int
+            Any step of the stage.
+        n_retrainings : int, optional
+            Trainings at once: states and weights have a leading dimension.
+
+        Returns
+        -------
+        callable
+            Compiled :meth:`PlannedStage.step`.
+        """
+        planned = self.recipe.planned(step)
+
+        def build() -> TensorFunction:
+            examples = self._examples(step)
+            if n_retrainings is None:
+                return self._trace(planned.step, *examples, trial=self._examples(planned.stop - 1, seed=1))
+            state, coefficients, inputs, weights, index = examples
+            stacked = _stacked(state, n_retrainings), coefficients, inputs, _stack(weights, n_retrainings), index
+            return self._trace(vmap(planned.step, in_dims=(0, None, None, 0, None)), *stacked)
+
+        return self._function("step", step, n_retrainings, build)
+
+    def event(self, step: int, n_retrainings: int | None = None) -> TensorFunction:
+        """Return ``(state, inputs, weights) -> state`` of the event before a step; arguments as :meth:`step`."""
+        planned, event = self.recipe.planned(step), self._event(step)
+
+        def apply(*arguments: Any) -> State:
+            return planned.apply(event, *arguments)
+
+        def build() -> TensorFunction:
+            state, inputs, weights = self._event_examples()
+            if n_retrainings is None:
+                return self._trace(apply, state, inputs, weights)
+            stacked = _stacked(state, n_retrainings), inputs, _stack(weights, n_retrainings)
+            return self._trace(vmap(apply, in_dims=(0, None, 0)), *stacked)
+
+        return self._function(event, step, n_retrainings, build)
+
+    def step_vjp(self, step: int, n_cotangents: int) -> TensorFunction:
+        """Return ``(*arguments of the step, cotangent) -> (state's cotangent, weights' cotangent)``.
+
+        Traced once for a single cotangent and again batched, so that what belongs to the state is computed once.
+
+        Parameters
+        ----------
+        step : int
+            Any step of the stage.
+        n_cotangents : int
+            Cotangents at once, which have a leading dimension.
+
+        Returns
+        -------
+        callable
+            Compiled :meth:`PlannedStage.step_vjp`.
+        """
+        planned = self.recipe.planned(step)
+
+        def build_single() -> TensorFunction:
+            examples, trial = self._examples(step), self._examples(planned.stop - 1, seed=1)
+            tried = (*trial, _cotangent(trial[0]))
+            cotangent = _cotangent(examples[0])
+            return self._trace(planned.step_vjp, *examples, cotangent, spell_out_slopes=True, trial=tried)
+
+        def build() -> TensorFunction:
+            examples = self._examples(step)
+            single = self._function("step vjp", step, None, build_single)
+            return self._batched(single, examples, n_cotangents, _cotangent(examples[0]))
+
+        return self._function("step vjp", step, n_cotangents, build)
+
+    def event_vjp(self, step: int, n_cotangents: int) -> TensorFunction:
+        """Return the reverse of the event before a step for `n_cotangents` cotangents; see :meth:`step_vjp`."""
+        planned, event = self.recipe.planned(step), self._event(step)
+
+        def event_vjp(*arguments: Any) -> Any:
+            return planned.event_vjp(event, *arguments)
+
+        def build() -> TensorFunction:
+            examples = self._event_examples()
+            single = self._trace(event_vjp, *examples, _cotangent(examples[0]), spell_out_slopes=True)
+            return self._batched(single, examples, n_cotangents, _cotangent(examples[0]))
+
+        return self._function(event + " vjp", step, n_cotangents, build)
+
+    def step_jvp(self, step: int, n_tangents: int) -> TensorFunction:
+        """Return ``(*arguments of the step, state's tangent, weights' tangent) -> state's tangent``; see :meth:`step_vjp`."""
+        planned = self.recipe.planned(step)
+
+        def build() -> TensorFunction:
+            examples, trial = self._examples(step), self._examples(planned.stop - 1, seed=1)
+            tangents, tried = _tangents(examples[0], examples[3]), _tangents(trial[0], trial[3])
+            single = self._trace(planned.step_jvp, *examples, *tangents, spell_out_slopes=True, trial=(*trial, *tried))
+            return self._batched(single, examples, n_tangents, *tangents)
+
+        return self._function("step jvp", step, n_tangents, build)
+
+    def event_jvp(self, step: int, n_tangents: int) -> TensorFunction:
+        """Return the forward derivative of the event before a step for `n_tangents` tangents; see :meth:`step_jvp`."""
+        planned, event = self.recipe.planned(step), self._event(step)
+
+        def event_jvp(*arguments: Any) -> State:
+            return planned.event_jvp(event, *arguments)
+
+        def build() -> TensorFunction:
+            examples = self._event_examples()
+            tangents = _tangents(examples[0], examples[2])
+            single = self._trace(event_jvp, *examples, *tangents, spell_out_slopes=True)
+            return self._batched(single, examples, n_tangents, *tangents)
+
+        return self._function(event + " jvp", step, n_tangents, build)
+
+    def _trace(
+        self,
+        function: TensorFunction,
+        *examples: Any,
+        spell_out_slopes: bool = False,
+        trial: tuple[Any, ...] | None = None,
+    ) -> TensorFunction:
+        return self.recipe.traces.trace(function, *examples, spell_out_slopes=spell_out_slopes, trial=trial)
+
+    def _batched(
+        self, single: TensorFunction, examples: tuple[Any, ...], n: int, *vectors: State | Tensor
+    ) -> TensorFunction:
+        """Trace a traced product again, batched over `n` vectors: what belongs to the state is computed once."""
+        in_dims = (*(None for _ in examples), *(0 for _ in vectors))
+        stacked = (_stack(part, n) if isinstance(part, Tensor) else _stacked(part, n) for part in vectors)
+        return self._trace(vmap(single, in_dims=in_dims), *examples, *stacked)
+
+    def _function(self, kind: str, step: int, width: int | None, build: Callable[[], TensorFunction]) -> TensorFunction:
+        """Return a function of the stage of a step: remembered here, or else in the store under its signature."""
+        stage = self.recipe.stage_number(step)
+        key = kind, stage, width
+        if key not in self._functions:
+            self._functions[key] = self.recipe.traces.get(self._signature(kind, stage, width), build)
+        return self._functions[key]
+
+    def _signature(self, kind: str, stage: int, width: int | None) -> Signature:
+        recipe, planned = self.recipe, self.recipe.planned_stages[stage]
+        is_step = kind.startswith("step")
+        arguments = self._examples(planned.start) if is_step else self._event_examples()
+        chosen = planned.choice if kind.startswith("initialize") else None
+        choice = "" if chosen is None else _content(chosen)
+        described = tuple((tuple(part.shape), part.dtype, str(part.device)) for part in tree_leaves(arguments))
+        return Signature(
+            kind,
+            stage,
+            width,
+            _task_key(recipe.task),
+            _optimizer_key(planned.optimizer),
+            choice,
+            recipe.layout,
+            recipe.n_samples,
+            described,
+        )
+
+    def _event(self, step: int) -> str:
+        return str(self.recipe.planned(step).event(step))
+
+    def _examples(self, step: int, seed: int = 0) -> tuple[State, Tensor, Any, Tensor, Tensor]:
+        index, inputs = self.recipe.batch(step)
+        weights = torch.ones(len(index), dtype=self.recipe.dtype)
+        return self._example_state(seed), self.recipe.coefficients[step], inputs, weights, index
+
+    def _event_examples(self) -> tuple[State, Tensor, Tensor]:
+        recipe = self.recipe
+        return self._example_state(), recipe.inputs, torch.ones(recipe.n_samples, dtype=recipe.dtype)
+
+    def _example_state(self, seed: int = 0) -> State:
+        """Return parameters that are nowhere zero, moments that are (so that gradients show) and a positive memory."""
+        theta, *rest = self.recipe.initial_state()
+        slots = self.recipe.optimizer.n_slots - 1
+        return theta + 0.1 * _positive(theta, seed), *rest[:slots], *(_positive(part, seed) for part in rest[slots:])
+
+
+def with_choices_kept(recipe: Recipe, weights: Tensor) -> Recipe:
+    """Make the discrete choices of the stages, once: they are kept in every later training, like the batch plan.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is trained.
+    weights : Tensor of shape (n_samples,)
+        Data weights of the fit.
+
+    Returns
+    -------
+    Recipe
+        With `choices`; the same recipe if its task has none to make.
+    """
+    for number, stage in enumerate(recipe.task.stages()):
+        if stage.freeze_choice is None:
+            continue
+        compiled, state = CompiledSteps(recipe), recipe.initial_state()
+        with one_thread(), torch.no_grad():
+            for step in range(recipe.planned_stages[number].start):
+                state = compiled.advance(state, weights, step)
+            choice = stage.freeze_choice(recipe.layout.split(state[0]), recipe.inputs, weights)
+        choices = list(recipe.choices or [None] * len(recipe.planned_stages))
+        choices[number] = choice
+        recipe = replace(recipe, choices=tuple(choices))
+    return recipe
+
+
+@dataclass(frozen=True, eq=False)
+class _Identity:
+    """A key that equals itself for the same object alone, and keeps the object alive."""
+
+    value: object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+def _task_key(task: EmbeddingTask) -> Hashable:
+    """Return what tells a model from others: by value if this package knows all of it, else the object itself."""
+    if type(task).__module__.startswith(OWN_MODELS):
+        try:
+            return type(task), _plain(vars(task))
+        except TypeError:
+            pass  # holds a network or function of the user's
+    return _Identity(task)
+
+
+def _optimizer_key(optimizer: Optimizer) -> Hashable:
+    """Return the rule and its numbers without the schedule; a rule with anything but numbers is only itself."""
+    names = [one.name for one in fields(optimizer) if one.name not in SCHEDULE]
+    try:
+        return type(optimizer), tuple((name, _plain(getattr(optimizer, name))) for name in names)
+    except TypeError:
+        return _Identity(optimizer)
+
+
+def _plain(value: object) -> Hashable:
+    """Return a key of a nested plain value; raise TypeError if there is anything else in it."""
+    if value is None or isinstance(value, (bool, int, float, str, torch.dtype)):
+        return type(value), value
+    if isinstance(value, Tensor):
+        return Tensor, _content(value)
+    if isinstance(value, (tuple, list)):
+        return type(value), tuple(map(_plain, value))
+    if isinstance(value, dict):
+        return dict, tuple((_plain(name), _plain(entry)) for name, entry in value.items())
+    if is_dataclass(value) and type(value).__module__.startswith(OWN_MODELS):
+        return type(value), _plain(vars(value))
+    raise TypeError(type(value).__name__)
+
+
+def _content(tensor: Tensor) -> str:
+    """Return a hash of a tensor's shape, type and numbers."""
+    array = tensor.detach().cpu().contiguous().numpy()
+    return hashlib.sha256(repr((array.shape, array.dtype.str)).encode() + array.tobytes()).hexdigest()
+
+
+def _stack(part: Tensor, n: int) -> Tensor:
+    return part.expand(n, -1).contiguous()
+
+
+def _stacked(state: State, n: int) -> State:
+    return tuple(_stack(part, n) for part in state)
+
+
+def _positive(like: Tensor, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 0.1 + torch.rand(like.shape, generator=generator, dtype=like.dtype)
+
+
+def _cotangent(state: State) -> State:
+    """Return an example whose first part is zero, so that the parameters' cotangent is the Hessian's part."""
+    return torch.zeros_like(state[0]), *(_positive(part, 2) for part in state[1:])
+
+
+def _tangents(state: State, weights: Tensor) -> tuple[State, Tensor]:
+    """Return example tangents on a state and on weights."""
+    return tuple(_positive(part, 2) for part in state), _positive(weights, 3)
