@@ -106,10 +106,10 @@ class Hessian(Curvature):
         """Return Hessian-vector products, one in each row; see :meth:`Curvature.times`."""
         slope = grad(self.objective)
 
-        def one(vector: Tensor) -> Tensor:
-            return jvp(slope, self.theta, vector)[1]
+        def product(vector: Tensor) -> Tensor:
+            return jvp(slope, self.theta, vector)[1]  # d/de grad L(theta + e v) = C v
 
-        return vmap(one, chunk_size=self.chunk)(vectors).detach()
+        return vmap(product, chunk_size=self.chunk)(vectors).detach()
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,11 +167,11 @@ class GaussNewton(Curvature):
         transposed = vjp(self.outputs, self.theta)[1]
         slope = grad(lambda outputs: self.loss_of(outputs, self.weights))
 
-        def one(vector: Tensor) -> Tensor:
+        def product(vector: Tensor) -> Tensor:
             outputs, moved = jvp(self.outputs, self.theta, vector)  # o and J v
             return transposed(jvp(slope, outputs, moved)[1])[0]  # J^T (nabla^2_o loss) (J v)
 
-        return vmap(one, chunk_size=self.chunk)(vectors).detach()
+        return vmap(product, chunk_size=self.chunk)(vectors).detach()
 
 
 @dataclass(frozen=True, eq=False)

@@ -178,12 +178,13 @@ class Implicit(TrainingJacobian):
     def vjp_with_report(self, cotangents: Tensor) -> tuple[Tensor, MethodReport]:
         """Return the rows of :meth:`solve` and :meth:`rows`; see :meth:`TrainingJacobian.vjp_with_report`."""
         check_rows(cotangents, len(self.theta), "cotangents")
-        solution = self.solve(cotangents)
+        solution = self.solve(cotangents)  # v = (C + delta I)^-1 g: (k, n_params)
         return self.rows(solution.value), self._report_of(solution)
 
     def jvp(self, tangents: Tensor) -> Tensor:
         r"""Return :math:`-(C + \delta I)^{-1} \partial_w \nabla L` times each tangent; see :meth:`TrainingJacobian.jvp`."""
         check_rows(tangents, len(self.weights), "tangents")
+        # d_w grad L along each tangent: (k, n_params)
         moved = gradients_along(self.objective, self.theta, self.weights, tangents, chunk=self.chunk)
         solution = self.solve(moved)
         self._report_of(solution).warn_if_failed()
@@ -217,10 +218,11 @@ def slopes_in_weights(
         For a loss that is a sum over examples these are the inner products of their gradients with v.
     """
 
-    def one(vector: Tensor) -> Tensor:
+    def slope_of(vector: Tensor) -> Tensor:
+        # <grad L, v> is the derivative of L along v: a scalar function of w, whose gradient has n_samples entries
         return grad(lambda w: jvp(lambda flat: objective(flat, w), theta, vector)[1])(weights)
 
-    return vmap(one, chunk_size=chunk)(vectors).detach()
+    return vmap(slope_of, chunk_size=chunk)(vectors).detach()
 
 
 def gradients_along(
@@ -248,7 +250,7 @@ def gradients_along(
     """
     gradient = grad(objective)
 
-    def one(tangent: Tensor) -> Tensor:
+    def change_of(tangent: Tensor) -> Tensor:
         return jvp(lambda w: gradient(theta, w), weights, tangent)[1]
 
-    return vmap(one, chunk_size=chunk)(tangents).detach()
+    return vmap(change_of, chunk_size=chunk)(tangents).detach()

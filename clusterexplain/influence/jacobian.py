@@ -171,7 +171,7 @@ class TrainingJacobian(ABC):
         return TransposedJacobian(self)
 
     def materialize(self) -> Tensor:
-        """Return the matrix itself, by as many products as its shorter side is long.
+        """Return the matrix itself: one forward product for each example, or one reverse product for each parameter.
 
         Returns
         -------

@@ -40,7 +40,7 @@ class RunObjective:
         Row numbers and augmented inputs.
     decay : Tensor of shape (n_params,) or ()
         The factors d.
-    remember : callable or None
+    memory : callable or None
         ``weights -> Tensor of shape (n_samples, width)``.
     """
 
@@ -53,8 +53,8 @@ class RunObjective:
     def __call__(self, theta: Tensor, weights: Tensor) -> Tensor:
         """Return the objective at flat parameters and data weights, a scalar."""
         params = self.layout.split(theta)
-        memory = None if self.memory is None else self.memory(weights)
-        total = 0.5 * (self.decay * theta * theta).sum()
+        memory = None if self.memory is None else self.memory(weights)  # (n_samples, width)
+        total = 0.5 * (self.decay * theta * theta).sum()  # sum_j d_j theta_j^2 / 2
         for index, inputs in self.draws:
             remembered = () if memory is None else (memory[index],)
             total = total + self.loss(params, inputs, weights[index], *remembered) / len(self.draws)
@@ -134,14 +134,14 @@ def _draws(run: Trajectory, passes: int) -> tuple[tuple[Tensor, Any], ...]:
     if not recipe.task.separable:
         steps = range(max(planned.start, planned.stop - passes * max(1, n // plan.batch_size)), planned.stop)
         return tuple(recipe.batch(step) for step in steps)
-    everybody = torch.arange(n)
-    # The key of (step, example) does not depend on who is in the batch, so a plan of full batches gives it for everybody.
-    keyed = BatchPlan(everybody.expand(plan.n_steps, n), plan.seed)
+    every_row = torch.arange(n)
+    # The key of (step, example) does not depend on who is in the batch, so a plan of full batches gives it for all examples.
+    keyed = BatchPlan(every_row.expand(plan.n_steps, n), plan.seed)
     draws: list[tuple[Tensor, Any]] = []
     for step in range(max(planned.start, planned.stop - passes), planned.stop):
         with torch.no_grad():
             drawn = recipe.task.augment(recipe.inputs, keyed.keys(step))
-        draws.append((everybody, drawn))
+        draws.append((every_row, drawn))
         if drawn is recipe.inputs:  # nothing is random: one draw is all draws
             break
     return tuple(draws)

@@ -1,4 +1,4 @@
-"""Yardsticks that every method must beat: products of gradients, neighbours in the embedding, the cluster itself, chance.
+"""Baselines that every method must beat: products of gradients, neighbours in the embedding, the cluster itself, chance.
 
 All return rows of shape (n_queries, n_samples) with the sign of an influence: larger is "pulled more".
 """
@@ -75,7 +75,8 @@ def gradient_cosine(
     Tensor of shape (n_queries, n_samples)
         Between -1 and 1.
     """
-    dots = gradient_dot(objective, theta, weights, cotangents, chunk=chunk)
+    dots = gradient_dot(objective, theta, weights, cotangents, chunk=chunk)  # (n_queries, n_samples)
+    # |g_q| times |d_{w_i} grad L|: (n_queries, 1) * (n_samples,)
     norms = cotangents.norm(dim=1, keepdim=True) * gradient_norms(objective, theta, weights, chunk=chunk)
     return torch.where(norms > 0, dots / torch.where(norms > 0, norms, torch.ones_like(norms)), torch.zeros_like(dots))
 
@@ -104,11 +105,11 @@ def gradient_norms(objective: Objective, theta: Tensor, weights: Tensor, *, chun
     """
     slope = grad(objective)
 
-    def one(position: Tensor) -> Tensor:
+    def norm_of(position: Tensor) -> Tensor:
         unit = (torch.arange(len(weights)) == position).to(weights.dtype)
         return jvp(lambda w: slope(theta, w), weights, unit)[1].norm()
 
-    return vmap(one, chunk_size=chunk)(torch.arange(len(weights))).detach()
+    return vmap(norm_of, chunk_size=chunk)(torch.arange(len(weights))).detach()
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +244,7 @@ def latent_similarity(queries: Tensor, embedding: Tensor, kind: str = "distance"
         )
     if kind == "distance":
         return -(queries.unsqueeze(1) - embedding).square().sum(dim=-1)
-    lengths = queries.norm(dim=1, keepdim=True) * embedding.norm(dim=1)
+    lengths = queries.norm(dim=1, keepdim=True) * embedding.norm(dim=1)  # (n_queries, n_samples)
     return (queries @ embedding.T) / torch.where(lengths > 0, lengths, torch.ones_like(lengths))
 
 

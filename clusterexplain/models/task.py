@@ -26,17 +26,17 @@ class Stage:
         Share of the training steps, relative to the other stages.
     rate : float, default=1.0
         Factor on the learning rate.
-    choose : callable, optional
+    freeze_choice : callable, optional
         ``(params, inputs, weights) -> Tensor``: a discrete choice made when the stage is first reached (labels of a
         k-means), on all training examples. It is saved with the run and fixed in every retraining, like the batch plan.
-    enter : callable, optional
+    initialize : callable, optional
         ``(params, inputs, weights, choice) -> params``: initial parameters of the stage as a differentiable function of
         those before it and of the weights of all training examples.
-    remember : callable, optional
+    memory : callable, optional
         ``(params, inputs, weights) -> Tensor of shape (n_samples, width)``: quantities of every training example that the
         loss holds constant within a gradient (target distributions). The derivative goes through them: they are functions
         of parameters and weights.
-    every : int, default=1
+    update_interval : int, default=1
         Steps between two updates of the memory.
     """
 

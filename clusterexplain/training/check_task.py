@@ -90,7 +90,7 @@ def _check_modes(task: EmbeddingTask) -> None:
 
 def _check_embedding(task: EmbeddingTask, params: Params, batch: Tensor) -> None:
     try:
-        found = task.embed(params, batch)
+        embedding = task.embed(params, batch)
     except InvalidTaskError:
         raise
     except Exception as error:
@@ -99,28 +99,28 @@ def _check_embedding(task: EmbeddingTask, params: Params, batch: Tensor) -> None
             f"{type(error).__name__}: {error}. Expected a module that takes such rows; input_shape= reshapes them, "
             f"embed= says how to call the network."
         ) from error
-    if not isinstance(found, Tensor):
+    if not isinstance(embedding, Tensor):
         raise InvalidTaskError(
-            f"embed returned a {type(found).__name__}. Expected a Tensor of shape (batch, dim); with embed= pick it out, for "
-            f"example embed=lambda net, x: net(x).last_hidden_state.mean(dim=1)."
+            f"embed returned a {type(embedding).__name__}. Expected a Tensor of shape (batch, dim); with embed= pick it out, "
+            f"for example embed=lambda net, x: net(x).last_hidden_state.mean(dim=1)."
         )
-    if found.ndim != 2 or found.shape[0] != batch.shape[0]:
+    if embedding.ndim != 2 or embedding.shape[0] != batch.shape[0]:
         raise InvalidTaskError(
-            f"embed returned shape {tuple(found.shape)} for a batch of {len(batch)}. Expected (batch, dim): flatten or pool "
-            f"the rest, for example embed=lambda net, x: net(x).flatten(1)."
+            f"embed returned shape {tuple(embedding.shape)} for a batch of {len(batch)}. Expected (batch, dim): flatten or "
+            f"pool the rest, for example embed=lambda net, x: net(x).flatten(1)."
         )
-    if not torch.isfinite(found).all():
+    if not torch.isfinite(embedding).all():
         raise InvalidTaskError(
             "embed returned NaN or infinite values on the first rows. Expected finite embeddings: look at the weights and at "
             "the scaling of the rows."
         )
-    if not torch.equal(found, task.embed(params, batch)):
+    if not torch.equal(embedding, task.embed(params, batch)):
         raise InvalidTaskError(
             "Two passes over the same rows gave different embeddings. Expected a deterministic function: switch noise off "
             "(.eval()), or put it into augment=, which draws it from keys."
         )
     half = len(batch) // 2
-    if not _close(task.embed(params, batch[:half]), found[:half]):
+    if not _close(task.embed(params, batch[:half]), embedding[:half]):
         raise InvalidTaskError(
             "The embedding of a row depends on the other rows of its batch. Expected a function of the row alone: BatchNorm in "
             "eval mode, no normalisation over the batch."

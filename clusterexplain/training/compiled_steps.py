@@ -323,7 +323,7 @@ def _task_key(task: EmbeddingTask) -> Hashable:
 
 def _optimizer_key(optimizer: Optimizer) -> Hashable:
     """Return the rule and its numbers without the schedule; a rule with anything but numbers is only itself."""
-    names = [one.name for one in fields(optimizer) if one.name not in SCHEDULE]
+    names = [entry.name for entry in fields(optimizer) if entry.name not in SCHEDULE]
     try:
         return type(optimizer), tuple((name, _plain(getattr(optimizer, name))) for name in names)
     except TypeError:

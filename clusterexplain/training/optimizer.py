@@ -165,12 +165,15 @@ class Adam(Optimizer):
         beta_1, beta_2 = self.betas
         length, eps, shrink = coefficients.unbind()
         theta, first, second = state
+        # Every tensor is (..., n_params); length, eps and shrink are scalars.
         if not self.decoupled:
-            gradient = torch.add(gradient, theta, alpha=self.weight_decay)
-        first = torch.lerp(first, gradient, 1 - beta_1)
-        second = torch.addcmul(second * beta_2, gradient, gradient, value=1 - beta_2)
-        start = theta * shrink if self.decoupled else theta
-        theta = torch.addcmul(start, first * torch.rsqrt(second + eps), length)
+            gradient = torch.add(gradient, theta, alpha=self.weight_decay)  # g <- g + lambda theta
+        first = torch.lerp(first, gradient, 1 - beta_1)  # m <- beta_1 m + (1 - beta_1) g
+        second = torch.addcmul(
+            second * beta_2, gradient, gradient, value=1 - beta_2
+        )  # v <- beta_2 v + (1 - beta_2) g^2
+        start = theta * shrink if self.decoupled else theta  # (1 - eta lambda) theta
+        theta = torch.addcmul(start, first * torch.rsqrt(second + eps), length)  # + length m / sqrt(v + eps)
         return theta, first, second
 
     def vjp(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
@@ -179,13 +182,17 @@ class Adam(Optimizer):
         length, eps, shrink = coefficients.unbind()
         theta, first, second = state
         after_theta, after_first, after_second = cotangent
+        # The step is theta' = shrink theta + length m' / sqrt(v' + eps); primes are after it, "on_x" is a derivative in x.
         if not self.decoupled:
             gradient = torch.add(gradient, theta, alpha=self.weight_decay)
-        root = torch.rsqrt(torch.addcmul(second * beta_2, gradient, gradient, value=1 - beta_2) + eps)
-        per_first = length * root
-        per_second = -0.5 * per_first * root * root * torch.lerp(first, gradient, 1 - beta_1)
-        on_first = torch.addcmul(after_first, after_theta, per_first)
-        on_second = torch.addcmul(after_second, after_theta, per_second)
+        root = torch.rsqrt(
+            torch.addcmul(second * beta_2, gradient, gradient, value=1 - beta_2) + eps
+        )  # (v' + eps)^(-1/2)
+        per_first = length * root  # d theta' / d m'
+        per_second = -0.5 * per_first * root * root * torch.lerp(first, gradient, 1 - beta_1)  # d theta' / d v'
+        on_first = torch.addcmul(after_first, after_theta, per_first)  # in m', directly and through theta'
+        on_second = torch.addcmul(after_second, after_theta, per_second)  # in v', directly and through theta'
+        # m' = beta_1 m + (1 - beta_1) g and v' = beta_2 v + (1 - beta_2) g^2
         on_gradient = torch.addcmul(on_first * (1 - beta_1), on_second, 2 * (1 - beta_2) * gradient)
         decayed = after_theta * shrink if self.decoupled else after_theta
         on_theta = decayed if self.decoupled else torch.add(decayed, on_gradient, alpha=self.weight_decay)
@@ -218,13 +225,16 @@ class SGD(Optimizer):
         """Return parameters and momentum after the step; see :meth:`Optimizer.update`."""
         theta, buffer = state
         (length,) = coefficients.unbind()
+        # b <- mu b + g + lambda theta, all of shape (..., n_params)
         buffer = torch.add(torch.add(gradient, theta, alpha=self.weight_decay), buffer, alpha=self.momentum)
-        return torch.addcmul(theta, buffer, length), buffer
+        return torch.addcmul(theta, buffer, length), buffer  # theta <- theta - eta b
 
     def vjp(self, state: State, gradient: Tensor, coefficients: Tensor, cotangent: State) -> tuple[State, Tensor]:
         """Return the transposed derivative of :meth:`update`; see :meth:`Optimizer.vjp`."""
         after_theta, after_buffer = cotangent
         (length,) = coefficients.unbind()
-        on_gradient = torch.addcmul(after_buffer, after_theta, length)
-        on_theta = torch.add(after_theta, on_gradient, alpha=self.weight_decay)
+        on_gradient = torch.addcmul(
+            after_buffer, after_theta, length
+        )  # in b', and so in g: directly and through theta'
+        on_theta = torch.add(after_theta, on_gradient, alpha=self.weight_decay)  # b' also holds lambda theta
         return (on_theta, on_gradient * self.momentum), on_gradient

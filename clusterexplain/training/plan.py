@@ -15,8 +15,8 @@ from clusterexplain.models.counter_rng import splitmix
 class BatchPlan:
     """An ordered list of index batches, drawn once and used by every training at any weights.
 
-    Removing an example sets its weight to 0 and leaves the plan alone: nobody else is re-batched, and nobody else's
-    augmentation noise shifts.
+    Removing an example sets its weight to 0 and leaves the plan alone: no other example changes its batch or its
+    augmentation noise.
 
     Parameters
     ----------

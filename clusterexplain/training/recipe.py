@@ -71,7 +71,7 @@ class Recipe:
         """The task's stages at their places in the plan."""
         stages = self.task.stages()
         total, done, start = sum(stage.share for stage in stages), 0.0, 0
-        phases = []
+        planned_stages = []
         for number, stage in enumerate(stages):
             done += stage.share
             stop = round(self.plan.n_steps * done / total)
@@ -84,9 +84,9 @@ class Recipe:
                 self.optimizer, n_steps=stop - start, learning_rate=self.optimizer.learning_rate * stage.rate
             )
             choice = self.choices[number] if self.choices else None
-            phases.append(PlannedStage(stage, start, stop, optimizer, self.layout, choice, self.n_samples))
+            planned_stages.append(PlannedStage(stage, start, stop, optimizer, self.layout, choice, self.n_samples))
             start = stop
-        return tuple(phases)
+        return tuple(planned_stages)
 
     def planned(self, step: int) -> PlannedStage:
         """Return the stage that a step belongs to."""
@@ -166,4 +166,4 @@ class Recipe:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields alone: what was derived from them, and batches that were kept, are made again."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return {entry.name: getattr(self, entry.name) for entry in fields(self)}

@@ -16,12 +16,12 @@ from clusterexplain.training.recipe import Recipe
 
 
 def retraining_chunk(recipe: Recipe, n_retrainings: int) -> int:
-    """Return how many replicas run side by side in one chunk.
+    """Return how many retrainings run side by side in one chunk.
 
     Parameters
     ----------
     recipe : Recipe
-        Fixes the size of one replica.
+        Fixes the size of one retraining.
     n_retrainings : int
         How many are asked for.
 
@@ -44,10 +44,10 @@ def retrain_many(
     n_jobs: int | None = None,
     show_progress: bool = False,
 ) -> Tensor:
-    """Train one replica for each row of `weights`.
+    """Train once for each row of `weights`.
 
-    Every replica starts from the same initial parameters and uses the same batch plan, so replicas differ by their
-    weights alone (common random numbers). A replica equals a separate training up to float round-off.
+    Every retraining starts from the same initial parameters and uses the same batch plan, so retrainings differ by their
+    weights alone (common random numbers). A retraining equals a separate training up to float round-off.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def retrain_many(
     weights : Tensor of shape (n_retrainings, n_samples)
         Data weights.
     chunk : int, optional
-        Replicas that run side by side, :func:`retraining_chunk` by default. Replicas of a chunk share products of matrices, so
+        Retrainings that run side by side, :func:`retraining_chunk` by default. Those of a chunk share products of matrices, so
         their last bits depend on it.
     done : callable, optional
         Called with the number of each chunk and its trained parameters as soon as they are there, from whichever thread.
@@ -82,7 +82,7 @@ def retrain_many(
 
     def run(job: tuple[int, Tensor]) -> Tensor:
         number, chunk_weights = job
-        state = tuple(part.expand(chunk, -1).contiguous() for part in recipe.initial_state())
+        state = tuple(part.expand(chunk, -1).contiguous() for part in recipe.initial_state())  # each (chunk, size)
         bar = progress(
             range(recipe.plan.n_steps), label=f"retraining {len(weights)} times", show=show_progress and number == 0
         )
@@ -93,7 +93,7 @@ def retrain_many(
                     state = compiled.event(step, chunk)(state, recipe.inputs, chunk_weights)
                 stepped = compiled.step(step, chunk)
                 state = stepped(state, recipe.coefficients[step], inputs, chunk_weights[:, index], index)
-        trained = state[0].clone()
+        trained = state[0].clone()  # (chunk, n_params)
         if done is not None:
             done(number, trained[: len(weights) - number * chunk])
         return trained

@@ -49,7 +49,7 @@ class PlannedStage:
         return step == self.start and (self.stage.initialize is not None or self.start > 0)
 
     def event(self, step: int) -> str | None:
-        """Name what happens before a step: "enter", "remember" or nothing."""
+        """Name what happens before a step: "initialize", "memory" or nothing."""
         if self.initializes(step):
             return "initialize"
         due = self.stage.memory is not None and (step - self.start) % self.stage.update_interval == 0
@@ -60,8 +60,8 @@ class PlannedStage:
 
         Parameters
         ----------
-        event : {"enter", "remember"}
-            "enter" sets the stage's initial parameters and starts the optimizer anew; both recompute the memory.
+        event : {"initialize", "memory"}
+            "initialize" sets the stage's initial parameters and starts the optimizer anew; both recompute the memory.
         state : State
             Before the event.
         inputs : Tensor of shape (n_samples, ...)
@@ -82,7 +82,7 @@ class PlannedStage:
             slots = self.optimizer.initial_state(self.layout.join(params))
         if self.stage.memory is None:
             return (*slots, *state[self.optimizer.n_slots :])
-        memory = self.stage.memory(self.layout.split(slots[0]), inputs, weights)
+        memory = self.stage.memory(self.layout.split(slots[0]), inputs, weights)  # (n_samples, width)
         return (*slots, memory.reshape(-1))
 
     def event_vjp(self, event: str, state: State, inputs: Tensor, weights: Tensor, cotangent: State) -> Any:
@@ -122,7 +122,9 @@ class PlannedStage:
             After the step.
         """
         slots = self.optimizer.n_slots
-        gradient = self._gradient(state[0], inputs, weights, *self._recall(state, index))
+        gradient = self._gradient(
+            state[0], inputs, weights, *self._recall(state, index)
+        )  # grad L_t(theta_t, w): (n_params,)
         return (*self.optimizer.update(state[:slots], gradient, coefficients), *state[slots:])
 
     def step_vjp(
@@ -130,7 +132,8 @@ class PlannedStage:
     ) -> tuple[State, Tensor]:
         """Return the cotangents on the state before a step and on the batch's weights that one on the state after it gives."""
         slots, recalled = self.optimizer.n_slots, self._recall(state, index)
-        gradient = self._gradient(state[0], inputs, weights, *recalled)
+        gradient = self._gradient(state[0], inputs, weights, *recalled)  # (n_params,)
+        # (U_s)^T lambda_{t+1} and u_t = (U_g)^T lambda_{t+1}, the optimizer alone
         (on_theta, *on_moments), on_gradient = self.optimizer.vjp(
             state[:slots], gradient, coefficients, cotangent[:slots]
         )
@@ -143,10 +146,11 @@ class PlannedStage:
             on_named, *rest = grad(self.stage.loss, argnums=arguments)(named, inputs, weights, *recalled)
             return self.layout.join(on_named), *rest
 
-        direction = self.layout.split(on_gradient)
+        direction = self.layout.split(on_gradient)  # u_t
+        # H u_t: (n_params,); d_w <grad L_t, u_t>: (batch_size,); the same in the recalled rows: (batch_size, width)
         hessian_u, on_weights, *on_recalled = jvp(slopes, (self.layout.split(state[0]),), (direction,))[1]
-        before = (on_theta + hessian_u, *on_moments)
-        if on_recalled:
+        before = (on_theta + hessian_u, *on_moments)  # lambda_t
+        if on_recalled:  # the memory passes through the step, and the batch's rows of it were read
             rows = cotangent[-1].view(self.n_samples, -1).index_add(0, index, on_recalled[0])
             return (*before, rows.reshape(-1)), on_weights
         return (*before, *cotangent[slots:]), on_weights
@@ -171,7 +175,7 @@ class PlannedStage:
     def _recall(self, state: State, index: Tensor) -> tuple[Tensor, ...]:
         if self.stage.memory is None:
             return ()
-        return (state[-1].view(self.n_samples, -1)[index],)
+        return (state[-1].view(self.n_samples, -1)[index],)  # (batch_size, width)
 
     def _gradient(self, theta: Tensor, inputs: Any, weights: Tensor, *recalled: Tensor) -> Tensor:
         # Differentiating the named parameters and joining afterwards avoids one zero-padded vector for every slice.

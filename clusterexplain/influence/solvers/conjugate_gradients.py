@@ -80,29 +80,31 @@ class ConjugateGradients(Solver):
         iterations = torch.zeros(len(right), dtype=torch.int64)
         met = dict.fromkeys((Status.NOT_FINITE, Status.INDEFINITE, Status.SINGULAR), False)
         rounding, steepest = 10 * torch.finfo(right.dtype).eps, torch.zeros_like(goal)
-        r, d = right.clone(), right.clone()
-        delta = r.square().sum(dim=1)
+        r, d = right.clone(), right.clone()  # residual b - A x and search direction at x = 0: (k, size)
+        delta = r.square().sum(dim=1)  # |r|^2: (k,)
         smallest = delta.clone()
         rows = torch.nonzero(delta > 0).squeeze(1)
         for _ in range(self.max_iterations):
             if not len(rows):
                 break
-            q = self.operator.times(d[rows]) + damping * d[rows]
-            curved = (d[rows] * q).sum(dim=1)
+            q = self.operator.times(d[rows]) + damping * d[rows]  # A d
+            curved = (d[rows] * q).sum(dim=1)  # d^T A d
             wild = ~torch.isfinite(q).all(dim=1)
             squared = d[rows].square().sum(dim=1)
             steepest[rows] = torch.maximum(steepest[rows], curved.abs() / squared)
             flat = curved.abs() <= rounding * steepest[rows] * squared
             negative = ~flat & (curved < 0)
-            for status, found in ((Status.NOT_FINITE, wild), (Status.INDEFINITE, negative), (Status.SINGULAR, flat)):
-                met[status] |= bool(found.any())
+            for status, where in ((Status.NOT_FINITE, wild), (Status.INDEFINITE, negative), (Status.SINGULAR, flat)):
+                met[status] |= bool(where.any())
             keep = ~(wild | flat | negative) if self.on_negative == "stop" else ~(wild | flat)
             rows, q, curved = rows[keep], q[keep], curved[keep]
-            alpha = (delta[rows] / curved).unsqueeze(1)
+            alpha = (delta[rows] / curved).unsqueeze(1)  # step length |r|^2 / d^T A d
             x[rows] += alpha * d[rows]
             r[rows] -= alpha * q
             shrunk = r[rows].square().sum(dim=1)
-            d[rows] = r[rows] + (shrunk / delta[rows]).unsqueeze(1) * d[rows]
+            d[rows] = (
+                r[rows] + (shrunk / delta[rows]).unsqueeze(1) * d[rows]
+            )  # d <- r + beta d, beta = |r_new|^2 / |r|^2
             delta[rows] = shrunk
             iterations[rows] += 1
             better = rows[shrunk < smallest[rows]]

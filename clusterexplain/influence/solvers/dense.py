@@ -131,11 +131,12 @@ class Dense(Solver):
         values, vectors = self.spectrum.pair
         noise = self.spectrum.noise
         treated = {"clamped": values.clamp(min=0), "absolute": values.abs(), "raw": values}[self.eigenvalues]
-        denominators = treated + damping
+        denominators = treated + damping  # f(lambda) + delta: (size,)
         flat = denominators.abs() <= noise
-        along = right.to(torch.float64) @ vectors
-        found = torch.where(flat, 0.0, along / torch.where(flat, 1.0, denominators)) @ vectors.T
-        value = found.to(right.dtype)
+        along = right.to(torch.float64) @ vectors  # b^T Q: (k, size)
+        # v = Q (f(Lambda) + delta)^-1 Q^T b: (k, size)
+        solved = torch.where(flat, 0.0, along / torch.where(flat, 1.0, denominators)) @ vectors.T
+        value = solved.to(right.dtype)
         residual = relative_residual(self.spectrum.operator, value, right, damping)
         left_out = along[:, flat].norm(dim=1) > self.tolerance * along.norm(dim=1)
         if not bool(torch.isfinite(values).all()):

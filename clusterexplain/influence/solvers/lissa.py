@@ -120,7 +120,7 @@ class LiSSA(Solver):
                 break
             if self.batches:
                 push = _misfit(self.batches[step % len(self.batches)], x[rows], right[rows], damping)
-            x[rows] += push / scale
+            x[rows] += push / scale  # x <- x + (b - A_t x) / s
             iterations[rows] += 1
         value = x if self.keep_last else best
         residual = relative_residual(self.operator, value, right, damping)
