@@ -300,7 +300,7 @@ CASES: dict[str, Case] = {
             model_options={"pretrain": 0.5, "update_every": 4, "rate": 0.3},
         ),
         floors=("stability",),
-        stability={"n_seeds": 1, "n_bootstrap": 2},
+        stability={"n_seeds": 0, "n_bootstrap": 2},
     ),
     "own_network": Case(
         blobs,
@@ -395,7 +395,7 @@ def removals(weights: np.ndarray) -> np.ndarray:
 MIXTURE: Mapping[str, Any] = MappingProxyType(
     {"seed": 0, "per_component": 14, "removed_every": 14, "n_steps": N_STEPS, "n_jobs": 1, "show_progress": False}
 )
-"""A small ``reproduce mog``: 42 points, three removals; the corrected arm that learns its targets is stopped early."""
+"""A small ``reproduce mog``: 42 points, three removals; the corrected variant is stopped early."""
 WORDS: Mapping[str, Any] = MappingProxyType(
     {
         "unit": "paragraph",
@@ -451,5 +451,18 @@ def texts() -> pd.DataFrame:
     return pd.DataFrame({"text": found, "year": 1900 + np.arange(16)}, index=[f"d{number}" for number in range(16)])
 
 
-NAMES = (*CASES, "mixture", "words")
+NAMES = (*CASES, "mixture", "mixture_corrected", "words")
 """Of all cases, each one file of arrays."""
+SLOW = ("mixture_corrected",)
+"""Cases that take more than ten seconds."""
+EXPERIMENTS = ("reproduce_mog", "reproduce_weat")
+"""Whole experiments in their quick versions: minutes."""
+
+
+def shown() -> tuple[Rows, dict[str, Any]]:
+    """Return 300 digits, and the few parameters with which the package's default settings explain them quickly."""
+    return Rows(load_digits().data[:300], np.empty((0, 64)), image_shape=(8, 8)), {
+        "n_clusters": 10,
+        "n_steps": 100,
+        "random_state": 0,
+    }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -17,9 +19,9 @@ with warnings.catch_warnings():  # torch announces deprecations of its own depen
 
 from clusterexplain import ClusterExplainer, Dataset, EmbeddingTask
 from clusterexplain.exceptions import SolverWarning
+from clusterexplain.studies import mixture, weat
 from clusterexplain.studies.mixture import corrected, published
-from clusterexplain.studies.mixture.points import chosen, draw_mixture
-from clusterexplain.studies.mixture.removal import leave_one_out
+from clusterexplain.studies.mixture.points import draw_mixture
 from clusterexplain.training import Adam, train_replicas
 from clusterexplain.words import Cosine, EmbeddingBias, Weat
 from clusterexplain.words.sampled import SampledSkipGram
@@ -202,23 +204,21 @@ class Fitted:
             yield from ((f"{name}.{column}", table[column].to_numpy()) for column in columns)
 
 
-def mixture_study() -> Iterator[tuple[str, Any]]:
-    """Yield predicted and retrained changes of a small part of ``reproduce mog``."""
+def mixture_study(variant: str) -> Iterator[tuple[str, Any]]:
+    """Yield predicted and retrained changes of a small part of ``reproduce mog``: "published" or "corrected"."""
     options = dict(cases.MIXTURE)
     draw, n_steps = partial(draw_mixture, per_component=options.pop("per_component")), options.pop("n_steps")
-    with mock.patch.object(published, "draw_mixture", draw):
-        found = published.published(**options)
+    if variant == "published":
+        with mock.patch.object(published, "draw_mixture", draw):
+            found = published.published(**options)
+    else:
+        del options["show_progress"]
+        with mock.patch.multiple(corrected, draw_mixture=draw, N_STEPS=n_steps):
+            found = corrected.corrected(**options)
     for number, one in enumerate(found):
         yield f"{number}.retrained", one.retrained
         yield from ((f"{number}.{method.replace(' ', '_')}", value) for method, value in one.predicted.items())
         yield from ((f"{number}.{part}", getattr(one, part)) for part in ("member", "queries", "components", "removed"))
-    points, components = draw(options["seed"])
-    queries, removed = chosen(len(points), options["removed_every"])
-    with mock.patch.object(corrected, "N_STEPS", n_steps):
-        run = corrected.train_arm(points, None, options["seed"])
-    yield "points", points
-    yield "corrected.theta", run.final
-    yield "corrected.retrained", leave_one_out(run.recipe, removed, queries, components[queries])
 
 
 def word_vectors() -> Iterator[tuple[str, Any]]:
@@ -247,6 +247,29 @@ def word_vectors() -> Iterator[tuple[str, Any]]:
     yield "sampled.influence", sampled.pull(torch.ones_like(theta), everything)
 
 
+def study(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield the tables of a quick experiment, one of ``cases.EXPERIMENTS``, column by column, but for the clock's."""
+    run = {"reproduce_mog": mixture.run, "reproduce_weat": weat.run}[name]
+    for table, frame in run(None, quick=True, show_progress=False, n_jobs=1).tables.items():
+        timed = [column for column in frame if column.endswith("seconds")]
+        yield from ((f"{table}.{column}", frame[column].to_numpy()) for column in frame.columns.drop(timed))
+
+
+def payloads(folder: Path) -> Iterator[tuple[str, Any]]:
+    """Yield what ``why``, ``verify`` and ``report`` say with default settings of ``cases.shown()``, as plain data."""
+    rows, options = cases.shown()
+    explainer = ClusterExplainer(**{RENAMED.get(name, name): value for name, value in options.items()})
+    explanation = explainer.fit(Dataset(rows.X, image_shape=rows.image_shape)).explain(list(cases.QUERIES))
+    yield "why", explanation.to_dict()
+    check = explainer.verify(explanation, level="quick")
+    yield "verify", check.to_dict()
+    page = Path(check.explanation.report(folder / "page.html")).read_text(encoding="utf-8")
+    yield (
+        "report",
+        json.loads(page.partition('<script type="application/json" id="page">')[2].partition("</script>")[0]),
+    )
+
+
 # ---------------------------------------------------------------------------------------------------------------------------
 # The floors.
 # ---------------------------------------------------------------------------------------------------------------------------
@@ -263,15 +286,17 @@ def floors(name: str) -> Arrays:
     Parameters
     ----------
     name : str
-        One of ``cases.NAMES``.
+        One of ``cases.NAMES`` or ``cases.EXPERIMENTS``.
 
     Returns
     -------
     dict of str to ndarray
         By floor.
     """
-    if name == "mixture":
-        return _plain(mixture_study())
+    if name in cases.EXPERIMENTS:
+        return _plain(study(name))
+    if name.startswith("mixture"):
+        return _plain(mixture_study("corrected" if name.endswith("corrected") else "published"))
     if name == "words":
         return _plain(word_vectors())
     return _plain(_of_case(cases.CASES[name], _fitted(cases.first_of_fit(name))))
