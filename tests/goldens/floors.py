@@ -295,8 +295,8 @@ def floors(name: str) -> Arrays:
     """
     if name in cases.EXPERIMENTS:
         return _plain(study(name))
-    if name.startswith("mixture"):
-        return _plain(mixture_study("corrected" if name.endswith("corrected") else "published"))
+    if name.startswith("mixture_"):
+        return _plain(mixture_study(name.removeprefix("mixture_")))
     if name == "words":
         return _plain(word_vectors())
     return _plain(_of_case(cases.CASES[name], _fitted(cases.first_of_fit(name))))
