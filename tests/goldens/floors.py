@@ -19,12 +19,14 @@ with warnings.catch_warnings():  # torch announces deprecations of its own depen
 
 from clusterexplain import ClusterExplainer, Dataset, EmbeddingTask
 from clusterexplain.exceptions import SolverWarning
-from clusterexplain.studies import mixture, weat
-from clusterexplain.studies.mixture import corrected, published
-from clusterexplain.studies.mixture.points import draw_mixture
-from clusterexplain.training import Adam, train_replicas
-from clusterexplain.words import Cosine, EmbeddingBias, Weat
-from clusterexplain.words.sampled import SampledSkipGram
+from clusterexplain.experiments import mixture
+from clusterexplain.experiments.mixture import corrected, published
+from clusterexplain.experiments.mixture.points import draw_mixture
+from clusterexplain.experiments.weat import run as weat
+from clusterexplain.explanation.gradients import cotangents_of
+from clusterexplain.training import Adam
+from clusterexplain.word_embeddings import Cosine, EmbeddingBias, Weat
+from clusterexplain.word_embeddings.sampled import SampledSkipGram
 from tests.goldens import cases
 from tests.goldens.cases import Case
 
@@ -36,6 +38,8 @@ Arrays = dict[str, np.ndarray]
 
 RENAMED: dict[str, str] = {}
 """Keywords of the explainer in ``cases`` that are called otherwise today."""
+STORED = {"nonempty": "alive", "share_with_larger_margin": "rank"}
+"""What is called otherwise today, by the name under which it is stored."""
 
 
 class Fitted:
@@ -49,8 +53,8 @@ class Fitted:
 
     def __init__(self, explainer: ClusterExplainer) -> None:
         self.explainer = explainer
-        self.pipeline = explainer._pipeline
-        self.recipe = self.pipeline.run.recipe
+        self.fit = explainer.fit_
+        self.recipe = self.fit.recipe
 
     @classmethod
     def of(cls, case: Case) -> Fitted:
@@ -80,7 +84,7 @@ class Fitted:
 
     def training(self) -> Iterator[tuple[str, Any]]:
         """Yield the plan, the keys of two steps, inputs, initial and trained parameters, states on the way, and the loss."""
-        run, join = self.pipeline.run, self.recipe.layout.join
+        run, join = self.fit.trajectory, self.recipe.layout.join
         yield "plan", self.recipe.plan.indices
         yield "keys", torch.stack([self.recipe.plan.keys(0), self.recipe.plan.keys(self.recipe.plan.n_steps - 1)])
         yield "inputs", self.recipe.inputs
@@ -93,10 +97,11 @@ class Fitted:
     def clustering(self) -> Iterator[tuple[str, Any]]:
         """Yield embedding, labels, the state of the clusters, margins and memberships of the training rows."""
         yield "embedding", self.explainer.embedding_
-        yield "viewed", self.pipeline.viewed
+        yield "viewed", self.fit.assignment.embedding
         yield "labels", self.explainer.labels_
         yield "centers", self.explainer.cluster_centers_
-        yield from ((f"state.{name}", value) for name, value in self.pipeline.state._asdict().items())
+        state = self.fit.assignment.state._asdict()
+        yield from ((f"state.{STORED.get(name, name)}", value) for name, value in state.items())
         yield "margins", self.explainer.margins_
         yield from self.seen(self.explainer.data_.X, "")
 
@@ -127,45 +132,44 @@ class Fitted:
         for name in ("encoder", "cluster", "direct"):
             yield f"rows.{name}", getattr(explanation, name)
         yield "own", explanation.labels
-        for name in ("rivals", "scores", "probabilities", "rank", "agreement"):
-            yield name, getattr(explanation, name)
+        for name in ("rivals", "scores", "probabilities", "share_with_larger_margin", "agreement"):
+            yield STORED.get(name, name), getattr(explanation, name)
 
     @staticmethod
     def over_seeds(explanation: Any) -> Iterator[tuple[str, Any]]:
         """Yield the numbers about seeds of an explanation."""
         for name in ("standard_error", "stable", "shared", "within", "margins"):
-            yield f"over_seeds.{name}", getattr(explanation.over_seeds, name)
+            yield f"over_seeds.{name}", getattr(explanation.seed_variability, name)
 
     def cotangents(self, explanation: Any) -> Iterator[tuple[str, Any]]:
         """Yield the derivatives of the scores in the parameters, of shape (n_scores, n_params), and in the weights."""
-        found = self.pipeline._cotangents(self.explainer.question_of(explanation))
+        found = cotangents_of(self.fit, explanation.margins)
         yield from zip(("cotangents.encoder", "cotangents.cluster", "cotangents.direct"), found, strict=True)
 
     def retrained(self, weights: np.ndarray, block: int) -> torch.Tensor:
         """Train at weights of shape (n_weights, n) in one padded block, as a check does; shape (n_weights, n_params)."""
-        rows = torch.from_numpy(weights).to(self.recipe.dtype)
-        padded = torch.cat([rows, rows[-1:].expand(block - len(rows), -1)])
-        return train_replicas(self.recipe, padded, chunk=block, n_jobs=1)[: len(rows)]
+        padded = np.concatenate([weights, np.repeat(weights[-1:], block - len(weights), axis=0)])
+        return self.fit.thetas(padded, chunk=block)[: len(weights)]
 
     def rescored(self, explanation: Any, theta: torch.Tensor, weights: np.ndarray) -> dict[str, Any]:
         """Return scores with the members kept and with the clustering continued, and the labels after that."""
-        question, params = self.explainer.question_of(explanation), self.recipe.layout.split(theta)
-        scores, labels = self.pipeline.rescored(question, params, torch.from_numpy(weights).to(self.recipe.dtype))
-        return {"kept": scores["frozen"], "continued": scores["reclustered"], "labels": labels}
+        tried = ("kept", "continued") if self.fit.clustering.reassigns else ("kept",)
+        outcomes = self.fit.outcomes(theta, weights, explanation.margins, tried)
+        last = outcomes[tried[-1]]
+        return {"kept": outcomes["kept"].scores, "continued": last.scores, "labels": last.labels}
 
     def afresh(self, explanation: Any, theta: torch.Tensor, weights: np.ndarray) -> dict[str, Any]:
         """Return scores and labels after clustering from scratch; nothing where there is no other start."""
-        if not self.pipeline.clustering.restarts:
+        if not self.fit.clustering.has_random_init:
             return {}
-        question, params = self.explainer.question_of(explanation), self.recipe.layout.split(theta)
-        found = self.pipeline.afresh(question, params, torch.from_numpy(weights).to(self.recipe.dtype), seed=5)
-        return dict(zip(("afresh", "afresh_labels"), found, strict=True))
+        outcome = self.fit.outcome(theta, weights, explanation.margins, assignments="scratch", seed=5)
+        return {"afresh": outcome.scores, "afresh_labels": outcome.labels}
 
     @staticmethod
     def predicted(explanation: Any, weights: np.ndarray) -> Iterator[tuple[str, Any]]:
         """Yield predicted changes at weights of shape (n_weights, n), members kept and clustering continued."""
-        yield "predicted.kept", explanation.predict(weights, assignments="frozen")
-        yield "predicted.continued", explanation.predict(weights, assignments="reclustered")
+        yield "predicted.kept", explanation.predict(weights, assignments="kept")
+        yield "predicted.continued", explanation.predict(weights, assignments="continued")
 
     def flip(self, query: int, max_removed: int) -> Iterator[tuple[str, Any]]:
         """Yield what it takes to move a row to its rival."""
@@ -187,9 +191,9 @@ class Fitted:
         for name in ("sizes", "tried", "own", "overlap"):
             yield f"check.{name}", getattr(found, name)
         yield "check.unchanged", found.nulls + found.scores  # a null by itself is nothing but rounding
-        for kind, old in (("kept", "frozen"), ("continued", "reclustered")):
-            yield f"check.predicted.{kind}", found.predicted[old]
-            yield f"check.retrained.{kind}", found.truth[old]
+        for kind in ("kept", "continued"):
+            yield f"check.predicted.{kind}", found.predicted[kind]
+            yield f"check.retrained.{kind}", found.truth[kind]
         yield from ((f"check.yardstick.{name}", value) for name, value in found.yardsticks.items())
 
     def tables(self) -> Iterator[tuple[str, Any]]:
