@@ -170,10 +170,7 @@ class NamesFile:
 
 
 MAP, CHECK, STABILITY, NAMES = MapFile.file, CheckFile.file, StabilityFile.file, NamesFile.file
-SIDECARS: dict[str, type[Sidecar]] = {
-    kind.file: kind  # type: ignore[type-abstract]
-    for kind in (MapFile, CheckFile, StabilityFile, NamesFile)
-}
+SIDECARS: dict[str, type[Sidecar]] = {kind.file: kind for kind in (MapFile, CheckFile, StabilityFile, NamesFile)}
 """Every file that may be written beside a run's own, by name."""
 _Content = TypeVar("_Content", bound=Sidecar)
 
