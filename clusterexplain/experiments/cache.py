@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.storage.cache import ArrayCache
 
 FOLDER = "pieces"
@@ -29,6 +30,11 @@ class ResultCache:
     version : str
         Changed whenever the code of the experiment changes its numbers.
 
+    Raises
+    ------
+    InvalidParameterError
+        If `out` is a file.
+
     Examples
     --------
     >>> cache = ResultCache(None, version="1")
@@ -37,6 +43,8 @@ class ResultCache:
     """
 
     def __init__(self, out: Path | None, *, version: str) -> None:
+        if out is not None:
+            refuse_file(Path(out))
         self._cache = ArrayCache(None if out is None else Path(out), FOLDER)
         self._version = version
 
@@ -63,6 +71,14 @@ class ResultCache:
             kept = np.frombuffer(_parquet(compute()), dtype=np.uint8)
             self._cache.write(file, kept)
         return pd.read_parquet(io.BytesIO(kept.tobytes()))
+
+
+def refuse_file(out: Path) -> None:
+    """Refuse a file where the folder of an experiment should be, before anything is computed for it."""
+    if out.exists() and not out.is_dir():
+        raise InvalidParameterError(
+            f"{out} is a file. Expected a folder for the tables of an experiment; name another one."
+        )
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

@@ -6,6 +6,7 @@ Both write under a fresh name in the same folder and rename: a file appears whol
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from pathlib import Path, PurePosixPath
@@ -30,8 +31,12 @@ def write_output(path: Path, blob: bytes) -> None:
     """
     if path.exists() and not path.is_file():
         path.write_bytes(blob)
-    else:
-        _replace(path.resolve(), blob)
+        return
+    try:
+        target = path.resolve()
+    except RuntimeError as error:  # before Python 3.13
+        raise OSError(errno.ELOOP, "Links lead back to where they begin", str(path)) from error
+    _replace(target, blob)
 
 
 def write_in_run(run_directory: str | os.PathLike[str], name: str, blob: bytes) -> None:

@@ -115,7 +115,7 @@ class ArrayCache:
         content = stream.getvalue()
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            kept = sum(file.stat().st_size for file in (self._root / self._folder).glob("*.npy"))
+            kept = sum(file.lstat().st_size for file in (self._root / self._folder).glob("*.npy"))
             if kept <= self._max_bytes:
                 write_in_run(
                     self._root, f"{self._folder}/{name}", hashlib.sha256(content).hexdigest().encode() + content

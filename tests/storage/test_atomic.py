@@ -57,6 +57,14 @@ def test_a_link_that_the_user_chose_keeps_pointing_where_it_does(tmp_path: Path)
     assert names(tmp_path) == ["link", "real"]
 
 
+def test_links_in_a_circle_are_an_error_of_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(OSError, match=r"Links lead back|symbolic links"):
+        write_output(tmp_path / "a", b"x")
+    assert names(tmp_path) == ["a", "b"]
+
+
 def test_pipes_and_devices_that_the_user_chose_are_written_to(tmp_path: Path) -> None:
     pipe, received = tmp_path / "pipe", []
     os.mkfifo(pipe)

@@ -71,6 +71,14 @@ def test_no_more_is_kept_than_fits(tmp_path: Path) -> None:
     assert sorted(file.name for file in (tmp_path / "kept").iterdir()) == ["0.npy", "1.npy"]
 
 
+def test_a_broken_link_beside_the_entries_is_in_nobodys_way(tmp_path: Path) -> None:
+    cache = ArrayCache(tmp_path, "kept")
+    cache.write("a.npy", np.zeros(3))
+    (tmp_path / "kept" / "broken.npy").symlink_to(tmp_path / "nothing")
+    cache.write("b.npy", np.zeros(3))
+    assert cache.read("b.npy") is not None
+
+
 @pytest.mark.parametrize("obstacle", ["file", "link"])
 def test_a_folder_that_cannot_be_written_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, obstacle: str
