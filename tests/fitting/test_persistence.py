@@ -137,7 +137,8 @@ def test_a_manifest_that_is_torn_foreign_or_newer(saved: Path) -> None:
     manifest = json.loads((saved / "run.json").read_text())
 
     def write(**changes: object) -> None:
-        changed = {name: value for name, value in {**manifest, **changes}.items() if value is not None}
+        kept = {name: value for name, value in manifest.items() if name not in changes}
+        changed = kept | {name: value for name, value in changes.items() if value is not None}
         changed["digest"] = run_directory._manifest_digest(changed)
         (saved / "run.json").write_text(json.dumps(changed))
 
