@@ -29,4 +29,5 @@ def progress(items: Iterable[Item], *, label: str, total: int | None = None, sho
     """
     from tqdm import tqdm
 
-    return tqdm(items, desc=label, total=total, delay=1.0, leave=False, disable=None if show else True)
+    bar: Iterable[Item] = tqdm(items, desc=label, total=total, delay=1.0, leave=False, disable=None if show else True)
+    return bar

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.experiments.cache import refuse_file
 from clusterexplain.report.export import save_chart, write_file
 from clusterexplain.report.vega_lite import as_dict
 
@@ -69,10 +69,7 @@ class Study:
             If the disk refuses.
         """
         out = Path(out)
-        if out.exists() and not out.is_dir():
-            raise InvalidParameterError(
-                f"{out} is a file. Expected a folder for the tables of an experiment; name another one."
-            )
+        refuse_file(out)
         written = [write_file(out / "README.txt", (str(self) + "\n").encode())]
         for name, table in self.tables.items():
             written.append(write_file(out / f"{name}.csv", table.to_csv(index=False).encode()))

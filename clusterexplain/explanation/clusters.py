@@ -22,7 +22,8 @@ from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import Combination, Margins, Subject, Topic
 from clusterexplain.results.text.margins import combination_id
-from clusterexplain.results.text.names import plain_records, replace_unprintable, terminal_safe
+from clusterexplain.results.text.names import replace_unprintable, terminal_safe
+from clusterexplain.storage.jsonable import to_jsonable
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,7 +63,7 @@ class ClusterAnswer:
     def to_dict(self, top: int = 10) -> dict[str, Any]:
         """Return the answer as plain data."""
         frames = {"typical": self.typical(top), "untypical": self.untypical(top), "towards": self.towards}
-        plain = {name: plain_records(frame) for name, frame in frames.items()}
+        plain = {name: to_jsonable(frame) for name, frame in frames.items()}
         return {"cluster": self.cluster, "size": len(self.members), **self.cohesion.to_dict(top), **plain}
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from clusterexplain.exceptions import InvalidParameterError, MissingExtraError, ReportWriteError
 from clusterexplain.report.vega_lite import as_dict
 from clusterexplain.results.text.names import replace_unprintable
-from clusterexplain.storage.sidecars import write_atomically
+from clusterexplain.storage.atomic import write_output
 
 KINDS = (".png", ".svg", ".pdf")
 SCALE = 2.0
@@ -122,7 +122,7 @@ def write_file(path: Path, content: bytes) -> Path:
     refuse_folder(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
+        write_output(path, content)
     except (OSError, ValueError) as error:  # ValueError: a name that holds a NUL
         raise ReportWriteError(
             f"{str(path)!r} cannot be written ({error}). Expected a file in a folder where you may write, with some space "

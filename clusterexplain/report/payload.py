@@ -40,7 +40,8 @@ from clusterexplain.report.text import (
 )
 from clusterexplain.report.vega_lite import Specs
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.text.names import NOISE, plain_records
+from clusterexplain.results.text.names import NOISE
+from clusterexplain.storage.jsonable import to_jsonable
 
 TOP = 50
 """Examples on each side that a page holds."""
@@ -142,7 +143,7 @@ class _Page:
             "own": own,
             "rival": rival,
             "details": {} if whole else self._details(query, [*listed["id"], *own, *rival]),
-            "twins": plain_records(tables.twins(context, explanation, query)),
+            "twins": to_jsonable(tables.twins(context, explanation, query)),
             "twins_words": twins_words(explanation, query),
             "charts": self._charts(query, listed),
             "groups": {column: self._groups(query, column) for column in self.sums},

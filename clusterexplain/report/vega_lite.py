@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from clusterexplain.results.text.names import plain_records
+from clusterexplain.storage.jsonable import to_jsonable
 
 
 def as_dict(chart: Any) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Specs:
         for name, records in zip(names, drawn, strict=True):
             if len(records) == len(frame) and set(fields) <= set(records[0]):
                 return name
-        records = plain_records(frame[fields])
+        records = to_jsonable(frame[fields])
         name = "table-" + hashlib.sha256(json.dumps(records, sort_keys=True).encode()).hexdigest()[:16]
         self._datasets[name] = records
         return name

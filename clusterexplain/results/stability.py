@@ -20,6 +20,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.statistics.matching import jaccard, overlap
+from clusterexplain.storage.jsonable import to_jsonable
 
 KINDS = ("seed", "bootstrap")
 STABLE, DISSOLVED = 0.75, 0.5
@@ -302,8 +303,8 @@ class Stability:
         return {
             "fit_key": self.fit_key,
             "sentence": self.sentence,
-            "summary": _plain(self.summary),
-            "clusters": [_plain(row) for row in table.to_dict("records")],
+            "summary": to_jsonable(self.summary),
+            "clusters": to_jsonable(table),
             "thresholds": {"stable": STABLE, "dissolved": DISSOLVED, "high": HIGH, "moderate": MODERATE},
         }
 
@@ -398,9 +399,3 @@ def _in_words(figures: Mapping[str, float]) -> str:
     interval = f" [{figures['low']:.2f}, {figures['high']:.2f}]" if np.isfinite(figures["low"]) else ""
     rand = f"adjusted Rand index {figures['adjusted_rand']:.2f}{interval}"
     return f"{rand}, samples keep their cluster in {figures['kept']:.0%} of the refits"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(entry) for name, entry in value.items()}
-    return None if isinstance(value, float) and np.isnan(value) else value

@@ -27,9 +27,10 @@ import pandas as pd
 from torch import Tensor
 
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
+from clusterexplain.storage.atomic import write_in_run
 from clusterexplain.storage.sidecars import SIDECARS
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "run.json"
 
 
@@ -90,8 +91,8 @@ def write_run(path: str | os.PathLike[str], content: RunContent, *, overwrite: b
     except Exception as error:
         # pyarrow and safetensors raise errors of their own when the disk is full, so every failure is treated alike.
         raise RunWriteError(
-            f"The run could not be written to {target}: {error}. Nothing half-written was left behind. Free some space or "
-            f"choose another folder, and check that the metadata are plain numbers and text; then save again."
+            f"The run could not be written to {target}: {error.__cause__ or error}. Nothing half-written was left behind. Free "
+            f"some space or choose another folder, and check that the metadata are plain numbers and text; then save again."
         ) from error
     finally:
         if work is not None:
@@ -144,7 +145,7 @@ def read_run(path: str | os.PathLike[str]) -> RunContent:
     RunNotFoundError
         If there is no run.
     RunDamagedError
-        If a file is missing or changed, or the format is newer than this program.
+        If a file is missing or changed, or the format is another one than this program reads.
     """
     from safetensors.torch import load
 
@@ -218,14 +219,25 @@ def check_fingerprint(manifest: dict[str, Any], fingerprint: str, *, where: str)
 def _write_files(work: Path, content: RunContent) -> None:
     from safetensors.torch import save
 
-    np.savez_compressed(work / "arrays.npz", **content.arrays)  # type: ignore[arg-type]
-    (work / "tensors.safetensors").write_bytes(save({k: v.contiguous() for k, v in content.tensors.items()}))
-    for name, table in content.tables.items():
-        table.to_parquet(work / f"{name}.parquet")
-    files = {file.name: _digest(file.read_bytes()) for file in sorted(work.iterdir())}
+    archive = io.BytesIO()
+    np.savez_compressed(archive, **content.arrays)  # type: ignore[arg-type]
+    blobs = {
+        "arrays.npz": archive.getvalue(),
+        "tensors.safetensors": save({name: tensor.contiguous() for name, tensor in content.tensors.items()}),
+        **{f"{name}.parquet": _parquet(table) for name, table in content.tables.items()},
+    }
+    for name, blob in blobs.items():
+        write_in_run(work, name, blob)
+    files = {name: _digest(blobs[name]) for name in sorted(blobs)}
     manifest = {"format": FORMAT, **content.manifest, "files": files}
     manifest["digest"] = _manifest_digest(manifest)
-    (work / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    write_in_run(work, MANIFEST, json.dumps(manifest, indent=1).encode())
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    table.to_parquet(stream)
+    return stream.getvalue()
 
 
 def _swap(work: Path, target: Path) -> None:
@@ -234,8 +246,12 @@ def _swap(work: Path, target: Path) -> None:
         return
     known = {MANIFEST, *SIDECARS, *_read_manifest(target)["files"]}
     for kept in target.iterdir():
-        if kept.name not in known:
-            (shutil.copytree if kept.is_dir() else shutil.copy2)(kept, work / kept.name)
+        if kept.name in known:
+            continue
+        if kept.is_dir() and not kept.is_symlink():
+            shutil.copytree(kept, work / kept.name, symlinks=True)
+        else:
+            shutil.copy2(kept, work / kept.name, follow_symlinks=False)
     old = target.parent / f".{target.name}.{uuid.uuid4().hex}.old"
     os.rename(target, old)
     try:
@@ -257,16 +273,17 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         version, files = manifest["format"], manifest["files"]
         if not isinstance(files, dict) or not isinstance(version, int):
             raise TypeError("format or files have the wrong type")
-        if version <= FORMAT and manifest["digest"] != _manifest_digest(manifest):
+        if version == FORMAT and manifest["digest"] != _manifest_digest(manifest):
             raise ValueError("it was changed after it was saved")
     except (ValueError, KeyError, TypeError) as error:
         raise RunDamagedError(
             f"The run {folder} is damaged: {MANIFEST} cannot be read ({error}). Expected the file that `save` wrote; restore "
             f"it or fit anew."
         ) from error
-    if version > FORMAT:
+    if version != FORMAT:
+        remedy = "Install a newer clusterexplain" if version > FORMAT else "Fit again and save the new run elsewhere"
         raise RunDamagedError(
-            f"The run {folder} has format {version}, but this program reads up to {FORMAT}. Install a newer clusterexplain."
+            f"The run {folder} has format {version}, but this program reads format {FORMAT}. {remedy}."
         )
     return dict(manifest)
 

@@ -1,6 +1,6 @@
-"""What is written beside a run after it was saved: the map, the newest check, the stability, names of clusters.
+"""Files that are written into a run after it was saved: the map, the newest check, the stability, names of clusters.
 
-Each is one file, written under a temporary name and renamed; none holds code.
+Each is one file, written whole or not at all; none holds code.
 """
 
 from __future__ import annotations
@@ -9,82 +9,207 @@ import contextlib
 import io
 import json
 import os
-import sys
-import uuid
 import warnings
 import zipfile
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 
 from clusterexplain.exceptions import ClusterExplainWarning, RunDamagedError
+from clusterexplain.storage.atomic import write_in_run
+from clusterexplain.storage.jsonable import to_jsonable
+from clusterexplain.storage.schema import (
+    LARGEST_COUNT,
+    Rule,
+    expect,
+    list_of,
+    number_or_null,
+    one_of,
+    or_null,
+    record,
+    text,
+    values_of,
+    whole,
+)
 
-CHECK = "check.json"
-MAP = "map.npy"
-STABILITY = "stability.npz"
-NAMES = "names.json"
 RETRAINED = ("position", "kind", "n_removed", "predicted", "kept", "predicted_continued", "continued")
 """Columns of the table of retrainings that a check keeps."""
-SIDECARS = (CHECK, MAP, STABILITY, NAMES)
 STATUSES = ("supported", "not supported", "untested")
 """What a check may say."""
 GRADES = ("A", "B", "C", "D", "U")
-CHECK_HISTORY = "checks"
+CHECK_HISTORY = "check_history"
 """Folder of the checks before the newest one."""
 MOST_CHECKS = 50
-MOST = 2**53
-"""Counts beyond it are damage."""
 ROUND_OFF = 1e-9
 """How far a correlation may be beyond -1 and 1."""
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    OSError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    zipfile.BadZipFile,
+)
+"""What readers raise for bytes that nobody meant for them."""
+
+
+class Sidecar(Protocol):
+    """The content of one file beside a run's own."""
+
+    file: ClassVar[str]
+    """Its name in the run directory."""
+    remedy: ClassVar[str]
+    """What makes the file again, for messages."""
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the file."""
+        ...
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> Self:
+        """Return the content of a file, which anybody may have written; raise one of ``_DAMAGE`` for anything else."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class MapFile:
+    """Where each sample is drawn, shape (n_samples, 2)."""
+
+    coordinates: np.ndarray
+    file: ClassVar[str] = "map.npy"
+    remedy: ClassVar[str] = "draw the map again"
+
+    def to_bytes(self) -> bytes:
+        """Return a NumPy file."""
+        stream = io.BytesIO()
+        np.save(stream, self.coordinates, allow_pickle=False)
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> Self:
+        """Read a NumPy file of finite numbers without pickle."""
+        array = np.load(io.BytesIO(blob), allow_pickle=False)
+        expect(isinstance(array, np.ndarray) and array.dtype.kind in "fiu", "it does not hold an array of numbers")
+        expect(array.ndim == 2 and array.shape[1] == 2, "it does not hold two coordinates for each sample")
+        coordinates = np.asarray(array, dtype=np.float64)
+        expect(bool(np.isfinite(coordinates).all()), "a coordinate is not finite")
+        return cls(coordinates)
+
+
+@dataclass(frozen=True, eq=False)
+class CheckFile:
+    """A check of answers, as plain data; ``_CHECK`` says which entries it has."""
+
+    content: dict[str, Any]
+    file: ClassVar[str] = "check.json"
+    remedy: ClassVar[str] = "run verify again"
+
+    def to_bytes(self) -> bytes:
+        """Return JSON; numbers that are not finite are null."""
+        return json.dumps(to_jsonable(self.content), indent=1, allow_nan=False).encode()
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> Self:
+        """Read JSON that says what a check can say."""
+        content = json.loads(blob, parse_constant=_refuse_constant)
+        _CHECK(content)
+        n_answers, table = len(content["answers"]), content["retrained"]
+        expect(len(content["each"]) == n_answers > 0, "it does not have one verdict for each answer")
+        if table is not None:
+            lists = all(isinstance(column, list) for column in table.values())
+            expect(lists and len({len(column) for column in table.values()}) == 1, _NOT_WHOLE)
+            expect(max(table["position"], default=0) < n_answers, _NO_POSITION)
+        return cls(content)
+
+
+@dataclass(frozen=True, eq=False)
+class StabilityFile:
+    """The arrays of a stability."""
+
+    arrays: dict[str, np.ndarray]
+    file: ClassVar[str] = "stability.npz"
+    remedy: ClassVar[str] = "run stability again"
+
+    def to_bytes(self) -> bytes:
+        """Return a compressed NumPy archive."""
+        stream = io.BytesIO()
+        np.savez_compressed(stream, **self.arrays)  # type: ignore[arg-type]
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> Self:
+        """Read a NumPy archive without pickle."""
+        with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
+            return cls(dict(archive))
+
+
+@dataclass(frozen=True)
+class NamesFile:
+    """Names of clusters, by cluster number."""
+
+    names: dict[int, str]
+    file: ClassVar[str] = "names.json"
+    remedy: ClassVar[str] = "name the clusters again"
+
+    def to_bytes(self) -> bytes:
+        """Return JSON."""
+        return json.dumps({str(cluster): name for cluster, name in self.names.items()}).encode()
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> Self:
+        """Read JSON: an object of texts by whole numbers."""
+        content = json.loads(blob)
+        values_of(text("a name is not text"), "it is not an object")(content)
+        return cls({int(cluster): name for cluster, name in content.items()})
+
+
+MAP, CHECK, STABILITY, NAMES = MapFile.file, CheckFile.file, StabilityFile.file, NamesFile.file
+SIDECARS: dict[str, type[Sidecar]] = {kind.file: kind for kind in (MapFile, CheckFile, StabilityFile, NamesFile)}
+"""Every file that may be written beside a run's own, by name."""
+_Content = TypeVar("_Content", bound=Sidecar)
 
 
 def write_map(path: str | os.PathLike[str], coordinates: np.ndarray) -> None:
-    """Store the two-dimensional view beside a run, atomically; where that is not possible, warn: it can be drawn anew."""
-    blob = io.BytesIO()
-    np.save(blob, coordinates, allow_pickle=False)
+    """Store the two-dimensional view in a run; where that is not possible, warn: it can be drawn again."""
     try:
-        write_atomically(Path(path) / MAP, blob.getvalue())
+        _write(path, MapFile(coordinates))
     except OSError as error:
         warnings.warn(
-            f"The map could not be kept in {path} ({error}), so it is drawn anew next time. Nothing else is missing; let the "
-            f"folder be writable to keep it.",
+            f"The map could not be kept in {path} ({error.__cause__ or error}), so it is drawn anew next time. Nothing else is "
+            f"missing; let the folder be writable to keep it.",
             ClusterExplainWarning,
             stacklevel=2,
         )
 
 
 def read_map(path: str | os.PathLike[str], n_samples: int) -> np.ndarray | None:
-    """Return the stored view, shape (n_samples, 2), or None if there is none that fits: it can be drawn anew.
-
-    Only finite numbers fit; nothing is unpickled.
-    """
+    """Return the stored view, shape (n_samples, 2), or None if there is none that fits: it can be drawn again."""
     try:
-        with (Path(path) / MAP).open("rb") as file:
-            found = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError, OverflowError, zipfile.BadZipFile):
+        stored = _read(Path(path) / MAP, MapFile)
+    except RunDamagedError:
         return None
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu" or found.shape != (n_samples, 2):
-        return None
-    coordinates = np.asarray(found, dtype=np.float64)
-    return coordinates if np.isfinite(coordinates).all() else None
+    return stored.coordinates if stored is not None and len(stored.coordinates) == n_samples else None
 
 
 def write_check(path: str | os.PathLike[str], check: dict[str, Any]) -> None:
-    """Store the newest check beside a run, atomically; numbers that are not finite become null.
+    """Store the newest check in a run; numbers that are not finite become null.
 
     The one before it is kept too, up to ``MOST_CHECKS`` of them, see :func:`read_checks`.
     """
-    folder, newest = Path(path) / CHECK_HISTORY, Path(path) / CHECK
-    if newest.exists():
-        folder.mkdir(exist_ok=True)
-        kept = sorted(folder.glob("*.json"))
+    history, newest = Path(path) / CHECK_HISTORY, Path(path) / CHECK
+    if newest.is_file():
+        kept = sorted(history.glob("*.json"))
         number = int(kept[-1].stem) + 1 if kept and kept[-1].stem.isdigit() else len(kept)
-        write_atomically(folder / f"{number:06d}.json", newest.read_bytes())
+        write_in_run(path, f"{CHECK_HISTORY}/{number:06d}.json", newest.read_bytes())
         for old in kept[: max(0, len(kept) + 1 - MOST_CHECKS)]:
             old.unlink(missing_ok=True)
-    write_atomically(newest, json.dumps(_finite(check), indent=1, allow_nan=False).encode())
+    _write(path, CheckFile(check))
 
 
 def read_checks(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -105,11 +230,11 @@ def read_checks(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     RunDamagedError
         If the newest one cannot be read.
     """
-    newest, found = read_check(path), []
+    checks = [_read(Path(path) / CHECK, CheckFile)]
     for file in sorted((Path(path) / CHECK_HISTORY).glob("*.json"), reverse=True):
         with contextlib.suppress(RunDamagedError):
-            found.append(_read(file, _parse_check, "run verify again"))
-    return [one for one in (newest, *found) if one is not None]
+            checks.append(_read(file, CheckFile))
+    return [check.content for check in checks if check is not None]
 
 
 def read_check(path: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -123,21 +248,20 @@ def read_check(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        What :func:`write_check` stored; None for a check of a version that did not tell its samples apart.
+        What :func:`write_check` stored.
 
     Raises
     ------
     RunDamagedError
         If the file is there and cannot be read, or holds what no check can say.
     """
-    return _read(Path(path) / CHECK, _parse_check, "run verify again")
+    stored = _read(Path(path) / CHECK, CheckFile)
+    return None if stored is None else stored.content
 
 
 def write_stability(path: str | os.PathLike[str], arrays: dict[str, np.ndarray]) -> None:
-    """Store the newest stability beside a run, atomically."""
-    blob = io.BytesIO()
-    np.savez_compressed(blob, **arrays)  # type: ignore[arg-type]
-    write_atomically(Path(path) / STABILITY, blob.getvalue())
+    """Store the newest stability in a run."""
+    _write(path, StabilityFile(arrays))
 
 
 def read_stability(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | None:
@@ -158,12 +282,13 @@ def read_stability(path: str | os.PathLike[str]) -> dict[str, np.ndarray] | None
     RunDamagedError
         If the file is there and cannot be read.
     """
-    return _read(Path(path) / STABILITY, _parse_arrays, "run stability again")
+    stored = _read(Path(path) / STABILITY, StabilityFile)
+    return None if stored is None else stored.arrays
 
 
 def write_names(path: str | os.PathLike[str], names: dict[int, str]) -> None:
-    """Store the names of clusters beside a run, atomically."""
-    write_atomically(Path(path) / NAMES, json.dumps({str(cluster): name for cluster, name in names.items()}).encode())
+    """Store the names of clusters in a run."""
+    _write(path, NamesFile(names))
 
 
 def read_names(path: str | os.PathLike[str]) -> dict[int, str]:
@@ -184,134 +309,66 @@ def read_names(path: str | os.PathLike[str]) -> dict[int, str]:
     RunDamagedError
         If the file is there and cannot be read.
     """
-    return _read(Path(path) / NAMES, _parse_names, "name the clusters again") or {}
+    stored = _read(Path(path) / NAMES, NamesFile)
+    return {} if stored is None else stored.names
 
 
-def write_atomically(file: Path, blob: bytes) -> None:
-    """Write a file under a temporary name in its folder and rename it: it appears whole or not at all.
-
-    Parameters
-    ----------
-    file : Path
-        A link keeps pointing where it does; a pipe or a device is written to as it is.
-    blob : bytes
-        Its content.
-
-    Raises
-    ------
-    OSError
-        If the disk refuses; nothing half-written is left behind.
-    """
-    if file.exists() and not file.is_file():
-        file.write_bytes(blob)
-        return
-    target = file.resolve()
-    partial = target.with_name(f".{uuid.uuid4().hex}.partial")
-    try:
-        partial.write_bytes(blob)
-        os.replace(partial, target)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+def _write(run_directory: str | os.PathLike[str], content: Sidecar) -> None:
+    write_in_run(run_directory, content.file, content.to_bytes())
 
 
-def _read(file: Path, parse: Callable[[bytes], Any], again: str) -> Any:
+def _read(file: Path, kind: type[_Content]) -> _Content | None:
+    """Return the content of a file, None if there is none."""
     if not file.exists():
         return None
     try:
-        return parse(file.read_bytes())
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-        KeyError,
-        OSError,
-        EOFError,
-        OverflowError,
-        MemoryError,
-        RecursionError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise RunDamagedError(f"{file} cannot be read ({error}). Delete it and {again}.") from error
-
-
-def _parse_check(blob: bytes) -> dict[str, Any] | None:
-    stored = json.loads(blob, parse_constant=_refuse_constant)
-    if not isinstance(stored, dict):
-        raise TypeError("it is no object")
-    if {"fit_key", "answers", "sentence", "figures"} <= set(stored) and "together" not in stored:
-        return None
-    if not {"fit_key", "weights", "method", "answers", "together", "each", "n_together", "retrained"} <= set(stored):
-        raise ValueError("entries are missing")
-    for name in ("fit_key", "weights", "method"):
-        _expect(isinstance(stored[name], str), f"{name} is no text")
-    answers, each, table = stored["answers"], stored["each"], stored["retrained"]
-    for answer in answers:
-        whole = isinstance(answer, list) and len(answer) == 3 and all(_is_whole(one, -1) for one in answer)
-        _expect(whole, "an answer is not three whole numbers: row, cluster and rival")
-    _expect(isinstance(each, list) and len(each) == len(answers) > 0, "it has not one verdict for each answer")
-    _expect(_is_whole(stored["n_together"], 1), "n_together is no number of samples")
-    for verdict in (stored["together"], *each):
-        _check_verdict(verdict)
-    if table is not None:
-        _check_retrained(table, len(each))
-    return stored
-
-
-def _check_verdict(verdict: dict[str, Any]) -> None:
-    _expect(verdict["status"] in STATUSES, f"a status is none of {', '.join(STATUSES)}")
-    _expect(verdict["grade"] in GRADES, f"a grade is none of {', '.join(GRADES)}")
-    _expect(isinstance(verdict["sentence"], str), "a sentence is no text")
-    within = all(_is_number(one, -1 - ROUND_OFF, 1 + ROUND_OFF) for one in verdict["figures"].values())
-    _expect(within, "a figure is no correlation: neither null nor a number from -1 to 1")
-    _expect(_is_number(verdict["null"], 0), "null, the change without a removal, is below 0 or no number")
-
-
-def _check_retrained(table: dict[str, Any], n_verdicts: int) -> None:
-    columns = [table.get(name) for name in RETRAINED]
-    whole = all(isinstance(one, list) for one in table.values()) and len({len(one) for one in table.values()}) == 1
-    _expect(whole and all(isinstance(one, list) for one in columns), "its table of retrainings is not whole")
-    _expect(all(_is_whole(one, 0, n_verdicts - 1) for one in table["position"]), "a position is that of no answer")
-    _expect(all(isinstance(one, str) for one in table["kind"]), "a kind of removal is no text")
-    _expect(all(_is_whole(one, 0) for one in table["n_removed"]), "n_removed is no count")
-    for name in RETRAINED[3:]:
-        _expect(all(_is_number(one) for one in table[name]), f"{name} holds neither numbers nor null")
-
-
-def _is_whole(value: Any, low: int, high: int = MOST) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _is_number(value: Any, low: float = -sys.float_info.max, high: float = sys.float_info.max) -> bool:
-    """Whether a value is null or a finite number between two others."""
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high)
-
-
-def _expect(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise ValueError(otherwise)
+        expect(file.is_file(), "it is not a regular file")  # a pipe would be waited for
+        return kind.from_bytes(file.read_bytes())
+    except _DAMAGE as error:
+        raise RunDamagedError(f"{file} cannot be read ({error}). Delete it and {kind.remedy}.") from error
 
 
 def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
-def _finite(value: Any) -> Any:
-    """Return plain data in which numbers that are not finite are None."""
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _parse_arrays(blob: bytes) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
-        return dict(archive)
-
-
-def _parse_names(blob: bytes) -> dict[int, str]:
-    names = {int(cluster): name for cluster, name in json.loads(blob).items()}
-    if not all(isinstance(name, str) for name in names.values()):
-        raise TypeError("a name is no text")
-    return names
+_ROW = "an answer is not three whole numbers: row, cluster and runner-up"
+_NOT_WHOLE = "its table of retrainings is not whole: expected lists of one length"
+_NO_POSITION = "a position is not that of an answer"
+_VERDICT: Rule = record(
+    {
+        "status": one_of(STATUSES, "a status is none of"),
+        "grade": one_of(GRADES, "a grade is none of"),
+        "sentence": text("a sentence is not text"),
+        "figures": values_of(
+            number_or_null(
+                "a figure is not a correlation: null or a number from -1 to 1", -1 - ROUND_OFF, 1 + ROUND_OFF
+            ),
+            "figures is not an object",
+        ),
+        "null": number_or_null("null, the change without a removal, is below 0 or not a number", 0),
+    },
+    "a verdict is not an object",
+)
+_COLUMN_RULES: dict[str, Rule] = {
+    "position": whole(0, LARGEST_COUNT, _NO_POSITION),
+    "kind": text("a kind of removal is not text"),
+    "n_removed": whole(0, LARGEST_COUNT, "n_removed is not a count"),
+    **{name: number_or_null(f"{name} holds something else than numbers and null") for name in RETRAINED[3:]},
+}
+_CHECK: Rule = record(
+    {
+        **{name: text(f"{name} is not text") for name in ("fit_key", "weights", "method")},
+        "answers": list_of(list_of(whole(-1, LARGEST_COUNT, _ROW), _ROW, length=3), "answers is not a list"),
+        "together": _VERDICT,
+        "each": list_of(_VERDICT, "each is not a list of verdicts"),
+        "n_together": whole(1, LARGEST_COUNT, "n_together is not a number of samples"),
+        "retrained": or_null(
+            record(
+                {name: list_of(rule, _NOT_WHOLE) for name, rule in _COLUMN_RULES.items()},
+                "its table of retrainings is not an object",
+            )
+        ),
+    },
+    "it is not an object",
+)

@@ -11,6 +11,7 @@ import pandas as pd
 from clusterexplain.results.annotations import CheckSummary
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.statistics import metrics
+from clusterexplain.storage.jsonable import to_jsonable
 from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.levels import Level
 from clusterexplain.verification.removals import Removal
@@ -198,26 +199,26 @@ class Check:
 
     def to_dict(self) -> dict[str, Any]:
         """Return sentence, figures and grades as plain data."""
-        found = {
+        content = {
             "sentence": self.verdict,
             "status": self.status,
             "grade": self.grade,
             "level": self.level.name,
             "dissolved": self.dissolved,
             "null": self.null,
-            "grades": _plain(self.grades),
-            "controls": _plain(self.controls),
-            "independent": _plain(self.independent),
+            "grades": self.grades,
+            "controls": self.controls,
+            "independent": self.independent,
             "sweep": self.sweep,
-            "planted": _plain(self.planted),
-            "duplicated": _plain(self.duplicated),
-            "summary": _plain(self.summary),
+            "planted": self.planted,
+            "duplicated": self.duplicated,
+            "summary": self.summary,
             "each": [
                 {"sample": one, "status": verdict.status, "grade": verdict.grade, "sentence": verdict.sentence}
                 for one, verdict in zip(self.explanation.query_ids.tolist(), self._summarised.each, strict=True)
             ],
         }
-        return cast("dict[str, Any]", _finite(found))
+        return cast("dict[str, Any]", to_jsonable(content))
 
     def __repr__(self) -> str:
         """Return verdict and summary as text."""
@@ -231,16 +232,3 @@ class Check:
         from clusterexplain.report import card
 
         return card.check_bundle(self)
-
-
-def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return cast("list[dict[str, Any]]", frame.to_dict("records"))
-
-
-def _finite(value: Any) -> Any:
-    """Return plain data with None for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, (float, np.floating)) and not np.isfinite(value) else value

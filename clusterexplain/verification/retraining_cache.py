@@ -1,11 +1,9 @@
-"""Retrained networks that a run keeps, so that no check trains twice and an interrupted one goes on where it was."""
+"""Retrained networks that a run keeps, so that no check trains twice and an interrupted one resumes."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import io
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -13,30 +11,24 @@ import torch
 from torch import Tensor
 
 from clusterexplain._version import __version__
-from clusterexplain.execution.executors import one_thread
+from clusterexplain.execution import one_thread
+from clusterexplain.execution.budget import RETRAINING_CACHE_BYTES
 from clusterexplain.fitting.fit import Fit
-from clusterexplain.storage.sidecars import write_atomically
+from clusterexplain.storage.cache import ArrayCache
 from clusterexplain.training import CompiledSteps, Recipe
-
-logger = logging.getLogger(__name__)
 
 BLOCK = 16
 """Retrainings that run side by side and are kept together."""
-DIGEST = 64
-"""Hexadecimal digits of a checksum that each file begins with."""
 AT_A_TIME = 8
 """Blocks between two steps of the progress bar."""
-FOLDER = "retrained"
-LARGEST = 2e9
-"""Bytes that a run keeps at most; what is beyond is trained but not kept."""
+FOLDER = "retrainings"
 
 
 class RetrainingCache:
-    """Retrained parameters in a folder, one file for each block of retrainings.
+    """Retrained parameters in a run directory, one file for each block of retrainings; see :class:`.storage.cache.ArrayCache`.
 
     A file is named by all that its content depends on: recipe, seed, data weights, the versions of this package and of torch,
-    and what the first training step gives, which tells losses of the user's own apart. It is written under another name first,
-    so that a killed process leaves no half file, and begins with a checksum; one that is not whole is trained again.
+    and the state after the first training step, which tells losses of the user's own apart.
 
     Parameters
     ----------
@@ -45,7 +37,7 @@ class RetrainingCache:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = None if folder is None else Path(folder) / FOLDER
+        self._cache = ArrayCache(folder, FOLDER, max_bytes=RETRAINING_CACHE_BYTES)
 
     def trained(self, fit: Fit, recipe: Recipe, key: str, weights: np.ndarray) -> Tensor:
         """Return trained parameters at many data weights, from the folder as far as they are in it.
@@ -68,71 +60,55 @@ class RetrainingCache:
         """
         rows = torch.from_numpy(np.ascontiguousarray(weights)).to(recipe.dtype)
         blocks = list(rows.split(BLOCK))
-        named = f"{key} {__version__} {torch.__version__} {_first_step(recipe, rows[0])}"
-        names = [self._name(named, block) for block in blocks]
-        found = [self._read(name, recipe, len(block)) for name, block in zip(names, blocks, strict=True)]
-        missing = [number for number, one in enumerate(found) if one is None]
-        pieces = [missing[start : start + AT_A_TIME] for start in range(0, len(missing), AT_A_TIME)]
-        for piece in fit.execution.track(pieces, f"retraining {len(rows)} times"):
-            self._train(fit, recipe, piece, blocks, names, found)
-        return torch.cat([one for one in found if one is not None])
+        names = self._names(recipe, key, blocks)
+        trained = [self._read(name, recipe, len(block)) for name, block in zip(names, blocks, strict=True)]
+        missing = [number for number, block in enumerate(trained) if block is None]
+        groups = [missing[start : start + AT_A_TIME] for start in range(0, len(missing), AT_A_TIME)]
+        for group in fit.execution.track(groups, f"retraining {len(rows)} times"):
+            self._train(fit, recipe, group, blocks, names, trained)
+        return torch.cat([block for block in trained if block is not None])
 
     def _train(
         self,
         fit: Fit,
         recipe: Recipe,
-        piece: list[int],
+        group: list[int],
         blocks: list[Tensor],
         names: list[str],
-        found: list[Tensor | None],
+        trained: list[Tensor | None],
     ) -> None:
-        full = torch.cat([_padded(blocks[number]) for number in piece])
+        """Train some blocks side by side; each is kept as soon as it is trained."""
 
-        def done(place: int, trained: Tensor) -> None:
-            number = piece[place]
-            found[number] = trained[: len(blocks[number])].clone()
-            self._write(names[number], found[number])
+        def done(place: int, block: Tensor) -> None:
+            number = group[place]
+            trained[number] = kept = block[: len(blocks[number])].clone()
+            self._cache.write(names[number], kept.numpy())
 
+        full = torch.cat([_padded(blocks[number]) for number in group])
         quiet = dataclasses.replace(fit, execution=dataclasses.replace(fit.execution, progress=False))
         quiet.thetas(full.numpy(), recipe=recipe, chunk=BLOCK, done=done)
 
-    def _name(self, key: str, block: Tensor) -> str:
-        digest = hashlib.sha256(key.encode())
-        digest.update(block.numpy().tobytes())
-        return digest.hexdigest()[:32] + ".npy"
+    def _names(self, recipe: Recipe, key: str, blocks: list[Tensor]) -> list[str]:
+        depends = {
+            "recipe": key,
+            "version": __version__,
+            "torch": torch.__version__,
+            "first_step": _first_step(recipe, blocks[0][0]),
+        }
+        return [self._cache.name("retrainings", weights=block.numpy().tobytes(), **depends) for block in blocks]
 
     def _read(self, name: str, recipe: Recipe, n: int) -> Tensor | None:
-        if self._folder is None:
+        kept = self._cache.read(name)
+        if kept is None or kept.shape != (n, recipe.layout.size):
             return None
-        try:
-            content = (self._folder / name).read_bytes()
-        except OSError:
-            return None
-        if hashlib.sha256(content[DIGEST:]).hexdigest().encode() != content[:DIGEST]:
-            return None
-        values = np.load(io.BytesIO(content[DIGEST:]), allow_pickle=False)
-        return torch.from_numpy(values).to(recipe.dtype) if values.shape == (n, recipe.layout.size) else None
-
-    def _write(self, name: str, values: Tensor | None) -> None:
-        """Keep a block if there is room: a check that cannot keep what it trains goes on all the same."""
-        if self._folder is None or values is None:
-            return
-        stream = io.BytesIO()
-        np.save(stream, values.numpy(), allow_pickle=False)
-        content = stream.getvalue()
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if sum(one.stat().st_size for one in self._folder.glob("*.npy")) <= LARGEST:
-                write_atomically(self._folder / name, hashlib.sha256(content).hexdigest().encode() + content)
-        except OSError as error:
-            logger.warning("a block of retrainings could not be kept in %s: %s", self._folder, error)
+        return torch.from_numpy(kept).to(recipe.dtype)
 
 
 def _first_step(recipe: Recipe, weights: Tensor) -> str:
     """Return a hash of the state after one step: parameters and what the optimizer remembers of the gradient."""
     with torch.no_grad(), one_thread():
         state = CompiledSteps(recipe).advance(recipe.initial_state(), weights, 0)
-    return hashlib.sha256(b"".join(part.contiguous().numpy().tobytes() for part in state)).hexdigest()[:16]
+    return hashlib.sha256(b"".join(part.contiguous().numpy().tobytes() for part in state)).hexdigest()
 
 
 def _padded(block: Tensor) -> Tensor:

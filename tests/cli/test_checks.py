@@ -42,7 +42,7 @@ def test_the_newest_check_that_covers_the_answer_is_shown(
         assert (json.loads(capsys.readouterr().out)["checked"] is not None) == checked
     call(monkeypatch, "why", "--sample", "11", "--method", "gradient_dot", "--json")
     assert json.loads(capsys.readouterr().out)["checked"] is None
-    assert len(list((folder / "checks").glob("*.json"))) == 1
+    assert len(list((folder / "check_history").glob("*.json"))) == 1
 
 
 def test_checks_without_a_sample_choose_some(

@@ -172,12 +172,12 @@ def test_a_picture_that_cannot_be_drawn_does_not_stop_the_rest(
 
 
 def test_a_run_that_cannot_be_written_does_not_stop_a_report(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(file: Path, blob: bytes) -> None:
-        raise PermissionError(13, "Permission denied", str(file))
+    def refuse(run_directory: Path, name: str, blob: bytes) -> None:
+        raise PermissionError(13, "Permission denied", name)
 
     (folder / "map.npy").unlink()
     monkeypatch.setattr("clusterexplain.report.umap_view", lambda embedding, seed: embedding)
-    monkeypatch.setattr(sidecars, "write_atomically", refuse)
+    monkeypatch.setattr(sidecars, "write_in_run", refuse)
     with pytest.warns(ClusterExplainWarning, match=r"The map could not be kept in .*Permission denied") as caught:
         assert _call(monkeypatch, "report", "--run", RUN, "--sample", "s7", "--out", "why.html", "--svg", "x.svg") == 0
     assert len(caught) == 1

@@ -90,14 +90,6 @@ def test_texts_survive(blobs: np.ndarray, tmp_path: Path) -> None:
     assert [rows.show(blobs[i], i) for i in range(30)] == [before.show(blobs[i], i) for i in range(30)]
 
 
-def test_runs_from_before_texts_open(saved: Path) -> None:
-    manifest = json.loads((saved / "run.json").read_text())
-    del manifest["data"]["text"]
-    manifest["digest"] = run_directory._manifest_digest(manifest)
-    (saved / "run.json").write_text(json.dumps(manifest))
-    assert ClusterExplainer.load(saved).data_.text is None
-
-
 def test_named_data_keep_what_was_added(tmp_path: Path) -> None:
     wine = load_dataset("wine")
     assert wine.metadata is not None
@@ -145,7 +137,8 @@ def test_a_manifest_that_is_torn_foreign_or_newer(saved: Path) -> None:
     manifest = json.loads((saved / "run.json").read_text())
 
     def write(**changes: object) -> None:
-        changed = {name: value for name, value in {**manifest, **changes}.items() if value is not None}
+        kept = {name: value for name, value in manifest.items() if name not in changes}
+        changed = kept | {name: value for name, value in changes.items() if value is not None}
         changed["digest"] = run_directory._manifest_digest(changed)
         (saved / "run.json").write_text(json.dumps(changed))
 
@@ -156,7 +149,10 @@ def test_a_manifest_that_is_torn_foreign_or_newer(saved: Path) -> None:
     with pytest.raises(RunDamagedError, match=r"cannot be read \(it was changed after it was saved\)"):
         ClusterExplainer.load(saved)
     write(format=99)
-    with pytest.raises(RunDamagedError, match=r"has format 99, but this program reads up to"):
+    with pytest.raises(RunDamagedError, match=r"has format 99, but this program reads format 4\. Install a newer"):
+        ClusterExplainer.load(saved)
+    write(format=3)
+    with pytest.raises(RunDamagedError, match=r"has format 3, but this program reads format 4\. Fit again and save"):
         ClusterExplainer.load(saved)
     write(files={"../../etc/passwd": "0"})
     with pytest.raises(RunDamagedError, match=r"names a file outside of it"):
@@ -171,8 +167,12 @@ def test_a_manifest_that_is_torn_foreign_or_newer(saved: Path) -> None:
 
 def test_files_of_others_in_a_run_survive_an_overwrite(small: ClusterExplainer, saved: Path) -> None:
     (saved / "notes.txt").write_text("mine")
+    (saved / "paper").mkdir()
+    for link in (saved / "link.txt", saved / "paper" / "link.txt"):
+        link.symlink_to(saved / "notes.txt")
     small.save(saved, overwrite=True)
     assert (saved / "notes.txt").read_text() == "mine"
+    assert all(link.is_symlink() for link in (saved / "link.txt", saved / "paper" / "link.txt"))
 
 
 def test_a_torn_check_is_named(saved: Path) -> None:

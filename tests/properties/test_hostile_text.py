@@ -127,12 +127,6 @@ def test_a_check_comes_back(checked: tuple[Path, dict[str, Any]]) -> None:
     assert again["summary"] == [{"slope": None}]
 
 
-def test_a_check_of_an_older_version_is_none(checked: tuple[Path, dict[str, Any]]) -> None:
-    folder, _ = checked
-    (folder / "check.json").write_text(json.dumps({"fit_key": "a", "answers": [], "sentence": "", "figures": {}}))
-    assert sidecars.read_check(folder) is None
-
-
 def _set(*keys: Any) -> Callable[[dict[str, Any], Any], None]:
     def change(stored: dict[str, Any], value: Any) -> None:
         part: Any = stored
@@ -146,33 +140,34 @@ def _set(*keys: Any) -> Callable[[dict[str, Any], Any], None]:
 @pytest.mark.parametrize(
     ("keys", "value", "message"),
     [
-        (["fit_key"], 5, "fit_key is no text"),
-        (["answers"], None, "NoneType"),
+        (["fit_key"], 5, "fit_key is not text"),
+        (["answers"], None, "answers is not a list"),
         (["answers", 0], 7, "an answer is not three whole numbers"),
         (["answers", 0], [0, 1, "2"], "an answer is not three whole numbers"),
         (["answers", 0], [-5, 1, 2], "an answer is not three whole numbers"),
-        (["each"], [], "not one verdict for each answer"),
-        (["each", 0], "supported", "string indices"),
-        (["n_together"], 0, "n_together is no number of samples"),
-        (["n_together"], True, "n_together is no number of samples"),
+        (["each"], [], "does not have one verdict for each answer"),
+        (["each", 0], "supported", "a verdict is not an object"),
+        (["n_together"], 0, "n_together is not a number of samples"),
+        (["n_together"], True, "n_together is not a number of samples"),
         (["together", "status"], "proven", "a status is none of supported, not supported, untested"),
         (["each", 1, "status"], ["supported"], "a status is none of"),
-        (["each", 1, "sentence"], None, "a sentence is no text"),
-        (["each", 0, "figures"], [], "no attribute"),
-        (["each", 0, "figures", "single_kept"], 1.5, "a figure is no correlation"),
-        (["each", 0, "figures", "single_kept"], "0.9", "a figure is no correlation"),
-        (["together", "figures", "single_kept"], float("nan"), "NaN is no number"),
+        (["each", 1, "sentence"], None, "a sentence is not text"),
+        (["each", 0, "figures"], [], "figures is not an object"),
+        (["each", 0, "figures", "single_kept"], 1.5, "a figure is not a correlation"),
+        (["each", 0, "figures", "single_kept"], "0.9", "a figure is not a correlation"),
+        (["together", "figures", "single_kept"], float("nan"), "NaN is not a number"),
         (["together", "null"], -1e-3, "null, the change without a removal, is below 0"),
-        (["together", "null"], float("inf"), "Infinity is no number"),
-        (["retrained"], [1, 2], "no attribute"),
+        (["together", "null"], float("inf"), "Infinity is not a number"),
+        (["retrained"], [1, 2], "retrainings is not an object"),
         (["retrained", "kind"], "single", "retrainings is not whole"),
-        (["retrained", "kind", 0], 5, "a kind of removal is no text"),
-        (["retrained", "position", 0], 2, "a position is that of no answer"),
-        (["retrained", "position", 0], 0.5, "a position is that of no answer"),
-        (["retrained", "n_removed", 0], -1, "n_removed is no count"),
-        (["retrained", "n_removed", 0], 10**30, "n_removed is no count"),
-        (["retrained", "predicted", 0], "0", "predicted holds neither numbers nor null"),
-        (["retrained", "continued", 0], 10**400, "reclustered holds neither numbers nor null"),
+        (["retrained", "other"], "single", "retrainings is not whole"),
+        (["retrained", "kind", 0], 5, "a kind of removal is not text"),
+        (["retrained", "position", 0], 2, "a position is not that of an answer"),
+        (["retrained", "position", 0], 0.5, "a position is not that of an answer"),
+        (["retrained", "n_removed", 0], -1, "n_removed is not a count"),
+        (["retrained", "n_removed", 0], 10**30, "n_removed is not a count"),
+        (["retrained", "predicted", 0], "0", "predicted holds something else than numbers and null"),
+        (["retrained", "continued", 0], 10**400, "continued holds something else than numbers and null"),
     ],
 )
 def test_checks_that_no_check_wrote_are_damage(
@@ -314,7 +309,7 @@ def test_a_page_is_written_whole_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("clusterexplain.storage.sidecars.os.replace", full)
+        patch.setattr("clusterexplain.storage.atomic.os.replace", full)
         with pytest.raises(ReportWriteError, match=r"No space left on device\)\. Expected"):
             small.explain([3]).report(link)
     assert target.read_text() == "older"
@@ -323,6 +318,4 @@ def test_a_page_is_written_whole_or_not_at_all(
     assert link.is_symlink()
     assert target.read_text().startswith("<!doctype html>")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["real.html", "why.html"]
-    sidecars.write_atomically(Path("/dev/null"), b"x")
-    assert Path("/dev/null").is_char_device()
     small.fit_.annotations.map_coordinates = None

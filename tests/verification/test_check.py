@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +12,9 @@ from clusterexplain import Check, ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.storage.cache import ArrayCache
 from clusterexplain.verification import RemovalSampler
 from clusterexplain.verification.levels import LEVELS, RemovalBudget
-from clusterexplain.verification.retraining_cache import RetrainingCache
 
 FEW = {"n_single": 20, "n_within": 6, "n_groups": 12, "n_down": 8, "n_top": 3, "group_share": 0.1}
 
@@ -206,19 +205,19 @@ def test_what_was_retrained_is_kept(small: ClusterExplainer, explanation: Explan
     options = {"n_single": 20, "n_within": 0, "n_groups": 5, "n_top": 2}
     plain = small.verify(explanation, **options)
     first = small.verify(explanation, keep=tmp_path, **options)
-    files = sorted((tmp_path / "retrained").iterdir())
+    files = sorted((tmp_path / "retrainings").iterdir())
     stamps = [one.stat().st_mtime_ns for one in files]
     second = small.verify(explanation, keep=tmp_path, **options)
     assert plain.to_dict() == first.to_dict() == second.to_dict()
-    assert [one.stat().st_mtime_ns for one in sorted((tmp_path / "retrained").iterdir())] == stamps
+    assert [one.stat().st_mtime_ns for one in sorted((tmp_path / "retrainings").iterdir())] == stamps
     files[0].write_bytes(b"half a file")
-    (tmp_path / "retrained" / "x.npy.part").write_bytes(b"")
+    (tmp_path / "retrainings" / "x.npy.part").write_bytes(b"")
     third = small.verify(explanation, keep=tmp_path, **options)
     assert third.to_dict() == plain.to_dict()
     assert files[0].stat().st_size > 100
     other = small.verify(small.explain([5]), keep=tmp_path, **options)
     assert other.to_dict() == small.verify(small.explain([5]), **options).to_dict()
-    assert len(list((tmp_path / "retrained").glob("*.npy"))) <= len(files) + 1  # only its own ones are new
+    assert len(list((tmp_path / "retrainings").glob("*.npy"))) <= len(files) + 1  # only its own ones are new
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 4])
@@ -227,15 +226,15 @@ def test_an_interrupted_check_goes_on(
 ) -> None:
     options = {"n_single": 30, "n_within": 10, "n_groups": 30, "n_top": 2, "keep": tmp_path, "n_jobs": 1}
     whole = small.verify(explanation, **{**options, "keep": None})
-    written, write = [], RetrainingCache._write
+    written, write = [], ArrayCache.write
 
-    def interrupted(self: RetrainingCache, name: str, values: Any) -> None:
+    def interrupted(self: ArrayCache, name: str, array: np.ndarray) -> None:
         if len(written) == after:
             raise KeyboardInterrupt
-        write(self, name, values)
+        write(self, name, array)
         written.append(name)
 
-    monkeypatch.setattr(RetrainingCache, "_write", interrupted)
+    monkeypatch.setattr(ArrayCache, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         small.verify(explanation, **options)
     monkeypatch.undo()

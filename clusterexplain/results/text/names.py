@@ -7,9 +7,6 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 NOISE = -1
 LONGEST_NAME = 80
 RESERVED = ("noise", "runner-up")
@@ -136,15 +133,6 @@ def terminal_safe(text: str, *, lines: bool = False) -> str:
     if lines:
         return "\n".join(terminal_safe(line) for line in text.split("\n"))
     return _STEERING.sub(_INSTEAD, replace_unprintable(_LINE_ENDS.sub(" ", text)))
-
-
-def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a frame as plain data, None for what is not known."""
-    known = frame.astype(object).where(frame.notna(), None)
-    return [
-        {str(name): value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
-        for row in known.to_dict("records")
-    ]
 
 
 def method_words(name: str, note: str) -> str:

@@ -1,0 +1,86 @@
+"""Rules for JSON that somebody else may have written: each says in words what is wrong with a value."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Rule = Callable[[Any], None]
+"""Takes a parsed value and raises ValueError if it breaks the rule."""
+
+LARGEST_COUNT = 2**53
+"""Counts beyond it are damage: JSON readers round them."""
+
+
+def expect(holds: bool, otherwise: str) -> None:
+    """Raise ValueError with a text unless something holds."""
+    if not holds:
+        raise ValueError(otherwise)
+
+
+def text(otherwise: str) -> Rule:
+    """Return the rule that a value is text."""
+    return lambda value: expect(isinstance(value, str), otherwise)
+
+
+def one_of(values: tuple[str, ...], otherwise: str) -> Rule:
+    """Return the rule that a value is one of some texts."""
+    return lambda value: expect(isinstance(value, str) and value in values, f"{otherwise} {', '.join(values)}")
+
+
+def whole(low: int, high: int, otherwise: str) -> Rule:
+    """Return the rule that a value is a whole number from `low` to `high`."""
+    return lambda value: expect(
+        isinstance(value, int) and not isinstance(value, bool) and low <= value <= high, otherwise
+    )
+
+
+def number_or_null(otherwise: str, low: float = -sys.float_info.max, high: float = sys.float_info.max) -> Rule:
+    """Return the rule that a value is null or a finite number from `low` to `high`."""
+
+    def rule(value: Any) -> None:
+        known = isinstance(value, (int, float)) and not isinstance(value, bool)
+        expect(value is None or (known and low <= value <= high), otherwise)
+
+    return rule
+
+
+def list_of(rule: Rule, otherwise: str, length: int | None = None) -> Rule:
+    """Return the rule that a value is a list, of `length` entries if that is given, whose entries keep a rule."""
+
+    def check(value: Any) -> None:
+        expect(isinstance(value, list) and length in (None, len(value)), otherwise)
+        for entry in value:
+            rule(entry)
+
+    return check
+
+
+def values_of(rule: Rule, otherwise: str) -> Rule:
+    """Return the rule that a value is an object whose values keep a rule."""
+
+    def check(value: Any) -> None:
+        expect(isinstance(value, dict), otherwise)
+        for entry in value.values():
+            rule(entry)
+
+    return check
+
+
+def record(fields: Mapping[str, Rule], otherwise: str) -> Rule:
+    """Return the rule that a value is an object with at least some fields, each of which keeps its rule."""
+
+    def check(value: Any) -> None:
+        expect(isinstance(value, dict), otherwise)
+        missing = [name for name in fields if name not in value]
+        expect(not missing, f"entries are missing: {', '.join(missing)}")
+        for name, rule in fields.items():
+            rule(value[name])
+
+    return check
+
+
+def or_null(rule: Rule) -> Rule:
+    """Return the rule that a value is null or keeps a rule."""
+    return lambda value: None if value is None else rule(value)
