@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from clusterexplain.storage.sidecars import write_atomically
+from clusterexplain.storage import write_atomically
 
 FOLDER = "pieces"
 

@@ -17,14 +17,15 @@ with warnings.catch_warnings():  # torch announces deprecations of its own depen
     warnings.simplefilter("ignore")
     import torch
 
-from clusterexplain import ClusterExplainer, Dataset, EmbeddingTask
-from clusterexplain.exceptions import SolverWarning
 from clusterexplain.studies import mixture, weat
 from clusterexplain.studies.mixture import corrected, published
 from clusterexplain.studies.mixture.points import draw_mixture
-from clusterexplain.training import Adam, train_replicas
 from clusterexplain.words import Cosine, EmbeddingBias, Weat
 from clusterexplain.words.sampled import SampledSkipGram
+
+from clusterexplain import ClusterExplainer, Dataset, EmbeddingTask
+from clusterexplain.exceptions import SolverWarning
+from clusterexplain.training import Adam, train_replicas
 from tests.goldens import cases
 from tests.goldens.cases import Case
 

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from clusterexplain import ClusterExplainer, Explanation
 from clusterexplain.data import load_dataset
-from clusterexplain.estimator import ClusterExplainer
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import progress
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.over_restarts import mean_interval
-from clusterexplain.results.explanation import Explanation
-from clusterexplain.statistics import metrics
+from clusterexplain.statistics import average, sign_agreement, spearman
 from clusterexplain.training import BatchPlan, Recipe, retrain_many
 
 FURTHER = 0.25
@@ -244,4 +243,4 @@ def _figures(way: Protocol, found: pd.DataFrame) -> tuple[float, float]:
     predicted = picked["implicit" if way.influence == CRITICISED.influence else "exact"]
     table = picked.assign(truth=change, predicted=predicted)
     tables = [table.pivot(index="row", columns="query", values=one).to_numpy() for one in ("predicted", "truth")]
-    return metrics.average(metrics.spearman(*tables)), metrics.average(metrics.sign_agreement(*tables))
+    return average(spearman(*tables)), average(sign_agreement(*tables))

@@ -12,7 +12,7 @@ from clusterexplain.experiments.fragility.influence import CRITICISED, Classical
 from clusterexplain.experiments.fragility.over_restarts import mean_interval
 from clusterexplain.experiments.fragility.procedure import Procedure, Subject, outcomes
 from clusterexplain.experiments.fragility.training import Schedule
-from clusterexplain.statistics import metrics
+from clusterexplain.statistics import average, sign_agreement, spearman
 
 DECAY = 0.005
 
@@ -171,8 +171,8 @@ def figures(procedure: Procedure, pieces: ResultCache) -> pd.DataFrame:
         rows.append(
             {
                 "restart": restart,
-                "spearman": metrics.average(metrics.spearman(predicted, truth)),
-                "signs": metrics.average(metrics.sign_agreement(predicted, truth)),
+                "spearman": average(spearman(predicted, truth)),
+                "signs": average(sign_agreement(predicted, truth)),
             }
         )
     return pd.DataFrame(rows)

@@ -10,7 +10,7 @@ from torch import Tensor
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.training import Examples
-from clusterexplain.training.torch_compat import jvp as along
+from clusterexplain.training import jvp as along
 
 CURVATURES = ("hessian", "gauss-newton")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from clusterexplain.statistics.intervals import LEVEL, UNKNOWN, Interval
+from clusterexplain.statistics import LEVEL, UNKNOWN, Interval
 
 DRAWS = 10_000
 

@@ -13,7 +13,7 @@ from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import published
 from clusterexplain.experiments.fragility.over_restarts import mean_interval
 from clusterexplain.experiments.fragility.published_protocol import Cell, measure
-from clusterexplain.statistics import metrics
+from clusterexplain.statistics import spearman
 
 BLOCK = 10
 """Restarts that are kept together."""
@@ -119,7 +119,7 @@ def per_restart(found: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "restart": restart,
-                **{name: metrics.spearman(one[[column]].to_numpy(), truth)[0] for name, column in names.items()},
+                **{name: spearman(one[[column]].to_numpy(), truth)[0] for name, column in names.items()},
                 "null": one["null"].iloc[0],
                 "effect": max(float(np.std(truth)), float(np.finfo(np.float32).tiny)),
                 "loss": one["loss"].iloc[0],

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from clusterexplain.execution.executors import one_thread
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import one_thread, progress
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import charts, published
 from clusterexplain.experiments.fragility.clusters import Models, of_models

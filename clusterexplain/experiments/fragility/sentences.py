@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from clusterexplain.experiments.fragility.published import CHANCE_OF_ABSOLUTE
-from clusterexplain.statistics.intervals import Interval
+from clusterexplain.statistics import Interval
 
 CLEAR = 0.05
 """A change that is smaller is called none, whatever its interval."""

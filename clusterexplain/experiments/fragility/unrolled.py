@@ -7,7 +7,7 @@ from torch import Tensor
 
 from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.training import BETA_1, BETA_2, Examples, Schedule, State, denominator
-from clusterexplain.training.torch_compat import jvp as along
+from clusterexplain.training import jvp as along
 
 
 def pull(

@@ -10,8 +10,7 @@ from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.experiments.mixture.points import chosen, draw_mixture
 from clusterexplain.experiments.mixture.removal import leave_one_out, solver_facts
-from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory, with_choices_kept
-from clusterexplain.training.trajectory import train
+from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory, train, with_choices_kept
 
 N_STEPS, LEARNING_RATE, EPSILON = 200, 5e-3, 1e-3
 OWN_LOSS, LIKELIHOOD = "retrained on its own loss", "retrained on the negative log-likelihood"

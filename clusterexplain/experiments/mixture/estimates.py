@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.experiments.mixture.one_pass import DAMPING, one_pass
-from clusterexplain.influence import Implicit, RunObjective, Unrolled
-from clusterexplain.influence.simple import gradient_dot, same_cluster
+from clusterexplain.influence import Implicit, RunObjective, Unrolled, gradient_dot, same_cluster
 from clusterexplain.influence.solvers import Solution
 from clusterexplain.training import Trajectory
 

@@ -10,12 +10,10 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 from clusterexplain.experiments.mixture.network import MixtureNetwork
-from clusterexplain.influence import Curvature, Hessian, RunObjective
-from clusterexplain.influence.implicit import slopes_in_weights
+from clusterexplain.influence import Curvature, Hessian, RunObjective, gradient_dot
 from clusterexplain.influence.solvers import LiSSA, Solution
-from clusterexplain.training import Trajectory
-from clusterexplain.training.torch_compat import jvp as along
-from clusterexplain.training.tracing import trace
+from clusterexplain.training import Trajectory, trace
+from clusterexplain.training import jvp as along
 
 DAMPING, SCALE = 0.01, 25.0
 
@@ -105,4 +103,5 @@ def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
         keep_last=True,
     )
     solution = solver.solve(SCALE * cotangents, DAMPING * SCALE)
-    return -slopes_in_weights(objective, run.final, run.weights, solution.value, chunk=len(cotangents)), solution
+    rows = gradient_dot(objective, run.final, run.weights, solution.value, chunk=len(cotangents))
+    return rows, solution

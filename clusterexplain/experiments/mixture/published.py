@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering import KMeansClusterer, centroid_state
-from clusterexplain.execution.executors import one_thread
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import one_thread, progress
 from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.corrected import OWN_LOSS, right
 from clusterexplain.experiments.mixture.estimates import estimates
@@ -18,10 +17,8 @@ from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.experiments.mixture.points import MEANS, N_COMPONENTS, chosen, draw_mixture
 from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of, solver_facts, without_each
 from clusterexplain.influence import Unrolled
-from clusterexplain.models.dec import CENTROIDS
-from clusterexplain.models.task import Params
-from clusterexplain.training import Adam, BatchPlan, CompiledSteps, Recipe, Trajectory
-from clusterexplain.training.trajectory import train
+from clusterexplain.models import CENTROIDS, Params
+from clusterexplain.training import Adam, BatchPlan, CompiledSteps, Recipe, Trajectory, train
 
 N_STEPS, LEARNING_RATE = 2, 1e-3
 EPSILON = 1e-16

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import progress
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.mixture import published
 from clusterexplain.experiments.mixture.charts import agreement_chart, changes_chart

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from clusterexplain.statistics import metrics
-from clusterexplain.statistics.intervals import LEVEL, Interval
+from clusterexplain.statistics import LEVEL, Interval, average
 
 KEYS = ["variant", "arm", "truth", "method"]
 SHARES = (0.6, 0.8)
@@ -32,7 +31,7 @@ def over_seeds(values: np.ndarray) -> Interval:
     0.600 [0.352, 0.848]
     """
     known = values[np.isfinite(values)]
-    mean = metrics.average(known)
+    mean = average(known)
     if len(known) < 2:
         return Interval(mean, float("nan"), float("nan"))
     half = stats.t.ppf(0.5 + LEVEL / 2, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))

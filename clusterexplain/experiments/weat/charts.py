@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from clusterexplain.report.charts import theme
+from clusterexplain.report import theme
 
 SHOWN = {"score": "all words", "second_half": "held-out words"}
 

