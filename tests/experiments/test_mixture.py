@@ -204,7 +204,7 @@ def comparison(retrained: np.ndarray, predicted: np.ndarray, member: np.ndarray)
         queries,
         queries % 3,
         queries,
-        {"right": 1.0},
+        {"purity": 1.0},
     )
 
 
@@ -238,7 +238,7 @@ def made_up(variant: str, seed: int, **settings: Any) -> list[Comparison]:
     """Return comparisons of random numbers, with the arms and truths of a variant."""
     rng, rows = np.random.default_rng(seed), np.arange(18)
     member = rows[:, None] // 6 == rows // 6
-    facts: dict[str, float | str] = {"settled": 1.0, "right": 1.0, "LiSSA": "not converged", "residual": 0.5}
+    facts: dict[str, float | str] = {"settled": 1.0, "purity": 1.0, "LiSSA": "not converged", "residual": 0.5}
     truths = {
         "published": {"matched": PUBLISHED_TRUTHS[:2], "cross-loss": PUBLISHED_TRUTHS},
         "corrected": {"matched": [corrected.OWN_LOSS], "cross-loss": [corrected.OWN_LOSS, corrected.LIKELIHOOD]},

@@ -57,7 +57,7 @@ class Models:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ClusterProtocol:
     """A procedure for models with clusters; every field is a factor.
 
     Parameters
@@ -81,8 +81,10 @@ class Protocol:
     influence: str
 
 
-CRITICISED = Protocol("smallest margin", "top influence", "further, fresh optimizer", "not subtracted", "implicit")
-CONTROLLED = Protocol("stratified", "random", "from the same start", "subtracted", "exact derivative")
+CRITICISED = ClusterProtocol(
+    "smallest margin", "top influence", "further, fresh optimizer", "not subtracted", "implicit"
+)
+CONTROLLED = ClusterProtocol("stratified", "random", "from the same start", "subtracted", "exact derivative")
 WORDS = {
     "queries": "query",
     "removed": "removed examples",
@@ -93,7 +95,7 @@ WORDS = {
 
 
 def of_models(
-    models: Models, pieces: ResultCache, *, n_jobs: int | None = None, show_progress: bool = False
+    models: Models, cache: ResultCache, *, n_jobs: int | None = None, show_progress: bool = False
 ) -> pd.DataFrame:
     """Change one factor at a time, from both ends, for every model.
 
@@ -101,7 +103,7 @@ def of_models(
     ----------
     models : Models
         What is run.
-    pieces : Pieces
+    cache : ResultCache
         Where outcomes are kept.
     n_jobs : int or None, default=None
         Retrainings side by side.
@@ -114,17 +116,17 @@ def of_models(
         As :func:`~clusterexplain.experiments.fragility.factors.compare` returns, with columns model and end ("criticised" or
         "controlled") instead of data and depth.
     """
-    found = []
+    comparisons = []
     for name in models.names:
         parts = []
         for seed in progress(range(models.n_seeds), label=name, show=show_progress):
             settings = {"model": name, "seed": seed, "n_samples": models.n_samples, "n_steps": models.n_steps}
             settings |= {"n_removed": models.n_removed, "n_queries": models.n_queries}
             settings |= {"width": models.width, "latent_dim": models.latent_dim}
-            parts.append(pieces.frame("model", settings, partial(outcomes, models, name, seed, n_jobs)))
-        found += [_compare(name, "criticised", CRITICISED, CONTROLLED, parts)]
-        found += [_compare(name, "controlled", CONTROLLED, CRITICISED, parts)]
-    return pd.concat(found, ignore_index=True)
+            parts.append(cache.frame("model", settings, partial(outcomes, models, name, seed, n_jobs)))
+        comparisons += [_compare(name, "criticised", CRITICISED, CONTROLLED, parts)]
+        comparisons += [_compare(name, "controlled", CONTROLLED, CRITICISED, parts)]
+    return pd.concat(comparisons, ignore_index=True)
 
 
 def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.DataFrame:
@@ -206,12 +208,14 @@ def _scores(
     return np.stack([fit.outcome(theta, row, margins, assignments="kept").scores for theta, row in pairs])
 
 
-def _compare(name: str, end: str, base: Protocol, other: Protocol, parts: list[pd.DataFrame]) -> pd.DataFrame:
-    figures = lru_cache(lambda way: np.array([_figures(way, one) for one in parts]))
+def _compare(
+    name: str, end: str, base: ClusterProtocol, other: ClusterProtocol, parts: list[pd.DataFrame]
+) -> pd.DataFrame:
+    figures = lru_cache(lambda protocol: np.array([_figures(protocol, outcome) for outcome in parts]))
     rows = []
     for factor in ("", *WORDS):
-        way = base if not factor else replace(base, **{factor: getattr(other, factor)})
-        values = figures(way)
+        protocol = base if not factor else replace(base, **{factor: getattr(other, factor)})
+        values = figures(protocol)
         value, change = mean_interval(values[:, 0], largest=1.0), mean_interval(values[:, 0] - figures(base)[:, 0])
         rows.append(
             {
@@ -233,14 +237,14 @@ def _compare(name: str, end: str, base: Protocol, other: Protocol, parts: list[p
     return pd.DataFrame(rows)
 
 
-def _figures(way: Protocol, found: pd.DataFrame) -> tuple[float, float]:
+def _figures(protocol: ClusterProtocol, outcome: pd.DataFrame) -> tuple[float, float]:
     """Return mean rank correlation and share of signs predicted of one fit."""
-    picked = found[found["selection"] == way.removed]
-    if way.queries == CRITICISED.queries:
+    picked = outcome[outcome["selection"] == protocol.removed]
+    if protocol.queries == CRITICISED.queries:
         picked = picked[picked["query"] == 0]
-    truth = "further" if way.retraining == CRITICISED.retraining else "again"
-    change = picked[truth] - (picked[f"{truth}_null"] if way.null == CONTROLLED.null else 0.0)
-    predicted = picked["implicit" if way.influence == CRITICISED.influence else "exact"]
+    truth = "further" if protocol.retraining == CRITICISED.retraining else "again"
+    change = picked[truth] - (picked[f"{truth}_null"] if protocol.null == CONTROLLED.null else 0.0)
+    predicted = picked["implicit" if protocol.influence == CRITICISED.influence else "exact"]
     table = picked.assign(truth=change, predicted=predicted)
-    tables = [table.pivot(index="row", columns="query", values=one).to_numpy() for one in ("predicted", "truth")]
+    tables = [table.pivot(index="row", columns="query", values=column).to_numpy() for column in ("predicted", "truth")]
     return average(spearman(*tables)), average(sign_agreement(*tables))

@@ -82,7 +82,9 @@ def removal_effects(
     list of Tensor of shape (n_retrainings, n_rows, n_queries), float64
         For each kind, g(query) inverse(curvature) g(example) / n: positive where removal is predicted to raise the loss.
     """
-    columns = [[_effects(network, one, examples, queries, kind) for one in theta.unsqueeze(1)] for kind in kinds]
+    columns = [
+        [_effects(network, restart, examples, queries, kind) for restart in theta.unsqueeze(1)] for kind in kinds
+    ]
     return [torch.stack(rows) for rows in columns]
 
 
@@ -92,7 +94,7 @@ def _effects(network: Network, theta: Tensor, examples: Examples, queries: Examp
     if not kind.single:
         theta, examples, queries = theta.double(), examples.double(), queries.double()
     of_examples, of_queries = (
-        network.gradients(theta, one.inputs, one.targets)[:, part] for one in (examples, queries)
+        network.gradients(theta, rows.inputs, rows.targets)[:, part] for rows in (examples, queries)
     )
     if kind.single:
         inverse, _ = torch.linalg.inv_ex(_summed_in_single(network, theta, examples))
@@ -124,9 +126,9 @@ def curvature(network: Network, theta: Tensor, examples: Examples, name: str, *,
     at = theta.repeat(len(eye), 1)
     if name == "hessian":
         weights = at.new_full((len(eye), n), 1 / n)
-        _, matrix = along(lambda one: network.gradient(one, examples.inputs, examples.targets, weights)[1], at, eye)
+        _, matrix = along(lambda point: network.gradient(point, examples.inputs, examples.targets, weights)[1], at, eye)
         return (matrix[:, part] + matrix[:, part].T) / 2
-    logits, slopes = along(lambda one: network.logits(one, examples.inputs), at, eye)
+    logits, slopes = along(lambda point: network.logits(point, examples.inputs), at, eye)
     chances = torch.softmax(logits[0], dim=0)
     centred = slopes - (slopes * chances).sum(dim=1, keepdim=True)
     half = (centred * chances.sqrt()).flatten(1)

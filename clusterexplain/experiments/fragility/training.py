@@ -207,8 +207,8 @@ def train(
 
 def train_many(network: Network, start: State, examples: Examples, weights: Tensor, schedule: Schedule) -> Tensor:
     """Return trained parameters, as :func:`train`, of so many replicas that they go through in chunks."""
-    pieces = [slice(first, first + CHUNK) for first in range(0, len(weights), CHUNK)]
-    return torch.cat([train(network, start.rows(one), examples, weights[one], schedule).theta for one in pieces])
+    chunks = [slice(first, first + CHUNK) for first in range(0, len(weights), CHUNK)]
+    return torch.cat([train(network, start.rows(rows), examples, weights[rows], schedule).theta for rows in chunks])
 
 
 def denominator(second: Tensor, schedule: Schedule, step: int) -> Tensor:

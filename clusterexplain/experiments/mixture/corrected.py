@@ -8,7 +8,7 @@ from torch import Tensor
 from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
-from clusterexplain.experiments.mixture.points import chosen, draw_mixture
+from clusterexplain.experiments.mixture.points import draw_mixture, query_and_removal_rows
 from clusterexplain.experiments.mixture.removal import leave_one_out, solver_facts
 from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory, train, with_choices_kept
 
@@ -35,8 +35,8 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
         retraining on the other loss, which is what the paper compares it with.
     """
     points, components = draw_mixture(seed)
-    queries, removed = chosen(len(points), removed_every)
-    truths, found = {}, []
+    queries, removed = query_and_removal_rows(len(points), removed_every)
+    truths, comparisons = {}, []
     for arm, labels in ((MATCHED, components), (CROSS, None)):
         run = train_arm(points, labels, seed)
         assigned = components if labels is not None else _assigned(run, run.params)
@@ -46,10 +46,10 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
         truths[arm] = leave_one_out(run.recipe, removed, queries, own)
         facts: dict[str, float | str] = {
             "settled": settled(run),
-            "right": right(_assigned(run, run.params), components),
+            "purity": purity(_assigned(run, run.params), components),
         }
         for truth in (OWN_LOSS,) if arm == MATCHED else (OWN_LOSS, LIKELIHOOD):
-            found.append(
+            comparisons.append(
                 Comparison(
                     variant="corrected",
                     arm=arm,
@@ -63,7 +63,7 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
                     facts=facts | solver_facts(solution),
                 )
             )
-    return found
+    return comparisons
 
 
 def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> Trajectory:
@@ -97,7 +97,7 @@ def settled(run: Trajectory) -> float:
     return float((_assigned(run, early) == _assigned(run, run.params)).double().mean())
 
 
-def right(assigned: Tensor, components: Tensor) -> float:
+def purity(assigned: Tensor, components: Tensor) -> float:
     """Return the share of points that are in the cluster in which most of their Gaussian is."""
     counts = torch.zeros(3, 3).index_put((components, assigned), torch.tensor(1.0), accumulate=True)
     return float(counts.amax(dim=1).sum() / len(components))

@@ -42,12 +42,12 @@ def draw_mixture(seed: int, per_component: int = PER_COMPONENT) -> tuple[Tensor,
     return torch.from_numpy(points), torch.arange(N_COMPONENTS).repeat_interleave(per_component)
 
 
-def chosen(n: int, removed_every: int) -> tuple[Tensor, Tensor]:
+def query_and_removal_rows(n: int, removed_every: int) -> tuple[Tensor, Tensor]:
     """Return the rows of the queries and of the points that are removed, both spread evenly over the Gaussians.
 
     Examples
     --------
-    >>> queries, removed = chosen(150, 1)
+    >>> queries, removed = query_and_removal_rows(150, 1)
     >>> len(queries), len(removed)
     (50, 150)
     """

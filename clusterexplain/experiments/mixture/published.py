@@ -11,10 +11,10 @@ from torch import Tensor
 from clusterexplain.clustering import KMeansClusterer, centroid_state
 from clusterexplain.execution import one_thread, progress
 from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
-from clusterexplain.experiments.mixture.corrected import OWN_LOSS, right
+from clusterexplain.experiments.mixture.corrected import OWN_LOSS, purity
 from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
-from clusterexplain.experiments.mixture.points import MEANS, N_COMPONENTS, chosen, draw_mixture
+from clusterexplain.experiments.mixture.points import MEANS, N_COMPONENTS, draw_mixture, query_and_removal_rows
 from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of, solver_facts, without_each
 from clusterexplain.influence import Unrolled
 from clusterexplain.models import CENTROIDS, Params
@@ -51,7 +51,7 @@ def published(
         same with fresh optimizers, and each arm's own loss with fresh optimizers, which for the matched arm is the second.
     """
     points, components = draw_mixture(seed)
-    queries, removed = chosen(len(points), removed_every)
+    queries, removed = query_and_removal_rows(len(points), removed_every)
     initial = initial_network(points, seed)
     runs = {MATCHED: trained(points, initial, components), CROSS: trained(points, initial, None)}
     clusters = {arm: clusters_of_components(run)[components] for arm, run in runs.items()}
@@ -61,14 +61,14 @@ def published(
         AS_PUBLISHED: chain(likelihood, removed, queries, own, show_progress=show_progress),
         FRESH: leave_one_out(likelihood, removed, queries, own),
     }
-    found = []
+    comparisons = []
     for arm, run in runs.items():
         mine = clusters[arm][queries]
         rows, facts = _rows(run, likelihood if arm == MATCHED else run.recipe, queries, mine, clusters[arm], n_jobs)
-        facts |= {"settled": float("nan"), "right": right(_assigned(run), components)}
+        facts |= {"settled": float("nan"), "purity": purity(_assigned(run), components)}
         last = {} if arm == MATCHED else {OWN_LOSS: leave_one_out(run.recipe, removed, queries, mine)}
         for truth, retrained in (truths | last).items():
-            found.append(
+            comparisons.append(
                 Comparison(
                     variant="published",
                     arm=arm,
@@ -82,7 +82,7 @@ def published(
                     facts=facts,
                 )
             )
-    return found
+    return comparisons
 
 
 def initial_network(points: Tensor, seed: int) -> Params:

@@ -54,7 +54,7 @@ def agreement(rows: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
         Columns variant, arm, truth, method, seeds, pearson, pearson_low, pearson_high, pearson_least (of the worst seed), and
         the same for spearman.
     """
-    found = []
+    table = []
     for keys, group in rows.groupby(KEYS, sort=False):
         figures: dict[str, float] = {"seeds": group["seed"].nunique()}
         for measure in ("pearson", "spearman"):
@@ -67,8 +67,8 @@ def agreement(rows: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
                 f"{measure}_high": interval.high,
                 f"{measure}_least": least,
             }
-        found.append(dict(zip(KEYS, keys, strict=True)) | figures)
-    return pd.DataFrame(found)
+        table.append(dict(zip(KEYS, keys, strict=True)) | figures)
+    return pd.DataFrame(table)
 
 
 def by_component(rows: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +85,7 @@ def by_component(rows: pd.DataFrame) -> pd.DataFrame:
         Columns variant, arm, truth, method, component, pearson with its interval over seeds, spearman, the two within the
         query's cluster, and the shares of queries whose Pearson correlation is at least 0.6 and at least 0.8.
     """
-    found = []
+    table = []
     for keys, group in rows.groupby([*KEYS, "component"], sort=False):
         seeds = group.groupby("seed")
         interval = over_seeds(seeds["pearson"].mean().to_numpy())
@@ -94,8 +94,8 @@ def by_component(rows: pd.DataFrame) -> pd.DataFrame:
             figures[measure] = over_seeds(seeds[measure].mean().to_numpy()).mean
         for share in SHARES:
             figures[f"from_{share}"] = float((group["pearson"] >= share).mean())
-        found.append(dict(zip([*KEYS, "component"], keys, strict=True)) | figures)
-    return pd.DataFrame(found)
+        table.append(dict(zip([*KEYS, "component"], keys, strict=True)) | figures)
+    return pd.DataFrame(table)
 
 
 def by_seed(rows: pd.DataFrame, variant: str, method: str, truth: str) -> pd.DataFrame:
@@ -111,12 +111,12 @@ def by_seed(rows: pd.DataFrame, variant: str, method: str, truth: str) -> pd.Dat
     Returns
     -------
     DataFrame
-        Columns arm, seed, settled and right (shares of points), pearson, spearman, pearson_within, spearman_within, and
+        Columns arm, seed, settled and purity (shares of points), pearson, spearman, pearson_within, spearman_within, and
         worst_query: the least of the queries' Pearson correlations.
     """
     chosen = rows[(rows["variant"] == variant) & (rows["method"] == method) & (rows["truth"] == truth)]
     means = chosen.groupby(["arm", "seed"], sort=False)[
-        ["settled", "right", "pearson", "spearman", "pearson_within", "spearman_within"]
+        ["settled", "purity", "pearson", "spearman", "pearson_within", "spearman_within"]
     ].mean()
     means["worst_query"] = chosen.groupby(["arm", "seed"], sort=False)["pearson"].min()
     return means.reset_index()
@@ -124,6 +124,6 @@ def by_seed(rows: pd.DataFrame, variant: str, method: str, truth: str) -> pd.Dat
 
 def solves(rows: pd.DataFrame) -> pd.DataFrame:
     """Return how the published solver fared: one row for each variant, arm and status, with the number of seeds."""
-    one = rows.drop_duplicates(["variant", "arm", "seed"])
-    groups = one.groupby(["variant", "arm", "LiSSA"], sort=False)
+    solves = rows.drop_duplicates(["variant", "arm", "seed"])
+    groups = solves.groupby(["variant", "arm", "LiSSA"], sort=False)
     return groups["residual"].agg(seeds="size", median_residual="median").reset_index()
