@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from clusterexplain.execution.budget import RESTARTS_BYTES
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.influence import CRITICISED, Classical, removal_effects
 from clusterexplain.experiments.fragility.networks import Network
@@ -21,6 +20,8 @@ from clusterexplain.experiments.fragility.unrolled import pull
 
 N_REMOVED = 25
 N_ASKED = 10
+RECORDED_BYTES = 3e8
+"""States of the recorded trainings of several restarts: more restarts go through one after the other."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def _predictions(protocol: ClassifierProtocol) -> pd.DataFrame:
         return _frame(protocol, predicted=effects)
     differentiated = protocol if protocol.prediction == "retraining" else replace(protocol, further=None)
     size = subject.network.n_params * _schedule(differentiated).n_steps * 3 * 4
-    step = max(1, int(RESTARTS_BYTES / size))
+    step = max(1, int(RECORDED_BYTES / size))
     starts = range(0, subject.n_restarts, step)
     return _frame(
         protocol, predicted=torch.cat([_exact(differentiated, slice(start, start + step)) for start in starts])
