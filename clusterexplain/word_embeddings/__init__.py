@@ -2,10 +2,10 @@
 
 from clusterexplain.word_embeddings.bias import EmbeddingBias
 from clusterexplain.word_embeddings.bound_score import BoundScore
-from clusterexplain.word_embeddings.check import BiasCheck, compare, draw_removals
+from clusterexplain.word_embeddings.check import BiasCheck, draw_removals
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.influence import CAUTION, UnitInfluence
-from clusterexplain.word_embeddings.mitigation import Intervention, Seed, WordChange
+from clusterexplain.word_embeddings.mitigation import Intervention, SeedTraining, WordChange
 from clusterexplain.word_embeddings.sampled import SampledSkipGram
 from clusterexplain.word_embeddings.scores import Cosine, WordMembership
 from clusterexplain.word_embeddings.texts import read_texts
@@ -20,12 +20,11 @@ __all__ = [
     "EmbeddingBias",
     "Intervention",
     "SampledSkipGram",
-    "Seed",
+    "SeedTraining",
     "UnitInfluence",
     "Weat",
     "WordChange",
     "WordMembership",
-    "compare",
     "draw_removals",
     "read_texts",
     "weat_names",

@@ -32,10 +32,9 @@ from clusterexplain.word_embeddings import (
     EmbeddingBias,
     Intervention,
     SampledSkipGram,
-    Seed,
+    SeedTraining,
     Weat,
     WordChange,
-    compare,
     draw_removals,
     weat_names,
 )
@@ -139,7 +138,7 @@ class _Experiment:
 
     def __init__(self, size: Size, cache: ResultCache, n_jobs: int | None) -> None:
         self.size, self.cache, self.n_jobs = size, cache, n_jobs
-        self._seeds: dict[int, Seed] = {}
+        self._seeds: dict[int, SeedTraining] = {}
 
     def parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the table that a part belongs to, and its settings."""
@@ -216,15 +215,15 @@ class _Experiment:
         singles, groups = (n, 0) if share == 0 else (0, n)
         removals = draw_removals(len(model.corpus_), n_single=singles, n_groups=groups, share=share, seed=0)
         block = removals[start : start + BLOCK]
-        scores = [score.at(theta) for theta in model.retrained([rows for _, rows in block])]
-        frame = compare(answer, block, scores, score.uses(model.corpus_)).retrained.drop(columns="units")
+        scores = [score.value(theta) for theta in model.retrain_without([rows for _, rows in block])]
+        frame = BiasCheck.compare(answer, block, scores, score.uses(model.corpus_)).retrained.drop(columns="units")
         return frame.assign(kind=[f"{units}, {kind}" for kind in frame["kind"]])
 
     def _changes(self, intervention: str, seed: int, n_random: int) -> pd.DataFrame:
         model, plan = self.changing, replace(INTERVENTIONS[intervention], n_random=n_random)
         if seed not in self._seeds:
-            self._seeds = {seed: model.at_seed(None, seed)}
-        rows = model.bench().rows(self._seeds[seed], plan)
+            self._seeds = {seed: model.train_at_seed(None, seed)}
+        rows = model.intervention_runner().run(self._seeds[seed], plan)
         return rows.assign(intervention=intervention)
 
     def _sampled(self, steps: int, n: int) -> pd.DataFrame:
@@ -237,7 +236,7 @@ class _Experiment:
         started = time.process_time()
         theta = recipe.train(everything)
         trained = time.process_time() - started
-        influence = recipe.pull(score.slope(theta), everything)
+        influence = recipe.vjp(score.gradient(theta), everything)
         row = time.process_time() - started - trained
         removals = draw_removals(len(everything), n_single=n, n_groups=0, share=0.05, seed=0)
         removals += draw_removals(len(everything), n_single=0, n_groups=n, share=0.05, seed=0)
@@ -248,8 +247,8 @@ class _Experiment:
                 "kind": [f"speeches, {kind}" for kind, _ in removals],
                 "predicted": [-influence[rows].sum() for _, rows in removals],
                 "by_expected": [-answer.influence[rows].sum() for _, rows in removals],
-                "retrained": [score.at(retrained) - score.at(theta) for retrained in after],
-                "score": score.at(theta),
+                "retrained": [score.value(retrained) - score.value(theta) for retrained in after],
+                "score": score.value(theta),
                 "train_seconds": trained,
                 "row_seconds": row,
             }
@@ -264,18 +263,18 @@ class _Experiment:
             except InvalidDataError:
                 rows.append({"test": name, "n_words": 0, "effect_size": np.nan, "p_value": np.nan, "words": "too few"})
                 continue
-            theta = model.run_.final
+            theta = model.trajectory_.final
             known = {"test": name, "n_words": len(score.words), "words": " ".join(score.words)}
-            rows.append(known | {"effect_size": score.at(theta), "p_value": score.p_value(theta)})
+            rows.append(known | {"effect_size": score.value(theta), "p_value": score.p_value(theta)})
         return pd.DataFrame(rows)[["test", "n_words", "effect_size", "p_value", "words"]]
 
     def _cost(self) -> pd.DataFrame:
         model, _ = self.fitted["speeches"]
         ones = np.ones(len(model.corpus_))
         started = time.process_time()
-        run_ = model.recipe_.record(ones)
+        trajectory = model.recipe_.record(ones)
         trained = time.process_time() - started
-        run_.pull(BoundScore.of(SCORE, model.corpus_, model.largest_share).slope(run_.final))
+        trajectory.vjp(BoundScore.of(SCORE, model.corpus_, model.largest_share).gradient(trajectory.final))
         row = time.process_time() - started - trained
         return pd.DataFrame(
             {
