@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from clusterexplain import ClusterExplainer, Explanation
 from clusterexplain.data import load_dataset
@@ -16,7 +15,7 @@ from clusterexplain.execution import progress
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.over_restarts import mean_interval
 from clusterexplain.statistics import average, sign_agreement, spearman
-from clusterexplain.training import BatchPlan, Recipe, retrain_many
+from clusterexplain.training import BatchPlan, Recipe
 
 FURTHER = 0.25
 """Length of the criticised further training, as a share of the training."""
@@ -135,8 +134,8 @@ def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.Dat
     Returns
     -------
     DataFrame
-        One row for each (selection, query, removed example): implicit and exact (predicted changes of the margin, members
-        frozen), again (retrained from the same start, null subtracted), again_null, further (margin after further training
+        One row for each (selection, query, removed example): implicit and exact (predicted changes of the margin, labels
+        kept), again (retrained from the same start, null subtracted), again_null, further (margin after further training
         minus margin before), further_null (the same with nothing removed).
     """
     data = load_dataset("digits").X[: models.n_samples]
@@ -147,6 +146,7 @@ def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.Dat
         latent_dim=models.latent_dim,
         n_steps=models.n_steps,
         random_state=seed,
+        n_jobs=n_jobs,
     ).fit(data)
     asked = _asked(explainer, models.n_queries)
     exact = explainer.explain(asked)
@@ -157,8 +157,8 @@ def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.Dat
     for selection, removed in (("random", drawn), ("top influence", strongest)):
         weights = np.ones((len(removed) + 1, len(data)))
         weights[np.arange(1, len(removed) + 1), removed] = 0
-        again = _scores(explainer, exact, _recipe(explainer), weights, n_jobs)
-        further = _scores(explainer, exact, _further(explainer), weights, n_jobs)
+        again = _scores(explainer, exact, explainer.fit_.recipe, weights)
+        further = _scores(explainer, exact, _further(explainer), weights)
         query, removal = (index.flatten() for index in np.indices((len(asked), len(removed))))
         frames.append(
             pd.DataFrame(
@@ -183,13 +183,9 @@ def _asked(explainer: ClusterExplainer, n_queries: int) -> np.ndarray:
     return order[np.linspace(0, len(order) - 1, n_queries).round().astype(int)]
 
 
-def _recipe(explainer: ClusterExplainer) -> Recipe:
-    return explainer.fit_.recipe
-
-
 def _further(explainer: ClusterExplainer) -> Recipe:
     """Return the criticised retraining: from the trained parameters, fresh optimizer, other batches, full rate."""
-    recipe = _recipe(explainer)
+    recipe = explainer.fit_.recipe
     n_steps = max(1, round(FURTHER * recipe.plan.n_steps))
     plan = BatchPlan.draw(
         recipe.n_samples, n_steps=n_steps, batch_size=recipe.plan.batch_size, seed=recipe.plan.seed + 1
@@ -198,13 +194,10 @@ def _further(explainer: ClusterExplainer) -> Recipe:
     return replace(recipe, initial=explainer.fit_.params, plan=plan, optimizer=optimizer)
 
 
-def _scores(
-    explainer: ClusterExplainer, explanation: Explanation, recipe: Recipe, weights: np.ndarray, n_jobs: int | None
-) -> np.ndarray:
-    """Return margins of shape (n_retrainings, n_queries), the clusters' members frozen."""
-    trained = retrain_many(recipe, torch.from_numpy(weights).to(recipe.dtype), n_jobs=n_jobs)
-    pairs = zip(trained, weights, strict=True)
+def _scores(explainer: ClusterExplainer, explanation: Explanation, recipe: Recipe, weights: np.ndarray) -> np.ndarray:
+    """Return margins of shape (n_retrainings, n_queries) after training a recipe, cluster labels kept."""
     fit, margins = explainer.fit_, explanation.margins
+    pairs = zip(fit.thetas(weights, recipe=recipe), weights, strict=True)
     return np.stack([fit.outcome(theta, row, margins, assignments="kept").scores for theta, row in pairs])
 
 
