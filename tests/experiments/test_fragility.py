@@ -17,7 +17,6 @@ from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import factors, protocol
 from clusterexplain.experiments.fragility.clusters import Models
 from clusterexplain.experiments.fragility.factors import Steps, controlled, criticised
-from clusterexplain.experiments.fragility.over_restarts import mean_interval
 from clusterexplain.experiments.fragility.protocol import outcomes
 from clusterexplain.experiments.fragility.published_figures import BY_DEPTH, BY_WIDTH
 from clusterexplain.experiments.fragility.published_protocol import Cell, measure
@@ -163,17 +162,6 @@ def test_a_null_changes_signs_but_no_ranks() -> None:
     without, with_null = (factors.figures(one, cache) for one in (base, replace(base, null=True)))
     np.testing.assert_allclose(without["spearman"], with_null["spearman"], atol=1e-12)
     assert not np.allclose(without["signs"], with_null["signs"])
-
-
-def test_intervals_over_restarts() -> None:
-    values = np.random.default_rng(0).normal(0.3, 0.5, size=50)
-    found = mean_interval(np.append(values, np.nan))
-    assert found.mean == pytest.approx(values.mean())
-    half = 2.01 * values.std(ddof=1) / np.sqrt(50)
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.05)
-    assert np.isnan(mean_interval(np.array([0.1, 0.2])).low)
-    assert mean_interval(np.array([0.7, 0.98, 1.0, 0.99]), largest=1.0).high == 1
-    assert np.isnan(mean_interval(np.full(3, np.nan)).mean)
 
 
 def test_factors_change_one_thing_at_a_time() -> None:

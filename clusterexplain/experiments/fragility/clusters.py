@@ -13,8 +13,7 @@ from clusterexplain import ClusterExplainer, Explanation
 from clusterexplain.data import load_dataset
 from clusterexplain.execution import progress
 from clusterexplain.experiments.cache import ResultCache
-from clusterexplain.experiments.fragility.over_restarts import mean_interval
-from clusterexplain.statistics import average, sign_agreement, spearman
+from clusterexplain.statistics import average, bootstrap_interval, sign_agreement, spearman
 from clusterexplain.training import BatchPlan, Recipe
 
 FURTHER = 0.25
@@ -209,7 +208,10 @@ def _compare(
     for factor in ("", *WORDS):
         protocol = base if not factor else replace(base, **{factor: getattr(other, factor)})
         values = figures(protocol)
-        value, change = mean_interval(values[:, 0], largest=1.0), mean_interval(values[:, 0] - figures(base)[:, 0])
+        value, change = (
+            bootstrap_interval(values[:, 0], largest=1.0),
+            bootstrap_interval(values[:, 0] - figures(base)[:, 0]),
+        )
         rows.append(
             {
                 "model": name,

@@ -9,10 +9,9 @@ import pandas as pd
 
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.influence import CRITICISED, Classical
-from clusterexplain.experiments.fragility.over_restarts import mean_interval
 from clusterexplain.experiments.fragility.protocol import ClassifierProtocol, Subject, outcomes
 from clusterexplain.experiments.fragility.training import Schedule
-from clusterexplain.statistics import average, sign_agreement, spearman
+from clusterexplain.statistics import average, bootstrap_interval, sign_agreement, spearman
 
 DECAY = 0.005
 
@@ -202,9 +201,9 @@ def compare(base: ClassifierProtocol, switches: list[Switch], cache: ResultCache
     rows = []
     for switch in [Switch("none", "", "", base), *switches]:
         changed = figures(switch.protocol, cache)
-        value = mean_interval(changed["spearman"].to_numpy(), largest=1.0)
+        value = bootstrap_interval(changed["spearman"].to_numpy(), largest=1.0)
         paired = changed["spearman"].to_numpy() - first["spearman"].to_numpy()
-        change = mean_interval(paired)
+        change = bootstrap_interval(paired)
         rows.append(
             {
                 "data": subject.data,

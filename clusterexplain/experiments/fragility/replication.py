@@ -11,9 +11,8 @@ import pandas as pd
 
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import published_figures
-from clusterexplain.experiments.fragility.over_restarts import mean_interval
 from clusterexplain.experiments.fragility.published_protocol import Cell, measure
-from clusterexplain.statistics import spearman
+from clusterexplain.statistics import bootstrap_interval, spearman
 
 BLOCK = 10
 """Restarts that are kept together."""
@@ -87,7 +86,7 @@ def row(name: str, cell: Cell, outcome: pd.DataFrame) -> dict[str, object]:
         effects; loss: median of the query; accuracy: mean on the training examples.
     """
     each = per_restart(outcome)
-    interval = mean_interval(each["spearman"].to_numpy(), largest=1.0)
+    interval = bootstrap_interval(each["spearman"].to_numpy(), largest=1.0)
     known = (published_figures.BY_DEPTH if cell.width == WIDTH else published_figures.BY_WIDTH).get(name, {})
     figure = known.get(cell.depth if cell.width == WIDTH else cell.width, float("nan"))
     return {
