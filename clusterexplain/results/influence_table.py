@@ -97,5 +97,5 @@ class InfluenceTable:
         """Return the rows of :meth:`to_frame` as plain data, the id under "unit"; missing values are None."""
         frame = self.to_frame()
         known = frame.astype(object).where(frame.notna(), None)
-        records: list[dict[str, Any]] = known.rename_axis("unit").reset_index().to_dict("records")
-        return records
+        records = known.rename_axis("unit").reset_index().to_dict("records")
+        return [{str(name): value for name, value in record.items()} for record in records]

@@ -42,7 +42,7 @@ class EmbeddingBias(BaseEstimator):
     unit : {"document", "paragraph", "sentence"}, default="paragraph"
         What a weight belongs to.
     n_words : int, default=1500
-        So many most frequent words get a vector, and the words of `score`.
+        Number of most frequent words that get a vector, next to the words of `score`.
     min_count : int, default=50
         Words that occur less often get none, those of `score` included: a vector of few uses is mostly noise, and its training
         is far from linear in the texts that use it.
@@ -68,7 +68,7 @@ class EmbeddingBias(BaseEstimator):
     init_scale : float, default=0.1
         Standard deviation of the initial vectors.
     held_out : float, default=0.0
-        Share of the units that is not trained on, drawn by lot, for the held-out loss.
+        Share of the units that is not trained on, drawn at random, for the held-out loss.
     dtype : {"float32", "float64"}, default="float32"
         Precision.
     random_state : int, default=0
@@ -330,7 +330,7 @@ class EmbeddingBias(BaseEstimator):
         return self.recipe_.train_many(weights, n_jobs=self.n_jobs)
 
     def mitigate(self, score: WordScore | str | None = None, *, n_seeds: int = 5, **options: Any) -> WordChange:
-        """Move a score towards 0 by re-weighting or forgetting the units that hold it up, beside controls.
+        """Move a score towards 0 by re-weighting or forgetting the units that hold it up, next to controls.
 
         Parameters
         ----------

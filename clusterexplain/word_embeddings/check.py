@@ -21,8 +21,9 @@ class BiasCheck:
     name : str
         The score.
     retrained : DataFrame
-        One row for each removal: kind ("single", "5%"), units (ids), n_removed, predicted, gradient_dot (the yardstick's
-        prediction), retrained (what happened), word_share (the largest share of a word's uses that was removed).
+        One row for each removal: kind ("single", "5%"), units (ids), n_removed, predicted, gradient_dot (the prediction of the
+        gradient product, a baseline), retrained (what happened), word_share (the largest share of a word's uses that was
+        removed).
     """
 
     name: str
@@ -32,7 +33,7 @@ class BiasCheck:
     def compare(
         cls, answer: UnitInfluence, removals: list[tuple[str, np.ndarray]], scores: list[float], uses: np.ndarray
     ) -> BiasCheck:
-        """Set what was predicted beside the scores after retraining.
+        """Compare predicted changes with the scores after retraining.
 
         Parameters
         ----------
@@ -80,7 +81,7 @@ class BiasCheck:
         -------
         DataFrame
             kind; n; spearman with low and high (95 % interval); pearson; slope (of retrained on predicted through zero);
-            gradient_dot (rank correlation of the yardstick); largest (of the changes that happened, without sign).
+            gradient_dot (rank correlation of that baseline); largest (of the changes that happened, without sign).
         """
         rows = []
         kept = self.retrained[self.retrained["word_share"] <= most]

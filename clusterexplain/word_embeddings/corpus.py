@@ -67,7 +67,7 @@ class Vocabulary:
         counted : Counter of str
             How often every word occurs.
         n_words : int
-            At most so many words, beside those of `keep`.
+            Largest number of words, next to those of `keep`.
         min_count : int
             Rarer words get no vector.
         keep : iterable of str, default=()
@@ -128,7 +128,7 @@ class Corpus:
         unit : {"document", "paragraph", "sentence"}, default="paragraph"
             What a weight belongs to. Paragraphs are parted by blank lines.
         n_words : int, default=1500
-            So many most frequent words get a vector.
+            Number of most frequent words that get a vector.
         min_count : int, default=50
             Words that occur less often get none. Words without a vector are left out before windows are laid.
         window : int, default=5

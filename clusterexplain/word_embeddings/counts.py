@@ -89,7 +89,7 @@ def kept_share(occurrences: np.ndarray, subsample: float) -> np.ndarray:
     r"""Return the share of each word's occurrences that subsampling keeps.
 
     :math:`\min(1, \sqrt{t / f})` for a word of relative frequency f, as published; every occurrence counts with it instead
-    of being kept by lot.
+    of being kept at random.
 
     Parameters
     ----------

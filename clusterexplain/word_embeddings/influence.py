@@ -37,7 +37,7 @@ class UnitInfluence:
         further columns are word_share, the largest share of the uses of one of the words that the unit holds (where it is
         large, removal is no small change, and the prediction, which is linear, is rough), and word, which word that is.
     gradient_dot : ndarray of shape (n_units,)
-        A cheap yardstick: the gradient of the unit's loss times that of the score, at the trained vectors.
+        A cheap baseline: the gradient of the unit's loss times that of the score, at the trained vectors.
     words : tuple of str
         Words that the score was made of.
     missing, concentrated : tuple of str
@@ -81,7 +81,7 @@ class UnitInfluence:
         Parameters
         ----------
         n : int, default=10
-            At most so many.
+            Largest number of units.
         direction : {"raises", "lowers"}, default="raises"
             Which side.
 
@@ -106,7 +106,7 @@ class UnitInfluence:
         -------
         DataFrame
             One row for each group, as :func:`clusterexplain.statistics.groups.group_sums`: n, influence with low and high (how
-            much the sum would vary if the group's units were drawn anew), if_removed, and shares.
+            much the sum would vary if the group's units were drawn again), if_removed, and shares.
         """
         if column not in self.units:
             named = ", ".join(str(name) for name in self.units.columns if name not in ("text", "n_words"))

@@ -1,4 +1,4 @@
-"""Change a score by what it was learned from: re-weight or forget the most influential units, beside controls."""
+"""Change a score by what it was learned from: re-weight or forget the most influential units, next to controls."""
 
 from __future__ import annotations
 

@@ -1,8 +1,20 @@
 """Training of word vectors as a deterministic function of the weights of the units of text, and its exact derivative.
 
-The general machinery of :mod:`clusterexplain.training` gives every example its own weight in every step. Here weights enter
-through the counts alone, which are the same in all steps: the reverse pass sums the derivative in the counts over the steps,
-and one sparse product carries it to any number of units.
+The steps of :mod:`clusterexplain.training` give every example its own weight in every step. Here weights enter through the
+counts alone, which are the same in all steps: the reverse pass sums the derivative in the counts over the steps, and one sparse
+product carries it to any number of units.
+
+Loss, gradient and second derivative are written out in :mod:`clusterexplain.word_embeddings.objective` and work on the table
+block by block. The same loss differentiated and traced as the steps of a stage are (CPU time of one thread, medians; the same
+numbers to 1e-15 in float64) is three to five times slower:
+
+======================  ===========  ==================  ===================
+words, dimension        type         step                reverse step
+======================  ===========  ==================  ===================
+500, 20                 float32      1.4 -> 4.6 ms       3.0 -> 13.8 ms
+500, 20                 float64      2.1 -> 9.3 ms       5.5 -> 18.4 ms
+1500, 50                float32      11.3 -> 34.8 ms     30.3 -> 105.6 ms
+======================  ===========  ==================  ===================
 """
 
 from __future__ import annotations
@@ -202,7 +214,7 @@ class WordTrajectory:
             return recipe.counts.vjp(*loss.count_gradients(sums))
 
     def gradient_dot(self, cotangent: Tensor) -> np.ndarray:
-        """Return minus the product of a cotangent with the gradient of every unit's loss at the end: a yardstick."""
+        """Return minus the product of a cotangent with the gradient of every unit's loss at the end: a baseline."""
         loss = self.recipe.loss(self.weights)
         sums = CountCotangent.empty(loss.table)
         with one_thread(), torch.no_grad():

@@ -174,7 +174,7 @@ class Weat:
         return float(((both[orders].sum(axis=1) >= x.sum() - slack).sum() + 1) / (MOST_PARTITIONS + 1))
 
     def split(self, seed: int = 0) -> tuple[Weat, Weat]:
-        """Cut every list into two halves by lot, so that one half can show whether what was done to the other carries over.
+        """Cut every list into two random halves, so that one half can show whether what was done to the other carries over.
 
         Returns
         -------

@@ -31,7 +31,7 @@ class Models:
     names : tuple of str
         Models, with k-means.
     n_samples : int
-        Digits that are used, the first so many.
+        How many of the first digits are used.
     width, latent_dim : int
         Units of the encoder's hidden layer, and of the embedding: so few that the whole Hessian can be decomposed.
     n_steps : int

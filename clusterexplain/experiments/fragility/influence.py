@@ -108,10 +108,11 @@ def _effects(network: Network, theta: Tensor, examples: Examples, queries: Examp
 
 def _summed_in_single(network: Network, theta: Tensor, examples: Examples) -> Tensor:
     """Return the Hessian of the mean loss in the last layer's weights, from one example after the other."""
-    reached = network.hidden(theta, examples.inputs)[1][-1][0]
-    chances = torch.softmax(network.logits(theta, examples.inputs)[0], dim=0)
+    reached = network.hidden(theta, examples.inputs)[1][-1][0]  # h, (n_units, n_rows)
+    chances = torch.softmax(network.logits(theta, examples.inputs)[0], dim=0)  # p, (n_classes, n_rows)
     total = reached.new_zeros(2 * (len(reached) * len(chances),))
     for chance, values in zip(chances.T, reached.T, strict=True):
+        # Hessian of one cross-entropy in the last weights: (diag(p) - p p^T) kron h h^T
         total += torch.kron(torch.diag(chance) - torch.outer(chance, chance), torch.outer(values, values))
     return total / examples.n_rows
 
@@ -126,8 +127,11 @@ def curvature(network: Network, theta: Tensor, examples: Examples, name: str, *,
     at = theta.repeat(len(eye), 1)
     if name == "hessian":
         weights = at.new_full((len(eye), n), 1 / n)
+        # One tangent for each column: the derivative of the gradient along every unit vector, all in one batch.
         _, matrix = along(lambda point: network.gradient(point, examples.inputs, examples.targets, weights)[1], at, eye)
         return (matrix[:, part] + matrix[:, part].T) / 2
+    # J, the derivative of the logits along every parameter: (n_params, n_classes, n_rows). J^T (diag(p) - p p^T) J is the sum
+    # over examples and classes of p (J - mean_p J)^2, a product of a matrix with itself.
     logits, slopes = along(lambda point: network.logits(point, examples.inputs), at, eye)
     chances = torch.softmax(logits[0], dim=0)
     centred = slopes - (slopes * chances).sum(dim=1, keepdim=True)

@@ -16,7 +16,7 @@ from clusterexplain.experiments.fragility.influence import CRITICISED, Classical
 from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.splits import Split, split_of
 from clusterexplain.experiments.fragility.training import Schedule, State, train, train_many
-from clusterexplain.experiments.fragility.unrolled import pull
+from clusterexplain.experiments.fragility.unrolled import vjp
 
 N_REMOVED = 25
 N_ASKED = 10
@@ -245,7 +245,7 @@ def _exact(protocol: ClassifierProtocol, restarts: slice) -> Tensor:
             for theta, queries in zip(finals, asked, strict=True)
         ]
     )
-    rows = pull(network, run, split.train.double(), weights.double(), schedule, cotangents)
+    rows = vjp(network, run, split.train.double(), weights.double(), schedule, cotangents)
     differences = (_weights(protocol)[restarts, 1:] - weights[:, None]).double()
     return rows @ differences.transpose(1, 2)
 

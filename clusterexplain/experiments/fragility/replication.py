@@ -1,4 +1,4 @@
-"""The main tables: the criticised procedure run again, beside what was published."""
+"""The main tables: the criticised procedure run again, next to the published figures."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def run(
     Parameters
     ----------
     out : Path or None
-        Folder in which parts are kept, so that an interrupted run goes on where it was.
+        Folder in which parts are kept, so that an interrupted run resumes.
     quick : bool, default=False
         A small version, under three minutes, whose figures mean nothing.
     show_progress : bool, default=True

@@ -15,7 +15,7 @@ MATCHED, CROSS = "matched", "cross-loss"
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Removals against queries, for one arm of one variant and one notion of what really happens.
+    """Removals against queries, for one arm of one variant and one way of retraining.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
     seed : int
         Of points and initial parameters.
     removed_every : int
-        Every so many points are removed; 1 is all.
+        Distance of two removed points in the order of the points; 1 removes each in turn.
     n_jobs : int or None, default=None
         Chunks of exact rows that are computed side by side.
 
@@ -86,9 +86,9 @@ def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> Trajectory:
     task = MixtureNetwork("gelu", labels=labels, placed=True)
     initial = task.initial_params(torch.Generator().manual_seed(seed), points.dtype)
     plan = BatchPlan(torch.arange(len(points)).repeat(N_STEPS, 1), seed)
-    everybody = torch.ones(len(points), dtype=points.dtype)
-    recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS, eps=EPSILON))
-    return train(with_choices_kept(recipe, everybody), everybody, spacing=1)
+    present = torch.ones(len(points), dtype=points.dtype)
+    recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS, eps=EPSILON)).with_choices_kept(present)
+    return train(recipe, present, spacing=1)
 
 
 def settled(run: Trajectory) -> float:

@@ -92,9 +92,9 @@ def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
         ExampleCurvature(traced, run.final, inputs[row : row + 1], targets[row : row + 1]) for row in (0, *range(n))
     ]
     objective = replace(RunObjective.of_run(run), memory=lambda weights: targets)
-    everybody = Hessian(lambda flat: share * objective(flat, run.weights), run.final, chunk=len(cotangents))
+    curvature = Hessian(lambda flat: share * objective(flat, run.weights), run.final, chunk=len(cotangents))
     solver = LiSSA(
-        everybody,
+        curvature,
         batches=batches,
         scale=SCALE,
         depth=n + 1,

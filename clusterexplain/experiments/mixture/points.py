@@ -11,7 +11,7 @@ DEVIATION = 1.25
 N_COMPONENTS = len(MEANS)
 PER_COMPONENT = 50
 QUERY_EVERY = 3
-"""Every so many points are queries: 50 of the 150, as many of each Gaussian as of the others or one more."""
+"""Every third point is a query: 50 of the 150, as many of each Gaussian as of the others or one more."""
 
 
 def draw_mixture(seed: int, per_component: int = PER_COMPONENT) -> tuple[Tensor, Tensor]:

@@ -37,8 +37,8 @@ def published(
     seed : int
         Of points, initial parameters and the noise on the centroids.
     removed_every : int
-        Every so many points are removed; 1 is all. The published retrainings are repeated for each query with the optimizer
-        as the last one left it, so fewer of them also mean a shorter chain.
+        Distance of two removed points in the order of the points; 1 removes each in turn. The published retrainings are
+        repeated for each query with the optimizer as the last one left it, so fewer of them also mean a shorter chain.
     n_jobs : int or None, default=None
         Chunks of exact rows that are computed side by side.
     show_progress : bool, default=False
@@ -105,7 +105,7 @@ def recipe_of(points: Tensor, initial: Params, labels: Tensor | None) -> Recipe:
 
 
 def trained(points: Tensor, initial: Params, labels: Tensor | None) -> Trajectory:
-    """Train one arm with everybody."""
+    """Train one arm on all points."""
     return train(recipe_of(points, initial, labels), torch.ones(len(points), dtype=points.dtype), spacing=1)
 
 
@@ -138,9 +138,8 @@ def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show
         Changes of the scores, up to a constant for each query, which no correlation sees.
     """
     optimizer, n = recipe.optimizer, recipe.n_samples
-    compiled = CompiledSteps(recipe)
-    start, first, second, memory = compiled.prepared(recipe.initial_state(), torch.ones(n, dtype=recipe.dtype), 0)
-    step, everybody = compiled.step(0), torch.arange(n)
+    start, first, second, memory = recipe.prepared(recipe.initial_state(), torch.ones(n, dtype=recipe.dtype), 0)
+    step, all_rows = recipe.step(0), torch.arange(n)
     taken, columns = 0, []
     with one_thread(), torch.inference_mode():
         for query in progress(range(len(queries)), label="retraining in a chain", show=show_progress):
@@ -150,7 +149,7 @@ def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show
                 for _ in range(recipe.plan.n_steps):
                     coefficients = torch.tensor(optimizer.coefficients(taken), dtype=recipe.dtype)
                     state = (theta, first, second, memory)
-                    theta, first, second, memory = step(state, coefficients, recipe.inputs, weights, everybody)
+                    theta, first, second, memory = step(state, coefficients, recipe.inputs, weights, all_rows)
                     taken += 1
                 thetas.append(theta)
             columns.append(scores_of(recipe, torch.stack(thetas), queries[query : query + 1], own[query : query + 1]))

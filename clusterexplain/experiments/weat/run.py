@@ -1,4 +1,4 @@
-"""Bias in word embeddings: which speeches an association comes from, checked by retraining, and changed beside controls.
+"""Bias in word embeddings: which speeches an association comes from, checked by retraining, and changed next to controls.
 
 The second demonstration of Silva, Chopra and Gombolay (2022), on the State of the Union texts: skip-gram vectors, the effect
 size of a Word Embedding Association Test as the explained score, and the most influential paragraphs removed, stressed or
@@ -103,8 +103,7 @@ def run(
     Parameters
     ----------
     out : Path or None
-        Folder in which every part is kept as soon as it is computed, so that an interrupted run goes on where it was; None
-        keeps nothing.
+        Folder in which every part is kept as soon as it is computed, so that an interrupted run resumes; None keeps nothing.
     quick : bool, default=False
         Fewer speeches, words and retrainings: does it run at all?
     show_progress : bool, default=True
