@@ -10,7 +10,7 @@ from torch import Tensor
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.training import Examples
-from clusterexplain.training import jvp as along
+from clusterexplain.training import jvp
 
 CURVATURES = ("hessian", "gauss-newton")
 
@@ -128,11 +128,11 @@ def curvature(network: Network, theta: Tensor, examples: Examples, name: str, *,
     if name == "hessian":
         weights = at.new_full((len(eye), n), 1 / n)
         # One tangent for each column: the derivative of the gradient along every unit vector, all in one batch.
-        _, matrix = along(lambda point: network.gradient(point, examples.inputs, examples.targets, weights)[1], at, eye)
+        _, matrix = jvp(lambda point: network.gradient(point, examples.inputs, examples.targets, weights)[1], at, eye)
         return (matrix[:, part] + matrix[:, part].T) / 2
     # J, the derivative of the logits along every parameter: (n_params, n_classes, n_rows). J^T (diag(p) - p p^T) J is the sum
     # over examples and classes of p (J - mean_p J)^2, a product of a matrix with itself.
-    logits, slopes = along(lambda point: network.logits(point, examples.inputs), at, eye)
+    logits, slopes = jvp(lambda point: network.logits(point, examples.inputs), at, eye)
     chances = torch.softmax(logits[0], dim=0)
     centred = slopes - (slopes * chances).sum(dim=1, keepdim=True)
     half = (centred * chances.sqrt()).flatten(1)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.training import BETA_1, BETA_2, Examples, Schedule, State, denominator
-from clusterexplain.training import jvp as along
+from clusterexplain.training import jvp
 
 
 def vjp(
@@ -119,5 +119,5 @@ def _directional(
     def both(at: Tensor) -> Tensor:
         return torch.cat(network.gradient(at, examples.inputs, examples.targets, weights), dim=1)
 
-    _, slopes = along(both, theta, direction)
+    _, slopes = jvp(both, theta, direction)
     return slopes[:, : examples.n_rows], slopes[:, examples.n_rows :]

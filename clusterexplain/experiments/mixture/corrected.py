@@ -87,8 +87,8 @@ def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> Trajectory:
     initial = task.initial_params(torch.Generator().manual_seed(seed), points.dtype)
     plan = BatchPlan(torch.arange(len(points)).repeat(N_STEPS, 1), seed)
     present = torch.ones(len(points), dtype=points.dtype)
-    recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS, eps=EPSILON)).with_choices_kept(present)
-    return train(recipe, present, spacing=1)
+    recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS, eps=EPSILON))
+    return train(with_choices_kept(recipe, present), present, spacing=1)
 
 
 def settled(run: Trajectory) -> float:

@@ -12,8 +12,7 @@ from torch.func import grad, vmap
 from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.influence import Curvature, Hessian, RunObjective, gradient_dot
 from clusterexplain.influence.solvers import LiSSA, Solution
-from clusterexplain.training import Trajectory, trace
-from clusterexplain.training import jvp as along
+from clusterexplain.training import Trajectory, jvp, trace
 
 DAMPING, SCALE = 0.01, 25.0
 
@@ -85,7 +84,7 @@ def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
 
     def product(theta: Tensor, point: Tensor, target: Tensor, vectors: Tensor) -> Tensor:
         slope = grad(lambda flat: share * task.divergence(layout.split(flat), point, present, target))
-        return vmap(lambda vector: along(slope, theta, vector)[1])(vectors)
+        return vmap(lambda vector: jvp(slope, theta, vector)[1])(vectors)
 
     traced = trace(product, run.final.clone(), inputs[:1].clone(), targets[:1].clone(), cotangents.clone())
     batches = [

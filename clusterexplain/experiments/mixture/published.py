@@ -138,8 +138,9 @@ def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show
         Changes of the scores, up to a constant for each query, which no correlation sees.
     """
     optimizer, n = recipe.optimizer, recipe.n_samples
-    start, first, second, memory = recipe.prepared(recipe.initial_state(), torch.ones(n, dtype=recipe.dtype), 0)
-    step, all_rows = recipe.step(0), torch.arange(n)
+    compiled = CompiledSteps(recipe)
+    start, first, second, memory = compiled.prepared(recipe.initial_state(), torch.ones(n, dtype=recipe.dtype), 0)
+    step, all_rows = compiled.step(0), torch.arange(n)
     taken, columns = 0, []
     with one_thread(), torch.inference_mode():
         for query in progress(range(len(queries)), label="retraining in a chain", show=show_progress):
