@@ -2,5 +2,6 @@
 
 from clusterexplain.execution.execution import Execution
 from clusterexplain.execution.executors import effective_jobs, map_jobs, one_thread
+from clusterexplain.execution.progress import progress
 
-__all__ = ["Execution", "effective_jobs", "map_jobs", "one_thread"]
+__all__ = ["Execution", "effective_jobs", "map_jobs", "one_thread", "progress"]

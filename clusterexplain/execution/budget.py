@@ -16,8 +16,6 @@ COTANGENT_BLOCK_BYTES = 256e6
 """Embeddings and clustering states of the scores that are differentiated side by side."""
 WORD_STATES_BYTES = 1e9
 """States of a recorded training of word vectors: beyond, some are computed again in the reverse pass."""
-RESTARTS_BYTES = 3e8
-"""States of the recorded trainings of several restarts: more restarts go through one after the other."""
 DISTANCE_CHUNK = 1 << 22
 """Distances (numbers, not bytes) that are held in memory at once while clusters and their boundaries are searched."""
 RETRAINING_CACHE_BYTES = 2e9

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.storage.cache import ArrayCache
+from clusterexplain.storage import ArrayCache
 
 FOLDER = "pieces"
 

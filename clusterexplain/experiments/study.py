@@ -13,8 +13,7 @@ from typing import Any
 import pandas as pd
 
 from clusterexplain.experiments.cache import refuse_file
-from clusterexplain.report.export import save_chart, write_file
-from clusterexplain.report.vega_lite import as_dict
+from clusterexplain.report import as_dict, save_chart, write_file
 
 
 @dataclass(frozen=True, eq=False)

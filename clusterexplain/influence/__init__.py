@@ -5,7 +5,7 @@ from clusterexplain.influence.implicit import Implicit
 from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian
 from clusterexplain.influence.objective import RunObjective
 from clusterexplain.influence.registry import JacobianFactory, make_jacobian
-from clusterexplain.influence.simple import GradientCosine, GradientDot
+from clusterexplain.influence.simple import GradientCosine, GradientDot, gradient_dot, same_cluster
 from clusterexplain.influence.unrolled import Unrolled
 
 __all__ = [
@@ -23,5 +23,7 @@ __all__ = [
     "Shifted",
     "TrainingJacobian",
     "Unrolled",
+    "gradient_dot",
     "make_jacobian",
+    "same_cluster",
 ]

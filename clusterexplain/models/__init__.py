@@ -2,12 +2,13 @@
 
 from clusterexplain.models.autoencoder import Autoencoder, ConvAutoencoder
 from clusterexplain.models.contrastive import Contrastive
-from clusterexplain.models.dec import DEC
+from clusterexplain.models.dec import CENTROIDS, DEC, student_t
 from clusterexplain.models.registry import MODELS, ModelSpec, build
-from clusterexplain.models.task import EmbeddingTask, Stage
+from clusterexplain.models.task import EmbeddingTask, Params, Stage
 from clusterexplain.models.variational import VariationalAutoencoder
 
 __all__ = [
+    "CENTROIDS",
     "DEC",
     "MODELS",
     "Autoencoder",
@@ -15,7 +16,9 @@ __all__ = [
     "ConvAutoencoder",
     "EmbeddingTask",
     "ModelSpec",
+    "Params",
     "Stage",
     "VariationalAutoencoder",
     "build",
+    "student_t",
 ]

@@ -12,14 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
+from clusterexplain.results.influence_table import InfluenceTable
 from clusterexplain.training.optimizer import Adam
 from clusterexplain.word_embeddings.bound_score import BoundScore
-from clusterexplain.word_embeddings.check import BiasCheck, compare, draw_removals
+from clusterexplain.word_embeddings.check import BiasCheck, draw_removals
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.influence import UnitInfluence, largest_shares
-from clusterexplain.word_embeddings.mitigation import Intervention, InterventionRunner, Seed, WordChange
+from clusterexplain.word_embeddings.mitigation import Intervention, InterventionRunner, SeedTraining, WordChange
 from clusterexplain.word_embeddings.scores import WordScore, nearest
-from clusterexplain.word_embeddings.settings import DTYPES, check_settings
+from clusterexplain.word_embeddings.settings import DTYPES, check_settings, whole
 from clusterexplain.word_embeddings.texts import Source
 from clusterexplain.word_embeddings.training import SkipGram
 from clusterexplain.word_embeddings.weat import Weat
@@ -35,13 +36,13 @@ class EmbeddingBias(BaseEstimator):
     Parameters
     ----------
     score : str, Weat, or callable, default="gender_career"
-        What is asked: the name of a published test (:func:`clusterexplain.word_embeddings.weat_names`), a :class:`Weat` of
-        your own, a :class:`Cosine`, a :class:`WordMembership`, or any function ``(vectors, index) -> scalar`` of word vectors
-        of shape (n_words, dim) and the row of each word.
+        What is traced to texts: the name of a published test (:func:`clusterexplain.word_embeddings.weat_names`), a
+        :class:`Weat` of your own, a :class:`Cosine`, a :class:`WordMembership`, or any function
+        ``(vectors, index) -> scalar`` of word vectors of shape (n_words, dim) and the row of each word.
     unit : {"document", "paragraph", "sentence"}, default="paragraph"
         What a weight belongs to.
     n_words : int, default=1500
-        So many most frequent words get a vector, and the words of `score`.
+        Number of most frequent words that get a vector, next to the words of `score`.
     min_count : int, default=50
         Words that occur less often get none, those of `score` included: a vector of few uses is mostly noise, and its training
         is far from linear in the texts that use it.
@@ -67,7 +68,7 @@ class EmbeddingBias(BaseEstimator):
     init_scale : float, default=0.1
         Standard deviation of the initial vectors.
     held_out : float, default=0.0
-        Share of the units that is not trained on, drawn by lot, for the held-out loss.
+        Share of the units that is not trained on, drawn at random, for the held-out loss.
     dtype : {"float32", "float64"}, default="float32"
         Precision.
     random_state : int, default=0
@@ -85,7 +86,7 @@ class EmbeddingBias(BaseEstimator):
         What was held out.
     recipe_ : SkipGram
         The training as a function of the weights of the units.
-    run_ : WordRun
+    trajectory_ : WordTrajectory
         The training, recorded.
     vectors_ : ndarray of shape (n_words, dim)
         Word vectors, in the order of ``corpus_.vocabulary.words``.
@@ -177,7 +178,7 @@ class EmbeddingBias(BaseEstimator):
         out = np.zeros(len(corpus), dtype=bool)
         n_out = round(self.held_out * len(corpus))
         out[np.random.default_rng([self.random_state, 3]).choice(len(corpus), n_out, replace=False)] = True
-        self.corpus_, self.held_out_ = corpus.of(np.flatnonzero(~out)), corpus.of(np.flatnonzero(out))
+        self.corpus_, self.held_out_ = corpus.subset(np.flatnonzero(~out)), corpus.subset(np.flatnonzero(out))
         if not self.corpus_.counts.total > 0:
             raise InvalidDataError("No two words of the training units stand near each other. Expected more text.")
         optimizer = Adam(self.learning_rate, self.n_steps, weight_decay=self.weight_decay, eps=self.eps)
@@ -190,15 +191,15 @@ class EmbeddingBias(BaseEstimator):
             self.random_state,
             DTYPES[self.dtype],
         )
-        self.run_ = self.recipe_.record(np.ones(len(self.corpus_)), show_progress=self.show_progress)
+        self.trajectory_ = self.recipe_.record(np.ones(len(self.corpus_)), show_progress=self.show_progress)
         return self
 
     @property
     def vectors_(self) -> np.ndarray:
         """Word vectors of shape (n_words, dim)."""
-        check_is_fitted(self, "run_")
-        found: np.ndarray = self.run_.final[0].numpy()
-        return found
+        check_is_fitted(self, "trajectory_")
+        vectors: np.ndarray = self.trajectory_.final[0].numpy()
+        return vectors
 
     @property
     def score_(self) -> float:
@@ -207,7 +208,7 @@ class EmbeddingBias(BaseEstimator):
 
     def evaluate(self, score: WordScore | str | None = None) -> float:
         """Return a score of the trained vectors; the one of the constructor if none is given."""
-        return self._asked(score).at(self.run_.final)
+        return self._bound(score).value(self.trajectory_.final)
 
     def p_value(self, score: Weat | str | None = None) -> float:
         """Return the p-value of the permutation test of a WEAT.
@@ -217,17 +218,17 @@ class EmbeddingBias(BaseEstimator):
         InvalidParameterError
             If the score is no WEAT.
         """
-        asked = self._asked(score)
-        if not isinstance(asked.score, Weat):
+        bound = self._bound(score)
+        if not isinstance(bound.score, Weat):
             raise InvalidParameterError(
-                f"The score {asked.name!r} has no permutation test. Expected a Weat, or its name."
+                f"The score {bound.name!r} has no permutation test. Expected a Weat, or its name."
             )
-        return asked.p_value(self.run_.final)
+        return bound.p_value(self.trajectory_.final)
 
     def neighbours(self, word: str, n: int = 10) -> pd.DataFrame:
         """List the words nearest to a word: word and cosine, nearest first."""
-        check_is_fitted(self, "run_")
-        return nearest(self.run_.final[0], self.corpus_.vocabulary.index, word, n)
+        check_is_fitted(self, "trajectory_")
+        return nearest(self.trajectory_.final[0], self.corpus_.vocabulary.index, word, n)
 
     def explain(self, score: WordScore | str | None = None) -> UnitInfluence:
         """Trace a score to the units of text.
@@ -235,7 +236,7 @@ class EmbeddingBias(BaseEstimator):
         Parameters
         ----------
         score : WordScore or str, optional
-            What is asked; the score of the constructor if none is given.
+            The score; that of the constructor if none is given.
 
         Returns
         -------
@@ -249,23 +250,20 @@ class EmbeddingBias(BaseEstimator):
         InvalidParameterError
             If it is no differentiable number.
         """
-        asked = self._asked(score)
-        theta = self.run_.final
-        slope = asked.slope(theta)
-        influence = self.run_.pull(slope, show_progress=self.show_progress)
-        share, word = largest_shares(asked.uses(self.corpus_), asked.words)
+        bound = self._bound(score)
+        theta = self.trajectory_.final
+        gradient = bound.gradient(theta)
+        influence = self.trajectory_.vjp(gradient, show_progress=self.show_progress)
+        share, word = largest_shares(bound.uses(self.corpus_), bound.words)
         return UnitInfluence(
-            name=asked.name,
-            at=asked.at(theta),
-            p_value=asked.p_value(theta),
-            influence=influence,
-            gradient_dot=self.run_.gradient_dot(slope),
-            units=self.corpus_.units,
-            words=asked.words,
-            missing=asked.missing,
-            concentrated=asked.concentrated,
-            word_share=share,
-            word=word,
+            name=bound.name,
+            value=bound.value(theta),
+            p_value=bound.p_value(theta),
+            table=InfluenceTable(influence, self.corpus_.units, {"word_share": share, "word": word}),
+            gradient_dot=self.trajectory_.gradient_dot(gradient),
+            words=bound.words,
+            missing=bound.missing,
+            concentrated=bound.concentrated,
             fit_key=self._fit_key(),
         )
 
@@ -299,21 +297,21 @@ class EmbeddingBias(BaseEstimator):
         BiasCheck
             Predicted and retrained changes, and their agreement.
         """
-        asked = self._asked(score)
+        bound = self._bound(score)
         if answer.fit_key != self._fit_key():
             raise InvalidParameterError(
                 "The answer was trained on other texts, or with other settings, than this model. Expected an answer of its own "
                 "`explain`."
             )
-        if answer.name != asked.name:
+        if answer.name != bound.name:
             raise InvalidParameterError(
-                f"The answer is about {answer.name!r}, but {asked.name!r} is to be checked. Pass the score that was explained."
+                f"The answer is about {answer.name!r}, but {bound.name!r} is to be checked. Pass the score that was explained."
             )
         removals = draw_removals(len(self.corpus_), n_single=n_single, n_groups=n_groups, share=share, seed=seed)
-        scores = [asked.at(theta) for theta in self.retrained([removed for _, removed in removals])]
-        return compare(answer, removals, scores, asked.uses(self.corpus_))
+        scores = [bound.value(theta) for theta in self.retrain_without([removed for _, removed in removals])]
+        return BiasCheck.compare(answer, removals, scores, bound.uses(self.corpus_))
 
-    def retrained(self, removals: list[np.ndarray]) -> list[Tensor]:
+    def retrain_without(self, removals: list[np.ndarray]) -> list[Tensor]:
         """Train again without units, from the same initial vectors.
 
         Parameters
@@ -326,13 +324,13 @@ class EmbeddingBias(BaseEstimator):
         list of Tensor of shape (2, n_words, dim)
             Word and context vectors.
         """
-        check_is_fitted(self, "run_")
-        everyone = np.arange(len(self.corpus_))
-        rows = [np.where(np.isin(everyone, removed), 0.0, 1.0) for removed in removals]
-        return self.recipe_.train_many(rows, n_jobs=self.n_jobs)
+        check_is_fitted(self, "trajectory_")
+        units = np.arange(len(self.corpus_))
+        weights = [np.where(np.isin(units, removed), 0.0, 1.0) for removed in removals]
+        return self.recipe_.train_many(weights, n_jobs=self.n_jobs)
 
     def mitigate(self, score: WordScore | str | None = None, *, n_seeds: int = 5, **options: Any) -> WordChange:
-        """Move a score towards 0 by re-weighting or forgetting the units that hold it up, beside controls.
+        """Move a score towards 0 by re-weighting or forgetting the units that hold it up, next to controls.
 
         Parameters
         ----------
@@ -358,26 +356,24 @@ class EmbeddingBias(BaseEstimator):
     def _change(
         self, score: WordScore | str | None, n_seeds: int, *, away: bool, options: dict[str, Any]
     ) -> WordChange:
-        if isinstance(n_seeds, bool) or not isinstance(n_seeds, (int, np.integer)) or n_seeds < 1:
-            raise InvalidParameterError(f"n_seeds={n_seeds!r} is too small. Expected a whole number of at least 1.")
-        asked = self._asked(score)
-        higher = (asked.at(self.run_.final) > 0) == away
+        check_settings({"n_seeds": n_seeds}, {"n_seeds": whole(1)})
+        bound = self._bound(score)
+        higher = (bound.value(self.trajectory_.final) > 0) == away
         plan = Intervention(towards="higher" if higher else "lower", **options)
-        bench = self.bench(score)
-        return WordChange(
-            asked.name, plan, pd.concat([bench.rows(self.at_seed(score, n), plan) for n in range(n_seeds)])
-        )
+        runner = self.intervention_runner(score)
+        rows = [runner.run(self.train_at_seed(score, seed), plan) for seed in range(n_seeds)]
+        return WordChange(bound.name, plan, pd.concat(rows))
 
-    def bench(self, score: WordScore | str | None = None) -> InterventionRunner:
-        """Return what the arms of an intervention share."""
-        return InterventionRunner(self._asked(score), self.corpus_, self.held_out_.counts, self.n_jobs)
+    def intervention_runner(self, score: WordScore | str | None = None) -> InterventionRunner:
+        """Return what carries interventions out on this corpus, judged by a score."""
+        return InterventionRunner(self._bound(score), self.corpus_, self.held_out_.counts, self.n_jobs)
 
-    def at_seed(self, score: WordScore | str | None, seed: int) -> Seed:
-        """Train with other initial vectors (seed 0 is the fit's own) and ask."""
-        return Seed.trained(self.recipe_, self._asked(score), self.random_state + seed, self.n_jobs)
+    def train_at_seed(self, score: WordScore | str | None, seed: int) -> SeedTraining:
+        """Train with other initial vectors (seed 0 is the fit's own) and trace the score."""
+        return SeedTraining.train(self.recipe_, self._bound(score), self.random_state + seed, self.n_jobs)
 
-    def _asked(self, score: WordScore | str | None) -> BoundScore:
-        check_is_fitted(self, "run_")
+    def _bound(self, score: WordScore | str | None) -> BoundScore:
+        check_is_fitted(self, "trajectory_")
         return BoundScore.of(self.score if score is None else score, self.corpus_, self.largest_share)
 
     def _read(self, texts: Source) -> Corpus:
@@ -388,6 +384,6 @@ class EmbeddingBias(BaseEstimator):
         )  # fmt: skip
 
     def _fit_key(self) -> str:
-        digest = hashlib.sha256(self.run_.final.numpy().tobytes())
+        digest = hashlib.sha256(self.trajectory_.final.numpy().tobytes())
         digest.update("\n".join(self.corpus_.units.index).encode(errors="backslashreplace"))
         return digest.hexdigest()[:16]

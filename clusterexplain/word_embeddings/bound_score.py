@@ -55,7 +55,7 @@ class BoundScore:
 
         Returns
         -------
-        Asked
+        BoundScore
             A WEAT without the words that cannot be used; any other score as it is.
         """
         score = Weat.named(score) if isinstance(score, str) else score
@@ -72,15 +72,15 @@ class BoundScore:
         shares = corpus.uses([word for word in score.words if word in index])["largest_share"]
         concentrated = tuple(dict.fromkeys(shares.index[shares > largest_share]))
         missing = score.missing(index)
-        usable = score.found(index).without(set(concentrated))
+        usable = score.restricted(index).without(set(concentrated))
         return cls(name, usable, index, usable.words, missing, concentrated)
 
-    def at(self, theta: Tensor) -> float:
+    def value(self, theta: Tensor) -> float:
         """Return the score at word and context vectors of shape (2, n_words, dim)."""
         with torch.no_grad():
             return float(self.score(theta[0], self.index))
 
-    def slope(self, theta: Tensor) -> Tensor:
+    def gradient(self, theta: Tensor) -> Tensor:
         """Return the derivative of the score in all vectors.
 
         Raises
@@ -89,14 +89,14 @@ class BoundScore:
             If the score is no differentiable number.
         """
         point = theta.detach().clone().requires_grad_()
-        value = cast(object, self.score(point[0], self.index))
-        if not isinstance(value, Tensor) or value.numel() != 1 or not value.requires_grad:
+        number = cast(object, self.score(point[0], self.index))
+        if not isinstance(number, Tensor) or number.numel() != 1 or not number.requires_grad:
             raise InvalidParameterError(
                 f"The score {self.name!r} does not return a differentiable number. Expected a tensor with one element, made "
                 f"from the vectors by torch."
             )
-        (found,) = torch.autograd.grad(value.reshape(()), point)
-        return found
+        (gradient,) = torch.autograd.grad(number.reshape(()), point)
+        return gradient
 
     def p_value(self, theta: Tensor) -> float:
         """Return the p-value of the permutation test; NaN for a score that has none."""
@@ -114,5 +114,5 @@ class BoundScore:
     def uses(self, corpus: Corpus) -> np.ndarray:
         """Return how often every unit uses every word of the score, shape (n_units, n_score_words)."""
         columns = [self.index[word] for word in dict.fromkeys(self.words)]
-        found: np.ndarray = corpus.counts.words[:, columns].toarray().astype(float)
-        return found
+        uses: np.ndarray = corpus.counts.words[:, columns].toarray().astype(float)
+        return uses

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 from clusterexplain.word_embeddings.counts import UnitCounts, count, kept_share
+from clusterexplain.word_embeddings.settings import Constraint, check_settings, choice, real, whole
 from clusterexplain.word_embeddings.texts import Source, paragraphs_of, read_texts, sentences_of, words_of
 
 UNITS: dict[str, Callable[[str], list[str]]] = {
@@ -20,6 +21,13 @@ UNITS: dict[str, Callable[[str], list[str]]] = {
     "sentence": sentences_of,
 }
 """What a weight can belong to, and how a document is cut into it."""
+READING: Mapping[str, Constraint] = {
+    "unit": choice(UNITS),
+    "n_words": whole(2),
+    "min_count": whole(1),
+    "window": whole(1),
+    "subsample": real(lambda threshold: threshold > 0, "a positive number, infinite to keep every occurrence"),
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,7 @@ class Vocabulary:
         counted : Counter of str
             How often every word occurs.
         n_words : int
-            At most so many words, beside those of `keep`.
+            Largest number of words, next to those of `keep`.
         min_count : int
             Rarer words get no vector.
         keep : iterable of str, default=()
@@ -120,7 +128,7 @@ class Corpus:
         unit : {"document", "paragraph", "sentence"}, default="paragraph"
             What a weight belongs to. Paragraphs are parted by blank lines.
         n_words : int, default=1500
-            So many most frequent words get a vector.
+            Number of most frequent words that get a vector.
         min_count : int, default=50
             Words that occur less often get none. Words without a vector are left out before windows are laid.
         window : int, default=5
@@ -144,7 +152,8 @@ class Corpus:
         InvalidDataError
             If fewer than two words are frequent enough, or no two of them are ever near each other.
         """
-        _check(unit, n_words, min_count, window, subsample)
+        chosen = {"unit": unit, "n_words": n_words, "min_count": min_count, "window": window, "subsample": subsample}
+        check_settings(chosen, READING)
         documents = read_texts(source, text_column)
         parts, texts = _cut(documents, unit)
         passages = [(row, words_of(passage)) for row, text in enumerate(texts) for passage in paragraphs_of(text)]
@@ -171,9 +180,9 @@ class Corpus:
         """Return the number of units."""
         return len(self.units)
 
-    def of(self, rows: np.ndarray) -> Corpus:
+    def subset(self, rows: np.ndarray) -> Corpus:
         """Return some units alone, with the same vocabulary."""
-        return replace(self, units=self.units.iloc[rows], counts=self.counts.of(rows))
+        return replace(self, units=self.units.iloc[rows], counts=self.counts.subset(rows))
 
     def merged(self, by: str) -> Corpus:
         """Make one unit of all that share a value.
@@ -188,7 +197,7 @@ class Corpus:
         Corpus
             In order of first appearance; metadata are kept where all members of every group share them.
         """
-        codes, names = pd.factorize(self.known(by))
+        codes, names = pd.factorize(self.metadata(by))
         groups = self.units.groupby(codes, sort=True)
         kept = {
             column: groups[column].first().to_numpy()
@@ -201,7 +210,7 @@ class Corpus:
         )
         return replace(self, units=units, counts=self.counts.merged(codes, len(names)), unit=by)
 
-    def known(self, column: str) -> np.ndarray:
+    def metadata(self, column: str) -> np.ndarray:
         """Return what is known of every unit; missing values are called "missing".
 
         Raises
@@ -230,10 +239,12 @@ class Corpus:
             holds that uses it most).
         """
         chosen = list(words)
-        codes, names = pd.factorize(self.known("document") if "document" in self.units else np.arange(len(self)))
+        codes, names = pd.factorize(self.metadata("document") if "document" in self.units else np.arange(len(self)))
         columns = self.counts.words[:, [self.vocabulary.index[word] for word in chosen]].toarray()
         sums = (
-            np.stack([np.bincount(codes, weights=one, minlength=len(names)) for one in columns.T]) if chosen else None
+            np.stack([np.bincount(codes, weights=column, minlength=len(names)) for column in columns.T])
+            if chosen
+            else None
         )
         if sums is None:
             return pd.DataFrame({"n": [], "n_documents": [], "largest_share": []})
@@ -244,27 +255,17 @@ class Corpus:
         )
 
 
-def _check(unit: str, n_words: int, min_count: int, window: int, subsample: float) -> None:
-    if unit not in UNITS:
-        raise InvalidParameterError(f"unit={unit!r} is unknown. Expected one of {', '.join(map(repr, UNITS))}.")
-    for name, value, least in (("n_words", n_words, 2), ("min_count", min_count, 1), ("window", window, 1)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InvalidParameterError(f"{name}={value!r} is too small. Expected a whole number of at least {least}.")
-    if not subsample > 0:
-        raise InvalidParameterError(f"subsample={subsample!r} must be positive; infinite keeps every occurrence.")
-
-
 def _cut(documents: pd.DataFrame, unit: str) -> tuple[pd.DataFrame, list[str]]:
     """Return what is known of every unit, and the units' texts."""
     parts = [UNITS[unit](text) for text in documents["text"]]
-    place = np.repeat(np.arange(len(documents)), [len(one) for one in parts])
+    place = np.repeat(np.arange(len(documents)), [len(units) for units in parts])
     names = documents.index.to_numpy()[place]
     ids = names
     if unit != "document":
         ids = np.array(
-            [f"{name} #{n + 1}" for name, one in zip(documents.index, parts, strict=True) for n in range(len(one))]
+            [f"{name} #{n + 1}" for name, units in zip(documents.index, parts, strict=True) for n in range(len(units))]
         )
     known = documents.drop(columns="text").iloc[place]
     known.index = pd.Index(ids)
     known["document"] = names
-    return known, [text for one in parts for text in one]
+    return known, [text for units in parts for text in units]

@@ -56,7 +56,7 @@ class UnitCounts:
         """Return how often each word occurs at unit weights of shape (n_units,): shape (n_words,)."""
         return torch.from_numpy(self.words.T @ np.asarray(weights, dtype=np.float64)).to(dtype)
 
-    def pull(self, on_table: Tensor, on_occurrences: Tensor) -> np.ndarray:
+    def vjp(self, on_table: Tensor, on_occurrences: Tensor) -> np.ndarray:
         """Pull derivatives in table and occurrences back to the unit weights.
 
         Parameters
@@ -74,7 +74,7 @@ class UnitCounts:
         cells = (on_table + on_table.T).reshape(-1).to(torch.float64).numpy()
         return self.pairs @ cells + self.words @ on_occurrences.to(torch.float64).numpy()
 
-    def of(self, rows: np.ndarray) -> UnitCounts:
+    def subset(self, rows: np.ndarray) -> UnitCounts:
         """Return the counts of some units alone."""
         return UnitCounts(self.pairs[rows], self.words[rows])
 
@@ -89,7 +89,7 @@ def kept_share(occurrences: np.ndarray, subsample: float) -> np.ndarray:
     r"""Return the share of each word's occurrences that subsampling keeps.
 
     :math:`\min(1, \sqrt{t / f})` for a word of relative frequency f, as published; every occurrence counts with it instead
-    of being kept by lot.
+    of being kept at random.
 
     Parameters
     ----------

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError, UnknownSampleError
+from clusterexplain.results.influence_table import InfluenceTable
 from clusterexplain.results.text.names import terminal_safe
-from clusterexplain.statistics.groups import group_sums
 
 CAUTION = "These are associations in a corpus, not statements about people."
 SHOWN = 5
@@ -28,57 +28,52 @@ class UnitInfluence:
     ----------
     name : str
         What was asked.
-    at : float
+    value : float
         The score of the trained vectors.
     p_value : float
         Of the permutation test; NaN for a score that is no WEAT.
-    influence : ndarray of shape (n_units,)
-        Derivative of the score in the weight of every unit, through the whole training. Positive: the unit raises the score.
-        Predicted change if units are removed: minus the sum.
+    table : InfluenceTable
+        Derivative of the score in the weight of every unit, through the whole training, and what is known of the units. Its
+        further columns are word_share, the largest share of the uses of one of the words that the unit holds (where it is
+        large, removal is no small change, and the prediction, which is linear, is rough), and word, which word that is.
     gradient_dot : ndarray of shape (n_units,)
-        A cheap yardstick: the gradient of the unit's loss times that of the score, at the trained vectors.
-    units : DataFrame
-        What is known of the units.
+        A cheap baseline: the gradient of the unit's loss times that of the score, at the trained vectors.
     words : tuple of str
         Words that the score was made of.
     missing, concentrated : tuple of str
         Words of the score that were left out: too rare, or used by one document too much.
-    word_share : ndarray of shape (n_units,)
-        Largest share of the uses of one of the words that the unit holds: where it is large, removal is no small change, and
-        the prediction, which is linear, is rough.
-    word : ndarray of shape (n_units,)
-        Which word that is.
     fit_key : str
         Names the fit.
     """
 
     name: str
-    at: float
+    value: float
     p_value: float
-    influence: np.ndarray
+    table: InfluenceTable
     gradient_dot: np.ndarray
-    units: pd.DataFrame
     words: tuple[str, ...]
     missing: tuple[str, ...]
     concentrated: tuple[str, ...]
-    word_share: np.ndarray
-    word: np.ndarray
     fit_key: str
 
     def __len__(self) -> int:
         """Return the number of units."""
-        return len(self.units)
+        return len(self.table)
+
+    @property
+    def influence(self) -> np.ndarray:
+        """Derivative of the score in the weight of every unit, shape (n_units,); see the table."""
+        return self.table.influence
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """What is known of the units, one row for each."""
+        return self.table.units
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each unit: influence, if_removed, word_share, word, and what is known of the unit."""
-        known = self.units.assign(text=[_excerpt(text) for text in self.units["text"]])
-        numbers = {
-            "influence": self.influence,
-            "if_removed": -self.influence,
-            "word_share": self.word_share,
-            "word": self.word,
-        }
-        return pd.concat([pd.DataFrame(numbers, index=known.index), known], axis=1)
+        frame = self.table.to_frame()
+        return frame.assign(text=[_excerpt(text) for text in frame["text"]])
 
     def top(self, n: int = 10, direction: str = "raises") -> pd.DataFrame:
         """List the units that raise or lower the score most.
@@ -86,7 +81,7 @@ class UnitInfluence:
         Parameters
         ----------
         n : int, default=10
-            At most so many.
+            Largest number of units.
         direction : {"raises", "lowers"}, default="raises"
             Which side.
 
@@ -97,9 +92,7 @@ class UnitInfluence:
         """
         if direction not in ("raises", "lowers"):
             raise InvalidParameterError(f"direction={direction!r} is unknown. Expected 'raises' or 'lowers'.")
-        sign = 1 if direction == "raises" else -1
-        order = np.argsort(-sign * self.influence, kind="stable")[:n]
-        return self.to_frame().iloc[order[sign * self.influence[order] > 0]]
+        return self.to_frame().iloc[self.table.strongest(n, sign=1 if direction == "raises" else -1)]
 
     def by(self, column: str) -> pd.DataFrame:
         """Sum the influence over units that share a value.
@@ -113,13 +106,12 @@ class UnitInfluence:
         -------
         DataFrame
             One row for each group, as :func:`clusterexplain.statistics.groups.group_sums`: n, influence with low and high (how
-            much the sum would vary if the group's units were drawn anew), if_removed, and shares.
+            much the sum would vary if the group's units were drawn again), if_removed, and shares.
         """
         if column not in self.units:
             named = ", ".join(str(name) for name in self.units.columns if name not in ("text", "n_words"))
             raise InvalidParameterError(f"{column!r} is not known of the units. Expected one of {named}.")
-        names = self.units[column].to_numpy(dtype=object)
-        return group_sums(self.influence[None], names, np.array([self.name])).drop(columns="query")
+        return self.table.by(self.units[column].to_numpy(dtype=object))
 
     def rows(self, units: list[str]) -> np.ndarray:
         """Return the row numbers of units by their ids.
@@ -129,15 +121,15 @@ class UnitInfluence:
         UnknownSampleError
             If there is none of an id.
         """
-        found = self.units.index.get_indexer(pd.Index(units))
-        if (found < 0).any():
-            unknown = next(one for one, row in zip(units, found, strict=True) if row < 0)
+        rows: np.ndarray = self.units.index.get_indexer(pd.Index(units))
+        if (rows < 0).any():
+            unknown = next(unit for unit, row in zip(units, rows, strict=True) if row < 0)
             raise UnknownSampleError(f"There is no unit {unknown}. Expected an id such as {self.units.index[0]!r}.")
-        return found
+        return rows
 
     def if_removed(self, units: list[str]) -> float:
         """Return the predicted change of the score if units are removed together: minus the sum of their influence."""
-        return float(-self.influence[self.rows(units)].sum())
+        return self.table.if_removed(self.rows(units))
 
     def strongest(self, n: int, weight: float, towards: str) -> np.ndarray:
         """Return the rows of the units whose re-weighting is predicted to move the score most.
@@ -165,7 +157,7 @@ class UnitInfluence:
     @property
     def sentence(self) -> str:
         """The score in a sentence."""
-        text = f"{self.name}: {self.at:+.3f}"
+        text = f"{self.name}: {self.value:+.3f}"
         if np.isfinite(self.p_value):
             text += f" (permutation p = {self.p_value:.3f})"
         for words, reason in ((self.missing, "too rare"), (self.concentrated, "used mostly by one document")):
@@ -185,18 +177,14 @@ class UnitInfluence:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data, without the texts."""
-        frame = self.to_frame().drop(columns="text")
+        table = replace(self.table, units=self.units.drop(columns="text"))
         return {
             "sentence": self.sentence,
             "caution": CAUTION,
-            "score": self.at,
+            "score": self.value,
             "p_value": self.p_value if np.isfinite(self.p_value) else None,
             "words": list(self.words),
-            "units": frame.astype(object)
-            .where(frame.notna(), None)
-            .rename_axis("unit")
-            .reset_index()
-            .to_dict("records"),
+            "units": table.to_dict(),
         }
 
 
@@ -218,5 +206,5 @@ def largest_shares(uses: np.ndarray, words: tuple[str, ...]) -> tuple[np.ndarray
     shares = uses / np.maximum(uses.sum(axis=0), 1e-30)
     largest = shares.argmax(axis=1)
     names = np.array(list(dict.fromkeys(words)), dtype=object)[largest]
-    found = shares[np.arange(len(shares)), largest]
-    return found, np.where(found > 0, names, "")
+    held = shares[np.arange(len(shares)), largest]
+    return held, np.where(held > 0, names, "")

@@ -1,30 +1,40 @@
-"""Change a score by what it was learned from: re-weight or forget the most influential units, beside controls."""
+"""Change a score by what it was learned from: re-weight or forget the most influential units, next to controls."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 from torch import Tensor
 
-from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution.executors import map_jobs
+from clusterexplain.statistics.means import mean_interval
 from clusterexplain.word_embeddings.bound_score import BoundScore
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.counts import UnitCounts
 from clusterexplain.word_embeddings.influence import strongest
 from clusterexplain.word_embeddings.quality import held_out_loss, related_rank
+from clusterexplain.word_embeddings.settings import Constraint, check_settings, choice, real, whole
 from clusterexplain.word_embeddings.training import SkipGram
 from clusterexplain.word_embeddings.unlearning import continue_training
 
 HOW = ("retrain", "continue")
 TOWARDS = ("lower", "higher")
 MEASURES = ("score", "p_value", "first_half", "second_half", "held_out_loss", "related")
-LEVEL = 0.95
+OPTIONS: Mapping[str, Constraint] = {
+    "towards": choice(TOWARDS),
+    "how": choice(HOW),
+    "share": real(lambda share: 0 < share < 1, "a share between 0 and 1"),
+    "weight": real(
+        lambda weight: 0 <= weight < math.inf and weight != 1, "0 to remove, or another number of at least 0 except 1"
+    ),
+    "n_random": whole(1),
+}
 
 
 @dataclass(frozen=True)
@@ -53,23 +63,11 @@ class Intervention:
 
     def __post_init__(self) -> None:
         """Refuse what is out of range."""
-        for name, value, allowed in (("towards", self.towards, TOWARDS), ("how", self.how, HOW)):
-            if value not in allowed:
-                raise InvalidParameterError(
-                    f"{name}={value!r} is unknown. Expected one of {', '.join(map(repr, allowed))}."
-                )
-        if not 0 < self.share < 1:
-            raise InvalidParameterError(f"share={self.share!r} is out of range. Expected a share between 0 and 1.")
-        if not (np.isfinite(self.weight) and self.weight >= 0) or self.weight == 1:
-            raise InvalidParameterError(
-                f"weight={self.weight!r} is out of range. Expected 0 to remove, or another number of at least 0 except 1."
-            )
-        if self.n_random < 1:
-            raise InvalidParameterError(f"n_random={self.n_random!r} is too small. Expected at least 1.")
+        check_settings(vars(self), OPTIONS)
 
 
 @dataclass(frozen=True, eq=False)
-class Seed:
+class SeedTraining:
     """A training at one seed, and the influence of every unit on a score and on one half of its words.
 
     Attributes
@@ -78,11 +76,11 @@ class Seed:
         With this seed.
     theta : Tensor of shape (2, n_words, dim)
         Trained vectors.
-    halves : tuple of Asked or None
+    halves : tuple of BoundScore or None
         The score of each half of the words.
     influence : ndarray of shape (n_units,)
         On the score.
-    of_half : ndarray of shape (n_units,) or None
+    half_influence : ndarray of shape (n_units,) or None
         On the score of the first half.
     """
 
@@ -90,25 +88,26 @@ class Seed:
     theta: Tensor
     halves: tuple[BoundScore, BoundScore] | None
     influence: np.ndarray
-    of_half: np.ndarray | None
+    half_influence: np.ndarray | None
 
     @classmethod
-    def trained(cls, recipe: SkipGram, asked: BoundScore, seed: int, n_jobs: int | None = None) -> Seed:
-        """Train at a seed and ask."""
-        recipe, halves = recipe.with_seed(seed), asked.halves(seed)
-        run = recipe.record(np.ones(recipe.counts.n_units))
-        slopes = [one.slope(run.final) for one in ((asked,) if halves is None else (asked, halves[0]))]
-        rows = map_jobs(run.pull, slopes, n_jobs=n_jobs)
-        return cls(recipe, run.final, halves, rows[0], rows[1] if halves is not None else None)
+    def train(cls, recipe: SkipGram, score: BoundScore, seed: int, n_jobs: int | None = None) -> SeedTraining:
+        """Train at a seed and trace the score."""
+        recipe, halves = recipe.with_seed(seed), score.halves(seed)
+        trajectory = recipe.record(np.ones(recipe.counts.n_units))
+        scores = (score,) if halves is None else (score, halves[0])
+        gradients = [traced.gradient(trajectory.final) for traced in scores]
+        rows = map_jobs(trajectory.vjp, gradients, n_jobs=n_jobs)
+        return cls(recipe, trajectory.final, halves, rows[0], rows[1] if halves is not None else None)
 
 
 @dataclass(frozen=True, eq=False)
 class InterventionRunner:
-    """What every arm of an intervention shares.
+    """Carries interventions out on a corpus, each beside its controls.
 
     Parameters
     ----------
-    asked : Asked
+    score : BoundScore
         The score.
     corpus : Corpus
         Training units.
@@ -118,12 +117,12 @@ class InterventionRunner:
         Trainings that run side by side.
     """
 
-    asked: BoundScore
+    score: BoundScore
     corpus: Corpus
     held_out: UnitCounts
     n_jobs: int | None = None
 
-    def rows(self, at: Seed, plan: Intervention) -> pd.DataFrame:
+    def run(self, training: SeedTraining, plan: Intervention) -> pd.DataFrame:
         """Carry an intervention out at one seed, with its controls.
 
         Returns
@@ -132,56 +131,64 @@ class InterventionRunner:
             One row for each arm: seed, arm, n_chosen, predicted (change of the score; NaN for continued training), and the
             measures.
         """
-        arms = [("before", np.empty(0, dtype=np.intp)), *self._arms(at, plan)]
-        thetas = map_jobs(lambda arm: self._changed(at, plan, arm[1]), arms, n_jobs=self.n_jobs)
+        arms = [("before", np.empty(0, dtype=np.intp)), *self._arms(training, plan)]
+        thetas = map_jobs(lambda arm: self._changed(training, plan, arm[1]), arms, n_jobs=self.n_jobs)
         predicts = plan.how == "retrain"
         return pd.DataFrame(
             [
                 {
-                    "seed": at.recipe.seed,
+                    "seed": training.recipe.seed,
                     "arm": arm,
                     "n_chosen": len(chosen),
-                    "predicted": (plan.weight - 1) * float(at.influence[chosen].sum()) if predicts else float("nan"),
-                    **self._measured(at, theta),
+                    "predicted": (plan.weight - 1) * float(training.influence[chosen].sum())
+                    if predicts
+                    else float("nan"),
+                    **self._measured(training, theta),
                 }
                 for (arm, chosen), theta in zip(arms, thetas, strict=True)
             ]
         )
 
-    def _arms(self, at: Seed, plan: Intervention) -> list[tuple[str, np.ndarray]]:
-        rng = np.random.default_rng([at.recipe.seed, 7])
+    def _arms(self, training: SeedTraining, plan: Intervention) -> list[tuple[str, np.ndarray]]:
+        rng = np.random.default_rng([training.recipe.seed, 7])
         n_units = len(self.corpus)
         size = max(1, int(plan.share * n_units))
-        arms = [("chosen", strongest(at.influence, size, plan.weight, plan.towards))]
+        arms = [("chosen", strongest(training.influence, size, plan.weight, plan.towards))]
         arms += [("random", rng.choice(n_units, size, replace=False)) for _ in range(plan.n_random)]
-        mentions = np.flatnonzero(self.asked.uses(self.corpus).sum(axis=1)) if at.halves is not None else np.empty(0)
+        mentions = (
+            np.flatnonzero(self.score.uses(self.corpus).sum(axis=1)) if training.halves is not None else np.empty(0)
+        )
         if len(mentions):
             drawn = rng.choice(mentions, min(size, len(mentions)), replace=False)
             arms.append(("random among mentions", drawn.astype(np.intp)))
-        if at.of_half is not None:
-            arms.append(("chosen by half the words", strongest(at.of_half, size, plan.weight, plan.towards)))
+        if training.half_influence is not None:
+            arms.append(
+                ("chosen by half the words", strongest(training.half_influence, size, plan.weight, plan.towards))
+            )
         return arms
 
-    def _changed(self, at: Seed, plan: Intervention, chosen: np.ndarray) -> Tensor:
+    def _changed(self, training: SeedTraining, plan: Intervention, chosen: np.ndarray) -> Tensor:
         if not len(chosen):
-            return at.theta
+            return training.theta
         if plan.how == "continue":
-            return continue_training(at.recipe, at.theta, chosen, forget=plan.weight < 1).theta
+            return continue_training(training.recipe, training.theta, chosen, forget=plan.weight < 1).theta
         weights = np.ones(len(self.corpus))
         weights[chosen] = plan.weight
         with torch.no_grad():
-            return at.recipe.train_here(weights)
+            return training.recipe.train_in_job(weights)
 
-    def _measured(self, at: Seed, theta: Tensor) -> dict[str, float]:
-        first, second = (float("nan"),) * 2 if at.halves is None else (half.at(theta) for half in at.halves)
+    def _measured(self, training: SeedTraining, theta: Tensor) -> dict[str, float]:
+        first, second = (
+            (float("nan"),) * 2 if training.halves is None else (half.value(theta) for half in training.halves)
+        )
         occurrences = self.corpus.counts.occurrences(np.ones(len(self.corpus)))
         return {
-            "score": self.asked.at(theta),
-            "p_value": self.asked.p_value(theta),
+            "score": self.score.value(theta),
+            "p_value": self.score.p_value(theta),
             "first_half": first,
             "second_half": second,
-            "held_out_loss": held_out_loss(theta, self.held_out, occurrences, negatives=at.recipe.negatives),
-            "related": related_rank(theta[0], self.asked.index),
+            "held_out_loss": held_out_loss(theta, self.held_out, occurrences, negatives=training.recipe.negatives),
+            "related": related_rank(theta[0], self.score.index),
         }
 
 
@@ -211,7 +218,9 @@ class WordChange:
         before = self.rows[self.rows["arm"] == "before"].set_index("seed")
         after = self.rows[self.rows["arm"] != "before"].reset_index(drop=True)
         measures = list(MEASURES)
-        return after.assign(**{one: after[one] - before.loc[after["seed"], one].to_numpy() for one in measures})
+        return after.assign(
+            **{measure: after[measure] - before.loc[after["seed"], measure].to_numpy() for measure in measures}
+        )
 
     def summary(self) -> pd.DataFrame:
         """Average over seeds.
@@ -232,9 +241,8 @@ class WordChange:
                     continue
                 row: dict[str, Any] = {"arm": arm, "measure": measure, "n_seeds": len(values), "mean": values.mean()}
                 if arm != "before":
-                    row |= dict(
-                        zip(("change", "low", "high"), over_seeds(moved.loc[arm, measure].to_numpy()), strict=True)
-                    )
+                    change = mean_interval(moved.loc[arm, measure].to_numpy())
+                    row |= {"change": change.mean, "low": change.low, "high": change.high}
                 rows.append(row)
         return pd.DataFrame(rows)
 
@@ -254,16 +262,16 @@ class WordChange:
         """
         moved = self.changes()
         sizes = moved.assign(size=moved["score"].abs()).groupby(["arm", "seed"])["size"].mean()
-        chosen, drawn = (over_seeds(sizes.loc[one].to_numpy()) for one in ("chosen", arm))
+        chosen, drawn = (mean_interval(sizes.loc[name].to_numpy()) for name in ("chosen", arm))
         return {
-            "ratio": chosen[0] / drawn[0],
-            "chosen": chosen[0],
-            "chosen_low": chosen[1],
-            "chosen_high": chosen[2],
-            "random": drawn[0],
-            "random_low": drawn[1],
-            "random_high": drawn[2],
-            "apart": float(chosen[1] > drawn[2]),
+            "ratio": chosen.mean / drawn.mean,
+            "chosen": chosen.mean,
+            "chosen_low": chosen.low,
+            "chosen_high": chosen.high,
+            "random": drawn.mean,
+            "random_low": drawn.low,
+            "random_high": drawn.high,
+            "apart": float(chosen.low > drawn.high),
         }
 
     def __repr__(self) -> str:
@@ -273,13 +281,3 @@ class WordChange:
         ]
         head = f"{self.name} {self.plan.towards}: {self.plan.share:.1%} of the units, {done}"
         return f"{head}\n{self.summary().to_string(index=False, float_format='%.4f')}"
-
-
-def over_seeds(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean with a 95 % interval by Student's distribution; NaN ends for a single value."""
-    n = len(values)
-    mean = float(values.mean())
-    if n < 2:
-        return mean, float("nan"), float("nan")
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return mean, mean - half, mean + half

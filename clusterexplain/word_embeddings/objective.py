@@ -75,42 +75,44 @@ class ExpectedLoss:
     negatives: float = 5.0
 
     @cached_property
-    def centres(self) -> Tensor:
+    def center_counts(self) -> Tensor:
         """How often each word is the centre of a pair: k times the row sums of the table."""
         return self.negatives * self.table.sum(dim=1)
 
     @cached_property
-    def noise(self) -> Tensor:
+    def negative_distribution(self) -> Tensor:
         """The distribution of negative words."""
         powers = self.occurrences**POWER
         return powers / powers.sum()
 
     @cached_property
     def _both(self) -> Tensor:
-        return torch.addr(self.table, self.centres, self.noise)
+        return torch.addr(self.table, self.center_counts, self.negative_distribution)
 
     def value(self, theta: Tensor) -> Tensor:
         """Return the loss at word and context vectors of shape (2, n_words, dim)."""
         products = theta[0] @ theta[1].T
         ups = torch.nn.functional.softplus(-products)
-        return ((self._both * ups).sum() + self.centres @ products @ self.noise) / self.nominal
+        return ((self._both * ups).sum() + self.center_counts @ products @ self.negative_distribution) / self.nominal
 
     def gradient(self, theta: Tensor) -> Tensor:
         """Return the gradient in `theta`, shape (2, n_words, dim)."""
         words, contexts = theta
-        found = torch.empty_like(theta)
-        torch.outer(self.noise, self.centres @ words, out=found[1])
-        pull = self.noise @ contexts
+        gradient = torch.empty_like(theta)
+        torch.outer(self.negative_distribution, self.center_counts @ words, out=gradient[1])
+        negative_mean = self.negative_distribution @ contexts
         buffer = self._buffer()
         for rows in self._blocks():
             part = buffer[: rows.stop - rows.start]
             torch.mm(words[rows], contexts.T, out=part)
             part.neg_().sigmoid_().mul_(self._both[rows])
-            torch.addmm(torch.outer(self.centres[rows], pull), part, contexts, alpha=-1, out=found[0][rows])
-            found[1].addmm_(part.T, words[rows], alpha=-1)
-        return found.div_(self.nominal)
+            torch.addmm(
+                torch.outer(self.center_counts[rows], negative_mean), part, contexts, alpha=-1, out=gradient[0][rows]
+            )
+            gradient[1].addmm_(part.T, words[rows], alpha=-1)
+        return gradient.div_(self.nominal)
 
-    def along(self, theta: Tensor, direction: Tensor, sums: CountCotangent) -> Tensor:
+    def hessian_vector_product(self, theta: Tensor, direction: Tensor, sums: CountCotangent) -> Tensor:
         """Return the Hessian times a direction, and add what the counts need to `sums`.
 
         Parameters
@@ -127,9 +129,9 @@ class ExpectedLoss:
         """
         (words, contexts), (to_words, to_contexts) = theta, direction
         left, right = torch.cat([to_words, words], dim=1), torch.cat([contexts, to_contexts], dim=1)
-        found = torch.empty_like(theta)
-        torch.outer(self.noise, self.centres @ to_words, out=found[1])
-        pull = self.noise @ to_contexts
+        product = torch.empty_like(theta)
+        torch.outer(self.negative_distribution, self.center_counts @ to_words, out=product[1])
+        negative_mean = self.negative_distribution @ to_contexts
         change, share = self._buffer(), self._buffer()
         for rows in self._blocks():
             moved, part = change[: rows.stop - rows.start], share[: rows.stop - rows.start]
@@ -140,14 +142,14 @@ class ExpectedLoss:
             moved.mul_(1 - part)
             part.mul_(self._both[rows])
             moved.mul_(part)  # minus the change of A sigma(-S)
-            torch.addmm(torch.outer(self.centres[rows], pull), moved, contexts, out=found[0][rows])
-            found[0][rows].addmm_(part, to_contexts, alpha=-1)
-            found[1].addmm_(moved.T, words[rows]).addmm_(part.T, to_words[rows], alpha=-1)
-        sums.right += left @ (right.T @ self.noise)
-        sums.left += right @ (left.T @ self.centres)
-        return found.div_(self.nominal)
+            torch.addmm(torch.outer(self.center_counts[rows], negative_mean), moved, contexts, out=product[0][rows])
+            product[0][rows].addmm_(part, to_contexts, alpha=-1)
+            product[1].addmm_(moved.T, words[rows]).addmm_(part.T, to_words[rows], alpha=-1)
+        sums.right += left @ (right.T @ self.negative_distribution)
+        sums.left += right @ (left.T @ self.center_counts)
+        return product.div_(self.nominal)
 
-    def on_counts(self, sums: CountCotangent) -> tuple[Tensor, Tensor]:
+    def count_gradients(self, sums: CountCotangent) -> tuple[Tensor, Tensor]:
         """Return the derivative in table and occurrences, from sums over any number of steps.
 
         Returns
@@ -157,12 +159,12 @@ class ExpectedLoss:
         Tensor of shape (n_words,)
             In every word's occurrences; 0 for a word that never occurs.
         """
-        on_centres = sums.right / self.nominal + sums.table @ self.noise
-        on_noise = sums.left / self.nominal + self.centres @ sums.table
+        on_centers = sums.right / self.nominal + sums.table @ self.negative_distribution
+        on_negatives = sums.left / self.nominal + self.center_counts @ sums.table
         powers = self.occurrences**POWER
         slope = torch.where(self.occurrences > 0, POWER * powers / self.occurrences.clamp(min=1e-30), 0.0)
-        on_occurrences = (on_noise - on_noise @ self.noise) * slope / powers.sum()
-        return sums.table + self.negatives * on_centres[:, None], on_occurrences
+        on_occurrences = (on_negatives - on_negatives @ self.negative_distribution) * slope / powers.sum()
+        return sums.table + self.negatives * on_centers[:, None], on_occurrences
 
     def _buffer(self) -> Tensor:
         n_words = len(self.table)

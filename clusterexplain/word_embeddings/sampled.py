@@ -64,41 +64,43 @@ class SampledSkipGram(SkipGram):
     def _draw(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         n_words, cells = self.counts.n_words, self.counts.pairs
-        places = np.searchsorted(self._heap, rng.random(self.batch_size) * self._heap[-1], side="right")
+        places = np.searchsorted(self._pair_cdf, rng.random(self.batch_size) * self._pair_cdf[-1], side="right")
         unit = np.searchsorted(cells.indptr, places, side="right") - 1
         ends = np.stack(np.divmod(cells.indices[places].astype(np.int64), n_words))
         first = rng.integers(2, size=self.batch_size)
         columns = np.arange(self.batch_size)
         drawn = rng.random((self.batch_size, round(self.negatives)))
-        noise = np.searchsorted(self._noise, drawn * self._noise[-1], side="right")
-        others = np.concatenate([ends[1 - first, columns][:, None], noise], axis=1)
-        return Batch(*(torch.from_numpy(one) for one in (unit, ends[first, columns], others)))
+        negatives = np.searchsorted(self._negative_cdf, drawn * self._negative_cdf[-1], side="right")
+        others = np.concatenate([ends[1 - first, columns][:, None], negatives], axis=1)
+        return Batch(*(torch.from_numpy(part) for part in (unit, ends[first, columns], others)))
 
-    def slopes(self, theta: Tensor, batch: Batch) -> Tensor:
+    def product_gradients(self, theta: Tensor, batch: Batch) -> Tensor:
         """Return the derivative of every pair's loss in its products, shape (batch_size, 1 + negatives)."""
         products = torch.einsum("bd,bkd->bk", theta[0][batch.centre], theta[1][batch.others])
-        found = torch.sigmoid(products)
-        found[:, 0] -= 1  # the word that is near; the others are negatives
-        return found
+        gradients = torch.sigmoid(products)
+        gradients[:, 0] -= 1  # the word that is near; the others are negatives
+        return gradients
 
     def gradient(self, theta: Tensor, weights: Tensor, step: int) -> Tensor:
         """Return the gradient of a step's loss; its expectation over draws is that of :class:`ExpectedLoss` at weights 1."""
         batch = self.batch(step)
-        return self._spread(batch, self._shares(weights, batch) * self.slopes(theta, batch), theta)
+        return self._vectors_vjp(
+            batch, self._pair_weights(weights, batch) * self.product_gradients(theta, batch), theta
+        )
 
-    def _shares(self, weights: Tensor, batch: Batch) -> Tensor:
+    def _pair_weights(self, weights: Tensor, batch: Batch) -> Tensor:
         return (weights[batch.unit] * (self.counts.n_words / self.batch_size))[:, None]
 
-    def _spread(self, batch: Batch, on_products: Tensor, theta: Tensor) -> Tensor:
+    def _vectors_vjp(self, batch: Batch, on_products: Tensor, theta: Tensor) -> Tensor:
         """Pull derivatives in the products of a batch back to the vectors that they are made of."""
         words, contexts = theta[0][batch.centre], theta[1][batch.others]
-        found = torch.zeros_like(theta)
-        found[0].index_add_(0, batch.centre, torch.einsum("bk,bkd->bd", on_products, contexts))
+        vectors = torch.zeros_like(theta)
+        vectors[0].index_add_(0, batch.centre, torch.einsum("bk,bkd->bd", on_products, contexts))
         each = (on_products[:, :, None] * words[:, None]).reshape(-1, self.dim)
-        found[1].index_add_(0, batch.others.reshape(-1), each)
-        return found
+        vectors[1].index_add_(0, batch.others.reshape(-1), each)
+        return vectors
 
-    def pull(self, cotangent: Tensor, weights: np.ndarray) -> np.ndarray:
+    def vjp(self, cotangent: Tensor, weights: np.ndarray) -> np.ndarray:
         """Return the derivative of a scalar in the weight of every unit; all states are computed again and kept.
 
         Parameters
@@ -121,23 +123,23 @@ class SampledSkipGram(SkipGram):
             row = torch.zeros_like(point)
             on_state = self.optimizer.initial_state(cotangent.to(self.dtype).reshape(-1))
             for step, state in reversed(list(enumerate(states))):
-                on_state, on_weights = self._pull_step(state, point, step, on_state)
+                on_state, on_weights = self._step_vjp(state, point, step, on_state)
                 row += on_weights
         return row.double().numpy()
 
-    def _pull_step(self, state: State, weights: Tensor, step: int, cotangent: State) -> tuple[State, Tensor]:
+    def _step_vjp(self, state: State, weights: Tensor, step: int, cotangent: State) -> tuple[State, Tensor]:
         theta, batch = self.vectors(state[0]), self.batch(step)
-        slopes, shares = self.slopes(theta, batch), self._shares(weights, batch)
-        gradient = self._spread(batch, shares * slopes, theta).reshape(-1)
+        product_gradients, pair_weights = self.product_gradients(theta, batch), self._pair_weights(weights, batch)
+        gradient = self._vectors_vjp(batch, pair_weights * product_gradients, theta).reshape(-1)
         (on_theta, *rest), u = self.optimizer.vjp(state, gradient, self.coefficients(step), cotangent)
-        along = self.vectors(u)
-        moved = torch.einsum("bd,bkd->bk", along[0][batch.centre], theta[1][batch.others])
-        moved += torch.einsum("bd,bkd->bk", theta[0][batch.centre], along[1][batch.others])
-        sigmoid = slopes.clone()
+        direction = self.vectors(u)
+        moved = torch.einsum("bd,bkd->bk", direction[0][batch.centre], theta[1][batch.others])
+        moved += torch.einsum("bd,bkd->bk", theta[0][batch.centre], direction[1][batch.others])
+        sigmoid = product_gradients.clone()
         sigmoid[:, 0] += 1
-        hessian_u = self._spread(batch, shares * sigmoid * (1 - sigmoid) * moved, theta)
-        hessian_u += self._spread(batch, shares * slopes, along)
-        on_pairs = (slopes * moved).sum(dim=1) * (self.counts.n_words / self.batch_size)
+        hessian_u = self._vectors_vjp(batch, pair_weights * sigmoid * (1 - sigmoid) * moved, theta)
+        hessian_u += self._vectors_vjp(batch, pair_weights * product_gradients, direction)
+        on_pairs = (product_gradients * moved).sum(dim=1) * (self.counts.n_words / self.batch_size)
         on_weights = torch.zeros_like(weights).index_add_(0, batch.unit, on_pairs)
         return (on_theta + hessian_u.reshape(-1), *rest), on_weights
 
@@ -157,9 +159,9 @@ class SampledSkipGram(SkipGram):
         return {}
 
     @cached_property
-    def _heap(self) -> np.ndarray:
+    def _pair_cdf(self) -> np.ndarray:
         return np.cumsum(self.counts.pairs.data, dtype=np.float64)
 
     @cached_property
-    def _noise(self) -> np.ndarray:
+    def _negative_cdf(self) -> np.ndarray:
         return np.cumsum(self.counts.occurrences(np.ones(self.counts.n_units)).numpy() ** POWER)

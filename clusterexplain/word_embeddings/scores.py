@@ -112,7 +112,7 @@ class WordMembership:
     @property
     def words(self) -> tuple[str, ...]:
         """The words that the score is made of."""
-        return tuple(dict.fromkeys((self.word, *self.cluster, *(one for other in self.others for one in other))))
+        return tuple(dict.fromkeys((self.word, *self.cluster, *(word for other in self.others for word in other))))
 
     def __call__(self, vectors: Tensor, index: Index) -> Tensor:
         """Return the log-odds; positive is inside."""

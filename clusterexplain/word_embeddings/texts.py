@@ -86,14 +86,14 @@ def sentences_of(text: str) -> list[str]:
     >>> sentences_of("It rained. Mr. fox stayed in!  (He sings). Done")
     ['It rained.', 'Mr. fox stayed in!', '(He sings).', 'Done']
     """
-    found = []
+    sentences = []
     for part in paragraphs_of(text):
         start = 0
         for end in _SENTENCE_END.finditer(part):
-            found.append(part[start : end.end()].strip())
+            sentences.append(part[start : end.end()].strip())
             start = end.end()
-        found.append(part[start:].strip())
-    return found
+        sentences.append(part[start:].strip())
+    return sentences
 
 
 def words_of(text: str) -> list[str]:

@@ -63,7 +63,7 @@ def continue_training(
 
     Returns
     -------
-    WentOn
+    UnlearnedVectors
         The same vectors if no unit was chosen or no step could be taken.
 
     References
@@ -81,11 +81,11 @@ def continue_training(
         before = after = float(others.value(theta))
         length, done, sign = FIRST_STEP, 0, 1.0 if forget else -1.0
         while len(rows) and done < n_steps and length >= SMALLEST_STEP:
-            slope = own.gradient(theta)
-            size = float(slope.norm())
+            gradient = own.gradient(theta)
+            size = float(gradient.norm())
             if not size > 0:
                 break
-            proposed = theta + slope * (sign * length * float(theta.norm()) / size)
+            proposed = theta + gradient * (sign * length * float(theta.norm()) / size)
             value = float(others.value(proposed))
             if value <= before * (1 + tolerance):
                 theta, after, done = proposed, value, done + 1

@@ -107,7 +107,7 @@ class Weat:
         """Return the words that have no vector; they are left out of the score."""
         return tuple(word for word in self.words if word not in index)
 
-    def found(self, index: Index) -> Weat:
+    def restricted(self, index: Index) -> Weat:
         """Return the test of the words that have vectors.
 
         Raises
@@ -127,11 +127,11 @@ class Weat:
 
     def without(self, words: set[str]) -> Weat:
         """Return the test without some words."""
-        return self.found({word: 0 for word in self.words if word not in words})
+        return self.restricted({word: 0 for word in self.words if word not in words})
 
     def associations(self, vectors: Tensor, index: Index) -> tuple[Tensor, Tensor]:
         """Return s(w) of every word of X and of Y that has a vector."""
-        test = self.found(index)
+        test = self.restricted(index)
         a, b = (directions(vectors, index, words).mean(dim=0) for words in (test.a, test.b))
         x, y = (directions(vectors, index, words) @ (a - b) for words in (test.x, test.y))
         return x, y
@@ -174,7 +174,7 @@ class Weat:
         return float(((both[orders].sum(axis=1) >= x.sum() - slack).sum() + 1) / (MOST_PARTITIONS + 1))
 
     def split(self, seed: int = 0) -> tuple[Weat, Weat]:
-        """Cut every list into two halves by lot, so that one half can show whether what was done to the other carries over.
+        """Cut every list into two random halves, so that one half can show whether what was done to the other carries over.
 
         Returns
         -------

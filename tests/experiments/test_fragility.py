@@ -14,12 +14,11 @@ from typer.testing import CliRunner
 from clusterexplain.cli.app import app
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.experiments.cache import ResultCache
-from clusterexplain.experiments.fragility import factors, procedure
+from clusterexplain.experiments.fragility import factors, protocol
 from clusterexplain.experiments.fragility.clusters import Models
 from clusterexplain.experiments.fragility.factors import Steps, controlled, criticised
-from clusterexplain.experiments.fragility.over_restarts import mean_interval
-from clusterexplain.experiments.fragility.procedure import outcomes
-from clusterexplain.experiments.fragility.published import BY_DEPTH, BY_WIDTH
+from clusterexplain.experiments.fragility.protocol import outcomes
+from clusterexplain.experiments.fragility.published_figures import BY_DEPTH, BY_WIDTH
 from clusterexplain.experiments.fragility.published_protocol import Cell, measure
 from clusterexplain.experiments.fragility.run import QUICK, Size, run
 from clusterexplain.experiments.fragility.splits import WORST, split_of, stratified
@@ -65,7 +64,7 @@ def test_a_killed_run_goes_on_to_the_same_tables(study, tmp_path: Path, monkeypa
             patched.setattr(ResultCache, "frame", _killed_after(calls))
             with pytest.raises(KeyboardInterrupt):
                 run(tmp_path, size=TINY, show_progress=False, n_jobs=1)
-        procedure._trained.cache_clear()
+        protocol._trained.cache_clear()
     resumed = run(tmp_path, size=TINY, show_progress=False, n_jobs=1)
     for name, table in uninterrupted.tables.items():
         pd.testing.assert_frame_equal(resumed.tables[name], table, check_exact=True)
@@ -159,27 +158,16 @@ def test_the_controlled_check_finds_the_exact_derivative_right() -> None:
 
 def test_a_null_changes_signs_but_no_ranks() -> None:
     base = criticised("iris", 1, 5, 2, Steps(50, 20))
-    pieces = ResultCache(None, version="test")
-    without, with_null = (factors.figures(one, pieces) for one in (base, replace(base, null=True)))
+    cache = ResultCache(None, version="test")
+    without, with_null = (factors.figures(one, cache) for one in (base, replace(base, null=True)))
     np.testing.assert_allclose(without["spearman"], with_null["spearman"], atol=1e-12)
     assert not np.allclose(without["signs"], with_null["signs"])
-
-
-def test_intervals_over_restarts() -> None:
-    values = np.random.default_rng(0).normal(0.3, 0.5, size=50)
-    found = mean_interval(np.append(values, np.nan))
-    assert found.mean == pytest.approx(values.mean())
-    half = 2.01 * values.std(ddof=1) / np.sqrt(50)
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.05)
-    assert np.isnan(mean_interval(np.array([0.1, 0.2])).low)
-    assert mean_interval(np.array([0.7, 0.98, 1.0, 0.99]), largest=1.0).high == 1
-    assert np.isnan(mean_interval(np.full(3, np.nan)).mean)
 
 
 def test_factors_change_one_thing_at_a_time() -> None:
     steps = Steps()
     base = criticised("iris", 1, 5, 2, steps)
     for switch in factors.switches_from_criticised(base, steps):
-        assert switch.procedure != base
+        assert switch.protocol != base
         assert switch.before != switch.after
     assert torch.equal(base.subject.start.theta, replace(base.subject, activation="tanh").start.theta)

@@ -10,7 +10,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.experiments.fragility.influence import Classical, curvature, removal_effects
 from clusterexplain.experiments.fragility.networks import ACTIVATIONS, Network
 from clusterexplain.experiments.fragility.training import Examples, Schedule, State, train, train_many
-from clusterexplain.experiments.fragility.unrolled import pull
+from clusterexplain.experiments.fragility.unrolled import vjp
 
 MODULES = {"selu": nn.SELU, "tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU}
 NETWORK = Network((4, 5, 5, 3), "tanh")
@@ -110,7 +110,7 @@ def test_the_exact_derivative_is_the_finite_difference(schedule: Schedule) -> No
     weights = torch.full((2, 20), 1 / 20, dtype=torch.float64)
     run = train(NETWORK, start, some, weights, schedule, record=True)
     cotangents = torch.stack([NETWORK.gradients(theta[None], queries.inputs, queries.targets) for theta in run.theta])
-    rows = pull(NETWORK, run, some, weights, schedule, cotangents)
+    rows = vjp(NETWORK, run, some, weights, schedule, cotangents)
 
     def losses(at: Tensor) -> Tensor:
         return NETWORK.losses(train(NETWORK, start, some, at, schedule).theta, queries.inputs, queries.targets)

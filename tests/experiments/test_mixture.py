@@ -21,7 +21,7 @@ from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.experiments.mixture.one_pass import one_pass
 from clusterexplain.experiments.mixture.points import draw_mixture
 from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of, without_each
-from clusterexplain.experiments.mixture.tables import agreement, by_component, over_seeds
+from clusterexplain.experiments.mixture.tables import agreement, by_component
 from clusterexplain.influence import Unrolled
 from clusterexplain.training import Recipe, Trajectory, retrain_many
 from clusterexplain.training.trajectory import train
@@ -204,7 +204,7 @@ def comparison(retrained: np.ndarray, predicted: np.ndarray, member: np.ndarray)
         queries,
         queries % 3,
         queries,
-        {"right": 1.0},
+        {"purity": 1.0},
     )
 
 
@@ -224,21 +224,11 @@ def test_agreement_is_counted_for_each_query_and_within_its_cluster() -> None:
     assert by_component(rows)["from_0.8"].tolist() == [1.0, 1.0, 1.0]
 
 
-def test_intervals_over_seeds_are_students() -> None:
-    found = over_seeds(np.array([0.2, 0.4, np.nan]))
-    assert (found.mean, found.low, found.high) == (
-        pytest.approx(0.3),
-        pytest.approx(0.3 - 12.7062 * 0.1, abs=1e-4),
-        1.0,
-    )
-    assert np.isnan(over_seeds(np.array([0.2])).low)
-
-
 def made_up(variant: str, seed: int, **settings: Any) -> list[Comparison]:
     """Return comparisons of random numbers, with the arms and truths of a variant."""
     rng, rows = np.random.default_rng(seed), np.arange(18)
     member = rows[:, None] // 6 == rows // 6
-    facts: dict[str, float | str] = {"settled": 1.0, "right": 1.0, "LiSSA": "not converged", "residual": 0.5}
+    facts: dict[str, float | str] = {"settled": 1.0, "purity": 1.0, "LiSSA": "not converged", "residual": 0.5}
     truths = {
         "published": {"matched": PUBLISHED_TRUTHS[:2], "cross-loss": PUBLISHED_TRUTHS},
         "corrected": {"matched": [corrected.OWN_LOSS], "cross-loss": [corrected.OWN_LOSS, corrected.LIKELIHOOD]},

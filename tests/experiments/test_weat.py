@@ -46,16 +46,16 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_interrupted_experiment_goes_on_where_it_was(
     tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compute = run._Bench._changes
+    compute = run._Experiment._changes
     calls: list[int] = []
 
-    def interrupted(bench: run._Bench, intervention: str, seed: int, n_random: int) -> pd.DataFrame:
+    def interrupted(bench: run._Experiment, intervention: str, seed: int, n_random: int) -> pd.DataFrame:
         calls.append(seed)
         if len(calls) == 3:
             raise KeyboardInterrupt
         return compute(bench, intervention, seed, n_random)
 
-    monkeypatch.setattr(run._Bench, "_changes", interrupted)
+    monkeypatch.setattr(run._Experiment, "_changes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run.run(tmp_path, quick=True, show_progress=False, n_jobs=1)
     first = run.run(tmp_path, quick=True, show_progress=False, n_jobs=1)

@@ -231,14 +231,14 @@ def word_vectors() -> Iterator[tuple[str, Any]]:
     model = EmbeddingBias(test, **cases.WORDS).fit(cases.texts())
     yield "vocabulary", np.array(model.corpus_.vocabulary.words)
     yield "table", model.corpus_.counts.table(np.ones(len(model.corpus_)))
-    yield "vectors", model.run_.final
+    yield "vectors", model.trajectory_.final
     for name, score in (("test", test), ("cosine", Cosine("king", "crown"))):
         answer = model.explain(score)
-        yield f"{name}.score", answer.at
+        yield f"{name}.score", answer.value
         yield f"{name}.p_value", answer.p_value
         yield f"{name}.influence", answer.influence
         yield f"{name}.gradient_dot", answer.gradient_dot
-    yield "retrained", torch.stack(model.retrained([np.array([0]), np.array([3, 8, 20])]))
+    yield "retrained", torch.stack(model.retrain_without([np.array([0]), np.array([3, 8, 20])]))
     check = model.verify(model.explain(test), test, n_single=3, n_groups=3, share=0.1, seed=0).retrained
     yield from ((f"check.{name}", check[name].to_numpy()) for name in ("predicted", "gradient_dot", "retrained"))
     for how in ("retrain", "continue"):
@@ -248,7 +248,7 @@ def word_vectors() -> Iterator[tuple[str, Any]]:
     sampled = SampledSkipGram(recipe.counts, recipe.dim, optimizer, scale=0.1, dtype=torch.float64, batch_size=256)
     theta = sampled.train(everything)
     yield "sampled.vectors", theta
-    yield "sampled.influence", sampled.pull(torch.ones_like(theta), everything)
+    yield "sampled.influence", sampled.vjp(torch.ones_like(theta), everything)
 
 
 def study(name: str) -> Iterator[tuple[str, Any]]:
@@ -256,7 +256,8 @@ def study(name: str) -> Iterator[tuple[str, Any]]:
     run = {"reproduce_mog": mixture.run, "reproduce_weat": weat.run}[name]
     for table, frame in run(None, quick=True, show_progress=False, n_jobs=1).tables.items():
         timed = [column for column in frame if column.endswith("seconds")]
-        yield from ((f"{table}.{column}", frame[column].to_numpy()) for column in frame.columns.drop(timed))
+        kept = frame.drop(columns=timed).rename(columns={"purity": "right"})  # as it was called at commit 88e2d3f
+        yield from ((f"{table}.{column}", kept[column].to_numpy()) for column in kept)
 
 
 def payloads(folder: Path) -> Iterator[tuple[str, Any]]:

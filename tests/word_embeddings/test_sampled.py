@@ -24,7 +24,7 @@ def test_derivative_is_that_of_retraining(corpus: Corpus) -> None:
     weights = np.random.default_rng(0).uniform(0.5, 1.5, len(corpus))
     point = recipe.train(weights).clone().requires_grad_()
     (cotangent,) = torch.autograd.grad(score(point), point)
-    row = recipe.pull(cotangent, weights)
+    row = recipe.vjp(cotangent, weights)
     found = []
     for unit in range(0, len(corpus), 6):
         shift = 1e-5 * (np.arange(len(corpus)) == unit)

@@ -53,16 +53,16 @@ def test_derivative_of_the_gradient_in_vectors_and_counts_is_that_of_autograd(
     (gradient,) = torch.autograd.grad(value, theta, create_graph=True)
     expected = torch.autograd.grad((gradient * direction.detach()).sum(), (theta, table, occurrences))
     loss, sums = ExpectedLoss(problem[2], problem[3], 7.0), CountCotangent.empty(problem[2])
-    product = loss.along(problem[0], problem[1], sums)
-    for found, wanted in zip((product, *loss.on_counts(sums)), expected, strict=True):
+    product = loss.hessian_vector_product(problem[0], problem[1], sums)
+    for found, wanted in zip((product, *loss.count_gradients(sums)), expected, strict=True):
         torch.testing.assert_close(found, wanted)
 
 
 def test_a_word_that_never_occurs_has_no_derivative(problem: tuple[torch.Tensor, ...]) -> None:
     theta, direction, table, occurrences = problem
     loss, sums = ExpectedLoss(table, occurrences * torch.tensor([0.0, 1, 1, 1, 1]), 7.0), CountCotangent.empty(table)
-    loss.along(theta, direction, sums)
-    on_table, on_occurrences = loss.on_counts(sums)
+    loss.hessian_vector_product(theta, direction, sums)
+    on_table, on_occurrences = loss.count_gradients(sums)
     assert torch.isfinite(on_table).all()
     assert on_occurrences[0] == 0
 
@@ -79,7 +79,7 @@ def test_derivative_is_that_of_retraining(recipe: SkipGram, corpus: Corpus, spac
     run = recipe.record(weights, spacing=spacing)
     point = run.final.clone().requires_grad_()
     (cotangent,) = torch.autograd.grad(smooth_score(point), point)
-    row = run.pull(cotangent)
+    row = run.vjp(cotangent)
     step, found = 1e-5, []
     for unit in range(0, len(corpus), 5):
         shift = step * (np.arange(len(corpus)) == unit)
@@ -94,7 +94,7 @@ def test_influence_of_a_document_is_that_of_its_paragraphs(texts: object) -> Non
         corpus = Corpus.read(texts, unit=unit, min_count=1)  # type: ignore[arg-type]
         recipe = SkipGram(corpus.counts, 3, Adam(0.05, 10, eps=1e-4), dtype=torch.float64)
         run = recipe.record(np.ones(len(corpus)))
-        rows.append((corpus.units["document"], run.pull(torch.ones_like(run.final))))
+        rows.append((corpus.units["document"], run.vjp(torch.ones_like(run.final))))
     sums = np.bincount(np.unique(rows[1][0], return_inverse=True)[1], weights=rows[1][1])
     order = np.unique(rows[0][0], return_inverse=True)[1]
     np.testing.assert_allclose(sums[order], rows[0][1], rtol=1e-3, atol=1e-6)
@@ -104,7 +104,7 @@ def test_a_unit_of_weight_0_was_never_there(recipe: SkipGram) -> None:
     weights = np.ones(recipe.counts.n_units)
     weights[[2, 7]] = 0
     kept = np.flatnonzero(weights)
-    without = SkipGram(recipe.counts.of(kept), recipe.dim, recipe.optimizer, dtype=torch.float64)
+    without = SkipGram(recipe.counts.subset(kept), recipe.dim, recipe.optimizer, dtype=torch.float64)
     nominal = recipe.counts.total / recipe.counts.n_words
     loss, smaller = recipe.loss(weights), without.loss(np.ones(len(kept)))
     theta = recipe.initial()
@@ -137,9 +137,11 @@ def test_the_yardstick_is_minus_the_product_of_gradients(recipe: SkipGram, corpu
 
 def test_long_recordings_keep_fewer_states(recipe: SkipGram, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     full = recipe.record(np.ones(len(corpus)))
-    monkeypatch.setattr("clusterexplain.execution.budget.WORD_STATES_BYTES", 12 * full.kept[0][0].numel() * 3 * 8)
+    monkeypatch.setattr(
+        "clusterexplain.execution.budget.WORD_STATES_BYTES", 12 * full.checkpoints[0][0].numel() * 3 * 8
+    )
     thin = recipe.record(np.ones(len(corpus)))
-    assert (full.spacing, len(full.kept)) == (1, 25)
+    assert (full.spacing, len(full.checkpoints)) == (1, 25)
     assert thin.spacing > 1
     cotangent = torch.ones_like(full.final)
-    np.testing.assert_array_equal(full.pull(cotangent), thin.pull(cotangent))
+    np.testing.assert_array_equal(full.vjp(cotangent), thin.vjp(cotangent))

@@ -68,7 +68,7 @@ def test_missing_words_are_told_and_left_out(vectors: torch.Tensor) -> None:
     assert more.missing(INDEX) == ("unicorn", "griffin")
     assert float(more(vectors, INDEX)) == float(TEST(vectors, INDEX))
     with pytest.raises(InvalidDataError, match=r"Too few words of list y.*missing: w6, w7, w8.*lower min_count"):
-        TEST.found({word: row for word, row in INDEX.items() if word not in ("w6", "w7", "w8")})
+        TEST.restricted({word: row for word, row in INDEX.items() if word not in ("w6", "w7", "w8")})
 
 
 def test_halves_share_no_word_and_cover_all() -> None:

@@ -8,16 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
+from clusterexplain import ClusterExplainer, Explanation
 from clusterexplain.data import load_dataset
-from clusterexplain.estimator import ClusterExplainer
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import progress
 from clusterexplain.experiments.cache import ResultCache
-from clusterexplain.experiments.fragility.over_restarts import mean_interval
-from clusterexplain.results.explanation import Explanation
-from clusterexplain.statistics import metrics
-from clusterexplain.training import BatchPlan, Recipe, retrain_many
+from clusterexplain.statistics import average, bootstrap_interval, sign_agreement, spearman
+from clusterexplain.training import BatchPlan, Recipe
 
 FURTHER = 0.25
 """Length of the criticised further training, as a share of the training."""
@@ -34,7 +31,7 @@ class Models:
     names : tuple of str
         Models, with k-means.
     n_samples : int
-        Digits that are used, the first so many.
+        How many of the first digits are used.
     width, latent_dim : int
         Units of the encoder's hidden layer, and of the embedding: so few that the whole Hessian can be decomposed.
     n_steps : int
@@ -58,7 +55,7 @@ class Models:
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ClusterProtocol:
     """A procedure for models with clusters; every field is a factor.
 
     Parameters
@@ -82,8 +79,10 @@ class Protocol:
     influence: str
 
 
-CRITICISED = Protocol("smallest margin", "top influence", "further, fresh optimizer", "not subtracted", "implicit")
-CONTROLLED = Protocol("stratified", "random", "from the same start", "subtracted", "exact derivative")
+CRITICISED = ClusterProtocol(
+    "smallest margin", "top influence", "further, fresh optimizer", "not subtracted", "implicit"
+)
+CONTROLLED = ClusterProtocol("stratified", "random", "from the same start", "subtracted", "exact derivative")
 WORDS = {
     "queries": "query",
     "removed": "removed examples",
@@ -94,7 +93,7 @@ WORDS = {
 
 
 def of_models(
-    models: Models, pieces: ResultCache, *, n_jobs: int | None = None, show_progress: bool = False
+    models: Models, cache: ResultCache, *, n_jobs: int | None = None, show_progress: bool = False
 ) -> pd.DataFrame:
     """Change one factor at a time, from both ends, for every model.
 
@@ -102,7 +101,7 @@ def of_models(
     ----------
     models : Models
         What is run.
-    pieces : Pieces
+    cache : ResultCache
         Where outcomes are kept.
     n_jobs : int or None, default=None
         Retrainings side by side.
@@ -115,17 +114,17 @@ def of_models(
         As :func:`~clusterexplain.experiments.fragility.factors.compare` returns, with columns model and end ("criticised" or
         "controlled") instead of data and depth.
     """
-    found = []
+    comparisons = []
     for name in models.names:
         parts = []
         for seed in progress(range(models.n_seeds), label=name, show=show_progress):
             settings = {"model": name, "seed": seed, "n_samples": models.n_samples, "n_steps": models.n_steps}
             settings |= {"n_removed": models.n_removed, "n_queries": models.n_queries}
             settings |= {"width": models.width, "latent_dim": models.latent_dim}
-            parts.append(pieces.frame("model", settings, partial(outcomes, models, name, seed, n_jobs)))
-        found += [_compare(name, "criticised", CRITICISED, CONTROLLED, parts)]
-        found += [_compare(name, "controlled", CONTROLLED, CRITICISED, parts)]
-    return pd.concat(found, ignore_index=True)
+            parts.append(cache.frame("model", settings, partial(outcomes, models, name, seed, n_jobs)))
+        comparisons += [_compare(name, "criticised", CRITICISED, CONTROLLED, parts)]
+        comparisons += [_compare(name, "controlled", CONTROLLED, CRITICISED, parts)]
+    return pd.concat(comparisons, ignore_index=True)
 
 
 def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.DataFrame:
@@ -134,8 +133,8 @@ def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.Dat
     Returns
     -------
     DataFrame
-        One row for each (selection, query, removed example): implicit and exact (predicted changes of the margin, members
-        frozen), again (retrained from the same start, null subtracted), again_null, further (margin after further training
+        One row for each (selection, query, removed example): implicit and exact (predicted changes of the margin, labels
+        kept), again (retrained from the same start, null subtracted), again_null, further (margin after further training
         minus margin before), further_null (the same with nothing removed).
     """
     data = load_dataset("digits").X[: models.n_samples]
@@ -146,6 +145,7 @@ def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.Dat
         latent_dim=models.latent_dim,
         n_steps=models.n_steps,
         random_state=seed,
+        n_jobs=n_jobs,
     ).fit(data)
     asked = _asked(explainer, models.n_queries)
     exact = explainer.explain(asked)
@@ -156,8 +156,8 @@ def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.Dat
     for selection, removed in (("random", drawn), ("top influence", strongest)):
         weights = np.ones((len(removed) + 1, len(data)))
         weights[np.arange(1, len(removed) + 1), removed] = 0
-        again = _scores(explainer, exact, _recipe(explainer), weights, n_jobs)
-        further = _scores(explainer, exact, _further(explainer), weights, n_jobs)
+        again = _scores(explainer, exact, explainer.fit_.recipe, weights)
+        further = _scores(explainer, exact, _further(explainer), weights)
         query, removal = (index.flatten() for index in np.indices((len(asked), len(removed))))
         frames.append(
             pd.DataFrame(
@@ -182,13 +182,9 @@ def _asked(explainer: ClusterExplainer, n_queries: int) -> np.ndarray:
     return order[np.linspace(0, len(order) - 1, n_queries).round().astype(int)]
 
 
-def _recipe(explainer: ClusterExplainer) -> Recipe:
-    return explainer.fit_.recipe
-
-
 def _further(explainer: ClusterExplainer) -> Recipe:
     """Return the criticised retraining: from the trained parameters, fresh optimizer, other batches, full rate."""
-    recipe = _recipe(explainer)
+    recipe = explainer.fit_.recipe
     n_steps = max(1, round(FURTHER * recipe.plan.n_steps))
     plan = BatchPlan.draw(
         recipe.n_samples, n_steps=n_steps, batch_size=recipe.plan.batch_size, seed=recipe.plan.seed + 1
@@ -197,23 +193,25 @@ def _further(explainer: ClusterExplainer) -> Recipe:
     return replace(recipe, initial=explainer.fit_.params, plan=plan, optimizer=optimizer)
 
 
-def _scores(
-    explainer: ClusterExplainer, explanation: Explanation, recipe: Recipe, weights: np.ndarray, n_jobs: int | None
-) -> np.ndarray:
-    """Return margins of shape (n_retrainings, n_queries), the clusters' members frozen."""
-    trained = retrain_many(recipe, torch.from_numpy(weights).to(recipe.dtype), n_jobs=n_jobs)
-    pairs = zip(trained, weights, strict=True)
+def _scores(explainer: ClusterExplainer, explanation: Explanation, recipe: Recipe, weights: np.ndarray) -> np.ndarray:
+    """Return margins of shape (n_retrainings, n_queries) after training a recipe, cluster labels kept."""
     fit, margins = explainer.fit_, explanation.margins
+    pairs = zip(fit.thetas(weights, recipe=recipe), weights, strict=True)
     return np.stack([fit.outcome(theta, row, margins, assignments="kept").scores for theta, row in pairs])
 
 
-def _compare(name: str, end: str, base: Protocol, other: Protocol, parts: list[pd.DataFrame]) -> pd.DataFrame:
-    figures = lru_cache(lambda way: np.array([_figures(way, one) for one in parts]))
+def _compare(
+    name: str, end: str, base: ClusterProtocol, other: ClusterProtocol, parts: list[pd.DataFrame]
+) -> pd.DataFrame:
+    figures = lru_cache(lambda protocol: np.array([_figures(protocol, outcome) for outcome in parts]))
     rows = []
     for factor in ("", *WORDS):
-        way = base if not factor else replace(base, **{factor: getattr(other, factor)})
-        values = figures(way)
-        value, change = mean_interval(values[:, 0], largest=1.0), mean_interval(values[:, 0] - figures(base)[:, 0])
+        protocol = base if not factor else replace(base, **{factor: getattr(other, factor)})
+        values = figures(protocol)
+        value, change = (
+            bootstrap_interval(values[:, 0], largest=1.0),
+            bootstrap_interval(values[:, 0] - figures(base)[:, 0]),
+        )
         rows.append(
             {
                 "model": name,
@@ -234,14 +232,14 @@ def _compare(name: str, end: str, base: Protocol, other: Protocol, parts: list[p
     return pd.DataFrame(rows)
 
 
-def _figures(way: Protocol, found: pd.DataFrame) -> tuple[float, float]:
+def _figures(protocol: ClusterProtocol, outcome: pd.DataFrame) -> tuple[float, float]:
     """Return mean rank correlation and share of signs predicted of one fit."""
-    picked = found[found["selection"] == way.removed]
-    if way.queries == CRITICISED.queries:
+    picked = outcome[outcome["selection"] == protocol.removed]
+    if protocol.queries == CRITICISED.queries:
         picked = picked[picked["query"] == 0]
-    truth = "further" if way.retraining == CRITICISED.retraining else "again"
-    change = picked[truth] - (picked[f"{truth}_null"] if way.null == CONTROLLED.null else 0.0)
-    predicted = picked["implicit" if way.influence == CRITICISED.influence else "exact"]
+    truth = "further" if protocol.retraining == CRITICISED.retraining else "again"
+    change = picked[truth] - (picked[f"{truth}_null"] if protocol.null == CONTROLLED.null else 0.0)
+    predicted = picked["implicit" if protocol.influence == CRITICISED.influence else "exact"]
     table = picked.assign(truth=change, predicted=predicted)
-    tables = [table.pivot(index="row", columns="query", values=one).to_numpy() for one in ("predicted", "truth")]
-    return metrics.average(metrics.spearman(*tables)), metrics.average(metrics.sign_agreement(*tables))
+    tables = [table.pivot(index="row", columns="query", values=column).to_numpy() for column in ("predicted", "truth")]
+    return average(spearman(*tables)), average(sign_agreement(*tables))

@@ -9,10 +9,9 @@ import pandas as pd
 
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.influence import CRITICISED, Classical
-from clusterexplain.experiments.fragility.over_restarts import mean_interval
-from clusterexplain.experiments.fragility.procedure import Procedure, Subject, outcomes
+from clusterexplain.experiments.fragility.protocol import ClassifierProtocol, Subject, outcomes
 from clusterexplain.experiments.fragility.training import Schedule
-from clusterexplain.statistics import metrics
+from clusterexplain.statistics import average, bootstrap_interval, sign_agreement, spearman
 
 DECAY = 0.005
 
@@ -24,11 +23,11 @@ class Steps:
     Parameters
     ----------
     base, further : int
-        Of the criticised procedure.
+        Of the criticised protocol.
     shorter, longer : int
         Of its further training where the length is the factor.
     ours, many : int
-        Of this package's procedure, and where the length is the factor.
+        Of this package's protocol, and where the length is the factor.
     """
 
     base: int = 60_000
@@ -47,17 +46,17 @@ class Switch:
     ----------
     factor, before, after : str
         In words.
-    procedure : Procedure
+    protocol : ClassifierProtocol
         With the factor changed.
     """
 
     factor: str
     before: str
     after: str
-    procedure: Procedure
+    protocol: ClassifierProtocol
 
 
-def criticised(data: str, depth: int, width: int, n_restarts: int, steps: Steps) -> Procedure:
+def criticised(data: str, depth: int, width: int, n_restarts: int, steps: Steps) -> ClassifierProtocol:
     """Return the criticised procedure: one query with the largest loss, further training with a fresh optimizer, no null.
 
     Removed are, for Iris, the examples with the largest loss; for digits those with the largest influence.
@@ -66,21 +65,21 @@ def criticised(data: str, depth: int, width: int, n_restarts: int, steps: Steps)
     subject = Subject(data, depth, width, "selu", training, n_restarts)
     selection = "top loss" if data == "iris" else "top influence"
     further = replace(training, n_steps=steps.further)
-    return Procedure(subject, further, False, False, selection, "worst", False, CRITICISED)
+    return ClassifierProtocol(subject, further, False, False, selection, "worst", False, CRITICISED)
 
 
-def controlled(data: str, depth: int, width: int, n_restarts: int, steps: Steps) -> Procedure:
+def controlled(data: str, depth: int, width: int, n_restarts: int, steps: Steps) -> ClassifierProtocol:
     """Return this package's procedure: a smooth recipe, ten queries, random removals by mask, the same training again."""
     training = Schedule(steps.ours, 0.01, DECAY, eps=1e-4, inside=True, shape="cosine")
     subject = Subject(data, depth, width, "gelu", training, n_restarts)
-    return Procedure(subject, None, False, True, "random", "stratified", True, "training")
+    return ClassifierProtocol(subject, None, False, True, "random", "stratified", True, "training")
 
 
-def switches_from_criticised(base: Procedure, steps: Steps) -> list[Switch]:
-    """Return every factor changed from the criticised procedure."""
+def switches_from_criticised(base: ClassifierProtocol, steps: Steps) -> list[Switch]:
+    """Return every factor changed from the criticised protocol."""
     subject, further = base.subject, base.further
     assert further is not None
-    found = [
+    switches = [
         Switch("query", "the one with the largest loss", "that one and nine others", replace(base, queries="stratified")),
         Switch("removed examples", base.selection, "random", replace(base, selection="random")),
         Switch("null", "not subtracted", "subtracted", replace(base, null=True)),
@@ -103,46 +102,46 @@ def switches_from_criticised(base: Procedure, steps: Steps) -> list[Switch]:
         ),
         Switch("retraining", "further", "from the same start", replace(base, further=None)),
     ]  # fmt: skip
-    found += [
+    switches += [
         Switch("activation", "SELU", shown, replace(base, subject=replace(subject, activation=name)))
         for name, shown in (("tanh", "tanh"), ("gelu", "GELU"), ("relu", "ReLU"))
     ]
-    found += [
+    switches += [
         Switch("Adam's epsilon", "1e-8 outside the root", "1e-4 inside", _trained_by(base, eps=1e-4, inside=True)),
         Switch("weight decay", f"{DECAY}", "none", _trained_by(base, weight_decay=0.0)),
         Switch("rate of all training", "plateau schedule", "down to 0", _trained_by(base, shape="cosine")),
     ]
     exact = Switch("influence", "last layer, float32", "exact derivative", replace(base, prediction="retraining"))
-    return [*found, *_other_influences(base, "last layer, float32"), exact]
+    return [*switches, *_other_influences(base, "last layer, float32"), exact]
 
 
-def switches_from_controlled(base: Procedure, steps: Steps) -> list[Switch]:
-    """Return every factor changed from this package's procedure."""
+def switches_from_controlled(base: ClassifierProtocol, steps: Steps) -> list[Switch]:
+    """Return every factor changed from this package's protocol."""
     subject = base.subject
     selection = "top loss" if subject.data == "iris" else "top influence"
     further = Schedule(steps.further, weight_decay=DECAY)
-    found = [
+    switches = [
         Switch("query", "ten", "the one with the largest loss", replace(base, queries="worst")),
         Switch("removed examples", "random", selection, replace(base, selection=selection)),
         Switch("null", "subtracted", "not subtracted", replace(base, null=False)),
         Switch("weights of the others", "unchanged", "mean over those left", replace(base, masked=False)),
         Switch("retraining", "from the same start", "further, fresh optimizer", replace(base, further=further)),
     ]
-    found += [
+    switches += [
         Switch("activation", "GELU", shown, replace(base, subject=replace(subject, activation=name)))
         for name, shown in (("tanh", "tanh"), ("selu", "SELU"), ("relu", "ReLU"))
     ]
-    found += [
+    switches += [
         Switch("Adam's epsilon", "1e-4 inside the root", "1e-8 outside", _trained_by(base, eps=1e-8, inside=False)),
         Switch("weight decay", f"{DECAY}", "none", _trained_by(base, weight_decay=0.0)),
         Switch("rate of all training", "down to 0", "plateau schedule", _trained_by(base, shape="plateau")),
         Switch("steps of training", f"{steps.ours:,}", f"{steps.many:,}", _trained_by(base, n_steps=steps.many)),
         Switch("influence", "exact derivative", "last layer, float32", replace(base, prediction=CRITICISED)),
     ]
-    return found + _other_influences(base, "exact derivative")
+    return switches + _other_influences(base, "exact derivative")
 
 
-def _other_influences(base: Procedure, before: str) -> list[Switch]:
+def _other_influences(base: ClassifierProtocol, before: str) -> list[Switch]:
     kinds = {
         "last layer, float32, other order of products": replace(CRITICISED, queries_first=True),
         "last layer, float64": Classical(),
@@ -154,40 +153,40 @@ def _other_influences(base: Procedure, before: str) -> list[Switch]:
     return [Switch("influence", before, name, replace(base, prediction=kind)) for name, kind in kinds.items()]
 
 
-def _trained_by(base: Procedure, **changes: object) -> Procedure:
+def _trained_by(base: ClassifierProtocol, **changes: object) -> ClassifierProtocol:
     """Return a procedure with another schedule, of further training too."""
     subject = replace(base.subject, training=replace(base.subject.training, **changes))  # type: ignore[arg-type]
     further = None if base.further is None else replace(base.further, **changes)  # type: ignore[arg-type]
     return replace(base, subject=subject, further=further)
 
 
-def figures(procedure: Procedure, pieces: ResultCache) -> pd.DataFrame:
+def figures(protocol: ClassifierProtocol, cache: ResultCache) -> pd.DataFrame:
     """Return what a procedure finds: for each restart spearman and signs (share of removals with the sign predicted)."""
-    found, rows = outcomes(procedure, pieces), []
-    for restart, one in found.groupby("restart"):
+    outcome, rows = outcomes(protocol, cache), []
+    for restart, part in outcome.groupby("restart"):
         predicted, truth = (
-            one.pivot(index="row", columns="query", values=name).to_numpy() for name in ("predicted", "truth")
+            part.pivot(index="row", columns="query", values=name).to_numpy() for name in ("predicted", "truth")
         )
         rows.append(
             {
                 "restart": restart,
-                "spearman": metrics.average(metrics.spearman(predicted, truth)),
-                "signs": metrics.average(metrics.sign_agreement(predicted, truth)),
+                "spearman": average(spearman(predicted, truth)),
+                "signs": average(sign_agreement(predicted, truth)),
             }
         )
     return pd.DataFrame(rows)
 
 
-def compare(base: Procedure, switches: list[Switch], pieces: ResultCache) -> pd.DataFrame:
+def compare(base: ClassifierProtocol, switches: list[Switch], cache: ResultCache) -> pd.DataFrame:
     """Change one factor at a time.
 
     Parameters
     ----------
-    base : Procedure
+    base : ClassifierProtocol
         Where every switch starts from.
     switches : list of Switch
         The changes.
-    pieces : Pieces
+    cache : ResultCache
         Where parts are kept.
 
     Returns
@@ -198,13 +197,13 @@ def compare(base: Procedure, switches: list[Switch], pieces: ResultCache) -> pd.
         mean over restarts of the mean over queries); difference from the first row, paired by restart, with its interval;
         signs (share of removals whose sign was predicted).
     """
-    subject, first = base.subject, figures(base, pieces)
+    subject, first = base.subject, figures(base, cache)
     rows = []
     for switch in [Switch("none", "", "", base), *switches]:
-        found = figures(switch.procedure, pieces)
-        value = mean_interval(found["spearman"].to_numpy(), largest=1.0)
-        paired = found["spearman"].to_numpy() - first["spearman"].to_numpy()
-        change = mean_interval(paired)
+        changed = figures(switch.protocol, cache)
+        value = bootstrap_interval(changed["spearman"].to_numpy(), largest=1.0)
+        paired = changed["spearman"].to_numpy() - first["spearman"].to_numpy()
+        change = bootstrap_interval(paired)
         rows.append(
             {
                 "data": subject.data,
@@ -213,14 +212,14 @@ def compare(base: Procedure, switches: list[Switch], pieces: ResultCache) -> pd.
                 "factor": switch.factor,
                 "before": switch.before,
                 "after": switch.after,
-                "n_restarts": int(found["spearman"].notna().sum()),
+                "n_restarts": int(changed["spearman"].notna().sum()),
                 "spearman": value.mean,
                 "low": value.low,
                 "high": value.high,
                 "difference": change.mean,
                 "difference_low": change.low,
                 "difference_high": change.high,
-                "signs": float(np.nanmean(found["signs"])),
+                "signs": float(np.nanmean(changed["signs"])),
             }
         )
     return pd.DataFrame(rows)

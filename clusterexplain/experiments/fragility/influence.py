@@ -10,7 +10,7 @@ from torch import Tensor
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.training import Examples
-from clusterexplain.training.torch_compat import jvp as along
+from clusterexplain.training import jvp
 
 CURVATURES = ("hessian", "gauss-newton")
 
@@ -82,7 +82,9 @@ def removal_effects(
     list of Tensor of shape (n_retrainings, n_rows, n_queries), float64
         For each kind, g(query) inverse(curvature) g(example) / n: positive where removal is predicted to raise the loss.
     """
-    columns = [[_effects(network, one, examples, queries, kind) for one in theta.unsqueeze(1)] for kind in kinds]
+    columns = [
+        [_effects(network, restart, examples, queries, kind) for restart in theta.unsqueeze(1)] for kind in kinds
+    ]
     return [torch.stack(rows) for rows in columns]
 
 
@@ -92,7 +94,7 @@ def _effects(network: Network, theta: Tensor, examples: Examples, queries: Examp
     if not kind.single:
         theta, examples, queries = theta.double(), examples.double(), queries.double()
     of_examples, of_queries = (
-        network.gradients(theta, one.inputs, one.targets)[:, part] for one in (examples, queries)
+        network.gradients(theta, rows.inputs, rows.targets)[:, part] for rows in (examples, queries)
     )
     if kind.single:
         inverse, _ = torch.linalg.inv_ex(_summed_in_single(network, theta, examples))
@@ -106,10 +108,11 @@ def _effects(network: Network, theta: Tensor, examples: Examples, queries: Examp
 
 def _summed_in_single(network: Network, theta: Tensor, examples: Examples) -> Tensor:
     """Return the Hessian of the mean loss in the last layer's weights, from one example after the other."""
-    reached = network.hidden(theta, examples.inputs)[1][-1][0]
-    chances = torch.softmax(network.logits(theta, examples.inputs)[0], dim=0)
+    reached = network.hidden(theta, examples.inputs)[1][-1][0]  # h, (n_units, n_rows)
+    chances = torch.softmax(network.logits(theta, examples.inputs)[0], dim=0)  # p, (n_classes, n_rows)
     total = reached.new_zeros(2 * (len(reached) * len(chances),))
     for chance, values in zip(chances.T, reached.T, strict=True):
+        # Hessian of one cross-entropy in the last weights: (diag(p) - p p^T) kron h h^T
         total += torch.kron(torch.diag(chance) - torch.outer(chance, chance), torch.outer(values, values))
     return total / examples.n_rows
 
@@ -124,9 +127,12 @@ def curvature(network: Network, theta: Tensor, examples: Examples, name: str, *,
     at = theta.repeat(len(eye), 1)
     if name == "hessian":
         weights = at.new_full((len(eye), n), 1 / n)
-        _, matrix = along(lambda one: network.gradient(one, examples.inputs, examples.targets, weights)[1], at, eye)
+        # One tangent for each column: the derivative of the gradient along every unit vector, all in one batch.
+        _, matrix = jvp(lambda point: network.gradient(point, examples.inputs, examples.targets, weights)[1], at, eye)
         return (matrix[:, part] + matrix[:, part].T) / 2
-    logits, slopes = along(lambda one: network.logits(one, examples.inputs), at, eye)
+    # J, the derivative of the logits along every parameter: (n_params, n_classes, n_rows). J^T (diag(p) - p p^T) J is the sum
+    # over examples and classes of p (J - mean_p J)^2, a product of a matrix with itself.
+    logits, slopes = jvp(lambda point: network.logits(point, examples.inputs), at, eye)
     chances = torch.softmax(logits[0], dim=0)
     centred = slopes - (slopes * chances).sum(dim=1, keepdim=True)
     half = (centred * chances.sqrt()).flatten(1)

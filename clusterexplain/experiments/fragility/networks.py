@@ -23,27 +23,27 @@ def _selu(values: Tensor) -> Tensor:
     return negative.add_(values.clamp_min(0), alpha=SELU_SCALE)
 
 
-def _selu_pull(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
+def _selu_vjp(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
     return torch.ops.aten.elu_backward(cotangent, SELU_ALPHA, SELU_SCALE, 1.0, True, after)
 
 
-def _tanh_pull(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
+def _tanh_vjp(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
     return torch.ops.aten.tanh_backward(cotangent, after)
 
 
-def _relu_pull(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
+def _relu_vjp(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
     return torch.ops.aten.threshold_backward(cotangent, after, 0)
 
 
-def _gelu_pull(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
+def _gelu_vjp(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
     return torch.ops.aten.gelu_backward(cotangent, before)
 
 
 ACTIVATIONS: dict[str, Activation] = {
-    "selu": (_selu, _selu_pull),
-    "tanh": (torch.tanh, _tanh_pull),
-    "relu": (torch.relu, _relu_pull),
-    "gelu": (torch.nn.functional.gelu, _gelu_pull),
+    "selu": (_selu, _selu_vjp),
+    "tanh": (torch.tanh, _tanh_vjp),
+    "relu": (torch.relu, _relu_vjp),
+    "gelu": (torch.nn.functional.gelu, _gelu_vjp),
 }
 
 
@@ -147,9 +147,10 @@ class Network:
         after: list[Tensor] = []
         for number, (weight, bias) in enumerate(self.layers(theta)[:-1]):
             if number:
-                value = torch.baddbmm(bias, weight, after[-1])
+                value = torch.baddbmm(bias, weight, after[-1])  # W h + b, (n_retrainings, n_units, n_rows)
             else:
-                flat = weight.reshape(-1, weight.shape[-1]) @ inputs
+                # All networks see the same inputs: one large product instead of a batch of small ones.
+                flat = weight.reshape(-1, weight.shape[-1]) @ inputs  # (n_retrainings * n_units, n_rows)
                 value = flat.view(*weight.shape[:2], -1) + bias
             before.append(value)
             after.append(act(value))
@@ -181,7 +182,7 @@ class Network:
         return -(torch.log_softmax(self.logits(theta, inputs), dim=1) * targets).sum(dim=1)
 
     def gradient(self, theta: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the losses, and the gradient of their weighted sum, of every replica.
+        """Return the losses, and the gradient of their weighted sum, for every training.
 
         Parameters
         ----------
@@ -203,10 +204,12 @@ class Network:
         parts: list[Tensor] = []
         for number, (delta, after) in enumerate(zip(deltas, reached, strict=True)):
             if number:
-                on_weight = torch.bmm(delta, after.transpose(1, 2)).flatten(1)
+                on_weight = torch.bmm(delta, after.transpose(1, 2)).flatten(
+                    1
+                )  # delta h^T, (n_retrainings, after * before)
             else:
                 on_weight = (delta.reshape(-1, delta.shape[-1]) @ inputs.T).view(len(theta), -1)
-            parts += [on_weight, delta.sum(dim=2)]
+            parts += [on_weight, delta.sum(dim=2)]  # the bias sees every example alike
         return losses, torch.cat(parts, dim=1)
 
     def gradients(self, theta: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
@@ -214,22 +217,36 @@ class Network:
         _, deltas, reached = self._backward(theta, inputs, targets, inputs.new_ones(1, inputs.shape[1]))
         parts: list[Tensor] = []
         for delta, after in zip(deltas, reached, strict=True):
-            rows = delta[0].T
-            parts += [(rows.unsqueeze(2) * after[-1].T.unsqueeze(1)).flatten(1), rows]
+            rows = delta[0].T  # (n_rows, after)
+            parts += [
+                (rows.unsqueeze(2) * after[-1].T.unsqueeze(1)).flatten(1),
+                rows,
+            ]  # delta_i h_i^T for each example i
         return torch.cat(parts, dim=1)
 
     def _backward(
         self, theta: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """Return the losses, and for each layer the derivatives in what it computes and what reaches it."""
-        _, pull = ACTIVATIONS[self.activation]
+        """Return the losses, and for each layer the derivatives in what it computes and what reaches it.
+
+        Returns
+        -------
+        losses : Tensor of shape (n_retrainings, n_rows)
+            Unweighted.
+        deltas : list of Tensor of shape (n_retrainings, n_units, n_rows)
+            Derivative of the weighted loss in what each layer computes before its activation, first layer first.
+        reached : list of Tensor of shape (n_retrainings, n_units_before, n_rows)
+            What reaches each layer; the first tensor, the inputs, has shape (1, n_inputs, n_rows).
+        """
+        _, activation_vjp = ACTIVATIONS[self.activation]
         before, after = self.hidden(theta, inputs)
         layers = self.layers(theta)
         logs = torch.log_softmax(torch.baddbmm(layers[-1][1], layers[-1][0], after[-1]), dim=1)
-        delta = (logs.exp() - targets) * weights.unsqueeze(1)
+        delta = (logs.exp() - targets) * weights.unsqueeze(1)  # softmax minus target: derivative in the logits
         deltas = [delta]
         for number in reversed(range(1, len(layers))):
             weight = layers[number][0]
-            delta = pull(torch.bmm(weight.transpose(1, 2), delta), before[number - 1], after[number - 1])
+            # delta of the layer before: W^T delta, times the slope of the activation
+            delta = activation_vjp(torch.bmm(weight.transpose(1, 2), delta), before[number - 1], after[number - 1])
             deltas.append(delta)
         return -(logs * targets).sum(dim=1), deltas[::-1], [inputs.unsqueeze(0), *after]

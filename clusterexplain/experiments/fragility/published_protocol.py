@@ -17,7 +17,7 @@ from clusterexplain.experiments.fragility.training import Schedule, State, train
 N_REMOVED = 25
 """A sixth of the data, as in the study that is reproduced."""
 DAMPING = 0.01
-"""Of the Hessian of all layers, which is beside the reproduced prediction."""
+"""Of the Hessian of all layers, a second prediction next to the reproduced one."""
 
 
 @dataclass(frozen=True)

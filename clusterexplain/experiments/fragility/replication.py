@@ -1,4 +1,4 @@
-"""The main tables: the criticised procedure run again, beside what was published."""
+"""The main tables: the criticised procedure run again, next to the published figures."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.experiments.cache import ResultCache
-from clusterexplain.experiments.fragility import published
-from clusterexplain.experiments.fragility.over_restarts import mean_interval
+from clusterexplain.experiments.fragility import published_figures
 from clusterexplain.experiments.fragility.published_protocol import Cell, measure
-from clusterexplain.statistics import metrics
+from clusterexplain.statistics import bootstrap_interval, spearman
 
 BLOCK = 10
 """Restarts that are kept together."""
@@ -51,21 +50,21 @@ def cells(patterns: Sequence[str], depths: Sequence[int], widths: Sequence[int],
         cell = replace(PATTERNS[name], depth=depth, width=width, n_restarts=size.n_restarts)
         return name, replace(cell, n_steps=size.n_steps, n_further=size.n_further)
 
-    found = [resized(name, depth, WIDTH) for name in patterns for depth in depths]
-    return found + [resized("SELU, weight decay", 1, width) for width in widths]
+    by_depth = [resized(name, depth, WIDTH) for name in patterns for depth in depths]
+    return by_depth + [resized("SELU, weight decay", 1, width) for width in widths]
 
 
-def outcomes(cell: Cell, pieces: ResultCache) -> pd.DataFrame:
+def outcomes(cell: Cell, cache: ResultCache) -> pd.DataFrame:
     """Return the outcomes of a cell, block after block of restarts; see :func:`measure`."""
     frames = []
     for first in range(cell.first, cell.first + cell.n_restarts, BLOCK):
         n = min(BLOCK, cell.first + cell.n_restarts - first)
         block = replace(cell, first=first, n_restarts=n)
-        frames.append(pieces.frame("criticised", block.settings(), partial(measure, block)))
+        frames.append(cache.frame("criticised", block.settings(), partial(measure, block)))
     return pd.concat(frames, ignore_index=True)
 
 
-def row(name: str, cell: Cell, found: pd.DataFrame) -> dict[str, object]:
+def row(name: str, cell: Cell, outcome: pd.DataFrame) -> dict[str, object]:
     """Return one row of the main table.
 
     Parameters
@@ -74,7 +73,7 @@ def row(name: str, cell: Cell, found: pd.DataFrame) -> dict[str, object]:
         Of the pattern.
     cell : Cell
         What was run.
-    found : DataFrame
+    outcome : DataFrame
         Its outcomes.
 
     Returns
@@ -86,9 +85,9 @@ def row(name: str, cell: Cell, found: pd.DataFrame) -> dict[str, object]:
         median change of the query's loss by the same further training with nothing removed, over the spread of the removals'
         effects; loss: median of the query; accuracy: mean on the training examples.
     """
-    each = per_restart(found)
-    interval = mean_interval(each["spearman"].to_numpy(), largest=1.0)
-    known = (published.BY_DEPTH if cell.width == WIDTH else published.BY_WIDTH).get(name, {})
+    each = per_restart(outcome)
+    interval = bootstrap_interval(each["spearman"].to_numpy(), largest=1.0)
+    known = (published_figures.BY_DEPTH if cell.width == WIDTH else published_figures.BY_WIDTH).get(name, {})
     figure = known.get(cell.depth if cell.width == WIDTH else cell.width, float("nan"))
     return {
         "pattern": name,
@@ -110,20 +109,20 @@ def row(name: str, cell: Cell, found: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def per_restart(found: pd.DataFrame) -> pd.DataFrame:
+def per_restart(outcome: pd.DataFrame) -> pd.DataFrame:
     """Return, for each restart: spearman, double, whole, null, effect (standard deviation of truth), loss and accuracy."""
     rows = []
-    for restart, one in found.groupby("restart"):
-        truth = one[["truth"]].to_numpy()
+    for restart, part in outcome.groupby("restart"):
+        truth = part[["truth"]].to_numpy()
         names = {"spearman": "predicted", "double": "double", "whole": "whole"}
         rows.append(
             {
                 "restart": restart,
-                **{name: metrics.spearman(one[[column]].to_numpy(), truth)[0] for name, column in names.items()},
-                "null": one["null"].iloc[0],
+                **{name: spearman(part[[column]].to_numpy(), truth)[0] for name, column in names.items()},
+                "null": part["null"].iloc[0],
                 "effect": max(float(np.std(truth)), float(np.finfo(np.float32).tiny)),
-                "loss": one["loss"].iloc[0],
-                "accuracy": one["accuracy"].iloc[0],
+                "loss": part["loss"].iloc[0],
+                "accuracy": part["accuracy"].iloc[0],
             }
         )
     return pd.DataFrame(rows)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from clusterexplain.execution.executors import one_thread
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import one_thread, progress
 from clusterexplain.experiments.cache import ResultCache
-from clusterexplain.experiments.fragility import charts, published
+from clusterexplain.experiments.fragility import charts, published_figures
 from clusterexplain.experiments.fragility.clusters import Models, of_models
 from clusterexplain.experiments.fragility.factors import (
     Steps,
@@ -22,9 +21,9 @@ from clusterexplain.experiments.fragility.factors import (
     switches_from_controlled,
     switches_from_criticised,
 )
+from clusterexplain.experiments.fragility.findings import findings, notes
 from clusterexplain.experiments.fragility.published_protocol import Cell
 from clusterexplain.experiments.fragility.replication import cells, outcomes, row
-from clusterexplain.experiments.fragility.sentences import findings, notes
 from clusterexplain.experiments.study import Study
 
 VERSION = "1"
@@ -80,7 +79,7 @@ STANDARD = Size(
         "SELU, weight decay, last layer retrained",
         "ReLU, weight decay",
     ),
-    depths=published.DEPTHS,
+    depths=published_figures.DEPTHS,
     widths=(8, 20, 50),
     cell=Cell(1, 5, "selu", 0.0, n_restarts=30),
     factor_depths=(1, 3),
@@ -118,7 +117,7 @@ def run(
     Parameters
     ----------
     out : Path or None
-        Folder in which parts are kept, so that an interrupted run goes on where it was.
+        Folder in which parts are kept, so that an interrupted run resumes.
     quick : bool, default=False
         A small version, under three minutes, whose figures mean nothing.
     show_progress : bool, default=True
@@ -139,18 +138,18 @@ def run(
     Networks 162, 581-588, 2023.
     """
     size = size or (QUICK if quick else STANDARD)
-    pieces = ResultCache(out, version=VERSION)
-    theirs, ours = _factors(size, pieces)
+    cache = ResultCache(out, version=VERSION)
+    theirs, ours = _factors(size, cache)
     parts = {
-        "replication": _replication(size, pieces),
+        "replication": _replication(size, cache),
         "from_criticised": theirs,
         "from_controlled": ours,
-        "digits": _digits(size, pieces),
+        "digits": _digits(size, cache),
     }
     with one_thread():
         tables = {name: _concat(part, name, show=show_progress) for name, part in parts.items() if part}
     if size.models.names:
-        tables["models"] = of_models(size.models, pieces, n_jobs=n_jobs, show_progress=show_progress)
+        tables["models"] = of_models(size.models, cache, n_jobs=n_jobs, show_progress=show_progress)
     return Study(
         title="The fragility of influence functions, reproduced and taken apart",
         tables=tables,
@@ -164,27 +163,27 @@ def _concat(parts: list[Callable[[], pd.DataFrame]], label: str, *, show: bool) 
     return pd.concat([part() for part in progress(parts, label=label.replace("_", " "), show=show)], ignore_index=True)
 
 
-def _replication(size: Size, pieces: ResultCache) -> list[Callable[[], pd.DataFrame]]:
+def _replication(size: Size, cache: ResultCache) -> list[Callable[[], pd.DataFrame]]:
     def part(name: str, cell: Cell) -> pd.DataFrame:
-        return pd.DataFrame([row(name, cell, outcomes(cell, pieces))])
+        return pd.DataFrame([row(name, cell, outcomes(cell, cache))])
 
     return [partial(part, name, cell) for name, cell in cells(size.patterns, size.depths, size.widths, size.cell)]
 
 
 def _factors(
-    size: Size, pieces: ResultCache
+    size: Size, cache: ResultCache
 ) -> tuple[list[Callable[[], pd.DataFrame]], list[Callable[[], pd.DataFrame]]]:
     theirs: list[Callable[[], pd.DataFrame]] = []
     ours: list[Callable[[], pd.DataFrame]] = []
     for depth in size.factor_depths:
-        one = criticised("iris", depth, 5, size.n_restarts, size.steps)
-        other = controlled("iris", depth, 5, size.n_restarts, size.steps)
-        theirs.append(partial(compare, one, switches_from_criticised(one, size.steps), pieces))
-        ours.append(partial(compare, other, switches_from_controlled(other, size.steps), pieces))
+        from_criticised = criticised("iris", depth, 5, size.n_restarts, size.steps)
+        from_controlled = controlled("iris", depth, 5, size.n_restarts, size.steps)
+        theirs.append(partial(compare, from_criticised, switches_from_criticised(from_criticised, size.steps), cache))
+        ours.append(partial(compare, from_controlled, switches_from_controlled(from_controlled, size.steps), cache))
     return theirs, ours
 
 
-def _digits(size: Size, pieces: ResultCache) -> list[Callable[[], pd.DataFrame]]:
+def _digits(size: Size, cache: ResultCache) -> list[Callable[[], pd.DataFrame]]:
     parts: list[Callable[[], pd.DataFrame]] = []
 
     def part(end: str, depth: int, width: int) -> pd.DataFrame:
@@ -195,8 +194,8 @@ def _digits(size: Size, pieces: ResultCache) -> list[Callable[[], pd.DataFrame]]
         else:
             base = controlled("digits", depth, width, size.n_digits, steps)
             switches = switches_from_controlled(base, steps)
-        found = compare(base, [one for one in switches if one.factor in ON_DIGITS], pieces)
-        return found.assign(end=end)[["end", *found.columns]]
+        table = compare(base, [switch for switch in switches if switch.factor in ON_DIGITS], cache)
+        return table.assign(end=end)[["end", *table.columns]]
 
     for depth, width in size.digits:
         parts += [partial(part, end, depth, width) for end in ("criticised", "controlled")]

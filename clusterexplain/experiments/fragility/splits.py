@@ -100,8 +100,8 @@ def stratified(n_of_each: int) -> np.ndarray:
     to_others = np.where(same, np.inf, distances).min(axis=1)
     ratio = to_others / (to_others + np.where(same, distances, np.inf).min(axis=1))
     rng, picked = np.random.default_rng(0), [np.array([WORST])]
-    for one in np.unique(y):
-        members = np.setdiff1d(np.flatnonzero(y == one), [WORST])
+    for label in np.unique(y):
+        members = np.setdiff1d(np.flatnonzero(y == label), [WORST])
         members = members[np.argsort(ratio[members], kind="stable")]
         near, far = members[: len(members) // 3], members[len(members) // 3 :]
         n_near = n_of_each // 2

@@ -14,7 +14,7 @@ PATIENCE, FACTOR, THRESHOLD, FLOOR = 100, 0.1, 1e-4, 1e-8
 """As ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with patience 100, which leaves a rate of 1e-8 alone."""
 LOOK_EVERY = 250
 CHUNK = 256
-"""Replicas side by side: their activations stay in the cache."""
+"""Trainings side by side: their activations stay in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +116,12 @@ class State:
         return cls(theta, torch.zeros_like(theta), torch.zeros_like(theta))
 
     def repeated(self, n: int) -> State:
-        """Return every replica n times in a row."""
+        """Return the state of every training n times in a row, shape (n * n_retrainings, n_params)."""
         theta, first, second = (part.repeat_interleave(n, 0) for part in (self.theta, self.first, self.second))
         return State(theta, first, second, self.n_taken)
 
     def rows(self, picked: slice) -> State:
-        """Return some of the replicas."""
+        """Return the states of some trainings."""
         return State(self.theta[picked], self.first[picked], self.second[picked], self.n_taken)
 
     def forgetful(self) -> State:
@@ -155,22 +155,22 @@ class Plateau:
 def train(
     network: Network, start: State, examples: Examples, weights: Tensor, schedule: Schedule, *, record: bool = False
 ) -> State:
-    """Train every replica from its start at its data weights.
+    """Train many networks side by side, each from its own start and at its own data weights.
 
     Parameters
     ----------
     network : Network
         The architecture.
     start : State
-        Of every replica; a fresh one is a fresh optimizer.
+        Where each training starts; a fresh state is a fresh optimizer.
     examples : Examples
-        Shared by all replicas.
+        Shared by all trainings.
     weights : Tensor of shape (n_retrainings, n_rows)
         1 / n as trained, 0 removed.
     schedule : Schedule
         How.
     record : bool, default=False
-        Keep what :func:`~clusterexplain.experiments.fragility.unrolled.pull` needs: four numbers for each parameter and step.
+        Keep what :func:`~clusterexplain.experiments.fragility.unrolled.vjp` needs: four numbers for each parameter and step.
 
     Returns
     -------
@@ -189,12 +189,14 @@ def train(
         for step in range(schedule.n_steps):
             if schedule.shape == "plateau" and step % LOOK_EVERY == 0 and plateau.over:
                 break
+            # g = gradient of the weighted loss + decay * theta, (n_retrainings, n_params)
             losses, gradient = network.gradient(theta, examples.inputs, examples.targets, weights)
             gradient = gradient.add_(theta, alpha=schedule.weight_decay) if schedule.weight_decay else gradient
-            rates = plateau.rates * share(schedule, step)
+            rates = plateau.rates * share(schedule, step)  # (n_retrainings, 1)
             if record:
                 path.append((theta.clone(), first.clone(), second.clone(), rates))
             taken = start.n_taken + step
+            # Adam: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, theta -= rate * m / (1 - b1^t) / root(v)
             first.mul_(BETA_1).add_(gradient, alpha=1 - BETA_1)
             second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
             change = (first / denominator(second, schedule, taken)).mul_(rates / (1 - BETA_1 ** (taken + 1)))
@@ -206,9 +208,9 @@ def train(
 
 
 def train_many(network: Network, start: State, examples: Examples, weights: Tensor, schedule: Schedule) -> Tensor:
-    """Return trained parameters, as :func:`train`, of so many replicas that they go through in chunks."""
-    pieces = [slice(first, first + CHUNK) for first in range(0, len(weights), CHUNK)]
-    return torch.cat([train(network, start.rows(one), examples, weights[one], schedule).theta for one in pieces])
+    """Return trained parameters, shape (n_retrainings, n_params), as :func:`train`, in chunks that fit the cache."""
+    chunks = [slice(first, first + CHUNK) for first in range(0, len(weights), CHUNK)]
+    return torch.cat([train(network, start.rows(rows), examples, weights[rows], schedule).theta for rows in chunks])
 
 
 def denominator(second: Tensor, schedule: Schedule, step: int) -> Tensor:

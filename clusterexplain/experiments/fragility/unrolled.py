@@ -7,10 +7,10 @@ from torch import Tensor
 
 from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.training import BETA_1, BETA_2, Examples, Schedule, State, denominator
-from clusterexplain.training.torch_compat import jvp as along
+from clusterexplain.training import jvp
 
 
-def pull(
+def vjp(
     network: Network,
     run: State,
     examples: Examples,
@@ -18,7 +18,19 @@ def pull(
     schedule: Schedule,
     cotangents: Tensor,
 ) -> Tensor:
-    """Pull derivatives in the trained parameters back to the data weights.
+    r"""Return vector-Jacobian products of data weights -> trained parameters.
+
+    With the step :math:`m' = \beta_1 m + (1 - \beta_1) g`, :math:`v' = \beta_2 v + (1 - \beta_2) g^2`,
+    :math:`\theta' = \theta - a(m', v')` and :math:`g = \nabla L(\theta, w) + d \theta`, cotangents
+    :math:`(\lambda, \mu, \nu)` of the state after it become, with
+    :math:`\mu \leftarrow \mu - \lambda \partial_{m'} a`, :math:`\nu \leftarrow \nu - \lambda \partial_{v'} a` and
+    :math:`u = (1 - \beta_1) \mu + 2 (1 - \beta_2) g \nu`,
+
+    .. math::
+        \lambda \leftarrow \lambda + (\nabla^2 L + d) u, \quad \mu \leftarrow \beta_1 \mu, \quad
+        \nu \leftarrow \beta_2 \nu, \qquad \text{and} \quad \partial_w \langle \nabla L, u \rangle
+
+    is added to the derivative in the weights, one directional derivative of every example's loss.
 
     The learning rates of a plateau schedule are taken as they were: when a rate falls depends on the weights by jumps, which
     no derivative sees.
@@ -45,7 +57,7 @@ def pull(
         Derivatives in the data weights.
     """
     n_queries = cotangents.shape[1]
-    on_theta = cotangents.flatten(0, 1)
+    on_theta = cotangents.flatten(0, 1)  # lambda, (n_retrainings * n_queries, n_params); mu and nu likewise
     on_first, on_second = torch.zeros_like(on_theta), torch.zeros_like(on_theta)
     rows = on_theta.new_zeros(len(on_theta), examples.n_rows)
     repeated = weights.repeat_interleave(n_queries, 0)
@@ -58,11 +70,11 @@ def pull(
             )
             on_first = torch.addcmul(on_first, on_theta, per_first)
             on_second = torch.addcmul(on_second, on_theta, per_second)
-            along = on_first * (1 - BETA_1) + on_second * gradient * (2 * (1 - BETA_2))
+            direction = on_first * (1 - BETA_1) + on_second * gradient * (2 * (1 - BETA_2))  # u
             theta = before[0].repeat_interleave(n_queries, 0)
-            on_losses, curved = _along(network, theta, examples, repeated, along)
+            on_losses, curved = _directional(network, theta, examples, repeated, direction)
             rows += on_losses
-            on_theta = on_theta + curved + schedule.weight_decay * along
+            on_theta = on_theta + curved + schedule.weight_decay * direction
             on_first, on_second = on_first * BETA_1, on_second * BETA_2
     return rows.view(len(weights), n_queries, -1)
 
@@ -80,9 +92,11 @@ def _slopes(
     theta, first, second, rates = before
     _, gradient = network.gradient(theta, examples.inputs, examples.targets, weights)
     gradient = gradient + schedule.weight_decay * theta
-    first = BETA_1 * first + (1 - BETA_1) * gradient
+    first = BETA_1 * first + (1 - BETA_1) * gradient  # m', (n_retrainings, n_params)
     second = BETA_2 * second + (1 - BETA_2) * gradient * gradient
     below = denominator(second, schedule, taken)
+    # a = rate * m' / (1 - b1^t) / root, where root = sqrt(v' / c + eps) or sqrt(v' / c) + eps with c = 1 - b2^t. The slope of
+    # either root in v' is 1 / (2 c sqrt(...)).
     corrected = 1 - BETA_2 ** (taken + 1)
     root = below if schedule.inside else (second / corrected).sqrt()
     slope = torch.where(root > 0, 0.5 / (root * corrected), 0.0)
@@ -97,7 +111,7 @@ def _slopes(
     return gradient, per_first, per_second
 
 
-def _along(
+def _directional(
     network: Network, theta: Tensor, examples: Examples, weights: Tensor, direction: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the derivative of every loss along a direction, and the Hessian's product with it."""
@@ -105,5 +119,5 @@ def _along(
     def both(at: Tensor) -> Tensor:
         return torch.cat(network.gradient(at, examples.inputs, examples.targets, weights), dim=1)
 
-    _, slopes = along(both, theta, direction)
+    _, slopes = jvp(both, theta, direction)
     return slopes[:, : examples.n_rows], slopes[:, examples.n_rows :]

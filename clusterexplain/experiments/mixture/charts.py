@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from clusterexplain.report.charts import theme
+from clusterexplain.report import theme
 
 if TYPE_CHECKING:
     import altair as alt

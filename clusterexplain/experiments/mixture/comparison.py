@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clusterexplain.statistics import metrics
+from clusterexplain.statistics import pearson, spearman
 
 MEASURES = ("pearson", "spearman", "pearson_within", "spearman_within")
 MATCHED, CROSS = "matched", "cross-loss"
@@ -15,7 +15,7 @@ MATCHED, CROSS = "matched", "cross-loss"
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Removals against queries, for one arm of one variant and one notion of what really happens.
+    """Removals against queries, for one arm of one variant and one way of retraining.
 
     Attributes
     ----------
@@ -71,10 +71,10 @@ class Comparison:
                         "method": method,
                         "query": self.queries,
                         "component": self.components,
-                        "pearson": metrics.pearson(predicted, self.retrained),
-                        "spearman": metrics.spearman(predicted, self.retrained),
-                        "pearson_within": metrics.pearson(within, self.retrained),
-                        "spearman_within": metrics.spearman(within, self.retrained),
+                        "pearson": pearson(predicted, self.retrained),
+                        "spearman": spearman(predicted, self.retrained),
+                        "pearson_within": pearson(within, self.retrained),
+                        "spearman_within": spearman(within, self.retrained),
                         **self.facts,
                     }
                 )

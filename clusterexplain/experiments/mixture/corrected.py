@@ -8,10 +8,9 @@ from torch import Tensor
 from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
-from clusterexplain.experiments.mixture.points import chosen, draw_mixture
+from clusterexplain.experiments.mixture.points import draw_mixture, query_and_removal_rows
 from clusterexplain.experiments.mixture.removal import leave_one_out, solver_facts
-from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory, with_choices_kept
-from clusterexplain.training.trajectory import train
+from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory, train, with_choices_kept
 
 N_STEPS, LEARNING_RATE, EPSILON = 200, 5e-3, 1e-3
 OWN_LOSS, LIKELIHOOD = "retrained on its own loss", "retrained on the negative log-likelihood"
@@ -25,7 +24,7 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
     seed : int
         Of points and initial parameters.
     removed_every : int
-        Every so many points are removed; 1 is all.
+        Distance of two removed points in the order of the points; 1 removes each in turn.
     n_jobs : int or None, default=None
         Chunks of exact rows that are computed side by side.
 
@@ -36,8 +35,8 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
         retraining on the other loss, which is what the paper compares it with.
     """
     points, components = draw_mixture(seed)
-    queries, removed = chosen(len(points), removed_every)
-    truths, found = {}, []
+    queries, removed = query_and_removal_rows(len(points), removed_every)
+    truths, comparisons = {}, []
     for arm, labels in ((MATCHED, components), (CROSS, None)):
         run = train_arm(points, labels, seed)
         assigned = components if labels is not None else _assigned(run, run.params)
@@ -47,10 +46,10 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
         truths[arm] = leave_one_out(run.recipe, removed, queries, own)
         facts: dict[str, float | str] = {
             "settled": settled(run),
-            "right": right(_assigned(run, run.params), components),
+            "purity": purity(_assigned(run, run.params), components),
         }
         for truth in (OWN_LOSS,) if arm == MATCHED else (OWN_LOSS, LIKELIHOOD):
-            found.append(
+            comparisons.append(
                 Comparison(
                     variant="corrected",
                     arm=arm,
@@ -64,7 +63,7 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
                     facts=facts | solver_facts(solution),
                 )
             )
-    return found
+    return comparisons
 
 
 def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> Trajectory:
@@ -87,9 +86,9 @@ def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> Trajectory:
     task = MixtureNetwork("gelu", labels=labels, placed=True)
     initial = task.initial_params(torch.Generator().manual_seed(seed), points.dtype)
     plan = BatchPlan(torch.arange(len(points)).repeat(N_STEPS, 1), seed)
-    everybody = torch.ones(len(points), dtype=points.dtype)
+    present = torch.ones(len(points), dtype=points.dtype)
     recipe = Recipe(task, points, initial, plan, Adam(LEARNING_RATE, N_STEPS, eps=EPSILON))
-    return train(with_choices_kept(recipe, everybody), everybody, spacing=1)
+    return train(with_choices_kept(recipe, present), present, spacing=1)
 
 
 def settled(run: Trajectory) -> float:
@@ -98,7 +97,7 @@ def settled(run: Trajectory) -> float:
     return float((_assigned(run, early) == _assigned(run, run.params)).double().mean())
 
 
-def right(assigned: Tensor, components: Tensor) -> float:
+def purity(assigned: Tensor, components: Tensor) -> float:
     """Return the share of points that are in the cluster in which most of their Gaussian is."""
     counts = torch.zeros(3, 3).index_put((components, assigned), torch.tensor(1.0), accumulate=True)
     return float(counts.amax(dim=1).sum() / len(components))

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.experiments.mixture.one_pass import DAMPING, one_pass
-from clusterexplain.influence import Implicit, RunObjective, Unrolled
-from clusterexplain.influence.simple import gradient_dot, same_cluster
+from clusterexplain.influence import Implicit, RunObjective, Unrolled, gradient_dot, same_cluster
 from clusterexplain.influence.solvers import Solution
 from clusterexplain.training import Trajectory
 
@@ -51,11 +50,11 @@ def estimates(
     """
     dense, chunk = Implicit.of_run(run, damping=DAMPING), len(cotangents)
     rows, solution = one_pass(run, cotangents)
-    found = {
+    rows_by_method = {
         EXACT: Unrolled(run, n_jobs).vjp(cotangents) if exact is None else exact,
         "implicit": dense.rows(dense.solve(cotangents).value),
         ONE_PASS: rows,
         "gradient product": gradient_dot(RunObjective.of_run(run), run.final, run.weights, cotangents, chunk=chunk),
         SAME_CLUSTER: same_cluster(own, labels),
     }
-    return {name: found[name].to(torch.float64) for name in METHODS}, solution
+    return {name: rows_by_method[name].to(torch.float64) for name in METHODS}, solution

@@ -8,7 +8,7 @@ from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED
 from clusterexplain.experiments.mixture.corrected import LIKELIHOOD, OWN_LOSS
 from clusterexplain.experiments.mixture.estimates import EXACT, ONE_PASS, SAME_CLUSTER
 from clusterexplain.experiments.mixture.published import AS_PUBLISHED, FRESH
-from clusterexplain.statistics.intervals import Interval
+from clusterexplain.statistics import Interval
 
 NOTES = (
     "Both variants: every third point is a query, and correlations are computed in full precision; the published code reads "

@@ -8,10 +8,8 @@ from torch.func import jacrev
 from torch.nn import functional as F
 
 from clusterexplain.experiments.mixture.points import N_COMPONENTS
-from clusterexplain.models import DEC, Stage
-from clusterexplain.models.dec import CENTROIDS, student_t
-from clusterexplain.models.task import Params
-from clusterexplain.training.layout import Layout
+from clusterexplain.models import CENTROIDS, DEC, Params, Stage, student_t
+from clusterexplain.training import Layout
 
 WIDTH = 12
 

@@ -10,12 +10,9 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 from clusterexplain.experiments.mixture.network import MixtureNetwork
-from clusterexplain.influence import Curvature, Hessian, RunObjective
-from clusterexplain.influence.implicit import slopes_in_weights
+from clusterexplain.influence import Curvature, Hessian, RunObjective, gradient_dot
 from clusterexplain.influence.solvers import LiSSA, Solution
-from clusterexplain.training import Trajectory
-from clusterexplain.training.torch_compat import jvp as along
-from clusterexplain.training.tracing import trace
+from clusterexplain.training import Trajectory, jvp, trace
 
 DAMPING, SCALE = 0.01, 25.0
 
@@ -87,16 +84,16 @@ def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
 
     def product(theta: Tensor, point: Tensor, target: Tensor, vectors: Tensor) -> Tensor:
         slope = grad(lambda flat: share * task.divergence(layout.split(flat), point, present, target))
-        return vmap(lambda vector: along(slope, theta, vector)[1])(vectors)
+        return vmap(lambda vector: jvp(slope, theta, vector)[1])(vectors)
 
     traced = trace(product, run.final.clone(), inputs[:1].clone(), targets[:1].clone(), cotangents.clone())
     batches = [
         ExampleCurvature(traced, run.final, inputs[row : row + 1], targets[row : row + 1]) for row in (0, *range(n))
     ]
     objective = replace(RunObjective.of_run(run), memory=lambda weights: targets)
-    everybody = Hessian(lambda flat: share * objective(flat, run.weights), run.final, chunk=len(cotangents))
+    curvature = Hessian(lambda flat: share * objective(flat, run.weights), run.final, chunk=len(cotangents))
     solver = LiSSA(
-        everybody,
+        curvature,
         batches=batches,
         scale=SCALE,
         depth=n + 1,
@@ -105,4 +102,5 @@ def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
         keep_last=True,
     )
     solution = solver.solve(SCALE * cotangents, DAMPING * SCALE)
-    return -slopes_in_weights(objective, run.final, run.weights, solution.value, chunk=len(cotangents)), solution
+    rows = gradient_dot(objective, run.final, run.weights, solution.value, chunk=len(cotangents))
+    return rows, solution

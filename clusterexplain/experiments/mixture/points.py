@@ -11,7 +11,7 @@ DEVIATION = 1.25
 N_COMPONENTS = len(MEANS)
 PER_COMPONENT = 50
 QUERY_EVERY = 3
-"""Every so many points are queries: 50 of the 150, as many of each Gaussian as of the others or one more."""
+"""Every third point is a query: 50 of the 150, as many of each Gaussian as of the others or one more."""
 
 
 def draw_mixture(seed: int, per_component: int = PER_COMPONENT) -> tuple[Tensor, Tensor]:
@@ -42,12 +42,12 @@ def draw_mixture(seed: int, per_component: int = PER_COMPONENT) -> tuple[Tensor,
     return torch.from_numpy(points), torch.arange(N_COMPONENTS).repeat_interleave(per_component)
 
 
-def chosen(n: int, removed_every: int) -> tuple[Tensor, Tensor]:
+def query_and_removal_rows(n: int, removed_every: int) -> tuple[Tensor, Tensor]:
     """Return the rows of the queries and of the points that are removed, both spread evenly over the Gaussians.
 
     Examples
     --------
-    >>> queries, removed = chosen(150, 1)
+    >>> queries, removed = query_and_removal_rows(150, 1)
     >>> len(queries), len(removed)
     (50, 150)
     """

@@ -9,19 +9,16 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering import KMeansClusterer, centroid_state
-from clusterexplain.execution.executors import one_thread
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import one_thread, progress
 from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
-from clusterexplain.experiments.mixture.corrected import OWN_LOSS, right
+from clusterexplain.experiments.mixture.corrected import OWN_LOSS, purity
 from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
-from clusterexplain.experiments.mixture.points import MEANS, N_COMPONENTS, chosen, draw_mixture
+from clusterexplain.experiments.mixture.points import MEANS, N_COMPONENTS, draw_mixture, query_and_removal_rows
 from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of, solver_facts, without_each
 from clusterexplain.influence import Unrolled
-from clusterexplain.models.dec import CENTROIDS
-from clusterexplain.models.task import Params
-from clusterexplain.training import Adam, BatchPlan, CompiledSteps, Recipe, Trajectory
-from clusterexplain.training.trajectory import train
+from clusterexplain.models import CENTROIDS, Params
+from clusterexplain.training import Adam, BatchPlan, CompiledSteps, Recipe, Trajectory, train
 
 N_STEPS, LEARNING_RATE = 2, 1e-3
 EPSILON = 1e-16
@@ -40,8 +37,8 @@ def published(
     seed : int
         Of points, initial parameters and the noise on the centroids.
     removed_every : int
-        Every so many points are removed; 1 is all. The published retrainings are repeated for each query with the optimizer
-        as the last one left it, so fewer of them also mean a shorter chain.
+        Distance of two removed points in the order of the points; 1 removes each in turn. The published retrainings are
+        repeated for each query with the optimizer as the last one left it, so fewer of them also mean a shorter chain.
     n_jobs : int or None, default=None
         Chunks of exact rows that are computed side by side.
     show_progress : bool, default=False
@@ -54,7 +51,7 @@ def published(
         same with fresh optimizers, and each arm's own loss with fresh optimizers, which for the matched arm is the second.
     """
     points, components = draw_mixture(seed)
-    queries, removed = chosen(len(points), removed_every)
+    queries, removed = query_and_removal_rows(len(points), removed_every)
     initial = initial_network(points, seed)
     runs = {MATCHED: trained(points, initial, components), CROSS: trained(points, initial, None)}
     clusters = {arm: clusters_of_components(run)[components] for arm, run in runs.items()}
@@ -64,14 +61,14 @@ def published(
         AS_PUBLISHED: chain(likelihood, removed, queries, own, show_progress=show_progress),
         FRESH: leave_one_out(likelihood, removed, queries, own),
     }
-    found = []
+    comparisons = []
     for arm, run in runs.items():
         mine = clusters[arm][queries]
         rows, facts = _rows(run, likelihood if arm == MATCHED else run.recipe, queries, mine, clusters[arm], n_jobs)
-        facts |= {"settled": float("nan"), "right": right(_assigned(run), components)}
+        facts |= {"settled": float("nan"), "purity": purity(_assigned(run), components)}
         last = {} if arm == MATCHED else {OWN_LOSS: leave_one_out(run.recipe, removed, queries, mine)}
         for truth, retrained in (truths | last).items():
-            found.append(
+            comparisons.append(
                 Comparison(
                     variant="published",
                     arm=arm,
@@ -85,7 +82,7 @@ def published(
                     facts=facts,
                 )
             )
-    return found
+    return comparisons
 
 
 def initial_network(points: Tensor, seed: int) -> Params:
@@ -108,7 +105,7 @@ def recipe_of(points: Tensor, initial: Params, labels: Tensor | None) -> Recipe:
 
 
 def trained(points: Tensor, initial: Params, labels: Tensor | None) -> Trajectory:
-    """Train one arm with everybody."""
+    """Train one arm on all points."""
     return train(recipe_of(points, initial, labels), torch.ones(len(points), dtype=points.dtype), spacing=1)
 
 
@@ -143,7 +140,7 @@ def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show
     optimizer, n = recipe.optimizer, recipe.n_samples
     compiled = CompiledSteps(recipe)
     start, first, second, memory = compiled.prepared(recipe.initial_state(), torch.ones(n, dtype=recipe.dtype), 0)
-    step, everybody = compiled.step(0), torch.arange(n)
+    step, all_rows = compiled.step(0), torch.arange(n)
     taken, columns = 0, []
     with one_thread(), torch.inference_mode():
         for query in progress(range(len(queries)), label="retraining in a chain", show=show_progress):
@@ -153,7 +150,7 @@ def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show
                 for _ in range(recipe.plan.n_steps):
                     coefficients = torch.tensor(optimizer.coefficients(taken), dtype=recipe.dtype)
                     state = (theta, first, second, memory)
-                    theta, first, second, memory = step(state, coefficients, recipe.inputs, weights, everybody)
+                    theta, first, second, memory = step(state, coefficients, recipe.inputs, weights, all_rows)
                     taken += 1
                 thetas.append(theta)
             columns.append(scores_of(recipe, torch.stack(thetas), queries[query : query + 1], own[query : query + 1]))

@@ -1,4 +1,4 @@
-"""What really happens: training again without each example in turn."""
+"""Retraining without each example in turn, which the predictions are compared with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clusterexplain.training import Recipe, retrain_many
 
 
 def leave_one_out(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor) -> np.ndarray:
-    """Train once with everybody and once without each of some examples, and return the changes of the scores.
+    """Train once on all examples and once without each of some of them, and return the changes of the scores.
 
     Every training starts from the same parameters with a fresh optimizer, and recomputes its targets and where its centroids
     start from the examples that are left.
@@ -30,7 +30,7 @@ def leave_one_out(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor)
     Returns
     -------
     ndarray of shape (n_removed, n_queries)
-        Score without the example minus score with everybody.
+        Score without the example minus score with all examples.
     """
     weights = torch.cat([torch.ones(1, recipe.n_samples, dtype=recipe.dtype), without_each(recipe, removed)])
     scores = scores_of(recipe, retrain_many(recipe, weights, chunk=len(weights)), queries, own)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import progress
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.mixture import published
 from clusterexplain.experiments.mixture.charts import agreement_chart, changes_chart
@@ -51,7 +51,7 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
     A. Silva, R. Chopra, M. Gombolay. Cross-loss influence functions to explain deep network representations. AISTATS 2022.
     """
     seeds, every = (QUICK_SEEDS, QUICK_REMOVED_EVERY) if quick else (SEEDS, REMOVED_EVERY)
-    pieces, parts = ResultCache(out, version=VERSION), []
+    cache, parts = ResultCache(out, version=VERSION), []
     variants = {
         "published": partial(published.published, removed_every=every, n_jobs=n_jobs, show_progress=show_progress),
         "corrected": partial(corrected, removed_every=every, n_jobs=n_jobs),
@@ -61,12 +61,14 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
         "published": {"removed_every": every},
         "corrected": {"removed_every": every, "recipe": recipe},
     }
-    first = cache(partial(corrected, 0, removed_every=every, n_jobs=n_jobs))  # for its table and for the picture
+    first = lru_cache(maxsize=1)(
+        partial(corrected, 0, removed_every=every, n_jobs=n_jobs)
+    )  # for its table and for the picture
     jobs = [(name, seed) for seed in range(seeds) for name in variants]
     for name, seed in progress(jobs, label="mixture of Gaussians", show=show_progress):
         compute = first if (name, seed) == ("corrected", 0) else partial(variants[name], seed)
-        parts.append(pieces.frame(name, settings[name] | {"seed": seed}, partial(_agreement, compute, seed)))
-    shown = pieces.frame("shown", settings["corrected"], lambda: _shown(first()))
+        parts.append(cache.frame(name, settings[name] | {"seed": seed}, partial(_agreement, compute, seed)))
+    shown = cache.frame("shown", settings["corrected"], lambda: _shown(first()))
     rows = pd.concat(parts, ignore_index=True)
     everywhere, within = agreement(rows), agreement(rows, "_within")
     seeds_table = by_seed(rows, "corrected", EXACT, OWN_LOSS)
@@ -95,5 +97,5 @@ def _agreement(compute: Callable[[], list[Comparison]], seed: int) -> pd.DataFra
 
 
 def _shown(comparisons: list[Comparison]) -> pd.DataFrame:
-    (chosen,) = [one for one in comparisons if one.arm == CROSS and one.truth == OWN_LOSS]
+    (chosen,) = [pair for pair in comparisons if pair.arm == CROSS and pair.truth == OWN_LOSS]
     return chosen.changes((EXACT, ONE_PASS), list(SHOWN))

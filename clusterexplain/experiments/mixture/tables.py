@@ -4,39 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from clusterexplain.statistics import metrics
-from clusterexplain.statistics.intervals import LEVEL, Interval
+from clusterexplain.statistics import average, mean_interval
 
 KEYS = ["variant", "arm", "truth", "method"]
 SHARES = (0.6, 0.8)
-
-
-def over_seeds(values: np.ndarray) -> Interval:
-    """Return the mean of one figure for each seed with its 95 % interval.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_seeds,)
-        Correlations, each a mean over queries; those that are NaN do not count.
-
-    Returns
-    -------
-    Interval
-        By Student's distribution, cut at -1 and 1; without ends for fewer than two seeds.
-
-    Examples
-    --------
-    >>> print(over_seeds(np.array([0.5, 0.6, 0.7])))
-    0.600 [0.352, 0.848]
-    """
-    known = values[np.isfinite(values)]
-    mean = metrics.average(known)
-    if len(known) < 2:
-        return Interval(mean, float("nan"), float("nan"))
-    half = stats.t.ppf(0.5 + LEVEL / 2, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
-    return Interval(mean, float(max(mean - half, -1.0)), float(min(mean + half, 1.0)))
 
 
 def agreement(rows: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
@@ -55,12 +27,12 @@ def agreement(rows: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
         Columns variant, arm, truth, method, seeds, pearson, pearson_low, pearson_high, pearson_least (of the worst seed), and
         the same for spearman.
     """
-    found = []
+    table = []
     for keys, group in rows.groupby(KEYS, sort=False):
         figures: dict[str, float] = {"seeds": group["seed"].nunique()}
         for measure in ("pearson", "spearman"):
             by_seed = group.groupby("seed")[measure + suffix].mean().to_numpy()
-            interval = over_seeds(by_seed)
+            interval = mean_interval(by_seed, largest=1.0)
             least = float(np.nanmin(by_seed)) if np.isfinite(by_seed).any() else float("nan")
             figures |= {
                 measure: interval.mean,
@@ -68,8 +40,8 @@ def agreement(rows: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
                 f"{measure}_high": interval.high,
                 f"{measure}_least": least,
             }
-        found.append(dict(zip(KEYS, keys, strict=True)) | figures)
-    return pd.DataFrame(found)
+        table.append(dict(zip(KEYS, keys, strict=True)) | figures)
+    return pd.DataFrame(table)
 
 
 def by_component(rows: pd.DataFrame) -> pd.DataFrame:
@@ -86,17 +58,17 @@ def by_component(rows: pd.DataFrame) -> pd.DataFrame:
         Columns variant, arm, truth, method, component, pearson with its interval over seeds, spearman, the two within the
         query's cluster, and the shares of queries whose Pearson correlation is at least 0.6 and at least 0.8.
     """
-    found = []
+    table = []
     for keys, group in rows.groupby([*KEYS, "component"], sort=False):
         seeds = group.groupby("seed")
-        interval = over_seeds(seeds["pearson"].mean().to_numpy())
+        interval = mean_interval(seeds["pearson"].mean().to_numpy(), largest=1.0)
         figures = {"pearson": interval.mean, "pearson_low": interval.low, "pearson_high": interval.high}
         for measure in ("spearman", "pearson_within", "spearman_within"):
-            figures[measure] = over_seeds(seeds[measure].mean().to_numpy()).mean
+            figures[measure] = average(seeds[measure].mean().to_numpy())
         for share in SHARES:
             figures[f"from_{share}"] = float((group["pearson"] >= share).mean())
-        found.append(dict(zip([*KEYS, "component"], keys, strict=True)) | figures)
-    return pd.DataFrame(found)
+        table.append(dict(zip([*KEYS, "component"], keys, strict=True)) | figures)
+    return pd.DataFrame(table)
 
 
 def by_seed(rows: pd.DataFrame, variant: str, method: str, truth: str) -> pd.DataFrame:
@@ -112,12 +84,12 @@ def by_seed(rows: pd.DataFrame, variant: str, method: str, truth: str) -> pd.Dat
     Returns
     -------
     DataFrame
-        Columns arm, seed, settled and right (shares of points), pearson, spearman, pearson_within, spearman_within, and
+        Columns arm, seed, settled and purity (shares of points), pearson, spearman, pearson_within, spearman_within, and
         worst_query: the least of the queries' Pearson correlations.
     """
     chosen = rows[(rows["variant"] == variant) & (rows["method"] == method) & (rows["truth"] == truth)]
     means = chosen.groupby(["arm", "seed"], sort=False)[
-        ["settled", "right", "pearson", "spearman", "pearson_within", "spearman_within"]
+        ["settled", "purity", "pearson", "spearman", "pearson_within", "spearman_within"]
     ].mean()
     means["worst_query"] = chosen.groupby(["arm", "seed"], sort=False)["pearson"].min()
     return means.reset_index()
@@ -125,6 +97,6 @@ def by_seed(rows: pd.DataFrame, variant: str, method: str, truth: str) -> pd.Dat
 
 def solves(rows: pd.DataFrame) -> pd.DataFrame:
     """Return how the published solver fared: one row for each variant, arm and status, with the number of seeds."""
-    one = rows.drop_duplicates(["variant", "arm", "seed"])
-    groups = one.groupby(["variant", "arm", "LiSSA"], sort=False)
+    solves = rows.drop_duplicates(["variant", "arm", "seed"])
+    groups = solves.groupby(["variant", "arm", "LiSSA"], sort=False)
     return groups["residual"].agg(seeds="size", median_residual="median").reset_index()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from clusterexplain.report.charts import theme
+from clusterexplain.report import theme
 
 SHOWN = {"score": "all words", "second_half": "held-out words"}
 
@@ -17,14 +17,16 @@ def agreement(retrained: pd.DataFrame) -> Any:
 
     panels = []
     for kind, part in retrained[["kind", "predicted", "retrained"]].groupby("kind", sort=False):
-        ends = [part[["predicted", "retrained"]].min().min(), part[["predicted", "retrained"]].max().max()]
-        line = alt.Chart(pd.DataFrame({"predicted": ends, "retrained": ends})).mark_line(opacity=0.5, color=theme.GREY)
+        range_ = [part[["predicted", "retrained"]].min().min(), part[["predicted", "retrained"]].max().max()]
+        line = alt.Chart(pd.DataFrame({"predicted": range_, "retrained": range_})).mark_line(
+            opacity=0.5, color=theme.GREY
+        )
         points = alt.Chart(part).mark_circle(size=40, opacity=0.7, color=theme.PULL)
         scale = alt.Scale(zero=False)
         x = alt.X("predicted:Q", title="predicted change", scale=scale)
         y = alt.Y("retrained:Q", title="after retraining", scale=scale)
-        both = [one.encode(x=x, y=y) for one in (line, points)]
-        panels.append(alt.layer(*both).properties(width=220, height=220, title=str(kind)))
+        layers = [layer.encode(x=x, y=y) for layer in (line, points)]
+        panels.append(alt.layer(*layers).properties(width=220, height=220, title=str(kind)))
     drawn: Any = alt.concat(*panels, columns=2)
     return theme.configured(drawn)
 

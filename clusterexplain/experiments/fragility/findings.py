@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from clusterexplain.experiments.fragility.published import CHANCE_OF_ABSOLUTE
-from clusterexplain.statistics.intervals import Interval
+from clusterexplain.experiments.fragility.published_figures import CHANCE_OF_ABSOLUTE
+from clusterexplain.statistics import Interval
 
 CLEAR = 0.05
 """A change that is smaller is called none, whatever its interval."""
@@ -26,7 +26,7 @@ def findings(tables: dict[str, pd.DataFrame]) -> tuple[str, ...]:
     tuple of str
         Sentences.
     """
-    found = _replication(tables["replication"]) if "replication" in tables else []
+    sentences = _replication(tables["replication"]) if "replication" in tables else []
     named = []
     for name, end in (("from_criticised", "criticised"), ("from_controlled", "controlled")):
         if name in tables:
@@ -41,8 +41,8 @@ def findings(tables: dict[str, pd.DataFrame]) -> tuple[str, ...]:
     for table in named:
         for _, part in table.groupby(["about", "end"], sort=False):
             whose = "the criticised procedure" if part["end"].iloc[0] == "criticised" else "this package's procedure"
-            found += _ends(part, str(part["about"].iloc[0]), whose)
-    return tuple(found)
+            sentences += _ends(part, str(part["about"].iloc[0]), whose)
+    return tuple(sentences)
 
 
 def notes(size: Any) -> tuple[str, ...]:
@@ -81,35 +81,35 @@ def _layers(depth: int) -> str:
 
 def _replication(table: pd.DataFrame) -> list[str]:
     known = table[table["published"].notna()]
-    found = []
+    sentences = []
     if len(known):
         missed = [
-            f"{one['pattern']}, {_layers(one['depth'])} of {one['width']} units (published {one['published']:.2f}, here "
-            f"{Interval(one['spearman'], one['low'], one['high'])})"
-            for _, one in known[~known["inside"].astype(bool)].iterrows()
+            f"{row['pattern']}, {_layers(row['depth'])} of {row['width']} units (published {row['published']:.2f}, here "
+            f"{Interval(row['spearman'], row['low'], row['high'])})"
+            for _, row in known[~known["inside"].astype(bool)].iterrows()
         ]
         outside = f" Outside: {'; '.join(missed)}." if missed else ""
-        found.append(
+        sentences.append(
             f"The criticised procedure, run again: {int(known['inside'].sum())} of {len(known)} published means lie "
             f"in the 95 % interval of this run; the intervals are {_range(known['high'] - known['low'])} wide.{outside}"
         )
     without = table[table["pattern"] == "SELU, no weight decay"]
     if len(without):
-        found.append(
+        sentences.append(
             f"Without weight decay the signed correlation is {_range(without['spearman'])}, the mean of absolute values "
             f"{_range(without['absolute'])}; two random orders of 25 have {CHANCE_OF_ABSOLUTE} on average by absolute value."
         )
-    found += [
+    sentences += [
         f"{name}: the same influence without round-off gives {_range(part['double'])} in place of {_range(part['spearman'])}, "
         f"the damped Hessian of all layers {_range(part['whole'])}, against the same retraining."
         for name, part in table.groupby("pattern", sort=False)
     ]
-    found += [
+    sentences += [
         f"{name}: further training with nothing removed moves the query's loss by {_range(part['drift'])} times the spread of "
         f"the effects of removals (median over restarts)."
         for name, part in table.groupby("pattern", sort=False)
     ]
-    return found
+    return sentences
 
 
 def _ends(part: pd.DataFrame, subject: str, whose: str) -> list[str]:
@@ -119,11 +119,11 @@ def _ends(part: pd.DataFrame, subject: str, whose: str) -> list[str]:
     ]
     clear = clear.sort_values("difference", key=abs, ascending=False)
     said = [
-        f"{one['factor']} ({one['after']}) {one['difference']:+.2f} "
-        f"[{one['difference_low']:+.2f}, {one['difference_high']:+.2f}]"
-        for _, one in clear.iterrows()
+        f"{row['factor']} ({row['after']}) {row['difference']:+.2f} "
+        f"[{row['difference_low']:+.2f}, {row['difference_high']:+.2f}]"
+        for _, row in clear.iterrows()
     ]
-    unclear = [f"{one['factor']} ({one['after']})" for _, one in changed.drop(clear.index).iterrows()]
+    unclear = [f"{row['factor']} ({row['after']})" for _, row in changed.drop(clear.index).iterrows()]
     rest = f" No clear change: {', '.join(unclear)}." if unclear else ""
     moved = f"Changing one factor: {'; '.join(said)}." if said else "No single factor changes it clearly."
     value = Interval(first["spearman"], first["low"], first["high"])

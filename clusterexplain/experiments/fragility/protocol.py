@@ -11,16 +11,17 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from clusterexplain.execution.budget import RESTARTS_BYTES
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility.influence import CRITICISED, Classical, removal_effects
 from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.splits import Split, split_of
 from clusterexplain.experiments.fragility.training import Schedule, State, train, train_many
-from clusterexplain.experiments.fragility.unrolled import pull
+from clusterexplain.experiments.fragility.unrolled import vjp
 
 N_REMOVED = 25
 N_ASKED = 10
+RECORDED_BYTES = 3e8
+"""States of the recorded trainings of several restarts: more restarts go through one after the other."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Procedure:
+class ClassifierProtocol:
     """How influence is predicted and checked; every field is a factor.
 
     Parameters
@@ -105,14 +106,14 @@ class Procedure:
     prediction: Classical | str
 
 
-def outcomes(procedure: Procedure, pieces: ResultCache) -> pd.DataFrame:
-    """Run a procedure, or look up what an earlier one that shares its trainings has found.
+def outcomes(protocol: ClassifierProtocol, cache: ResultCache) -> pd.DataFrame:
+    """Run a protocol, or look up what an earlier one that shares its trainings has found.
 
     Parameters
     ----------
-    procedure : Procedure
+    protocol : ClassifierProtocol
         What to run.
-    pieces : Pieces
+    cache : ResultCache
         Where retrainings and predictions are kept.
 
     Returns
@@ -121,25 +122,25 @@ def outcomes(procedure: Procedure, pieces: ResultCache) -> pd.DataFrame:
         One row for each (restart, query, removed example): truth (change of the query's loss, the null subtracted if so asked)
         and predicted.
     """
-    truths = pieces.frame("retrained", _retraining_settings(procedure), lambda: _truths(procedure))
-    predictions = pieces.frame("predicted", _prediction_settings(procedure), lambda: _predictions(procedure))
-    found = truths.assign(predicted=predictions["predicted"])
-    if procedure.queries == "worst":
-        found = found[found["query"] == 0]
-    change = found["after"] - (found["null"] if procedure.null else found["before"])
-    return found.assign(truth=change)
+    truths = cache.frame("retrained", _retraining_settings(protocol), lambda: _truths(protocol))
+    predictions = cache.frame("predicted", _prediction_settings(protocol), lambda: _predictions(protocol))
+    outcome = truths.assign(predicted=predictions["predicted"])
+    if protocol.queries == "worst":
+        outcome = outcome[outcome["query"] == 0]
+    change = outcome["after"] - (outcome["null"] if protocol.null else outcome["before"])
+    return outcome.assign(truth=change)
 
 
-def _retraining_settings(procedure: Procedure) -> dict[str, Any]:
-    kept = asdict(replace(procedure, queries="", null=False, prediction=CRITICISED))
+def _retraining_settings(protocol: ClassifierProtocol) -> dict[str, Any]:
+    kept = asdict(replace(protocol, queries="", null=False, prediction=CRITICISED))
     kept.pop("prediction")
     return kept
 
 
-def _prediction_settings(procedure: Procedure) -> dict[str, Any]:
-    kept = asdict(replace(procedure, queries="", null=False))
-    if procedure.prediction != "retraining":
-        for name in ("further", "restored", *(("masked",) if isinstance(procedure.prediction, Classical) else ())):
+def _prediction_settings(protocol: ClassifierProtocol) -> dict[str, Any]:
+    kept = asdict(replace(protocol, queries="", null=False))
+    if protocol.prediction != "retraining":
+        for name in ("further", "restored", *(("masked",) if isinstance(protocol.prediction, Classical) else ())):
             kept.pop(name)
     return kept
 
@@ -163,14 +164,14 @@ def _asked(subject: Subject) -> Tensor:
     return order[:, torch.linspace(0, queries.n_rows - 1, N_ASKED).round().long()]
 
 
-def _removed(procedure: Procedure) -> Tensor:
+def _removed(protocol: ClassifierProtocol) -> Tensor:
     """Return the examples that are removed, of shape (n_restarts, N_REMOVED)."""
-    subject = procedure.subject
+    subject = protocol.subject
     split, base = subject.split, _trained(subject)
-    if procedure.selection == "random":
+    if protocol.selection == "random":
         drawn = np.random.default_rng(1).choice(split.train.n_rows, N_REMOVED, replace=False)
         return torch.from_numpy(drawn).expand(subject.n_restarts, -1)
-    if procedure.selection == "top loss":
+    if protocol.selection == "top loss":
         strength = subject.network.losses(base.theta, split.train.inputs, split.train.targets)
     else:
         (effects,) = removal_effects(subject.network, base.theta, split.train, split.queries, [CRITICISED])
@@ -178,76 +179,81 @@ def _removed(procedure: Procedure) -> Tensor:
     return strength.argsort(dim=1, descending=True, stable=True)[:, :N_REMOVED]
 
 
-def _weights(procedure: Procedure) -> Tensor:
+def _weights(protocol: ClassifierProtocol) -> Tensor:
     """Return data weights of shape (n_restarts, 1 + N_REMOVED, n_rows): first with nothing removed."""
-    removed, n = _removed(procedure), procedure.subject.split.train.n_rows
-    weights = torch.full((len(removed), 1 + N_REMOVED, n), 1 / n if procedure.masked else 1 / (n - 1))
+    removed, n = _removed(protocol), protocol.subject.split.train.n_rows
+    weights = torch.full((len(removed), 1 + N_REMOVED, n), 1 / n if protocol.masked else 1 / (n - 1))
     weights[:, 0] = 1 / n
     weights[:, 1:].scatter_(2, removed.unsqueeze(2), 0.0)
     return weights
 
 
-def _truths(procedure: Procedure) -> pd.DataFrame:
-    subject = procedure.subject
-    network, split, weights = subject.network, subject.split, _weights(procedure)
-    start = _from(procedure).repeated(1 + N_REMOVED)
-    theta = train_many(network, start, split.train, weights.flatten(0, 1), _schedule(procedure))
+def _truths(protocol: ClassifierProtocol) -> pd.DataFrame:
+    subject = protocol.subject
+    network, split, weights = subject.network, subject.split, _weights(protocol)
+    start = _from(protocol).repeated(1 + N_REMOVED)
+    theta = train_many(network, start, split.train, weights.flatten(0, 1), _schedule(protocol))
     asked, queries = _asked(subject), split.queries
     after = network.losses(theta, queries.inputs, queries.targets).view(len(asked), 1 + N_REMOVED, -1)
     after = after.gather(2, asked.unsqueeze(1).expand(-1, 1 + N_REMOVED, -1)).double()
     before = network.losses(_trained(subject).theta, queries.inputs, queries.targets).gather(1, asked).double()
     repeated = [part.unsqueeze(2).expand(-1, -1, N_REMOVED) for part in (before, after[:, 0])]
-    return _frame(procedure, after=after[:, 1:].transpose(1, 2), before=repeated[0], null=repeated[1])
+    return _frame(protocol, after=after[:, 1:].transpose(1, 2), before=repeated[0], null=repeated[1])
 
 
-def _from(procedure: Procedure) -> State:
-    if procedure.further is None:
-        return procedure.subject.start
-    base = _trained(procedure.subject)
-    return base if procedure.restored else base.forgetful()
+def _from(protocol: ClassifierProtocol) -> State:
+    if protocol.further is None:
+        return protocol.subject.start
+    base = _trained(protocol.subject)
+    return base if protocol.restored else base.forgetful()
 
 
-def _predictions(procedure: Procedure) -> pd.DataFrame:
-    subject = procedure.subject
+def _predictions(protocol: ClassifierProtocol) -> pd.DataFrame:
+    subject = protocol.subject
     split, asked = subject.split, _asked(subject)
-    if isinstance(procedure.prediction, Classical):
+    if isinstance(protocol.prediction, Classical):
         (effects,) = removal_effects(
-            subject.network, _trained(subject).theta, split.train, split.queries, [procedure.prediction]
+            subject.network, _trained(subject).theta, split.train, split.queries, [protocol.prediction]
         )
-        effects = effects.gather(1, _removed(procedure).unsqueeze(2).expand(-1, -1, effects.shape[2]))
+        effects = effects.gather(1, _removed(protocol).unsqueeze(2).expand(-1, -1, effects.shape[2]))
         effects = effects.gather(2, asked.unsqueeze(1).expand(-1, N_REMOVED, -1)).transpose(1, 2)
-        return _frame(procedure, predicted=effects)
-    differentiated = procedure if procedure.prediction == "retraining" else replace(procedure, further=None)
+        return _frame(protocol, predicted=effects)
+    differentiated = protocol if protocol.prediction == "retraining" else replace(protocol, further=None)
     size = subject.network.n_params * _schedule(differentiated).n_steps * 3 * 4
-    step = max(1, int(RESTARTS_BYTES / size))
+    step = max(1, int(RECORDED_BYTES / size))
     starts = range(0, subject.n_restarts, step)
-    return _frame(procedure, predicted=torch.cat([_exact(differentiated, slice(one, one + step)) for one in starts]))
+    return _frame(
+        protocol, predicted=torch.cat([_exact(differentiated, slice(start, start + step)) for start in starts])
+    )
 
 
-def _schedule(procedure: Procedure) -> Schedule:
-    return procedure.subject.training if procedure.further is None else procedure.further
+def _schedule(protocol: ClassifierProtocol) -> Schedule:
+    return protocol.subject.training if protocol.further is None else protocol.further
 
 
-def _exact(procedure: Procedure, restarts: slice) -> Tensor:
+def _exact(protocol: ClassifierProtocol, restarts: slice) -> Tensor:
     """Return the exact derivative's predictions for some restarts, of shape (n_restarts, n_queries, N_REMOVED)."""
-    subject, schedule = procedure.subject, _schedule(procedure)
+    subject, schedule = protocol.subject, _schedule(protocol)
     network, split = subject.network, subject.split
     weights = subject.weights[restarts]
-    run = train(network, _from(procedure).rows(restarts), split.train, weights, schedule, record=True)
-    asked = [split.queries.picked(one).double() for one in _asked(subject)[restarts]]
+    run = train(network, _from(protocol).rows(restarts), split.train, weights, schedule, record=True)
+    asked = [split.queries.picked(queries).double() for queries in _asked(subject)[restarts]]
     finals = run.theta.double().unsqueeze(1)
     cotangents = torch.stack(
-        [network.gradients(theta, one.inputs, one.targets) for theta, one in zip(finals, asked, strict=True)]
+        [
+            network.gradients(theta, queries.inputs, queries.targets)
+            for theta, queries in zip(finals, asked, strict=True)
+        ]
     )
-    rows = pull(network, run, split.train.double(), weights.double(), schedule, cotangents)
-    differences = (_weights(procedure)[restarts, 1:] - weights[:, None]).double()
+    rows = vjp(network, run, split.train.double(), weights.double(), schedule, cotangents)
+    differences = (_weights(protocol)[restarts, 1:] - weights[:, None]).double()
     return rows @ differences.transpose(1, 2)
 
 
-def _frame(procedure: Procedure, **columns: Tensor) -> pd.DataFrame:
+def _frame(protocol: ClassifierProtocol, **columns: Tensor) -> pd.DataFrame:
     """Return a table with a row for each entry of tensors of shape (n_restarts, n_queries, N_REMOVED)."""
     shape = next(iter(columns.values())).shape
     restart, query, removal = (index.flatten() for index in np.indices(shape))
-    rows = procedure.subject.split.rows[_removed(procedure).numpy()]
+    rows = protocol.subject.split.rows[_removed(protocol).numpy()]
     index = {"restart": restart, "query": query, "row": rows[restart, removal]}
     return pd.DataFrame({**index, **{name: values.flatten().numpy() for name, values in columns.items()}})

@@ -51,24 +51,24 @@ def findings(tables: dict[str, pd.DataFrame]) -> tuple[str, ...]:
         One sentence for each finding.
     """
     cost = tables["cost"].iloc[0]
-    found = [
+    sentences = [
         f"The effect size is {cost['effect_size']:+.2f} (permutation p = {cost['p_value']:.3f}) on {cost['units']:.0f} "
         f"speeches and {cost['words']:.0f} words. On one core a training takes {cost['train_seconds']:.1f} s, the influence "
         f"of every unit {cost['row_seconds']:.1f} s."
     ]
-    found += [
+    sentences += [
         f"Removing {row.kind}: predicted and retrained changes have a rank correlation of {row.spearman:.3f} "
         f"[{row.low:.3f}, {row.high:.3f}] over {row.n} removals (gradient product {row.gradient_dot:.3f})."
         for row in _rows(tables["agreement"])
     ]
-    found += [
+    sentences += [
         f"{row.intervention}: the chosen paragraphs change the effect size by {row.chosen:.2f} "
         f"[{row.chosen_low:.2f}, {row.chosen_high:.2f}], {_times(row.ratio)} as much as random ones ({row.random:.3f} "
         f"[{row.random_low:.3f}, {row.random_high:.3f}]); the intervals {'are apart' if row.apart else 'meet'}."
         for row in _rows(tables["times_random"])
         if row.against == "random"
     ]
-    return tuple(found + _elsewhere(tables["change_summary"]))
+    return tuple(sentences + _elsewhere(tables["change_summary"]))
 
 
 def _times(ratio: float) -> str:
@@ -77,22 +77,22 @@ def _times(ratio: float) -> str:
 
 def _elsewhere(summary: pd.DataFrame) -> list[str]:
     """Say what happened to words that were held out, and to the use of the vectors."""
-    found = []
+    sentences = []
     for name, part in summary.groupby("intervention", sort=False):
         cells = part.set_index(["arm", "measure"])[["change", "low", "high"]].T
         if ("chosen by half the words", "second_half") not in cells:
             continue
         first, second = (_change(cells["chosen by half the words", half]) for half in ("first_half", "second_half"))
         use = [
-            f"{what} changes by {_change(cells['chosen', one], 4)}"
-            for one, what in USE.items()
-            if ("chosen", one) in cells
+            f"{what} changes by {_change(cells['chosen', measure], 4)}"
+            for measure, what in USE.items()
+            if ("chosen", measure) in cells
         ]
-        found.append(
+        sentences.append(
             f"{name}: chosen by one half of the words, the effect size of that half changes by {first}, that of the other half "
             f"by {second}. With all words, {' and '.join(use)}."
         )
-    return found
+    return sentences
 
 
 def _rows(table: pd.DataFrame) -> Iterator[Any]:
