@@ -89,7 +89,10 @@ def test_seeds_from_the_command_line(
         (("verify", "--sample", "11", "--level", "huge"), "level='huge' is unknown"),
         (("verify", "--sample", "11", "--estimand", "seeds"), "expected one or more of 'seed', 'model', 'recipe'"),
         (("why", "--sample", "11", "--method", "magic"), "method='magic' is unknown"),
-        (("why", "--sample", "11", "--method-option", "damping"), "is no NAME=VALUE"),
+        (
+            ("why", "--sample", "11", "--method-option", "damping"),
+            "--method-option 'damping' does not have the form NAME=VALUE. Expected for example damping=0.1",
+        ),
     ],
 )
 def test_wrong_choices_are_named(

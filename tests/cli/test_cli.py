@@ -12,7 +12,7 @@ import pytest
 from rich.cells import cell_len
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.cli import printing
+from clusterexplain.cli import terminal
 from clusterexplain.cli.app import main
 from clusterexplain.storage import sidecars
 from tests.conftest import SMALL
@@ -149,8 +149,8 @@ def test_data_lists_the_named_sets(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         (["fit", "--data", "no.csv", "--out", "x"], "Error: There is no file no.csv."),
         (
             ["fit", "--data", "digits", "--out", "x", "--ids", "id", "--metadata", "batch"],
-            "Error: --ids, --metadata cannot be used with --data digits, which brings its own ids and metadata: they name "
-            "columns of a file. Expected --data FILE.csv",
+            "Error: --ids, --metadata cannot be used with --data digits, which brings its own ids and metadata. "
+            "Expected --data FILE.csv",
         ),
         (
             ["fit", "--data", "mnist", "--out", "x", "--text", "body"],
@@ -199,7 +199,7 @@ def test_pictures_are_refused_with_the_reason(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _call(monkeypatch, "report", "--png", "x.svg") == 2
-    assert "Expected a name ending in .png" in capsys.readouterr().err
+    assert "--png cannot write x.svg. Expected a file name that ends in .png" in capsys.readouterr().err
     assert _call(monkeypatch, "report", "--chart", "pie", "--png", "x.png") == 2
     assert "--chart 'pie' is unknown. Expected one of: map, influence" in capsys.readouterr().err
 
@@ -230,7 +230,7 @@ def test_a_larger_check_prints_its_controls(
     few = ["--singles", "6", "--groups", "0", "--estimand", "seed"]
     _call(monkeypatch, "verify", "--sample", "11", "--level", "standard", *few)
     out = " ".join(capsys.readouterr().out.split())
-    for title in ("Clustered from scratch after retraining", "Near-copies planted", "Examples and their copies"):
+    for title in ("Clustered from scratch after retraining", "Near-duplicates planted", "Examples and their copies"):
         assert title in out
     assert "both clusters of the pair are found again in" in out
 
@@ -259,8 +259,8 @@ def test_an_interrupted_check_says_what_is_kept(
     monkeypatch.setattr(ClusterExplainer, "verify", interrupted)
     assert _call(monkeypatch, "verify", "--sample", "11") == 130
     found = capsys.readouterr()
-    assert "Interrupted. What was retrained is kept in" in found.err
-    assert "the same command goes on from there" in found.err
+    assert "Interrupted. Finished retrainings are stored in" in found.err
+    assert "the same command resumes from them" in found.err
     assert not found.out
 
 
@@ -269,12 +269,12 @@ def test_tables_are_never_cut_off(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         "sample",
         "removed",
         "margin now",
-        *(f"{one}, {how}" for how in ("kept", "re-clustered") for one in ("predicted", "retrained")),
+        *(f"{margin}, {labels}" for labels in ("labels kept", "continued") for margin in ("predicted", "retrained")),
     ]
     frame = pd.DataFrame([["123", "top pullers 10", *[0.1] * 5], ["123", "random 10", *[0.2] * 5]], columns=names)
     for width in ("40", "80", "100", "200"):
         monkeypatch.setenv("COLUMNS", width)
-        printing.table(frame, "title")
+        terminal.table(frame, "title")
         lines = capsys.readouterr().out.splitlines()[1:]
         assert len({cell_len(one.rstrip()) for one in lines}) == 1, width
         assert all(one.rstrip()[-1] in "┓┃┩│┘" for one in lines), width

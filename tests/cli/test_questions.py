@@ -1,4 +1,4 @@
-"""The verbs for clusters, pairs, flips, twins, stability and names on a small run: words, JSON, exit codes."""
+"""The verbs for clusters, pairs, flips, label conflicts, stability and names on a small run: words, JSON, exit codes."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_cluster(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
         "LOOSENS IT",
         "Most typical members",
         "Least typical members",
-        "Towards other clusters",
+        "Other clusters: mean margin",
         "not checked",
     ):
         assert words in out
@@ -149,19 +149,19 @@ def test_cluster(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
     assert call.json("cluster", "B cells", "--top", "3") == answer
 
 
-def test_between(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
-    code, out, _ = call("between", "0", "B cells")
+def test_separation(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
+    code, out, _ = call("separation", "0", "B cells")
     assert code == 0
     assert 'Cluster 0 and cluster 1 "B cells"' in out
     assert "KEEPS THEM APART" in out
     assert "MERGES THEM" in out
-    assert call.json("between", "0", "1", "--top", "4") == ce.between(0, 1).to_dict(4)
+    assert call.json("separation", "0", "1", "--top", "4") == ce.between(0, 1).to_dict(4)
 
 
 def test_verify_of_a_pair(folder: Path, call: Caller) -> None:
-    answer = call.json("between", "0", "1", "--verify", "--top", "2")
+    answer = call.json("separation", "0", "1", "--verify", "--top", "2")
     assert answer["checked"]["sentence"] == answer["check"]["sentence"]
-    code, out, _ = call("between", "0", "1", "--verify", "--quiet")
+    code, out, _ = call("separation", "0", "1", "--verify", "--quiet")
     assert code == 0
     assert "This answer is checked: " in out
 
@@ -181,7 +181,7 @@ def test_flip_speaks_by_exit_code(folder: Path, ce: ClusterExplainer, call: Call
     assert code == 3
     assert "No set of at most 1 training examples was found" in out
     assert f"Removed: {ce.flip(int(hard), max_removed=1).removed[0]}\n" in out
-    assert "Every retraining" in out
+    assert "All retrainings" in out
 
 
 def test_flip_against_a_name(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
@@ -193,24 +193,24 @@ def test_flip_against_a_name(folder: Path, ce: ClusterExplainer, call: Caller) -
     assert answer["rival"] == 1
 
 
-def test_twins(folder: Path, call: Caller, tmp_path: Path) -> None:
-    code, out, _ = call("twins", "--share", "0")
+def test_label_conflicts(folder: Path, call: Caller, tmp_path: Path) -> None:
+    code, out, _ = call("label-conflicts", "--share", "0")
     assert code == 0
-    assert "No near-identical rows have different labels" in out
-    assert call.json("twins", "--share", "0") == []
+    assert "No near-duplicates have different labels" in out
+    assert call.json("label-conflicts", "--share", "0") == []
     ce = ClusterExplainer.load(folder)
     X = ce.data_.X.copy()
     X[29] = X[3]
     labels = ce.labels_.copy()
     labels[[3, 29]] = [0, 1]
-    ClusterExplainer(**{**SMALL, "n_steps": 2}, clusterer=labels, min_agreement=0).fit(X).save("runs/twins")
-    code, out, _ = call("twins", "--run", "runs/twins")
+    ClusterExplainer(**{**SMALL, "n_steps": 2}, clusterer=labels, min_agreement=0).fit(X).save("runs/conflicts")
+    code, out, _ = call("label-conflicts", "--run", "runs/conflicts")
     assert code == 0
-    assert "Near-identical rows with different labels" in out
+    assert "Near-duplicates with different labels" in out
     assert "--sample 3 --against 1" in out
-    found = call.json("twins", "--run", "runs/twins")
+    found = call.json("label-conflicts", "--run", "runs/conflicts")
     assert found[0]["id"] == 3
-    assert (found[0]["twin"], found[0]["twin_cluster"], found[0]["distance"]) == (29, 1, 0)
+    assert (found[0]["near_duplicate"], found[0]["near_duplicate_cluster"], found[0]["distance"]) == (29, 1, 0)
 
 
 def test_stability_is_kept_and_shown_beside_answers(folder: Path, call: Caller) -> None:
@@ -240,7 +240,10 @@ def test_names_are_given_shown_and_taken_away(folder: Path, ce: ClusterExplainer
     assert 'in cluster 0 "T [red]cells"' in out
     assert 'rival: cluster 1 "B cells"' in out
     assert call.json("why", "--sample", sample, "--against", "B cells")["answers"][0]["rival"] == 1
-    for cluster in ("0", "1"):
+    assert call("name", "2", "B cells")[0] == 0
+    message = "'B cells' is the name of clusters 1, 2. Expected one of these numbers"
+    assert message in call.refused("why", "--sample", sample, "--against", "B cells")
+    for cluster in ("0", "1", "2"):
         code, out, _ = call("name", cluster, "")
         assert code == 0
     assert "none" in out
@@ -290,8 +293,11 @@ def test_why_by_groups(folder: Path, ce: ClusterExplainer, call: Caller) -> None
     expected = ce.explain([4]).by("batch")
     groups = call.json("why", "--sample", "4", "--by", "batch")["by"]["batch"]
     assert [one["group"] for one in groups] == expected["group"].tolist()
-    for name in ("influence", "low", "high", "pull_share", "share"):
-        np.testing.assert_allclose([one[name] for one in groups], expected[name], rtol=1e-8, atol=1e-9)
+    shown = {name: expected[name] for name in ("if_removed", "pull_share", "push_share", "share")}
+    shown |= {"if_removed_low": -expected["high"], "if_removed_high": -expected["low"]}  # one sign: changes if removed
+    assert not {"influence", "low", "high"} & set(groups[0])
+    for name, values in shown.items():
+        np.testing.assert_allclose([group[name] for group in groups], values, rtol=1e-8, atol=1e-9)
     code, out, _ = call("why", "--sample", "4", "--by", "batch")
     assert code == 0
     assert "Sample 4, by batch" in out
@@ -303,7 +309,7 @@ def test_why_by_groups(folder: Path, ce: ClusterExplainer, call: Caller) -> None
 def test_fit_with_a_clusterer_and_its_options(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
     pd.DataFrame(ce.data_.X, columns=COLUMNS).to_csv("data.csv", index=False)
     arguments = ("fit", "--data", "data.csv", "--clusters", "3", "--latent-dim", "2", "--steps", "20", "--quiet")
-    options = ("--option", "covariance_type=diag", "--option", "reg_covar=1e-4")
+    options = ("--clusterer-option", "covariance_type=diag", "--clusterer-option", "reg_covar=1e-4")
     chosen = ("--score", "responsibility", "--min-agreement", "0.5")
     code, _, err = call(*arguments, "--out", "g", "--clusterer", "gmm", *options, *chosen)
     assert (code, err) == (0, "")
@@ -312,7 +318,7 @@ def test_fit_with_a_clusterer_and_its_options(folder: Path, ce: ClusterExplainer
     assert loaded.clusterer_options == {"covariance_type": "diag", "reg_covar": 1e-4}
     assert (loaded.membership_score, loaded.min_agreement) == ("responsibility", 0.5)
     assert "responsibilities" in call.json("why", "--run", "g", "--sample", "1")["score"]
-    options = ("--option", "min_cluster_size=5", "--option", "min_samples=2")
+    options = ("--clusterer-option", "min_cluster_size=5", "--clusterer-option", "min_samples=2")
     assert call(*arguments, "--out", "h", "--clusterer", "hdbscan", *options)[0] == 0
     loaded = ClusterExplainer.load("h")
     assert loaded.clusterer_options == {"min_cluster_size": 5, "min_samples": 2}
@@ -356,11 +362,11 @@ def test_fit_with_labels(kind: str, folder: Path, ce: ClusterExplainer, call: Ca
         (["cluster", "9"], "There is no cluster 9 with members. Expected one of: 0, 1, 2"),
         (
             ["cluster", "T cells"],
-            "'T cells' is no cluster. Expected a number, or a name that one cluster was given ('B cells')",
+            "No cluster has the name 'T cells'. Expected a cluster number, or the name of a cluster ('B cells')",
         ),
-        (["between", "1", "B cells"], "between needs two different clusters, but both are 1"),
-        (["between", "0", "noise"], "'noise' is no cluster"),
-        (["why", "--sample", "4", "--against", "nobody"], "'nobody' is no cluster"),
+        (["separation", "1", "B cells"], "between needs two different clusters, but both are 1"),
+        (["separation", "0", "noise"], "No cluster has the name 'noise'"),
+        (["why", "--sample", "4", "--against", "nobody"], "No cluster has the name 'nobody'"),
         (["why", "--sample", "4", "--against", "noise"], "against='noise' is not a cluster"),
         (
             ["why", "--sample", "4", "--by", "dose"],
@@ -370,7 +376,7 @@ def test_fit_with_labels(kind: str, folder: Path, ce: ClusterExplainer, call: Ca
         (["why", "--sample", "4", "--row", "rows.csv"], "why needs either --sample ID or --row FILE, and not both"),
         (["why", "--row", "none.csv"], "There is no file none.csv"),
         (["flip", "--sample", "99"], "no sample with id 99"),
-        (["twins", "--share", "2"], "share=2.0 must lie in [0, 1)"),
+        (["label-conflicts", "--share", "2"], "share=2.0 must lie in [0, 1)"),
         (["stability", "--seeds", "0", "--bootstrap", "0"], "n_seeds + n_bootstrap is 0"),
         (["name", "7", "x"], "does not name a cluster. Expected a number from 0 to 2"),
         (["name", "0", "x" * 81], "text of at most 80 characters"),
@@ -387,11 +393,20 @@ def test_errors_are_one_line(arguments: list[str], message: str, folder: Path, c
     [
         (["--clusterer", "kmean"], "clusterer='kmean' is unknown. Expected one of 'kmeans'"),
         (["--clusterer", "dec"], "clusterer='dec' takes the assignment that a model has learned"),
-        (["--option", "diag"], "--option 'diag' is no NAME=VALUE. Expected for example covariance_type=diag"),
-        (["--option", "=diag"], "is no NAME=VALUE"),
-        (["--option", "covariance_type=diag"], "clusterer_options has 'covariance_type', which clusterer='kmeans'"),
-        (["--clusterer", "gmm", "--option", "covariance_type=3"], "['covariance_type']=3 is unknown"),
-        (["--clusterer", "hdbscan", "--option", "min_cluster_size=[5]"], "must be a whole number of at least 2"),
+        (
+            ["--clusterer-option", "diag"],
+            "'diag' does not have the form NAME=VALUE. Expected for example covariance_type=diag",
+        ),
+        (["--clusterer-option", "=diag"], "does not have the form NAME=VALUE"),
+        (
+            ["--clusterer-option", "covariance_type=diag"],
+            "clusterer_options has 'covariance_type', which clusterer='kmeans'",
+        ),
+        (["--clusterer", "gmm", "--clusterer-option", "covariance_type=3"], "['covariance_type']=3 is unknown"),
+        (
+            ["--clusterer", "hdbscan", "--clusterer-option", "min_cluster_size=[5]"],
+            "must be a whole number of at least 2",
+        ),
         (["--score", "responsibility"], "membership_score='responsibility' cannot score clusterer 'kmeans'"),
         (["--score", "best"], "membership_score='best'"),
         (["--min-agreement", "2"], "min_agreement=2.0 must be a number from 0 to 1"),
@@ -402,8 +417,14 @@ def test_errors_are_one_line(arguments: list[str], message: str, folder: Path, c
         (["--labels", "words.csv"], "words.csv"),
         (["--labels", "half.csv"], "labels that are not whole numbers from -1 (noise) up"),
         (["--labels", "bomb.npy"], "bomb.npy cannot be read as labels"),
-        (["--labels", "good.csv", "--clusterer", "gmm"], "--labels good.csv are clusters already"),
-        (["--labels", "good.csv", "--option", "temperature=1"], "belong to a clusterer that is asked for by name"),
+        (
+            ["--labels", "good.csv", "--clusterer", "gmm"],
+            "--clusterer gmm cannot be used with it",
+        ),
+        (
+            ["--labels", "good.csv", "--clusterer-option", "temperature=1"],
+            "belong to a clusterer that is asked for by name",
+        ),
     ],
 )
 def test_fits_that_cannot_be_made_are_one_line(
@@ -424,7 +445,9 @@ def test_fits_that_cannot_be_made_are_one_line(
     assert not Path("x").exists()
 
 
-def test_why_names_twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: np.ndarray, call: Caller) -> None:
+def test_why_names_near_duplicates_with_another_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: np.ndarray, call: Caller
+) -> None:
     monkeypatch.chdir(tmp_path)
     rows = np.vstack([blobs, blobs[:1]])
     pd.DataFrame(rows, columns=COLUMNS).to_csv("data.csv", index=False)
@@ -434,4 +457,4 @@ def test_why_names_twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs:
     assert call(*made, "--min-agreement", "0")[0] == 0
     code, out, _ = call("why", "--sample", "0")
     assert code == 0
-    assert "Twins of 0, near-identical rows with other labels: 30 (cluster 1)." in out
+    assert "Near-duplicates of 0 with another label: 30 (cluster 1)." in out

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 
 from clusterexplain import ClusterExplainer, Dataset
-from clusterexplain.cli import printing
+from clusterexplain.cli import terminal
 from clusterexplain.cli.app import main
-from clusterexplain.cli.commands import _file_name
+from clusterexplain.cli.commands.report import file_name
 from clusterexplain.exceptions import ClusterExplainWarning, ReportWriteError
 from clusterexplain.storage import sidecars
 from tests.conftest import SMALL
@@ -62,7 +62,7 @@ def test_no_escapes_reach_the_terminal_and_commands_are_quoted(
     assert _call(monkeypatch, "why", "--run", RUN, "--sample", "two words", "--against", "0") in (0, 2)
     assert _call(monkeypatch, "why", "--run", RUN, "--sample", "\x1b[2J") == 2
     assert "\x1b" not in capsys.readouterr().err
-    printing.fitted(ClusterExplainer.load(folder), Path("a b"))
+    terminal.fitted(ClusterExplainer.load(folder), Path("a b"))
     assert _next(capsys.readouterr().out) == ["clusterexplain", "why", "--run", "a b", "--sample", "a/b"]
 
 
@@ -101,7 +101,7 @@ def test_cells_of_a_csv_are_no_formulas(
     np.testing.assert_allclose([float(one["influence"]) for one in rows], expected, rtol=1e-12)
     assert (expected < 0).any()  # numbers keep their sign without an apostrophe
     frame = pd.DataFrame({"x": ["+1", "@a", "-a", "\tb", "\rc", "\nd", "-1e-5", "plain", None], "n": range(9)})
-    read = csv.reader(io.StringIO(printing.as_csv(frame).decode(), newline=""))
+    read = csv.reader(io.StringIO(terminal.as_csv(frame).decode(), newline=""))
     assert [row[0] for row in read][1:] == ["'+1", "'@a", "'-a", "'\tb", "'\rc", "'\nd", "-1e-5", "plain", ""]
     (Path("file")).write_text("")
     assert _call(monkeypatch, "why", "--run", RUN, "--sample", "s7", "--csv", "file/x.csv") == 2
@@ -109,18 +109,18 @@ def test_cells_of_a_csv_are_no_formulas(
 
 
 def test_names_of_pages_tell_questions_apart() -> None:
-    assert _file_name([11]) == "11"
-    assert _file_name([1, 2, 3]) == "1-2-3"
-    assert _file_name(["a-b"]) == "a-b"
+    assert file_name([11]) == "11"
+    assert file_name([1, 2, 3]) == "1-2-3"
+    assert file_name(["a-b"]) == "a-b"
     questions = [
         (["a/b"], "runner-up"), (["a_b"], "runner-up"), (["a_b"], 1), (["a_b"], 2), (["a_b"], "noise"),
         (["a", "b"], "runner-up"),
         (["a-b"], "runner-up"), (["a-b", "c"], "runner-up"), (["a", "b-c"], "runner-up"), ([1, 2, 3, 4], "runner-up"),
         ([1, 2, 3, 5], "runner-up"), ([1, 2, 3], "runner-up"), (["\u5b57" * 300], "runner-up"), (["\u5b57" * 301], "runner-up"),
     ]  # fmt: skip
-    names = [_file_name(*question) for question in questions]
+    names = [file_name(*question) for question in questions]
     assert len(set(names)) == len(names)
-    assert names == [_file_name(*question) for question in questions]
+    assert names == [file_name(*question) for question in questions]
     assert all(len(name.encode()) < 200 for name in names)
     assert re.fullmatch("a_b-[0-9a-f]{6}", names[0])
     assert re.fullmatch("1-2-3-[0-9a-f]{6}", names[9])
@@ -144,7 +144,7 @@ def test_several_samples_have_a_picture_each(
     two = ["report", "--run", RUN, "--sample", "s7", "--sample", "a/b", "--quiet"]
     assert _call(monkeypatch, *two, "--chart", "waterfall", "--png", "x.png", "--svg", "deep/y.svg") == 0
     made = sorted(path.name for path in Path().glob("**/*.[ps][nv]g"))
-    assert made == [f"x-{_file_name(['a/b'])}.png", "x-s7.png", f"y-{_file_name(['a/b'])}.svg", "y-s7.svg"]
+    assert made == [f"x-{file_name(['a/b'])}.png", "x-s7.png", f"y-{file_name(['a/b'])}.svg", "y-s7.svg"]
     assert capsys.readouterr().out.count("Picture: ") == 4
     assert _call(monkeypatch, *two, "--chart", "clusters", "--svg", "all.svg") == 0
     assert Path("all.svg").is_file()
