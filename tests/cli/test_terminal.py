@@ -31,7 +31,7 @@ def folder(blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     ce = ClusterExplainer(**SMALL).fit(Dataset(blobs, ids=IDS, metadata=pd.DataFrame({"lab": ["\x1b[31m", "b"] * 15})))
-    ce.stability_ = ce.stability(n_seeds=0, n_bootstrap=1)
+    ce.stability(n_seeds=0, n_bootstrap=1)
     sidecars.write_map(ce.save(RUN), ce.embedding_)  # UMAP has its own slow test
     return Path(RUN)
 
@@ -167,7 +167,7 @@ def test_a_run_that_cannot_be_written_does_not_stop_a_report(folder: Path, monke
         raise PermissionError(13, "Permission denied", str(file))
 
     (folder / "map.npy").unlink()
-    monkeypatch.setattr("clusterexplain.report.umap_view", lambda embedding, seed: embedding)
+    monkeypatch.setattr("clusterexplain.report.projection.umap_view", lambda embedding, seed: embedding)
     monkeypatch.setattr(sidecars, "write_atomically", refuse)
     with pytest.warns(ClusterExplainWarning, match=r"The map could not be kept in .*Permission denied") as caught:
         assert (
