@@ -56,7 +56,11 @@ def _call(factory: Any, data: Dataset, name: str) -> Any:
             f"--task {name!r} is a {type(factory).__name__}. Expected a function that returns an EmbeddingTask, or a task."
         )
     parameters = inspect.signature(factory).parameters.values()
-    needed = [one for one in parameters if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
+    needed = [
+        parameter
+        for parameter in parameters
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    ]
     return factory(data) if needed else factory()
 
 

@@ -1,12 +1,13 @@
-"""How answers look in a terminal. Text from data is printed as text, never as markup, and steers no terminal."""
+"""How answers look in a terminal. Text from data is printed as text: never as markup, never as control characters."""
 
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.cells import cell_len
@@ -15,17 +16,26 @@ from rich.table import Table
 from rich.text import Text
 
 from clusterexplain.data.near_duplicates import conflicts_of
-from clusterexplain.estimator import ClusterExplainer
-from clusterexplain.results.explanation import SIDES, Explanation
+from clusterexplain.results.explanation import SIDES
 from clusterexplain.results.text.names import NOISE, format_change, terminal_safe
 from clusterexplain.statistics.groups import main_source
 from clusterexplain.statistics.intervals import Interval
-from clusterexplain.verification import Check
+
+if TYPE_CHECKING:
+    from clusterexplain.estimator import ClusterExplainer
+    from clusterexplain.results.explanation import Explanation
+    from clusterexplain.verification import Check
 
 _FORMULA = re.compile(r"(?!-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z)[=+\-@\t\r\n]", re.IGNORECASE)
-"""How a cell begins that a spreadsheet would run; a negative number is none."""
+"""How a cell begins that a spreadsheet would run as a formula; a negative number does not match."""
 WIDEST = 30
 """Longest word that a table does not break."""
+
+
+def set_verbosity(*, quiet: bool) -> None:
+    """Show the package's messages, or only its warnings if `quiet`."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("clusterexplain").setLevel(logging.WARNING if quiet else logging.INFO)
 
 
 def line(text: str) -> None:
@@ -47,7 +57,7 @@ def as_csv(frame: pd.DataFrame) -> bytes:
     """Return a frame as CSV in which no cell of text is a formula for a spreadsheet, as on the page."""
     guarded = frame.copy()
     for name in [name for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])]:
-        guarded[name] = [f"'{one}" if isinstance(one, str) and _FORMULA.match(one) else one for one in frame[name]]
+        guarded[name] = [f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell for cell in frame[name]]
     return guarded.to_csv(index=False, lineterminator="\r\n").encode(errors="replace")
 
 
@@ -91,19 +101,17 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
     labels = pd.Series(explainer.labels_)
     sizes = ", ".join(str(size) for size in labels[labels != NOISE].value_counts().sort_index())
     noise = int((labels == NOISE).sum())
-    sizes += " members" + (f", and {noise} rows of noise" if noise else "")
     further = getattr(explainer, "further_", None)
-    made = "Trained on" if further is None else "Took over a trained network for"
-    line(f"{made} {len(explainer.labels_)} rows, final loss {explainer.loss_:.4f}; clusters of {sizes}.")
+    made = "The model was trained on" if further is None else "The pretrained network embedded"
+    line(f"{made} {len(labels)} rows; the final loss is {explainer.loss_:.4f}.")
+    line(f"The clusters have {sizes} members{f', and {noise} rows are noise' if noise else ''}.")
     if further is not None:
         line(f"Explanations come from {further}.")
     if hasattr(explainer, "smoothness_"):
         line(f"Smoothness: {explainer.smoothness_}.")
-    source = getattr(explainer.model, "source", None)
-    again = "" if source is None else f" --task {quoted(source)}"
-    line(
-        f"Run saved in {out}. Next: clusterexplain why --run {quoted(out)} --sample {quoted(explainer.data_.ids[0])}{again}"
-    )
+    line(f"Run saved in {out}.")
+    task = getattr(explainer.model, "source", None)
+    next_command("why", [("sample", explainer.data_.ids[0])], out, task)
 
 
 def answer(explanation: Explanation, top: int) -> None:
@@ -121,12 +129,12 @@ def answer(explanation: Explanation, top: int) -> None:
             frame = pd.DataFrame(
                 {
                     "id": [
-                        f"{one} (itself)" if same else str(one) for one, same in zip(listed["id"], itself, strict=True)
+                        f"{id_} (itself)" if same else str(id_) for id_, same in zip(listed["id"], itself, strict=True)
                     ],
                     "cluster": listed["cluster"],
                     "if removed, change of margin": [
-                        format_change(*one)
-                        for one in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
+                        format_change(change, percent)
+                        for change, percent in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
                     ],
                     **({} if explanation.seed_variability is None else {"seed-stable": _yes(listed["seed_stable"])}),
                 }
@@ -157,16 +165,16 @@ def _titles(explanation: Explanation, position: int) -> tuple[str, str]:
     return f"Training examples that {first.replace(' ', ' IT ')}", f"... that {second.replace(' ', ' IT ')}"
 
 
-def twins(explanation: Explanation, found: pd.DataFrame) -> None:
-    """Name near-identical rows with other labels, if a sample has any."""
+def label_conflicts(explanation: Explanation, conflicts: pd.DataFrame) -> None:
+    """Name the near-duplicates of the samples that have another label, if there are any."""
     for sample in explanation.query_ids:
-        own = conflicts_of(found, sample)
+        own = conflicts_of(conflicts, sample)
         if len(own):
             named = ", ".join(
-                f"{one} ({explanation.name_of(cluster)})"
-                for one, cluster in zip(own["id"], own["cluster"], strict=True)
+                f"{id_} ({explanation.name_of(cluster)})"
+                for id_, cluster in zip(own["id"], own["cluster"], strict=True)
             )
-            line(f"Twins of {sample}, near-identical rows with other labels: {named}.")
+            line(f"Near-duplicates of {sample} with another label: {named}.")
 
 
 def groups(frame: pd.DataFrame, what: str) -> None:
@@ -179,8 +187,8 @@ def groups(frame: pd.DataFrame, what: str) -> None:
                 "examples": rows["n"],
                 "if removed, change of margin": [f"{value:+.4f}" for value in rows["if_removed"]],
                 "95 % interval": [
-                    "too few to say" if pd.isna(low) else f"[{-high:+.4f}, {-low:+.4f}]"
-                    for low, high in zip(rows["low"], rows["high"], strict=True)
+                    "too few to say" if pd.isna(low) else f"[{low:+.4f}, {high:+.4f}]"
+                    for low, high in zip(rows["if_removed_low"], rows["if_removed_high"], strict=True)
                 ],
                 "share of the pull": [f"{value:.0%}" for value in rows["pull_share"]],
                 "share of the push": [f"{value:.0%}" for value in rows["push_share"]],
@@ -190,24 +198,46 @@ def groups(frame: pd.DataFrame, what: str) -> None:
         line(f"{main_source(frame, query, what)}.")
 
 
-def which_run(folder: Path) -> None:
-    """Say which run answers when the user named none."""
+def newest_run(folder: Path) -> None:
+    """Say which run is read if the user named none."""
     aside(f"Run: {folder} (the newest; --run names another)")
 
 
 def next_steps(
-    explanation: Explanation, sample: list[str], against: str, folder: Path, task: str | None, *, given: bool
+    explanation: Explanation, samples: list[str], against: str, folder: Path, task: str | None, *, given: bool
 ) -> None:
-    """Name the next command."""
-    where = (f" --run {quoted(folder)}" if given else "") + (f" --task {quoted(task)}" if task else "")
-    asked = " ".join(f"--sample {quoted(one)}" for one in sample)
-    rival = "" if against == "runner-up" else f" --against {quoted(against)}"
+    """Name the command that checks or reports an explanation."""
+    options = [("sample", sample) for sample in samples]
+    options += [] if against == "runner-up" else [("against", against)]
     verb = "verify" if explanation.check is None else "report"
-    line(f"Next: clusterexplain {verb} {asked}{rival}{explanation.flags}{where}")
+    next_command(verb, options, folder if given else None, task, flags=explanation.flags)
+
+
+def next_command(
+    verb: str, options: list[tuple[str, Any]], run: Path | None, task: str | None, *, flags: str = ""
+) -> None:
+    """Print a command to copy.
+
+    Parameters
+    ----------
+    verb : str
+        The verb.
+    options : list of (str, object)
+        Names and values of its options.
+    run : Path or None
+        The run directory, if it must be named.
+    task : str or None
+        The user's own network.
+    flags : str, default=""
+        Further options, quoted, with a blank in front.
+    """
+    given = "".join(f" --{name} {quoted(value)}" for name, value in options)
+    where = "".join(f" --{name} {quoted(value)}" for name, value in (("run", run), ("task", task)) if value is not None)
+    line(f"Next: clusterexplain {verb}{given}{flags}{where}")
 
 
 def _yes(values: pd.Series) -> list[str]:
-    return ["yes" if one else "no" for one in values]
+    return ["yes" if value else "no" for value in values]
 
 
 def check(result: Check) -> None:
@@ -215,12 +245,15 @@ def check(result: Check) -> None:
     line("")
     table(
         _margins(result),
-        "Margin after removal: predicted, and retrained with the clusters' members frozen or re-clustered",
+        "Margin after removal, predicted and retrained: labels kept, or clustering continued",
     )
     table(_agreement(result), "Agreement of predicted and retrained changes, mean over samples")
     for rows, title in (
         (_independent(result), "Clustered from scratch after retraining: are the clusters found again?"),
-        (_planted(result), "Near-copies planted in the rival cluster: are they found among those that push most?"),
+        (
+            _planted(result),
+            "Near-duplicates planted in the runner-up cluster: are they among the strongest that push away?",
+        ),
         (_duplicated(result), "Examples and their copies: does removing either do the same?"),
     ):
         if len(rows):
@@ -296,10 +329,10 @@ def _margins(result: Check) -> pd.DataFrame:
             **{
                 title: margin[picked["position"]] + picked[column]
                 for title, column in (
-                    ("predicted, frozen", "predicted"),
-                    ("retrained, frozen", "kept"),
-                    ("predicted, re-clustered", "predicted_continued"),
-                    ("retrained, re-clustered", "continued"),
+                    ("predicted, labels kept", "predicted"),
+                    ("retrained, labels kept", "kept"),
+                    ("predicted, continued", "predicted_continued"),
+                    ("retrained, continued", "continued"),
                 )
             },
         }

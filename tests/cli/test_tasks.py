@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.test_cli import _call
+from tests.cli.caller import run_main
 
 FACTORY = """
 import torch
@@ -44,21 +44,21 @@ FIT = ("fit", "--data", "rows.npy", "--clusters", "3", "--out", "run", "--steps"
 def test_fit_why_and_verify(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], extra: tuple[str, ...]
 ) -> None:
-    assert _call(monkeypatch, *FIT, *extra) == 0
+    assert run_main(monkeypatch, *FIT, *extra) == 0
     said = capsys.readouterr().out
     assert ("further steps at learning rate" in said) == bool(extra)
     assert ("down-weighting 24 single examples" in said) == bool(extra)
     asked = ("--sample", "3", "--run", "run", "--task", "own_networks:make")
-    assert _call(monkeypatch, "why", *asked, "--json") == 0
+    assert run_main(monkeypatch, "why", *asked, "--json") == 0
     assert json.loads(capsys.readouterr().out)["method"] == ("further" if extra else "unrolled")
-    assert _call(monkeypatch, "verify", *asked, "--singles", "6", "--groups", "2", "--quiet") in (0, 3, 4)
+    assert run_main(monkeypatch, "verify", *asked, "--singles", "6", "--groups", "2", "--quiet") in (0, 3, 4)
 
 
 def test_without_the_task_the_run_says_what_it_needs(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _call(monkeypatch, *FIT, "--quiet") == 0
-    assert _call(monkeypatch, "why", "--sample", "3", "--run", "run") == 2
+    assert run_main(monkeypatch, *FIT, "--quiet") == 0
+    assert run_main(monkeypatch, "why", "--sample", "3", "--run", "run") == 2
     assert "made with a network of your own by own_networks:make" in capsys.readouterr().err
 
 
@@ -77,5 +77,5 @@ def test_without_the_task_the_run_says_what_it_needs(
 def test_wrong_factories_are_explained(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, message: str
 ) -> None:
-    assert _call(monkeypatch, *FIT[:-1], name) == 2
+    assert run_main(monkeypatch, *FIT[:-1], name) == 2
     assert message in capsys.readouterr().err

@@ -1,0 +1,193 @@
+"""Verbs that make a run: ``fit``, ``data``, ``demo``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clusterexplain.cli import options
+from clusterexplain.cli.arguments import name_value_pairs, sample_ids
+from clusterexplain.cli.options import option
+from clusterexplain.exceptions import InvalidParameterError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from clusterexplain.data import Dataset
+    from clusterexplain.estimator import ClusterExplainer
+
+DEFAULT_CLUSTERS = 8
+DEMO_REMOVALS = {"n_single": 24, "n_within": 24, "n_groups": 16}
+
+INPUT = "Train on this data set (see `data`), or on a .csv, .parquet or .npy file."
+SHOWN_TEXT = "Show this column of the file in reports as the text of each row. It is not trained on."
+METADATA = "Store this column of the file for `why --by`. It is not trained on. Repeat it for several columns."
+N_CLUSTERS = f"Find N clusters. A named data set has its own default; otherwise it is {DEFAULT_CLUSTERS}."
+GIVEN_LABELS = "Take the clusters from this .csv, .parquet or .npy file: one whole number for each row, -1 for noise."
+AGREEMENT = "Refuse explanations if score and labels agree on a smaller share of the samples."
+PRETRAINED = "Train, or keep the weights of a pretrained network that --task names."
+SMOOTHNESS = "Measure by retraining how well derivatives predict small changes of the weights."
+SCALED = (
+    "Scale the columns: 'global' (same unit), 'standard' (different units) or 'none'. 'auto' is 'none' with --task, else "
+    "'global'."
+)
+
+Data = Annotated[str, option("--data", INPUT, value="NAME|FILE")]
+Out = Annotated[Path, option("--out", "Make this run directory.")]
+Ids = Annotated[str | None, option("--ids", "Take the ids from this column of the file.", value="COLUMN")]
+Text = Annotated[str | None, option("--text", SHOWN_TEXT, value="COLUMN")]
+Metadata = Annotated[list[str] | None, option("--metadata", METADATA, value="COLUMN")]
+Clusters = Annotated[int | None, option("--clusters", N_CLUSTERS, least=2)]
+Clusterer = Annotated[
+    str,
+    option("--clusterer", f"Cluster with: {', '.join(options.CLUSTERERS)}.", value="NAME", choices=options.CLUSTERERS),
+]
+ClustererOptions = Annotated[
+    list[str] | None,
+    option("--clusterer-option", "Set an option of the clusterer. Repeat it for several options.", value="NAME=VALUE"),
+]
+Labels = Annotated[Path | None, option("--labels", GIVEN_LABELS)]
+Score = Annotated[str, option("--score", "Explain this membership score. 'auto' takes the clusterer's.", value="NAME")]
+MinAgreement = Annotated[float, option("--min-agreement", AGREEMENT)]
+Model = Annotated[str, option("--model", f"Train: {', '.join(options.MODELS)}.", value="NAME", choices=options.MODELS)]
+Train = Annotated[bool, option("--train/--no-train", PRETRAINED)]
+LatentDim = Annotated[int | None, option("--latent-dim", "Embed in N dimensions. The model has a default.", least=1)]
+Steps = Annotated[int | None, option("--steps", "Train for N steps. The model has a default.", least=1)]
+MeasureSmoothness = Annotated[bool, option("--measure-smoothness", SMOOTHNESS)]
+Scaling = Annotated[str, option("--scaling", SCALED, value="NAME", choices=("auto", "global", "standard", "none"))]
+Seed = Annotated[int, option("--seed", "Seed all random numbers.")]
+MaxMemory = Annotated[float, option("--max-memory", "Limit the memory of the recorded training.", value="GB")]
+DemoSample = Annotated[str, option("--sample", "Explain the sample with this id.", value="ID")]
+DemoOut = Annotated[Path | None, option("--out", "Make this run directory. The default is runs/demo-NAME.")]
+
+
+def fit(
+    data: Data,
+    out: Out,
+    ids: Ids = None,
+    text: Text = None,
+    metadata: Metadata = None,
+    clusters: Clusters = None,
+    clusterer: Clusterer = "kmeans",
+    clusterer_option: ClustererOptions = None,
+    labels: Labels = None,
+    score: Score = "auto",
+    min_agreement: MinAgreement = 0.8,
+    model: Model = "autoencoder",
+    task: options.Task = None,
+    train: Train = True,
+    latent_dim: LatentDim = None,
+    steps: Steps = None,
+    measure_smoothness: MeasureSmoothness = False,
+    scaling: Scaling = "auto",
+    seed: Seed = 0,
+    max_memory: MaxMemory = 2.0,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a model, cluster its embedding, and save the run."""
+    from clusterexplain.cli.tasks import find_factory
+    from clusterexplain.estimator import ClusterExplainer
+
+    dataset, usual_clusters = _open_data(data, {"ids": ids, "text": text, "metadata": metadata or []})
+    explainer = ClusterExplainer(
+        model if task is None else find_factory(task)(dataset),
+        clusterer if labels is None else _given_labels(labels, clusterer),
+        n_clusters=clusters or usual_clusters,
+        clusterer_options=name_value_pairs(clusterer_option, "--clusterer-option", "covariance_type=diag") or None,
+        membership_score=score,
+        min_agreement=min_agreement,
+        latent_dim=latent_dim,
+        n_steps=steps,
+        measure_smoothness=measure_smoothness,
+        scaling=None if scaling == "none" else scaling,
+        max_memory=max_memory * 1e9,
+        random_state=seed,
+        verbose=not quiet,
+    )
+    _fit_and_save(explainer, dataset, out, train=train, overwrite=overwrite)
+
+
+def data(as_json: options.Json = False) -> None:
+    """List the data sets that `fit --data` takes by name."""
+    from clusterexplain.cli import terminal
+    from clusterexplain.data import list_datasets
+
+    datasets = list_datasets()
+    if as_json:
+        terminal.as_json(json.loads(datasets.to_json(orient="index")))
+    else:
+        terminal.table(datasets.reset_index(), "Data sets in the installed packages")
+
+
+def demo(
+    name: Annotated[str, typer.Argument(help="Use this data set.")] = "digits",
+    sample: DemoSample = "123",
+    out: DemoOut = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fit, explain, check and report with one command."""
+    from clusterexplain.cli import terminal
+    from clusterexplain.cli.commands.report import keep_map, write_page
+    from clusterexplain.cli.commands.verify import keep_check
+    from clusterexplain.estimator import ClusterExplainer
+
+    folder = Path("runs") / f"demo-{name}" if out is None else out
+    dataset, usual_clusters = _open_data(name, {})
+    explainer = ClusterExplainer(n_clusters=usual_clusters, random_state=0, verbose=not quiet)
+    _fit_and_save(explainer, dataset, folder, overwrite=True)
+    explanation = explainer.explain(sample_ids([sample], explainer))
+    terminal.answer(explanation, 5)
+    check = explainer.verify(explanation, keep=folder, **DEMO_REMOVALS)
+    terminal.check(check)
+    keep_check(check, folder)
+    write_page(check.explanation, folder)
+    keep_map(explainer, folder)
+
+
+def _open_data(name: str, columns: dict[str, Any]) -> tuple[Dataset, int]:
+    """Return a data set by name or from a file, and its usual number of clusters."""
+    from clusterexplain.data import list_datasets, load_dataset
+    from clusterexplain.data.readers.table import read_table
+
+    datasets = list_datasets()
+    if name in datasets.index:
+        given = [f"--{role}" for role, column in columns.items() if column]
+        if given:
+            raise InvalidParameterError(
+                f"{', '.join(given)} cannot be used with --data {name}, which brings its own ids and metadata. Expected --data "
+                f"FILE.csv or FILE.parquet with such columns, or none of these options."
+            )
+        return load_dataset(name), int(datasets["n_clusters"].to_dict()[name])
+    if Path(name).suffix or Path(name).exists():
+        return read_table(Path(name), **columns), DEFAULT_CLUSTERS
+    return load_dataset(name), DEFAULT_CLUSTERS  # raises, naming the data sets
+
+
+def _given_labels(file: Path, clusterer: str) -> np.ndarray:
+    from clusterexplain.data.readers.table import read_labels
+
+    if clusterer != "kmeans":
+        raise InvalidParameterError(
+            f"--labels {file} gives the clusters, so --clusterer {clusterer} cannot be used with it. Expected one of the two "
+            f"options."
+        )
+    return read_labels(file)
+
+
+def _fit_and_save(
+    explainer: ClusterExplainer, dataset: Dataset, out: Path, *, train: bool = True, overwrite: bool
+) -> None:
+    """Train, cluster and save; print what was made and the next command."""
+    from clusterexplain.cli import terminal
+    from clusterexplain.storage.run_directory import check_target
+
+    terminal.set_verbosity(quiet=not explainer.verbose)
+    check_target(out, overwrite=overwrite)
+    explainer.fit(dataset, train=train)
+    explainer.save(out, overwrite=overwrite)
+    if explainer.verbose:
+        terminal.fitted(explainer, out)

@@ -1,0 +1,160 @@
+"""Fits from files, with clusterers, labels and named data; what cannot be fitted is one line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from clusterexplain import ClusterExplainer
+from tests.cli.caller import COLUMNS, Caller, run_main
+
+
+def test_fit_from_a_file(blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame(blobs).to_csv("rows.csv", index=False)
+    arguments = ["fit", "--data", "rows.csv", "--out", "runs/rows", "--clusters", "3", "--steps", "20", "--quiet"]
+    assert run_main(monkeypatch, *arguments) == 0
+    assert ClusterExplainer.load("runs/rows").n_clusters == 3
+    assert run_main(monkeypatch, *arguments) == 2
+    assert run_main(monkeypatch, *arguments, "--overwrite") == 0
+
+
+def test_fit_from_a_file_with_texts(
+    blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame(blobs, columns=list("abcde")).assign(
+        doc_id=[f"d{i}" for i in range(30)], abstract="</script>\u200f", batch=np.arange(30) % 2, author="=1+1"
+    )
+    frame.to_csv("docs.csv", index=False)
+    fit = ["fit", "--data", "docs.csv", "--out", "runs/docs", "--clusters", "3", "--steps", "20", "--quiet"]
+    named = ["--ids", "doc_id", "--text", "abstract", "--metadata", "batch", "--metadata", "author"]
+    assert run_main(monkeypatch, *fit) == 2
+    assert "not numbers: doc_id, abstract, author (" in (message := capsys.readouterr().err)
+    assert "--ids, --text or --metadata" in message
+    assert run_main(monkeypatch, *fit, *named) == 0
+    data = ClusterExplainer.load("runs/docs").data_
+    assert data.feature_names == list("abcde")
+    assert data.text == "abstract"
+    assert data.metadata is not None
+    assert data.metadata.columns.tolist() == ["abstract", "batch", "author"]
+    assert run_main(monkeypatch, "why", "--sample", "d4", "--by", "batch", "--quiet") == 0
+    assert "Sample d4 is in cluster" in capsys.readouterr().out
+
+
+def test_data_lists_the_named_sets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main(monkeypatch, "data") == 0
+    assert "digits" in capsys.readouterr().out
+    assert run_main(monkeypatch, "data", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["digits"]["n_samples"] == 1797
+
+
+def test_fit_with_a_clusterer_and_its_options(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
+    pd.DataFrame(ce.data_.X, columns=COLUMNS).to_csv("data.csv", index=False)
+    arguments = ("fit", "--data", "data.csv", "--clusters", "3", "--latent-dim", "2", "--steps", "20", "--quiet")
+    options = ("--clusterer-option", "covariance_type=diag", "--clusterer-option", "reg_covar=1e-4")
+    chosen = ("--score", "responsibility", "--min-agreement", "0.5")
+    code, _, err = call(*arguments, "--out", "g", "--clusterer", "gmm", *options, *chosen)
+    assert (code, err) == (0, "")
+    loaded = ClusterExplainer.load("g")
+    assert loaded.clusterer == "gmm"
+    assert loaded.clusterer_options == {"covariance_type": "diag", "reg_covar": 1e-4}
+    assert (loaded.membership_score, loaded.min_agreement) == ("responsibility", 0.5)
+    assert "responsibilities" in call.json("why", "--run", "g", "--sample", "1")["score"]
+    options = ("--clusterer-option", "min_cluster_size=5", "--clusterer-option", "min_samples=2")
+    assert call(*arguments, "--out", "h", "--clusterer", "hdbscan", *options)[0] == 0
+    loaded = ClusterExplainer.load("h")
+    assert loaded.clusterer_options == {"min_cluster_size": 5, "min_samples": 2}
+    noise = np.flatnonzero(loaded.labels_ == -1)
+    inside = np.flatnonzero(loaded.labels_ == 0)
+    assert len(noise)
+    assert len(inside)
+    answer = call.json("why", "--run", "h", "--sample", str(noise[0]))["answers"][0]
+    assert answer["cluster"] == -1
+    assert answer["lacks"] in ("density", "distance")
+    code, out, _ = call("why", "--run", "h", "--sample", str(inside[0]), "--against", "noise")
+    assert code == 0
+    assert "rival: noise" in out
+
+
+@pytest.mark.parametrize("kind", ["csv", "npy", "parquet"])
+def test_fit_with_labels(kind: str, folder: Path, ce: ClusterExplainer, call: Caller) -> None:
+    pd.DataFrame(ce.data_.X, columns=COLUMNS).to_csv("data.csv", index=False)
+    labels = np.array([2, 0, 1])[ce.labels_]
+    labels[0] = -1
+    if kind == "npy":
+        np.save("labels.npy", labels)
+    else:
+        frame = pd.DataFrame({"cluster": labels})
+        frame.to_csv("labels.csv", index=False) if kind == "csv" else frame.to_parquet("labels.parquet")
+    code, out, _ = call(
+        "fit", "--data", "data.csv", "--out", "l", "--labels", f"labels.{kind}", "--latent-dim", "2", "--steps", "20"
+    )
+    assert code == 0
+    assert "Run saved in l" in out
+    loaded = ClusterExplainer.load("l")
+    np.testing.assert_array_equal(loaded.labels_, labels)
+    code, out, err = call("stability", "--run", "l")
+    assert code == 2
+    assert "labels of this fit were given" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--clusterer", "kmean"], "clusterer='kmean' is unknown. Expected one of 'kmeans'"),
+        (["--clusterer", "dec"], "clusterer='dec' takes the assignment that a model has learned"),
+        (
+            ["--clusterer-option", "diag"],
+            "'diag' does not have the form NAME=VALUE. Expected for example covariance_type=diag",
+        ),
+        (["--clusterer-option", "=diag"], "does not have the form NAME=VALUE"),
+        (
+            ["--clusterer-option", "covariance_type=diag"],
+            "clusterer_options has 'covariance_type', which clusterer='kmeans'",
+        ),
+        (["--clusterer", "gmm", "--clusterer-option", "covariance_type=3"], "['covariance_type']=3 is unknown"),
+        (
+            ["--clusterer", "hdbscan", "--clusterer-option", "min_cluster_size=[5]"],
+            "must be a whole number of at least 2",
+        ),
+        (["--score", "responsibility"], "membership_score='responsibility' cannot score clusterer 'kmeans'"),
+        (["--score", "best"], "membership_score='best'"),
+        (["--min-agreement", "2"], "min_agreement=2.0 must be a number from 0 to 1"),
+        (["--labels", "none.csv"], "There is no file none.csv"),
+        (["--labels", "none.npy"], "There is no file none.npy"),
+        (["--labels", "short.csv"], "labels of shape (3,), expected (30,)"),
+        (["--labels", "wide.csv"], "wide.csv has 2 columns. Expected one"),
+        (["--labels", "words.csv"], "words.csv"),
+        (["--labels", "half.csv"], "labels that are not whole numbers from -1 (noise) up"),
+        (["--labels", "bomb.npy"], "bomb.npy cannot be read as labels"),
+        (
+            ["--labels", "good.csv", "--clusterer", "gmm"],
+            "--clusterer gmm cannot be used with it",
+        ),
+        (
+            ["--labels", "good.csv", "--clusterer-option", "temperature=1"],
+            "belong to a clusterer that is asked for by name",
+        ),
+    ],
+)
+def test_fits_that_cannot_be_made_are_one_line(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: np.ndarray, call: Caller
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame(blobs, columns=COLUMNS).to_csv("data.csv", index=False)
+    for name, labels in {
+        "short": [0, 1, 2],
+        "half": [0.5] * 30,
+        "words": ["x"] * 30,
+        "good": np.arange(30) % 3,
+    }.items():
+        pd.DataFrame({"label": labels}).to_csv(f"{name}.csv", index=False)
+    pd.DataFrame(blobs[:, :2], columns=["a", "b"]).to_csv("wide.csv", index=False)
+    np.save("bomb.npy", np.array([None] * 30, dtype=object), allow_pickle=True)
+    assert message in call.refused("fit", "--data", "data.csv", "--out", "x", "--steps", "2", "--quiet", *arguments)
+    assert not Path("x").exists()
