@@ -37,7 +37,7 @@ assert check.supported
 classical = ce.explain([70], method="implicit", method_options={"solver": "dense"})
 print(classical.method_words)
 other = ce.verify(classical, **counts)
-print(f"exact {check.figure('single', 'frozen'):.2f}, classical {other.figure('single', 'frozen'):.2f}")
+print(f"exact {check.figure('single', 'kept'):.2f}, classical {other.figure('single', 'kept'):.2f}")
 assert check.figure("single", "kept") > other.figure("single", "kept")
 
 # %% [markdown]

@@ -17,6 +17,7 @@ from rich.text import Text
 from clusterexplain.data.near_duplicates import conflicts_of
 from clusterexplain.estimator import ClusterExplainer
 from clusterexplain.results.explanation import SIDES, Explanation
+from clusterexplain.results.removals import RANDOM, TOP_PULLERS
 from clusterexplain.results.text.names import NOISE, format_change, terminal_safe
 from clusterexplain.statistics.groups import main_source
 from clusterexplain.statistics.intervals import Interval
@@ -287,7 +288,7 @@ def _agreement(result: Check) -> pd.DataFrame:
 
 def _margins(result: Check) -> pd.DataFrame:
     margin = result.explanation.scores
-    picked = result.table[result.table["kind"].isin(["top pullers", "random"])]
+    picked = result.table[result.table["kind"].isin([TOP_PULLERS.label, RANDOM.label])]
     return pd.DataFrame(
         {
             "sample": picked["query"].astype(str),

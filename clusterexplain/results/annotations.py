@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clusterexplain.results.badge import Badge
+
 UNTESTED = "untested"
 """Status of a check that could not tell."""
 WORST_LAST = "ABCUD"
@@ -23,13 +25,13 @@ class StabilitySummary:
     ----------
     kept, counted : ndarray of shape (n_queries,), int
         Refits in which the sample kept its cluster, and refits that count for it; 0 of 0 for rows not trained on.
-    badges : tuple of str
-        The same in words.
+    badges : tuple of Badge
+        The same with a level and in words.
     """
 
     kept: np.ndarray
     counted: np.ndarray
-    badges: tuple[str, ...]
+    badges: tuple[Badge, ...]
 
     def __getitem__(self, picked: np.ndarray) -> StabilitySummary:
         """Select queries by position."""

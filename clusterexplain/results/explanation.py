@@ -351,7 +351,7 @@ class Explanation:
                     "membership": [_finite(p) for p in self.probabilities[position]],
                     "more_marginal_than": _finite(self.share_with_larger_margin[position]),
                     "lacks": (self.noise_reasons[position] or None) if self.noise_reasons else None,
-                    "stability": None if self.stability is None else self.stability.badges[position],
+                    "stability": None if self.stability is None else self.stability.badges[position].text,
                     "over_seeds": self._seeds(position),
                     "check": None if self.check is None else self.check.each[position].status,
                     "parts": {

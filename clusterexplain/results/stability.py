@@ -19,15 +19,12 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.results.badge import FEWEST, HIGH, MODERATE, Badge
 from clusterexplain.statistics.matching import jaccard, overlap
 
 KINDS = ("seed", "bootstrap")
 STABLE, DISSOLVED = 0.75, 0.5
 """Mean Jaccard similarity from which on a cluster is stable, and below which it dissolves (Hennig 2007)."""
-HIGH, MODERATE = 0.9, 0.6
-"""Share of the refits that keep a sample in its cluster, from which on its stability is high or moderate, not low."""
-FEWEST = 5
-"""Refits below which neither an interval nor a word is given."""
 DRAWS = 1000
 
 
@@ -70,8 +67,8 @@ class Stability:
     --------
     >>> fit, refits, ones = np.array([0, 0, 1, 1]), np.array([[0, 0, 1, 1]] * 4 + [[0, 0, 1, 0]]), np.ones((5, 4))
     >>> found = Stability(refits, np.array(["seed"] * 5), fit, ones[0], np.arange(4), ones, fit_key="")
-    >>> found.badge(3)
-    'kept in 4 of 5 refits (moderate)'
+    >>> print(found.badge(3))
+    kept in 4 of 5 refits (moderate)
     """
 
     labels: np.ndarray
@@ -248,8 +245,8 @@ class Stability:
         mean, low, high = _mean_with_interval(self.adjusted_rand)
         return {"adjusted_rand": mean, "low": low, "high": high, "kept": _mean(self.share)}
 
-    def badge(self, position: int) -> str:
-        """Return in words how often a sample stayed in its cluster.
+    def badge(self, position: int) -> Badge:
+        """Return how often a sample stayed in its cluster.
 
         Parameters
         ----------
@@ -258,9 +255,8 @@ class Stability:
 
         Returns
         -------
-        str
-            For example "kept in 17 of 20 refits (moderate)": high from 90 % on (``HIGH``), moderate from 60 % on
-            (``MODERATE``), else low; "too few to say" below ``FEWEST`` refits.
+        Badge
+            Counts and level; its text is for example "kept in 17 of 20 refits (moderate)".
 
         Raises
         ------
@@ -272,12 +268,7 @@ class Stability:
                 f"position={position} is no row of the {len(self.ids)} training examples. Expected 0 to "
                 f"{len(self.ids) - 1}; rows that were not trained on (position -1) were in no refit."
             )
-        kept, counted = int(self.kept[position]), int(self.counted[position])
-        if counted == 0:
-            return f"in none of the {len(self)} refits"
-        share = kept / counted
-        word = "high" if share >= HIGH else "moderate" if share >= MODERATE else "low"
-        return f"kept in {kept} of {counted} refits ({word if counted >= FEWEST else 'too few to say'})"
+        return Badge.of(int(self.kept[position]), int(self.counted[position]), len(self))
 
     @property
     def sentence(self) -> str:

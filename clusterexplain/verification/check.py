@@ -10,10 +10,10 @@ import pandas as pd
 
 from clusterexplain.results.annotations import CheckSummary
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.removals import Removal, RemovalKind
 from clusterexplain.statistics import metrics
 from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.levels import Level
-from clusterexplain.verification.removals import Removal
 from clusterexplain.verification.retraining import ASSIGNMENTS
 
 
@@ -80,7 +80,7 @@ class Check:
             picked = np.flatnonzero(found.tried[:, position])
             columns = {
                 "retraining": picked,
-                "kind": found.kinds[picked],
+                "kind": [found.kinds[row].label for row in picked],
                 "n_removed": found.sizes[picked],
                 "own_cluster": found.own[picked, position],
                 "predicted": found.predicted["kept"][picked, position],
@@ -162,8 +162,10 @@ class Check:
         """
         return self._summarised.together.null
 
-    def figure(self, kind: str, assignments: str, column: str = "spearman", *, estimand: str | None = None) -> float:
-        """Return one number of the summary, NaN if that kind was not drawn; of the headline unless an estimand is named."""
+    def figure(
+        self, kind: RemovalKind | str, assignments: str, column: str = "spearman", *, estimand: str | None = None
+    ) -> float:
+        """Return one number of :attr:`summary`, NaN if that kind was not drawn; of the headline unless an estimand is named."""
         found = self.headline if estimand is None else self.findings[estimand]
         return found.figure(kind, assignments, column)
 

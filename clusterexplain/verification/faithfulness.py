@@ -11,6 +11,18 @@ import pandas as pd
 
 from clusterexplain.fitting.variants import WORDS
 from clusterexplain.results.annotations import WORST_LAST, Verdict
+from clusterexplain.results.removals import (
+    DOWN_WEIGHT,
+    GROUP,
+    NEIGHBOUR,
+    PLACEBO,
+    SINGLE,
+    STRONGEST,
+    TOP_PULLERS,
+    WITHIN,
+    RemovalKind,
+    RemovalName,
+)
 from clusterexplain.statistics import metrics
 from clusterexplain.statistics.intervals import (
     UNKNOWN,
@@ -29,19 +41,21 @@ from clusterexplain.verification.controls.clustering_from_scratch import (
     in_words,
 )
 from clusterexplain.verification.grade import MEANINGS, Evidence, Grade, grade
-from clusterexplain.verification.removals import GROUP, HEADLINE
 from clusterexplain.verification.retraining import ASSIGNMENTS
 
 ROUNDING = 1e-6
 """Largest difference between two equal trainings that still counts as the same, in spreads of the changes by removals."""
 EPS = float(np.finfo(np.float32).eps)
 TOP = 10
+GROUP_OF_2, DOWN_WEIGHT_30 = RemovalKind(RemovalName.GROUP, 0.02), RemovalKind(RemovalName.DOWN_WEIGHT, 0.3)
 GRADIENT = "gradient_dot"
 BASELINES = {
     "direct": "the direct part alone",
     "same_cluster": "knowing the cluster",
     GRADIENT: "the product of gradients",
 }
+SIZED = (RemovalName.GROUP, RemovalName.SUBSET)
+"""Kinds whose other sizes a verdict lists."""
 PLATEAU = 0.9
 """Rank correlation from which on shorter or longer further training counts as giving the same changes."""
 
@@ -54,7 +68,7 @@ class Faithfulness:
     ----------
     estimand : str
         What was asked of retraining.
-    kinds : ndarray of shape (n_removals,), str
+    kinds : tuple of RemovalKind, of length n_removals
         Kinds of the removals.
     sizes : ndarray of shape (n_removals,), int
         Examples that each removal concerns.
@@ -87,7 +101,7 @@ class Faithfulness:
     """
 
     estimand: str
-    kinds: np.ndarray
+    kinds: tuple[RemovalKind, ...]
     sizes: np.ndarray
     predicted: dict[str, np.ndarray]
     truth: dict[str, np.ndarray]
@@ -123,6 +137,10 @@ class Faithfulness:
             sweep=cut(self.sweep),
         )
 
+    def of_kind(self, *kinds: RemovalKind) -> np.ndarray:
+        """Return which removals are of some kinds, shape (n_removals,), bool."""
+        return np.array([kind in kinds for kind in self.kinds], dtype=bool)
+
     @property
     def n_seeds(self) -> int:
         """Seeds that the truth is a mean of."""
@@ -144,7 +162,7 @@ class Faithfulness:
         Frozen: it lost all its weight. Re-clustered: besides, the Jaccard similarity of the examples that stay is below
         ``OTHER``, Hennig's convention.
         """
-        picked = (self.kinds == HEADLINE)[:, None] & self.tried
+        picked = self.of_kind(SINGLE)[:, None] & self.tried
         if not picked.any():
             return dict.fromkeys(ASSIGNMENTS, 0.0)
         gone = {name: np.isnan(self.truth[name])[:, picked] for name in ASSIGNMENTS}
@@ -154,24 +172,24 @@ class Faithfulness:
     @cached_property
     def changed(self) -> float:
         """Share of the single removals after which a cluster of the pair was changed: similarity from 0.5 to below 0.75."""
-        picked = (self.kinds == HEADLINE)[:, None] & self.tried
+        picked = self.of_kind(SINGLE)[:, None] & self.tried
         similar = self.overlap[:, picked]
         return float(((similar >= OTHER) & (similar < SAME)).mean()) if picked.any() else 0.0
 
     @cached_property
     def summary(self) -> pd.DataFrame:
         """One row for each (kind, assignments), see :attr:`Check.summary`."""
-        rows = [self._row(kind, name) for kind in dict.fromkeys(self.kinds.tolist()) for name in ASSIGNMENTS]
+        rows = [self._row(kind, name) for kind in dict.fromkeys(self.kinds) for name in ASSIGNMENTS]
         return pd.DataFrame(rows)
 
-    def _row(self, kind: str, name: str) -> dict[str, object]:
-        picked = self.kinds == kind
+    def _row(self, kind: RemovalKind, name: str) -> dict[str, object]:
+        picked = self.of_kind(kind)
         predicted, truth = self.predicted[name][picked], self.truth[name][:, picked]
         mean = truth.mean(axis=0)
         interval = spearman_interval(predicted, truth)
         baseline = self.yardsticks.get("same_cluster")
         return {
-            "kind": kind,
+            "kind": kind.label,
             "assignments": name,
             "n": int(self.tried[picked].any(axis=1).sum()),
             "spearman": interval.mean,
@@ -194,8 +212,10 @@ class Faithfulness:
         if self.independent is None:
             return pd.DataFrame()
         predicted, tracked = self.predicted["continued"], self.truth["continued"]
-        kinds = [one for one in KINDS if (self.kinds == one).any()]
-        return pd.DataFrame([self.independent.row(one, self.kinds, predicted, tracked) for one in kinds])
+        rows = [
+            self.independent.row(kind, self.of_kind(kind), predicted, tracked) for kind in KINDS if kind in self.kinds
+        ]
+        return pd.DataFrame(rows)
 
     def _noise(self, truth: np.ndarray) -> np.ndarray:
         """Return the sizes of changes that mean nothing: what seeds differ by, or what removing nothing gives."""
@@ -203,10 +223,10 @@ class Faithfulness:
             return np.nan_to_num(truth.std(axis=0, ddof=1) / np.sqrt(self.n_seeds))
         return np.abs(self.nulls[0]) if self.estimand == "seed" else np.zeros(self.nulls.shape[1])
 
-    def figure(self, kind: str, assignments: str, column: str = "spearman") -> float:
-        """Return one number of the summary, NaN if that kind was not drawn."""
+    def figure(self, kind: RemovalKind | str, assignments: str, column: str = "spearman") -> float:
+        """Return one number of the summary, NaN if that kind was not drawn; a kind, or its label in the table."""
         summary = self.summary
-        picked = summary[(summary["kind"] == kind) & (summary["assignments"] == assignments)]
+        picked = summary[(summary["kind"] == str(kind)) & (summary["assignments"] == assignments)]
         return float(picked[column].iloc[0]) if len(picked) else float("nan")
 
     @cached_property
@@ -215,7 +235,7 @@ class Faithfulness:
         return {name: self._evidence(name) for name in ASSIGNMENTS}
 
     def _evidence(self, name: str) -> Evidence:
-        picked = self.kinds == HEADLINE
+        picked = self.of_kind(SINGLE)
         predicted, truth = self.predicted[name][picked], self.truth[name][:, picked]
         mean = truth.mean(axis=0)
         agreements = {
@@ -231,8 +251,8 @@ class Faithfulness:
         return Evidence(
             spearman=spearman_interval(predicted, truth),
             ceiling=ceiling(truth),
-            signs=self.figure(HEADLINE, name, "signs"),
-            slope=self.figure(HEADLINE, name, "slope"),
+            signs=self.figure(SINGLE, name, "signs"),
+            slope=self.figure(SINGLE, name, "slope"),
             drift=self._drift(mean),
             over_baselines=over.get(best, UNKNOWN),
             best_baseline=BASELINES.get(best, best.replace("_", " ")),
@@ -245,7 +265,7 @@ class Faithfulness:
         )
 
     def _over(self, baseline: str, name: str) -> Interval:
-        picked = self.kinds == HEADLINE
+        picked = self.of_kind(SINGLE)
         return difference_interval(
             self.predicted[name][picked], self.yardsticks[baseline][picked], self.truth[name][:, picked]
         )
@@ -282,7 +302,7 @@ class Faithfulness:
         """Status, sentence and figures as they are attached to an explanation."""
         figures: dict[str, float | None] = {
             f"{kind}_{assignments}": self.figure(kind, assignments)
-            for kind in (HEADLINE, GROUP)
+            for kind in (SINGLE, GROUP)
             for assignments in ASSIGNMENTS
         }
         null = float(np.abs(self.nulls).max(initial=0.0)) if self.estimand == "seed" else float("nan")
@@ -301,9 +321,9 @@ class Faithfulness:
         groups = f"random groups of {100 * self.group_share:g} % {self._words(GROUP)}{self._sizes()}"
         return (
             f"{opening} ({whose}). {self._graded()}. Rank correlation of predicted and retrained changes of the margin (1 is "
-            f"perfect): random single removals {self._words(HEADLINE)}, where knowing only the cluster of the removed example "
+            f"perfect): random single removals {self._words(SINGLE)}, where knowing only the cluster of the removed example "
             f"gives {self._baseline()}; {groups}. Sizes, retrained over "
-            f"predicted: single removals {self._slope(HEADLINE)}, groups {self._slope(GROUP)}{self._caveats()}"
+            f"predicted: single removals {self._slope(SINGLE)}, groups {self._slope(GROUP)}{self._caveats()}"
         )
 
     def _graded(self) -> str:
@@ -312,28 +332,28 @@ class Faithfulness:
         if not self.hard or len({one.letter for one in found.values()}) == 1:
             return f"Grade {worst.letter}, {MEANINGS[worst.letter]}: {worst.reason}"
         return (
-            f"Grade {found['frozen'].letter} with the clusters' members frozen, {found['reclustered'].letter} re-clustered; so "
+            f"Grade {found['kept'].letter} with the clusters' members frozen, {found['continued'].letter} re-clustered; so "
             f"{worst.letter}, {MEANINGS[worst.letter]}: {worst.reason}"
         )
 
-    def _words(self, kind: str) -> str:
+    def _words(self, kind: RemovalKind) -> str:
         frozen, again = (self._interval(kind, name) for name in ASSIGNMENTS)
         return f"{frozen} with the clusters' members frozen, {again} re-clustered" if self.hard else str(frozen)
 
-    def _interval(self, kind: str, name: str) -> Interval:
+    def _interval(self, kind: RemovalKind, name: str) -> Interval:
         return Interval(*(self.figure(kind, name, column) for column in ("spearman", "low", "high")))
 
     def _baseline(self) -> str:
-        value = self.figure(HEADLINE, "continued", "same_cluster")
+        value = self.figure(SINGLE, "continued", "same_cluster")
         return "no order" if np.isnan(value) else f"{value:.2f}"
 
     def _sizes(self) -> str:
-        other = [one for one in dict.fromkeys(self.kinds.tolist()) if one.startswith(("group ", "subset "))]
-        words = [f"{one} {self.figure(one, 'reclustered'):.2f}" for one in other]
-        known = [one for one in words if not one.endswith("nan")]
+        sized = [kind for kind in dict.fromkeys(self.kinds) if kind.name in SIZED and kind.share is not None]
+        figures = {kind.label: self.figure(kind, "continued") for kind in sized}
+        known = [f"{label} {value:.2f}" for label, value in figures.items() if not np.isnan(value)]
         return f"; re-clustered, {', '.join(known)}" if known else ""
 
-    def _slope(self, kind: str) -> str:
+    def _slope(self, kind: RemovalKind) -> str:
         slopes = [self.figure(kind, name, "slope") for name in ASSIGNMENTS]
         if np.isnan(slopes).any():
             return "not tried"
@@ -366,7 +386,7 @@ class Faithfulness:
 
     def wrong_side(self) -> int:
         """Count the samples whose margin without their top pullers has another sign than predicted."""
-        picked = self.kinds == "top pullers"
+        picked = self.of_kind(TOP_PULLERS)
         predicted, truth = self.predicted["continued"][picked], self.mean("continued")[picked]
         differ = np.sign(self.scores + predicted) != np.sign(self.scores + truth)
         return int((differ & self.tried[picked] & np.isfinite(truth)).sum())
@@ -384,7 +404,7 @@ class Faithfulness:
         score most, among all single removals), flip_auc, shuffled (97.5 % quantile), p_value (share of shuffles that reach the
         agreement), ceiling.
         """
-        single = np.isin(self.kinds, [HEADLINE, "within", "strongest", "neighbour"])
+        single = self.of_kind(SINGLE, WITHIN, STRONGEST, NEIGHBOUR)
         precision, chance = metrics.precision_at(self.predicted["kept"][single], self.mean("kept")[single], TOP)
         return {
             "rerun": self.rerun,
@@ -394,8 +414,8 @@ class Faithfulness:
             "seed_sd": self._seed_sd(),
             "signal_to_noise": self._signal_to_noise(),
             "placebo": self._placebo(),
-            "dose_5": self.figure("down-weight", "kept"),
-            "dose_30": self.figure("down-weight 30 %", "kept"),
+            "dose_5": self.figure(DOWN_WEIGHT, "kept"),
+            "dose_30": self.figure(DOWN_WEIGHT_30, "kept"),
             "precision": metrics.average(precision),
             "precision_chance": metrics.average(chance),
             "flip_auc": metrics.average(
@@ -409,14 +429,14 @@ class Faithfulness:
     @cached_property
     def shuffled(self) -> dict[str, Shuffled]:
         """What shuffled predictions reach, by assignments."""
-        picked = self.kinds == HEADLINE
+        picked = self.of_kind(SINGLE)
         return {name: shuffle(self.predicted[name][picked], self.mean(name)[picked]) for name in ASSIGNMENTS}
 
     def _seed_sd(self) -> float:
         return float(np.median(self.nulls.std(axis=0, ddof=1))) if self.n_seeds > 1 else float("nan")
 
     def _signal_to_noise(self) -> float:
-        truth = self.truth["kept"][:, self.kinds == HEADLINE]
+        truth = self.truth["kept"][:, self.of_kind(SINGLE)]
         if self.n_seeds < 2 or not truth.shape[1]:
             return float("nan")
         error = np.sqrt(np.nanmean(truth.var(axis=0, ddof=1), axis=0) / self.n_seeds)
@@ -425,7 +445,7 @@ class Faithfulness:
         return float(np.median(signal[known] / error[known])) if known.any() else float("nan")
 
     def _placebo(self) -> float:
-        sizes = [np.abs(self.mean("kept")[self.kinds == kind]) for kind in ("placebo", "group 2 %")]
+        sizes = [np.abs(self.mean("kept")[self.of_kind(kind)]) for kind in (PLACEBO, GROUP_OF_2)]
         if not all(np.isfinite(one).any() for one in sizes):
             return float("nan")
         return float(np.nanmedian(sizes[0]) / np.nanmedian(sizes[1]))

@@ -7,46 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clusterexplain.results.removals import (
+    DOWN_WEIGHT,
+    GROUP,
+    NEIGHBOUR,
+    PLACEBO,
+    RANDOM,
+    SINGLE,
+    STRONGEST,
+    TOP_PULLERS,
+    WITHIN,
+    Removal,
+    RemovalKind,
+    RemovalName,
+)
 from clusterexplain.verification.levels import RemovalBudget
 
-HEADLINE, GROUP, DOWN = "single", "group", "down-weight"
 USUAL_LOSS = 0.05
-"""Loss of weight whose kind carries no number."""
-PLACEBO = 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class Removal:
-    """One retraining of a check.
-
-    Attributes
-    ----------
-    kind : str
-        "single" (random examples), "within" (single examples of the queries' own clusters), "group" (random groups of 5 %) and
-        "group 1 %" and the like, "subset 50 %" (a random half stays), "down-weight" (random examples at 95 % weight) and
-        "down-weight 30 %"; for one query "strongest" (single examples of large predicted influence), "neighbour", "placebo"
-        (groups of other clusters), "top pullers" and "random" (as many random ones).
-    members : ndarray of int
-        Row numbers that lose weight.
-    factor : float
-        What their weight is multiplied by; 0 removes.
-    query : int or None
-        Position of the query that it belongs to; None concerns all queries.
-    rest : float
-        What the weight of all others is multiplied by.
-    """
-
-    kind: str
-    members: np.ndarray
-    factor: float = 0.0
-    query: int | None = None
-    rest: float = 1.0
-
-    def weights(self, base: np.ndarray) -> np.ndarray:
-        """Return the data weights of this retraining, from those of the fit."""
-        weights = base * self.rest
-        weights[self.members] = base[self.members] * self.factor
-        return weights
+"""Loss of weight whose kind carries no share."""
+PLACEBO_SHARE = 0.02
+"""Size of a placebo, as a share of the examples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +48,7 @@ class RemovalSampler:
     seed : int
         Seed of all draws.
     usual_share : float, default=0.05
-        Size of the groups whose kind carries no number.
+        Size of the groups whose kind carries no share.
     """
 
     influence: np.ndarray
@@ -100,15 +80,15 @@ class RemovalSampler:
         counts, before = stages[number], stages[:number]
         rng = np.random.default_rng([self.seed, number])
         singles = self._shuffled()[: sum(one.single for one in stages[: number + 1])]
-        shared = [Removal(HEADLINE, np.array([one])) for one in singles[sum(one.single for one in before) :]]
+        shared = [Removal(SINGLE, np.array([one])) for one in singles[sum(one.single for one in before) :]]
         for share, n in counts.groups.items():
-            kind = GROUP if share == self.usual_share else f"group {100 * share:g} %"
+            kind = GROUP if share == self.usual_share else RemovalKind(RemovalName.GROUP, share)
             shared += [Removal(kind, self._some(share, rng)) for _ in range(n)]
         for share, n in counts.subsets.items():
-            kind = f"subset {100 * share:g} %"
+            kind = RemovalKind(RemovalName.SUBSET, share)
             shared += [Removal(kind, self._some(1 - share, rng), rest=1 / share) for _ in range(n)]
         for loss, n in counts.down.items():
-            kind = DOWN if loss == USUAL_LOSS else f"{DOWN} {100 * loss:g} %"
+            kind = DOWN_WEIGHT if loss == USUAL_LOSS else RemovalKind(RemovalName.DOWN_WEIGHT, loss)
             shared += [Removal(kind, np.array([one]), 1 - loss) for one in self._shuffled()[:n]]
         own = self._within(stages, number, singles)
         queries = range(len(self.own))
@@ -127,7 +107,7 @@ class RemovalSampler:
             members = members[self.labels[members] == cluster]
             members = np.random.default_rng([self.seed, 1, int(cluster) + 1]).permutation(members)
             members = members[~np.isin(members, self._shuffled()[: stages[0].single])]
-            found += [Removal("within", np.array([one])) for one in members[start:stop] if one not in singles]
+            found += [Removal(WITHIN, np.array([one])) for one in members[start:stop] if one not in singles]
         return found
 
     def _some(self, share: float, rng: np.random.Generator, pool: np.ndarray | None = None) -> np.ndarray:
@@ -142,16 +122,18 @@ class RemovalSampler:
         if counts.strongest:
             ends = slice(sum(one.strongest for one in before), None)
             both = [*order[ends][: counts.strongest], *order[::-1][ends][: counts.strongest]]
-            found += [Removal("strongest", np.array([one]), query=query) for one in both]
+            found += [Removal(STRONGEST, np.array([one]), query=query) for one in both]
         if counts.neighbours:
             near = self.near(query)
             near = near[np.isin(near, self.candidates)][sum(one.neighbours for one in before) :]
-            found += [Removal("neighbour", np.array([one]), query=query) for one in near[: counts.neighbours]]
+            found += [Removal(NEIGHBOUR, np.array([one]), query=query) for one in near[: counts.neighbours]]
         away = self.candidates[~np.isin(self.labels[self.candidates], [self.own[query], self.rival[query]])]
         if counts.placebo and len(away):
-            found += [Removal("placebo", self._some(PLACEBO, rng, away), query=query) for _ in range(counts.placebo)]
+            found += [
+                Removal(PLACEBO, self._some(PLACEBO_SHARE, rng, away), query=query) for _ in range(counts.placebo)
+            ]
         size = min(counts.top, len(order) - 1)
         if size > 0:
-            found.append(Removal("top pullers", order[:size], query=query))
-            found.append(Removal("random", rng.choice(self.candidates, size, replace=False), query=query))
+            found.append(Removal(TOP_PULLERS, order[:size], query=query))
+            found.append(Removal(RANDOM, rng.choice(self.candidates, size, replace=False), query=query))
         return found

@@ -12,9 +12,9 @@ from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.variants import Variant
 from clusterexplain.results.margins import Margins
 from clusterexplain.results.outcome import Assignments
+from clusterexplain.results.removals import Removal
 from clusterexplain.statistics.matching import jaccard
 from clusterexplain.verification.controls.clustering_from_scratch import KINDS, N_STARTS, SEED, ClusteringFromScratch
-from clusterexplain.verification.removals import Removal
 from clusterexplain.verification.retraining_cache import RetrainingCache
 
 ASSIGNMENTS: tuple[str, ...] = (Assignments.KEPT, Assignments.CONTINUED)

@@ -77,7 +77,7 @@ def _retrained(found: Faithfulness) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "position": positions,
-            "kind": found.kinds[rows],
+            "kind": [found.kinds[row].label for row in rows],
             "n_removed": found.sizes[rows],
             "predicted": found.predicted["kept"][rows, positions],
             "kept": found.mean("kept")[rows, positions],

@@ -15,6 +15,7 @@ from clusterexplain.execution import Execution
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.variants import estimand_name, obstacle, variants_of
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.removals import GROUP, SINGLE, Removal, RemovalKind, RemovalName
 from clusterexplain.statistics import metrics
 from clusterexplain.verification.check import Check
 from clusterexplain.verification.controls.clustering_from_scratch import ClusteringFromScratch
@@ -23,7 +24,7 @@ from clusterexplain.verification.controls.planted_duplicates import planted
 from clusterexplain.verification.controls.reference_rankings import yardsticks
 from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.levels import Level, level_of
-from clusterexplain.verification.removals import GROUP, HEADLINE, Removal, RemovalSampler
+from clusterexplain.verification.removals import RemovalSampler
 from clusterexplain.verification.retraining import ASSIGNMENTS, RetrainedChanges, retrain
 from clusterexplain.verification.retraining_cache import RetrainingCache
 from clusterexplain.verification.stability.refits import refit_seeds
@@ -32,9 +33,10 @@ from clusterexplain.verification.verdicts import summarised
 UNSEEN = 0x5EED
 """Mixed into the root seed: the seeds of a check are others than those of an explanation over seeds."""
 SEEDS = 2**32
-OVER_SEEDS = (HEADLINE, GROUP, "subset 50 %", "subset 90 %")
+HALF, NINE_TENTHS = RemovalKind(RemovalName.SUBSET, 0.5), RemovalKind(RemovalName.SUBSET, 0.9)
+OVER_SEEDS = (SINGLE, GROUP, HALF, NINE_TENTHS)
 """Kinds that are retrained with other seeds and in further training."""
-SWEPT = (HEADLINE,)
+SWEPT = (SINGLE,)
 
 
 def verify(
@@ -195,7 +197,9 @@ def _pool(explanation: Explanation, seed: int, share: float) -> RemovalSampler:
     return RemovalSampler(explanation.influence, *pairs, explanation.train_labels, candidates, near, seed, share)
 
 
-def _spread(outcome: RetrainedChanges, removals: list[Removal], only: tuple[str, ...] | None) -> RetrainedChanges:
+def _spread(
+    outcome: RetrainedChanges, removals: list[Removal], only: tuple[RemovalKind, ...] | None
+) -> RetrainedChanges:
     """Return the outcome with a row for every removal, NaN for those whose kind was left out."""
     if only is None:
         return outcome
@@ -242,7 +246,7 @@ def _findings(
     predicted = {name: explanation.predict(weights, assignments=name) for name in ASSIGNMENTS}
     return Faithfulness(
         estimand=estimand,
-        kinds=np.array([one.kind for one in removals]),
+        kinds=tuple(one.kind for one in removals),
         sizes=np.array([len(one.members) for one in removals]),
         predicted={name: np.where(tried, one, np.nan) for name, one in predicted.items()},
         truth=truth,

@@ -219,7 +219,7 @@ def test_stability_is_kept_and_shown_beside_answers(folder: Path, call: Caller) 
     assert answer["summary"]["n_bootstrap"] == 2
     assert len(answer["clusters"]) == 3
     assert sidecars.read_stability(folder) is not None
-    badge = ClusterExplainer.load(folder).stability_.badge(4)
+    badge = ClusterExplainer.load(folder).stability_.badge(4).text
     assert call.json("why", "--sample", "4")["answers"][0]["stability"] == badge
     assert f"Stability: {badge}." in call("why", "--sample", "4")[1]
     code, out, _ = call("stability", "--seeds", "1", "--bootstrap", "0")

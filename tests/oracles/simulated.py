@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from clusterexplain.results.removals import SINGLE
 from clusterexplain.statistics.intervals import Interval
 from clusterexplain.verification.faithfulness import Faithfulness
-from clusterexplain.verification.removals import HEADLINE
 from clusterexplain.verification.retraining import ASSIGNMENTS
 
 SHARED = 0.5
@@ -118,7 +118,7 @@ def findings(predicted: np.ndarray, truth: np.ndarray, rng: np.random.Generator,
     weak = 0.2 * mean / (mean.std() or 1) + rng.normal(size=mean.shape)
     return Faithfulness(
         estimand="seed" if len(truth) == 1 else "recipe",
-        kinds=np.array([HEADLINE] * n),
+        kinds=(SINGLE,) * n,
         sizes=np.ones(n, dtype=int),
         predicted=dict.fromkeys(ASSIGNMENTS, predicted),
         truth=dict.fromkeys(ASSIGNMENTS, truth),

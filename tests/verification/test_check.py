@@ -13,6 +13,7 @@ from clusterexplain import Check, ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.removals import SINGLE, STRONGEST, TOP_PULLERS, WITHIN, RemovalKind, RemovalName
 from clusterexplain.verification import RemovalSampler
 from clusterexplain.verification.levels import LEVELS, RemovalBudget
 from clusterexplain.verification.retraining_cache import RetrainingCache
@@ -96,26 +97,28 @@ def test_removals_follow_their_rules() -> None:
         placebo=2, top=4,
     )  # fmt: skip
     shared, own = POOL.draw([counts])
-    assert [one.kind for one in shared] == (
+    assert [one.kind.label for one in shared] == (
         ["single"] * 5 + ["group"] * 3 + ["group 10 %"] * 2 + ["subset 50 %"] * 2
         + ["down-weight"] * 2 + ["down-weight 30 %"]
     )  # fmt: skip
-    assert [one.kind for one in own] == (
+    assert [one.kind.label for one in own] == (
         ["within"] * 7 + ["strongest"] * 4 + ["neighbour"] * 3 + ["top pullers", "random"]
     )  # fmt: skip
     assert all((one.members >= 10).all() for one in [*shared, *own])
-    assert all(POOL.labels[one.members[0]] == 1 for one in own if one.kind == "within")
-    assert {one.kind: len(one.members) for one in shared} == {
+    assert all(POOL.labels[one.members[0]] == 1 for one in own if one.kind == WITHIN)
+    assert {one.kind.label: len(one.members) for one in shared} == {
         "single": 1, "group": 4, "group 10 %": 9, "subset 50 %": 45, "down-weight": 1, "down-weight 30 %": 1,
     }  # fmt: skip
-    assert [one.members[0] for one in own if one.kind == "strongest"] == [99, 98, 10, 11]
-    assert sorted(next(one for one in own if one.kind == "top pullers").members) == [96, 97, 98, 99]
+    assert [one.members[0] for one in own if one.kind == STRONGEST] == [99, 98, 10, 11]
+    assert sorted(next(one for one in own if one.kind == TOP_PULLERS).members) == [96, 97, 98, 99]
     assert shared[0].weights(np.ones(100)).sum() == 99
-    half = next(one for one in shared if one.kind == "subset 50 %").weights(np.ones(100))
+    half = next(one for one in shared if one.kind == RemovalKind(RemovalName.SUBSET, 0.5)).weights(np.ones(100))
     assert sorted(np.unique(half)) == [0, 2]
-    third = next(one for one in shared if one.kind == "down-weight 30 %").weights(np.full(100, 2.0))
+    third = next(one for one in shared if one.kind == RemovalKind(RemovalName.DOWN_WEIGHT, 0.3)).weights(
+        np.full(100, 2.0)
+    )
     assert third.min() == pytest.approx(1.4)
-    singles = [one.members[0] for one in [*shared, *own] if one.kind in ("single", "within")]
+    singles = [one.members[0] for one in [*shared, *own] if one.kind in (SINGLE, WITHIN)]
     assert len(set(singles)) == 12
 
 
@@ -123,9 +126,9 @@ def test_a_larger_level_begins_with_the_smaller_one() -> None:
     small, large = POOL.draw(LEVELS["quick"].stages), POOL.draw(LEVELS["full"].stages)
     for one, other in zip(small, large[: len(small)], strict=True):
         assert [(a.kind, a.members.tolist()) for a in one] == [(b.kind, b.members.tolist()) for b in other]
-    singles = [one.members[0] for part in large for one in part if one.kind == "single"]
+    singles = [one.members[0] for part in large for one in part if one.kind == SINGLE]
     assert len(singles) == len(set(singles)) == 90
-    strongest = [one.members[0] for part in large for one in part if one.kind == "strongest"]
+    strongest = [one.members[0] for part in large for one in part if one.kind == STRONGEST]
     assert len(strongest) == len(set(strongest)) == 20
 
 
@@ -191,8 +194,8 @@ def test_the_truth_of_a_seed_is_that_of_a_fit_with_it(three: Check, small: Clust
     """Other seeds: the initial parameters and the plan differ, the labels of the explained fit are kept."""
     truth = three.findings["recipe"].truth["kept"]
     assert not np.allclose(truth[0], truth[1], equal_nan=True)
-    assert np.isfinite(truth[:, [one.kind == "single" for one in three.removals]]).all()
-    assert np.isnan(truth[:, [one.kind == "top pullers" for one in three.removals]]).all()
+    assert np.isfinite(truth[:, [one.kind == SINGLE for one in three.removals]]).all()
+    assert np.isnan(truth[:, [one.kind == TOP_PULLERS for one in three.removals]]).all()
 
 
 def test_further_training_is_compared_with_further_training(three: Check, explanation: Explanation) -> None:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from clusterexplain.results.removals import GROUP, SINGLE, RemovalKind
 from clusterexplain.statistics import metrics
 from clusterexplain.statistics.intervals import Interval, spearman_interval
-from clusterexplain.verification.removals import GROUP, HEADLINE
 
-KINDS = (HEADLINE, GROUP)
+KINDS = (SINGLE, GROUP)
 """Kinds of removals after which the clusters are looked for from scratch."""
 SEED = 0xC1A5
 """Of the initialisations: the same after every removal, so that what differs is the removal."""
@@ -65,15 +65,17 @@ class ClusteringFromScratch:
         changes[:, list(picked)], overlap[:, list(picked)] = self.changes, self.overlap
         return ClusteringFromScratch(changes, overlap, self.unmoved)
 
-    def row(self, kind: str, kinds: np.ndarray, predicted: np.ndarray, tracked: np.ndarray) -> dict[str, object]:
+    def row(
+        self, kind: RemovalKind, picked: np.ndarray, predicted: np.ndarray, tracked: np.ndarray
+    ) -> dict[str, object]:
         """Describe what removals of one kind gave.
 
         Parameters
         ----------
-        kind : str
+        kind : RemovalKind
             One of ``KINDS``.
-        kinds : ndarray of shape (n_removals,), str
-            Kinds of all removals.
+        picked : ndarray of shape (n_removals,), bool
+            Removals of this kind.
         predicted : ndarray of shape (n_removals, n_queries)
             Predicted changes, re-clustered.
         tracked : ndarray of shape (n_seeds, n_removals, n_queries)
@@ -87,13 +89,12 @@ class ClusteringFromScratch:
             removal, spearman with low and high (predicted against changes from scratch, the mean over seeds), tracked (the
             same for the changes that are continued from the clusters of the fit, of the same removals).
         """
-        picked = kinds == kind
         overlap, changes = self.overlap[:, picked], self.changes[:, picked]
         similar = overlap[np.isfinite(overlap)]
         interval = spearman_interval(predicted[picked], changes)
         continued = np.where(np.isfinite(changes.mean(axis=0)), tracked[:, picked].mean(axis=0), np.nan)
         return {
-            "kind": kind,
+            "kind": kind.label,
             "n": int(picked.sum()) * len(changes),
             "unmoved": float((self.unmoved >= SAME).mean()),
             "same": _share(similar >= SAME),
@@ -108,7 +109,7 @@ class ClusteringFromScratch:
 
 def in_words(rows: pd.DataFrame) -> str:
     """Return what :meth:`Independent.row` found for single removals as a sentence, with its full stop before it."""
-    found = rows[rows["kind"] == HEADLINE] if len(rows) else rows
+    found = rows[rows["kind"] == SINGLE.label] if len(rows) else rows
     if not len(found):
         return ""
     one = found.iloc[0]

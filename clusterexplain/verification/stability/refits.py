@@ -8,8 +8,11 @@ import numpy as np
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution.executors import map_jobs
-from clusterexplain.results.stability import KINDS, Stability
+from clusterexplain.results.stability import Stability
 from clusterexplain.statistics.matching import renumbered
+
+SEED_STREAM, BOOTSTRAP_STREAM = 0, 1
+"""Second entry of the seed of each kind's draws: which numbers a root seed gives depends on it, so it never changes."""
 
 
 def measure(
@@ -126,7 +129,7 @@ def bootstrap_weights(base_weights: np.ndarray, n_bootstrap: int, seed: int) -> 
             f"n_bootstrap={n_bootstrap} draws from {len(rows)} rows of positive weight. "
             f"Expected at least 0 draws and 1 row."
         )
-    rng = np.random.default_rng([seed, KINDS.index("bootstrap")])
+    rng = np.random.default_rng([seed, BOOTSTRAP_STREAM])
     weights = np.zeros((n_bootstrap, len(base_weights)))
     weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=n_bootstrap)
     return weights * base_weights
@@ -152,7 +155,7 @@ def refit_seeds(seed: int, n_seeds: int) -> list[int]:
     >>> refit_seeds(0, 3)[:2] == refit_seeds(0, 2)
     True
     """
-    return [int(one) for one in np.random.SeedSequence([seed, KINDS.index("seed")]).generate_state(n_seeds)]
+    return [int(one) for one in np.random.SeedSequence([seed, SEED_STREAM]).generate_state(n_seeds)]
 
 
 def check_counts(**counts: int) -> None:

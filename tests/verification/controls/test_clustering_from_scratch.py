@@ -19,6 +19,7 @@ from clusterexplain.clustering import (
     SphericalKMeansClustering,
 )
 from clusterexplain.models import EmbeddingTask
+from clusterexplain.results.removals import SINGLE
 from clusterexplain.training import retrain_many
 from clusterexplain.verification import verify
 from clusterexplain.verification.controls.clustering_from_scratch import N_STARTS, SEED, ClusteringFromScratch, in_words
@@ -123,8 +124,7 @@ def test_a_component_that_nobody_belongs_to_most(seed: int, n_clusters: int) -> 
 
 def test_a_cluster_without_partner_has_no_change() -> None:
     one = ClusteringFromScratch(np.full((1, 2, 1), np.nan), np.array([[[0.2], [0.6]]]), np.array([[[1.0], [0.5]]]))
-    kinds = np.array(["single", "single"])
-    row = one.row("single", kinds, np.ones((2, 1)), np.ones((1, 2, 1)))
+    row = one.row(SINGLE, np.ones(2, dtype=bool), np.ones((2, 1)), np.ones((1, 2, 1)))
     assert (row["same"], row["changed"], row["dissolved"], row["unmoved"]) == (0.0, 0.5, 0.5, 0.5)
     assert np.isnan(row["spearman"])  # type: ignore[call-overload]
 
