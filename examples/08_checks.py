@@ -23,8 +23,8 @@ print(e)
 # %%
 counts = {"n_single": 32, "n_within": 0, "n_groups": 16}
 with tempfile.TemporaryDirectory() as folder:
-    check = ce.verify(e, keep=folder, **counts)
-    again = ce.verify(e, keep=folder, **counts)
+    check = ce.verify(e, cache=folder, **counts)
+    again = ce.verify(e, cache=folder, **counts)
 print(check)
 assert check.to_dict() == again.to_dict()
 assert check.supported

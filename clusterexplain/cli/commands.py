@@ -18,14 +18,14 @@ from clusterexplain.data import list_datasets, load_dataset
 from clusterexplain.data.readers.table import column_names, read_labels, read_table
 from clusterexplain.estimator import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError, ReportWriteError
-from clusterexplain.results.annotations import UNTESTED
 from clusterexplain.results.text.names import NOISE
+from clusterexplain.results.verdict import UNTESTED
 from clusterexplain.storage import run_directory, sidecars
 
 if TYPE_CHECKING:
     from clusterexplain.data import Dataset
+    from clusterexplain.results.check import Check
     from clusterexplain.results.explanation import Explanation
-    from clusterexplain.verification import Check
 
 DEFAULT_CLUSTERS = 8
 CHARTS = ("map", "influence", "waterfall", "groups", "standing", "clusters", "check", "stability")
@@ -138,7 +138,7 @@ def verify(
     ids = read_ids(sample, explainer) if sample else _stratified(explainer, sizes["level"], seed)
     explanation = explainer.explain(ids, against=read_rival(against, explainer), **read_method(how))
     try:
-        check = explainer.verify(explanation, random_state=seed, keep=folder, **sizes)
+        check = explainer.verify(explanation, random_state=seed, cache=folder, **sizes)
     except KeyboardInterrupt:
         printing.aside(f"Interrupted. What was retrained is kept in {folder}: the same command goes on from there.")
         raise SystemExit(INTERRUPTED) from None
@@ -217,7 +217,7 @@ def demo(name: str, sample: str, out: Path, *, quiet: bool) -> None:
     explanation = explainer.explain(read_ids([sample], explainer))
     printing.answer(explanation, 5)
     counts = {"n_single": DEMO_SINGLES, "n_within": DEMO_SINGLES, "n_groups": DEMO_GROUPS}
-    check = explainer.verify(explanation, keep=out, **counts)
+    check = explainer.verify(explanation, cache=out, **counts)
     printing.check(check)
     _keep(check, out)
     _write_report(explainer, check.explanation, out, None, open_page=False)

@@ -16,12 +16,12 @@ from rich.text import Text
 
 from clusterexplain.data.near_duplicates import conflicts_of
 from clusterexplain.estimator import ClusterExplainer
+from clusterexplain.results.check import Check
 from clusterexplain.results.explanation import SIDES, Explanation
 from clusterexplain.results.removals import RANDOM, TOP_PULLERS
 from clusterexplain.results.text.names import NOISE, format_change, terminal_safe
 from clusterexplain.statistics.groups import main_source
 from clusterexplain.statistics.intervals import Interval
-from clusterexplain.verification import Check
 
 _FORMULA = re.compile(r"(?!-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z)[=+\-@\t\r\n]", re.IGNORECASE)
 """How a cell begins that a spreadsheet would run; a negative number is none."""
@@ -220,17 +220,20 @@ def check(result: Check) -> None:
     )
     table(_agreement(result), "Agreement of predicted and retrained changes, mean over samples")
     for rows, title in (
-        (_independent(result), "Clustered from scratch after retraining: are the clusters found again?"),
-        (_planted(result), "Near-copies planted in the rival cluster: are they found among those that push most?"),
-        (_duplicated(result), "Examples and their copies: does removing either do the same?"),
+        (_from_scratch(result), "Clustered from scratch after retraining: are the clusters found again?"),
+        (
+            _planted_duplicates(result),
+            "Near-copies planted in the rival cluster: are they found among those that push most?",
+        ),
+        (_duplicates(result), "Examples and their copies: does removing either do the same?"),
     ):
         if len(rows):
             table(rows, title)
     line(f"Verdict: {result.verdict}.")
 
 
-def _independent(result: Check) -> pd.DataFrame:
-    rows = result.independent
+def _from_scratch(result: Check) -> pd.DataFrame:
+    rows = result.from_scratch
     if not len(rows):
         return rows
     return pd.DataFrame(
@@ -245,8 +248,8 @@ def _independent(result: Check) -> pd.DataFrame:
     )
 
 
-def _planted(result: Check) -> pd.DataFrame:
-    rows = result.planted
+def _planted_duplicates(result: Check) -> pd.DataFrame:
+    rows = result.planted_duplicates
     return pd.DataFrame(
         {
             "sample": rows["query"].astype(str),
@@ -258,8 +261,8 @@ def _planted(result: Check) -> pd.DataFrame:
     )
 
 
-def _duplicated(result: Check) -> pd.DataFrame:
-    rows = result.duplicated
+def _duplicates(result: Check) -> pd.DataFrame:
+    rows = result.duplicates
     return pd.DataFrame(
         {
             "sample": rows["query"].astype(str),
@@ -297,7 +300,7 @@ def _margins(result: Check) -> pd.DataFrame:
             **{
                 title: margin[picked["position"]] + picked[column]
                 for title, column in (
-                    ("predicted, frozen", "predicted"),
+                    ("predicted, frozen", "predicted_kept"),
                     ("retrained, frozen", "kept"),
                     ("predicted, re-clustered", "predicted_continued"),
                     ("retrained, re-clustered", "continued"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import importlib.util
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,9 @@ from clusterexplain.report.figures import drawn_check
 from clusterexplain.report.plots import Plots
 from clusterexplain.report.svg import map_svg, scatter_svg
 from clusterexplain.report.text import map_words, place_words, pull_words
+from clusterexplain.results.check import Check
 from clusterexplain.results.explanation import SIDES, Explanation
 from clusterexplain.results.text.names import NOISE, format_change, replace_unprintable
-
-if TYPE_CHECKING:
-    from clusterexplain.verification import Check
 
 LISTED = 6
 CARDS = 3

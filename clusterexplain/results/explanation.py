@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.annotations import UNTESTED, CheckSummary, SeedVariability, StabilitySummary
+from clusterexplain.results.annotations import SeedVariability, StabilitySummary
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins
 from clusterexplain.results.text.margins import combination_sides, combination_title
 from clusterexplain.results.text.names import NOISE, cluster_name, method_flags, method_words, terminal_safe
+from clusterexplain.results.verdict import UNTESTED, CheckSummary
 from clusterexplain.statistics.groups import group_sums
 
 if TYPE_CHECKING:

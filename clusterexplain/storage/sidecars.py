@@ -25,12 +25,13 @@ CHECK = "check.json"
 MAP = "map.npy"
 STABILITY = "stability.npz"
 NAMES = "names.json"
-RETRAINED = ("position", "kind", "n_removed", "predicted", "kept", "predicted_continued", "continued")
+RETRAINED = ("position", "kind", "n_removed", "predicted_kept", "kept", "predicted_continued", "continued")
 """Columns of the table of retrainings that a check keeps."""
 SIDECARS = (CHECK, MAP, STABILITY, NAMES)
 STATUSES = ("supported", "not supported", "untested")
 """What a check may say."""
 GRADES = ("A", "B", "C", "D", "U")
+ESTIMANDS = ("seed", "model", "recipe")
 CHECK_HISTORY = "checks"
 """Folder of the checks before the newest one."""
 MOST_CHECKS = 50
@@ -261,6 +262,7 @@ def _parse_check(blob: bytes) -> dict[str, Any] | None:
 def _check_verdict(verdict: dict[str, Any]) -> None:
     _expect(verdict["status"] in STATUSES, f"a status is none of {', '.join(STATUSES)}")
     _expect(verdict["grade"] in GRADES, f"a grade is none of {', '.join(GRADES)}")
+    _expect(verdict.get("estimand", "seed") in ESTIMANDS, f"an estimand is none of {', '.join(ESTIMANDS)}")
     _expect(isinstance(verdict["sentence"], str), "a sentence is no text")
     within = all(_is_number(one, -1 - ROUND_OFF, 1 + ROUND_OFF) for one in verdict["figures"].values())
     _expect(within, "a figure is no correlation: neither null nor a number from -1 to 1")

@@ -65,7 +65,7 @@ class RemovalSampler:
 
         Parameters
         ----------
-        stages : sequence of Counts
+        stages : sequence of RemovalBudget
             How many of each kind.
 
         Returns

@@ -210,7 +210,7 @@ def test_answers_about_clusters_are_verified_like_any_other() -> None:
         assert check.explanation.check is not None
         assert check.explanation.checked.startswith("checked without a result: untested")
         assert len(check.table) >= 12
-        assert np.corrcoef(check.table["predicted"], check.table["kept"])[0, 1] > 0.8
+        assert np.corrcoef(check.table["predicted_kept"], check.table["kept"])[0, 1] > 0.8
         strict(check.to_dict())
         json.loads(strict(check.explanation.to_dict()))
 

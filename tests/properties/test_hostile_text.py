@@ -171,7 +171,7 @@ def _set(*keys: Any) -> Callable[[dict[str, Any], Any], None]:
         (["retrained", "position", 0], 0.5, "a position is that of no answer"),
         (["retrained", "n_removed", 0], -1, "n_removed is no count"),
         (["retrained", "n_removed", 0], 10**30, "n_removed is no count"),
-        (["retrained", "predicted", 0], "0", "predicted holds neither numbers nor null"),
+        (["retrained", "predicted_kept", 0], "0", "predicted_kept holds neither numbers nor null"),
         (["retrained", "continued", 0], 10**400, "reclustered holds neither numbers nor null"),
     ],
 )

@@ -61,7 +61,7 @@ def test_table_holds_real_retrainings(small: ClusterExplainer, explanation: Expl
     for assignments in ("kept", "continued"):
         truth = explanation.evaluate(refit, assignments=assignments) - explanation.evaluate(small)
         np.testing.assert_allclose(rows[assignments].iloc[0], truth[position], rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(rows["predicted"].iloc[0], explanation.predict(weights)[position])
+    np.testing.assert_allclose(rows["predicted_kept"].iloc[0], explanation.predict(weights)[position])
 
 
 def test_the_same_check_twice_is_the_same(small: ClusterExplainer, explanation: Explanation, check: Check) -> None:
@@ -175,9 +175,9 @@ def three(small: ClusterExplainer, explanation: Explanation) -> Check:
 
 
 def test_three_estimands_are_kept_apart(three: Check, small: ClusterExplainer, explanation: Explanation) -> None:
-    assert list(three.findings) == ["seed", "model", "recipe"]
+    assert list(three.by_estimand) == ["seed", "model", "recipe"]
     assert three.headline.estimand == "seed"
-    assert three.findings["recipe"].truth["kept"].shape == (3, len(three.removals), 3)
+    assert three.by_estimand["recipe"].retrained["kept"].shape == (3, len(three.removals), 3)
     assert three.figure("single", "kept") > 0.9
     assert set(three.summary["estimand"]) == {"seed", "model", "recipe"}
     assert set(three.grades["estimand"]) == {"seed", "model", "recipe"}
@@ -192,34 +192,35 @@ def test_three_estimands_are_kept_apart(three: Check, small: ClusterExplainer, e
 
 def test_the_truth_of_a_seed_is_that_of_a_fit_with_it(three: Check, small: ClusterExplainer) -> None:
     """Other seeds: the initial parameters and the plan differ, the labels of the explained fit are kept."""
-    truth = three.findings["recipe"].truth["kept"]
+    truth = three.by_estimand["recipe"].retrained["kept"]
     assert not np.allclose(truth[0], truth[1], equal_nan=True)
     assert np.isfinite(truth[:, [one.kind == SINGLE for one in three.removals]]).all()
     assert np.isnan(truth[:, [one.kind == TOP_PULLERS for one in three.removals]]).all()
 
 
 def test_further_training_is_compared_with_further_training(three: Check, explanation: Explanation) -> None:
-    model = three.findings["model"]
-    assert np.abs(model.nulls).max() > 0
-    assert model.evidence["kept"].drift > 0
-    assert np.abs(model.truth["kept"][0][:10]).max() < np.abs(three.findings["seed"].truth["kept"][0][:10]).max()
+    model = three.by_estimand["model"]
+    assert np.abs(model.null_changes).max() > 0
+    assert (model.grades["drift"] > 0).all()
+    seed = three.by_estimand["seed"]
+    assert np.abs(model.retrained["kept"][0][:10]).max() < np.abs(seed.retrained["kept"][0][:10]).max()
 
 
 def test_what_was_retrained_is_kept(small: ClusterExplainer, explanation: Explanation, tmp_path: Path) -> None:
     options = {"n_single": 20, "n_within": 0, "n_groups": 5, "n_top": 2}
     plain = small.verify(explanation, **options)
-    first = small.verify(explanation, keep=tmp_path, **options)
+    first = small.verify(explanation, cache=tmp_path, **options)
     files = sorted((tmp_path / "retrained").iterdir())
     stamps = [one.stat().st_mtime_ns for one in files]
-    second = small.verify(explanation, keep=tmp_path, **options)
+    second = small.verify(explanation, cache=tmp_path, **options)
     assert plain.to_dict() == first.to_dict() == second.to_dict()
     assert [one.stat().st_mtime_ns for one in sorted((tmp_path / "retrained").iterdir())] == stamps
     files[0].write_bytes(b"half a file")
     (tmp_path / "retrained" / "x.npy.part").write_bytes(b"")
-    third = small.verify(explanation, keep=tmp_path, **options)
+    third = small.verify(explanation, cache=tmp_path, **options)
     assert third.to_dict() == plain.to_dict()
     assert files[0].stat().st_size > 100
-    other = small.verify(small.explain([5]), keep=tmp_path, **options)
+    other = small.verify(small.explain([5]), cache=tmp_path, **options)
     assert other.to_dict() == small.verify(small.explain([5]), **options).to_dict()
     assert len(list((tmp_path / "retrained").glob("*.npy"))) <= len(files) + 1  # only its own ones are new
 
@@ -228,8 +229,8 @@ def test_what_was_retrained_is_kept(small: ClusterExplainer, explanation: Explan
 def test_an_interrupted_check_goes_on(
     small: ClusterExplainer, explanation: Explanation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    options = {"n_single": 30, "n_within": 10, "n_groups": 30, "n_top": 2, "keep": tmp_path, "n_jobs": 1}
-    whole = small.verify(explanation, **{**options, "keep": None})
+    options = {"n_single": 30, "n_within": 10, "n_groups": 30, "n_top": 2, "cache": tmp_path, "n_jobs": 1}
+    whole = small.verify(explanation, **{**options, "cache": None})
     written, write = [], RetrainingCache._write
 
     def interrupted(self: RetrainingCache, name: str, values: Any) -> None:
