@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clusterexplain.results.badge import Badge
+from clusterexplain.statistics.reliability import spearman_brown
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,5 +66,4 @@ class SeedVariability:
 
     def of_mean(self, query: int) -> float:
         """Return the correlation to expect between this mean and that of as many other seeds (Spearman-Brown)."""
-        one = self.shared[query]
-        return float(self.n_seeds * one / (1 + (self.n_seeds - 1) * one)) if one > 0 else 0.0
+        return float(spearman_brown(self.shared[query], self.n_seeds))

@@ -20,6 +20,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.results.badge import FEWEST, HIGH, MODERATE, Badge
+from clusterexplain.statistics import metrics
 from clusterexplain.statistics.matching import jaccard, overlap
 
 KINDS = ("seed", "bootstrap")
@@ -214,7 +215,7 @@ class Stability:
         rows = []
         by_kind = {kind: self.of(kind).jaccards for kind in KINDS}
         for cluster, values in enumerate(self.jaccards.T):
-            mean, low, high = _mean_with_interval(values)
+            mean, low, high = _bootstrap_interval(values)
             rows.append(
                 {
                     "cluster": cluster,
@@ -222,9 +223,9 @@ class Stability:
                     "jaccard": mean,
                     "low": low,
                     "high": high,
-                    "dissolved": _mean(np.where(np.isnan(values), np.nan, values < DISSOLVED)),
+                    "dissolved": metrics.average(np.where(np.isnan(values), np.nan, values < DISSOLVED)),
                     "verdict": _verdict(mean),
-                    **{kind: _mean(similar[:, cluster]) for kind, similar in by_kind.items()},
+                    **{kind: metrics.average(similar[:, cluster]) for kind, similar in by_kind.items()},
                 }
             )
         columns = ["cluster", "size", "jaccard", "low", "high", "dissolved", "verdict", *KINDS]
@@ -242,8 +243,8 @@ class Stability:
         return {**sizes, **self._figures(), **{kind: self.of(kind)._figures() for kind in KINDS}}
 
     def _figures(self) -> dict[str, float]:
-        mean, low, high = _mean_with_interval(self.adjusted_rand)
-        return {"adjusted_rand": mean, "low": low, "high": high, "kept": _mean(self.share)}
+        mean, low, high = _bootstrap_interval(self.adjusted_rand)
+        return {"adjusted_rand": mean, "low": low, "high": high, "kept": metrics.average(self.share)}
 
     def badge(self, position: int) -> Badge:
         """Return how often a sample stayed in its cluster.
@@ -364,19 +365,17 @@ def _company(labels: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.
     return company
 
 
-def _mean(values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan")
+def _bootstrap_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean and its 95 % percentile bootstrap interval, NaN below ``FEWEST`` values.
 
-
-def _mean_with_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean and its 95 % percentile bootstrap interval, NaN below ``FEWEST`` values."""
+    Not :func:`clusterexplain.statistics.mean_interval`: similarities are far from normal, many are exactly 1.
+    """
     finite = values[np.isfinite(values)]
     if len(finite) < FEWEST:
-        return _mean(values), float("nan"), float("nan")
+        return metrics.average(values), float("nan"), float("nan")
     picks = np.random.default_rng(0).integers(len(finite), size=(DRAWS, len(finite)))
     low, high = np.quantile(finite[picks].mean(axis=1), [0.025, 0.975])
-    return _mean(values), float(low), float(high)
+    return metrics.average(values), float(low), float(high)
 
 
 def _verdict(mean: float) -> str:

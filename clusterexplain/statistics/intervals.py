@@ -55,6 +55,36 @@ class Interval:
 UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
 
 
+def mean_interval(values: np.ndarray, *, largest: float = np.inf) -> Interval:
+    """Return the mean of one figure for each seed with its interval.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_seeds,)
+        One figure for each seed; those that are NaN do not count.
+    largest : float, default=inf
+        What no mean can exceed in size: 1 for correlations.
+
+    Returns
+    -------
+    Interval
+        By Student's distribution, as if the figures of the seeds were normal; without ends for fewer than two seeds.
+
+    Examples
+    --------
+    >>> print(mean_interval(np.array([0.5, 0.6, 0.7])))
+    0.600 [0.352, 0.848]
+    >>> print(mean_interval(np.array([0.5, np.nan])))
+    0.500
+    """
+    known = values[np.isfinite(values)]
+    mean, n = metrics.average(known), len(known)
+    if n < 2:
+        return Interval(mean, float("nan"), float("nan"))
+    half = stats.t.ppf(0.5 + LEVEL / 2, n - 1) * known.std(ddof=1) / np.sqrt(n)
+    return Interval(mean, float(max(mean - half, -largest)), float(min(mean + half, largest)))
+
+
 def spearman_interval(predicted: np.ndarray, truth: np.ndarray) -> Interval:
     """Return the mean rank correlation over queries with its interval.
 
@@ -142,9 +172,9 @@ def shuffle(predicted: np.ndarray, truth: np.ndarray, *, draws: int = 1000, seed
         (draws, len(truth))
     )  # one order for all queries, as far as they share removals
     means = np.zeros(draws)
-    for one in usable:
-        rows = known[:, one]
-        x, y = (unit_ranks(values[rows, one][:, None])[:, 0] for values in (predicted, truth))
+    for query in usable:
+        rows = known[:, query]
+        x, y = (unit_ranks(values[rows, query][:, None])[:, 0] for values in (predicted, truth))
         means += x[np.argsort(keys[:, rows], axis=1)] @ y / len(usable)
     reached = int((means >= found[usable].mean() - ROUNDING).sum())
     return Shuffled(float(np.quantile(means, 0.5 + LEVEL / 2)), (1 + reached) / (1 + draws))

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution.executors import map_jobs
+from clusterexplain.statistics import mean_interval
 from clusterexplain.word_embeddings.bound_score import BoundScore
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.counts import UnitCounts
@@ -24,7 +24,6 @@ from clusterexplain.word_embeddings.unlearning import continue_training
 HOW = ("retrain", "continue")
 TOWARDS = ("lower", "higher")
 MEASURES = ("score", "p_value", "first_half", "second_half", "held_out_loss", "related")
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -232,9 +231,8 @@ class WordChange:
                     continue
                 row: dict[str, Any] = {"arm": arm, "measure": measure, "n_seeds": len(values), "mean": values.mean()}
                 if arm != "before":
-                    row |= dict(
-                        zip(("change", "low", "high"), over_seeds(moved.loc[arm, measure].to_numpy()), strict=True)
-                    )
+                    change = mean_interval(moved.loc[arm, measure].to_numpy())
+                    row |= {"change": change.mean, "low": change.low, "high": change.high}
                 rows.append(row)
         return pd.DataFrame(rows)
 
@@ -254,16 +252,16 @@ class WordChange:
         """
         moved = self.changes()
         sizes = moved.assign(size=moved["score"].abs()).groupby(["arm", "seed"])["size"].mean()
-        chosen, drawn = (over_seeds(sizes.loc[one].to_numpy()) for one in ("chosen", arm))
+        chosen, drawn = (mean_interval(sizes.loc[which].to_numpy()) for which in ("chosen", arm))
         return {
-            "ratio": chosen[0] / drawn[0],
-            "chosen": chosen[0],
-            "chosen_low": chosen[1],
-            "chosen_high": chosen[2],
-            "random": drawn[0],
-            "random_low": drawn[1],
-            "random_high": drawn[2],
-            "apart": float(chosen[1] > drawn[2]),
+            "ratio": chosen.mean / drawn.mean,
+            "chosen": chosen.mean,
+            "chosen_low": chosen.low,
+            "chosen_high": chosen.high,
+            "random": drawn.mean,
+            "random_low": drawn.low,
+            "random_high": drawn.high,
+            "apart": float(chosen.low > drawn.high),
         }
 
     def __repr__(self) -> str:
@@ -273,13 +271,3 @@ class WordChange:
         ]
         head = f"{self.name} {self.plan.towards}: {self.plan.share:.1%} of the units, {done}"
         return f"{head}\n{self.summary().to_string(index=False, float_format='%.4f')}"
-
-
-def over_seeds(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean with a 95 % interval by Student's distribution; NaN ends for a single value."""
-    n = len(values)
-    mean = float(values.mean())
-    if n < 2:
-        return mean, float("nan"), float("nan")
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return mean, mean - half, mean + half

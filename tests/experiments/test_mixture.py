@@ -21,7 +21,7 @@ from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.experiments.mixture.one_pass import one_pass
 from clusterexplain.experiments.mixture.points import draw_mixture
 from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of, without_each
-from clusterexplain.experiments.mixture.tables import agreement, by_component, over_seeds
+from clusterexplain.experiments.mixture.tables import agreement, by_component
 from clusterexplain.influence import Unrolled
 from clusterexplain.training import Recipe, Trajectory, retrain_many
 from clusterexplain.training.trajectory import train
@@ -222,16 +222,6 @@ def test_agreement_is_counted_for_each_query_and_within_its_cluster() -> None:
     (row,) = agreement(rows, "_within").to_dict("records")
     assert (row["seeds"], row["pearson"], row["spearman_least"]) == (2, pytest.approx(1), pytest.approx(1))
     assert by_component(rows)["from_0.8"].tolist() == [1.0, 1.0, 1.0]
-
-
-def test_intervals_over_seeds_are_students() -> None:
-    found = over_seeds(np.array([0.2, 0.4, np.nan]))
-    assert (found.mean, found.low, found.high) == (
-        pytest.approx(0.3),
-        pytest.approx(0.3 - 12.7062 * 0.1, abs=1e-4),
-        1.0,
-    )
-    assert np.isnan(over_seeds(np.array([0.2])).low)
 
 
 def made_up(variant: str, seed: int, **settings: Any) -> list[Comparison]:

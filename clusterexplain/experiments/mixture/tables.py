@@ -4,39 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from clusterexplain.statistics import metrics
-from clusterexplain.statistics.intervals import LEVEL, Interval
+from clusterexplain.statistics.intervals import mean_interval
 
 KEYS = ["variant", "arm", "truth", "method"]
 SHARES = (0.6, 0.8)
-
-
-def over_seeds(values: np.ndarray) -> Interval:
-    """Return the mean of one figure for each seed with its 95 % interval.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_seeds,)
-        Correlations, each a mean over queries; those that are NaN do not count.
-
-    Returns
-    -------
-    Interval
-        By Student's distribution, cut at -1 and 1; without ends for fewer than two seeds.
-
-    Examples
-    --------
-    >>> print(over_seeds(np.array([0.5, 0.6, 0.7])))
-    0.600 [0.352, 0.848]
-    """
-    known = values[np.isfinite(values)]
-    mean = metrics.average(known)
-    if len(known) < 2:
-        return Interval(mean, float("nan"), float("nan"))
-    half = stats.t.ppf(0.5 + LEVEL / 2, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
-    return Interval(mean, float(max(mean - half, -1.0)), float(min(mean + half, 1.0)))
 
 
 def agreement(rows: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
@@ -60,7 +32,7 @@ def agreement(rows: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
         figures: dict[str, float] = {"seeds": group["seed"].nunique()}
         for measure in ("pearson", "spearman"):
             by_seed = group.groupby("seed")[measure + suffix].mean().to_numpy()
-            interval = over_seeds(by_seed)
+            interval = mean_interval(by_seed, largest=1.0)
             least = float(np.nanmin(by_seed)) if np.isfinite(by_seed).any() else float("nan")
             figures |= {
                 measure: interval.mean,
@@ -89,10 +61,10 @@ def by_component(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for keys, group in rows.groupby([*KEYS, "component"], sort=False):
         seeds = group.groupby("seed")
-        interval = over_seeds(seeds["pearson"].mean().to_numpy())
+        interval = mean_interval(seeds["pearson"].mean().to_numpy(), largest=1.0)
         figures = {"pearson": interval.mean, "pearson_low": interval.low, "pearson_high": interval.high}
         for measure in ("spearman", "pearson_within", "spearman_within"):
-            figures[measure] = over_seeds(seeds[measure].mean().to_numpy()).mean
+            figures[measure] = mean_interval(seeds[measure].mean().to_numpy(), largest=1.0).mean
         for share in SHARES:
             figures[f"from_{share}"] = float((group["pearson"] >= share).mean())
         found.append(dict(zip([*KEYS, "component"], keys, strict=True)) | figures)
