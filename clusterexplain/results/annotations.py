@@ -29,7 +29,7 @@ class StabilitySummary:
 
     def __getitem__(self, picked: np.ndarray) -> StabilitySummary:
         """Select queries by position."""
-        return StabilitySummary(self.kept[picked], self.counted[picked], tuple(self.badges[one] for one in picked))
+        return StabilitySummary(self.kept[picked], self.counted[picked], tuple(self.badges[query] for query in picked))
 
 
 @dataclass(frozen=True, eq=False)

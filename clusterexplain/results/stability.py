@@ -330,7 +330,7 @@ class Stability:
         InvalidParameterError
             If an array is missing or shapes do not fit together.
         """
-        names = [one.name for one in dataclasses.fields(cls)]
+        names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if name not in arrays]
         if missing:
             raise InvalidParameterError(

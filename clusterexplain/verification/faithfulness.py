@@ -270,8 +270,8 @@ class Faithfulness:
         What is wrong one way (D) is not made untestable by the other (U), unless nothing can be repeated.
         """
         if not all(evidence.repeats for evidence in self.evidence.values()):
-            return next(found for name, found in self.grades.items() if not self.evidence[name].repeats)
-        return max(self.grades.values(), key=lambda found: WORST_LAST.index(found.letter))
+            return next(graded for name, graded in self.grades.items() if not self.evidence[name].repeats)
+        return max(self.grades.values(), key=lambda graded: WORST_LAST.index(graded.letter))
 
     @cached_property
     def shuffled(self) -> dict[str, Shuffled]:

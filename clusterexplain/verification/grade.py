@@ -186,11 +186,11 @@ def grade(evidence: Evidence) -> Grade:
         return Grade(
             "U", f"too few single removals were retrained to tell the agreement {evidence.spearman} from chance"
         )
-    found = _graded(evidence)
-    if found.letter in "ABC" and evidence.n_single < LIMITS["U", "n_single"]:
+    graded = _graded(evidence)
+    if graded.letter in "ABC" and evidence.n_single < LIMITS["U", "n_single"]:
         needed = f"needed {LIMITS['U', 'n_single']:g}"
         return Grade("U", f"only {evidence.n_single} single removals were retrained, {needed}")
-    return found
+    return graded
 
 
 def _graded(evidence: Evidence) -> Grade:

@@ -79,8 +79,8 @@ class RemovalSampler:
     def _stage(self, stages: Sequence[RemovalBudget], number: int) -> tuple[list[Removal], list[Removal]]:
         counts, before = stages[number], stages[:number]
         rng = np.random.default_rng([self.seed, number])
-        singles = self._shuffled()[: sum(one.single for one in stages[: number + 1])]
-        shared = [Removal(SINGLE, np.array([one])) for one in singles[sum(one.single for one in before) :]]
+        singles = self._shuffled()[: sum(stage.single for stage in stages[: number + 1])]
+        shared = [Removal(SINGLE, np.array([row])) for row in singles[sum(stage.single for stage in before) :]]
         for share, n in counts.groups.items():
             kind = GROUP if share == self.usual_share else RemovalKind(RemovalName.GROUP, share)
             shared += [Removal(kind, self._some(share, rng)) for _ in range(n)]
@@ -89,26 +89,27 @@ class RemovalSampler:
             shared += [Removal(kind, self._some(1 - share, rng), rest=1 / share) for _ in range(n)]
         for loss, n in counts.down.items():
             kind = DOWN_WEIGHT if loss == USUAL_LOSS else RemovalKind(RemovalName.DOWN_WEIGHT, loss)
-            shared += [Removal(kind, np.array([one]), 1 - loss) for one in self._shuffled()[:n]]
+            shared += [Removal(kind, np.array([row]), 1 - loss) for row in self._shuffled()[:n]]
         own = self._within(stages, number, singles)
         queries = range(len(self.own))
-        return shared, own + [one for query in queries for one in self._of_query(query, counts, before, rng)]
+        return shared, own + [removal for query in queries for removal in self._of_query(query, counts, before, rng)]
 
     def _shuffled(self) -> np.ndarray:
         return np.random.default_rng(self.seed).permutation(self.candidates)
 
     def _within(self, stages: Sequence[RemovalBudget], number: int, singles: np.ndarray) -> list[Removal]:
         """Return single examples of the queries' own clusters, none that is among `singles`, spread over the clusters."""
-        clusters, found = np.unique(self.own), []
-        counts = [sum(one.within for one in stages[:stop]) for stop in (number, number + 1)]
+        clusters = np.unique(self.own)
+        removals: list[Removal] = []
+        counts = [sum(stage.within for stage in stages[:stop]) for stop in (number, number + 1)]
         for place, cluster in enumerate(clusters):
             start, stop = (n // len(clusters) + (place < n % len(clusters)) for n in counts)
             members = self._shuffled()
             members = members[self.labels[members] == cluster]
             members = np.random.default_rng([self.seed, 1, int(cluster) + 1]).permutation(members)
             members = members[~np.isin(members, self._shuffled()[: stages[0].single])]
-            found += [Removal(WITHIN, np.array([one])) for one in members[start:stop] if one not in singles]
-        return found
+            removals += [Removal(WITHIN, np.array([row])) for row in members[start:stop] if row not in singles]
+        return removals
 
     def _some(self, share: float, rng: np.random.Generator, pool: np.ndarray | None = None) -> np.ndarray:
         pool = self.candidates if pool is None else pool
@@ -117,23 +118,24 @@ class RemovalSampler:
     def _of_query(
         self, query: int, counts: RemovalBudget, before: Sequence[RemovalBudget], rng: np.random.Generator
     ) -> list[Removal]:
-        row, found = self.influence[query], []
-        order = self.candidates[np.argsort(-row[self.candidates], kind="stable")]
+        influence = self.influence[query]
+        removals: list[Removal] = []
+        order = self.candidates[np.argsort(-influence[self.candidates], kind="stable")]
         if counts.strongest:
-            ends = slice(sum(one.strongest for one in before), None)
+            ends = slice(sum(stage.strongest for stage in before), None)
             both = [*order[ends][: counts.strongest], *order[::-1][ends][: counts.strongest]]
-            found += [Removal(STRONGEST, np.array([one]), query=query) for one in both]
+            removals += [Removal(STRONGEST, np.array([row]), query=query) for row in both]
         if counts.neighbours:
             near = self.near(query)
-            near = near[np.isin(near, self.candidates)][sum(one.neighbours for one in before) :]
-            found += [Removal(NEIGHBOUR, np.array([one]), query=query) for one in near[: counts.neighbours]]
+            near = near[np.isin(near, self.candidates)][sum(stage.neighbours for stage in before) :]
+            removals += [Removal(NEIGHBOUR, np.array([row]), query=query) for row in near[: counts.neighbours]]
         away = self.candidates[~np.isin(self.labels[self.candidates], [self.own[query], self.rival[query]])]
         if counts.placebo and len(away):
-            found += [
+            removals += [
                 Removal(PLACEBO, self._some(PLACEBO_SHARE, rng, away), query=query) for _ in range(counts.placebo)
             ]
         size = min(counts.top, len(order) - 1)
         if size > 0:
-            found.append(Removal(TOP_PULLERS, order[:size], query=query))
-            found.append(Removal(RANDOM, rng.choice(self.candidates, size, replace=False), query=query))
-        return found
+            removals.append(Removal(TOP_PULLERS, order[:size], query=query))
+            removals.append(Removal(RANDOM, rng.choice(self.candidates, size, replace=False), query=query))
+        return removals

@@ -28,14 +28,14 @@ SIZED = (RemovalName.GROUP, RemovalName.SUBSET)
 
 
 def check_summary(
-    found: dict[Estimand, Faithfulness], left_out: dict[Estimand, str], planted: pd.DataFrame
+    by_estimand: dict[Estimand, Faithfulness], left_out: dict[Estimand, str], planted: pd.DataFrame
 ) -> CheckSummary:
     """Return the verdicts of a check and what it retrained, as they are attached to an explanation.
 
     Parameters
     ----------
-    found : dict of Estimand to Faithfulness
-        By estimand, the headline first.
+    by_estimand : dict of Estimand to Faithfulness
+        The headline first.
     left_out : dict of Estimand to str
         Estimands that a level would ask but the model has not, with the reason.
     planted : DataFrame
@@ -46,7 +46,7 @@ def check_summary(
     CheckSummary
         One verdict for all samples together and one for each.
     """
-    first, *others = found.values()
+    first, *others = by_estimand.values()
     n = len(first.scores)
     more = "".join(f". Nothing was retrained about {WORDS[estimand]}" for estimand in left_out)
     together = _verdict(first, others, more + planted_clause(planted))

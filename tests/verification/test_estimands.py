@@ -1,4 +1,4 @@
-"""What is asked of retraining: refused by name, left out of a level, told in the verdict; clusters that became other ones."""
+"""Estimands: refused by name, left out of a level, told in the verdict; clusters that became other ones are counted."""
 
 from __future__ import annotations
 
