@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from clusterexplain.data import Dataset, list_datasets, load_dataset
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.models import EmbeddingTask
+    from clusterexplain.results.check import Check
     from clusterexplain.results.explanation import Explanation
     from clusterexplain.training.check_task import check_task
-    from clusterexplain.verification import Check
     from clusterexplain.word_embeddings import EmbeddingBias
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "Check": "clusterexplain.verification",
+    "Check": "clusterexplain.results.check",
     "ClusterExplainer": "clusterexplain.estimator",
     "Dataset": "clusterexplain.data",
     "EmbeddingBias": "clusterexplain.word_embeddings",

@@ -34,9 +34,9 @@ Learned = TypeVar("Learned")
 
 if TYPE_CHECKING:
     from clusterexplain.explanation import ClusterAnswer, Flip
+    from clusterexplain.results.check import Check
     from clusterexplain.results.smoothness import Smoothness
     from clusterexplain.results.stability import Stability
-    from clusterexplain.verification import Check
 
 
 class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):

@@ -17,14 +17,15 @@ from rich.text import Text
 
 from clusterexplain.data.near_duplicates import conflicts_of
 from clusterexplain.results.explanation import SIDES
+from clusterexplain.results.removals import RANDOM, TOP_PULLERS
 from clusterexplain.results.text.names import NOISE, format_change, terminal_safe
 from clusterexplain.statistics.groups import main_source
 from clusterexplain.statistics.intervals import Interval
 
 if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer
+    from clusterexplain.results.check import Check
     from clusterexplain.results.explanation import Explanation
-    from clusterexplain.verification import Check
 
 _FORMULA = re.compile(r"(?!-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z)[=+\-@\t\r\n]", re.IGNORECASE)
 """How a cell begins that a spreadsheet would run as a formula; a negative number does not match."""
@@ -249,20 +250,20 @@ def check(result: Check) -> None:
     )
     table(_agreement(result), "Agreement of predicted and retrained changes, mean over samples")
     for rows, title in (
-        (_independent(result), "Clustered from scratch after retraining: are the clusters found again?"),
+        (_from_scratch(result), "Clustered from scratch after retraining: are the clusters found again?"),
         (
-            _planted(result),
+            _planted_duplicates(result),
             "Near-duplicates planted in the runner-up cluster: are they among the strongest that push away?",
         ),
-        (_duplicated(result), "Examples and their copies: does removing either do the same?"),
+        (_duplicates(result), "Examples and their copies: does removing either do the same?"),
     ):
         if len(rows):
             table(rows, title)
     line(f"Verdict: {result.verdict}.")
 
 
-def _independent(result: Check) -> pd.DataFrame:
-    rows = result.independent
+def _from_scratch(result: Check) -> pd.DataFrame:
+    rows = result.from_scratch
     if not len(rows):
         return rows
     return pd.DataFrame(
@@ -277,8 +278,8 @@ def _independent(result: Check) -> pd.DataFrame:
     )
 
 
-def _planted(result: Check) -> pd.DataFrame:
-    rows = result.planted
+def _planted_duplicates(result: Check) -> pd.DataFrame:
+    rows = result.planted_duplicates
     return pd.DataFrame(
         {
             "sample": rows["query"].astype(str),
@@ -290,8 +291,8 @@ def _planted(result: Check) -> pd.DataFrame:
     )
 
 
-def _duplicated(result: Check) -> pd.DataFrame:
-    rows = result.duplicated
+def _duplicates(result: Check) -> pd.DataFrame:
+    rows = result.duplicates
     return pd.DataFrame(
         {
             "sample": rows["query"].astype(str),
@@ -320,7 +321,7 @@ def _agreement(result: Check) -> pd.DataFrame:
 
 def _margins(result: Check) -> pd.DataFrame:
     margin = result.explanation.scores
-    picked = result.table[result.table["kind"].isin(["top pullers", "random"])]
+    picked = result.table[result.table["kind"].isin([TOP_PULLERS.label, RANDOM.label])]
     return pd.DataFrame(
         {
             "sample": picked["query"].astype(str),
@@ -329,7 +330,7 @@ def _margins(result: Check) -> pd.DataFrame:
             **{
                 title: margin[picked["position"]] + picked[column]
                 for title, column in (
-                    ("predicted, labels kept", "predicted"),
+                    ("predicted, labels kept", "predicted_kept"),
                     ("retrained, labels kept", "kept"),
                     ("predicted, continued", "predicted_continued"),
                     ("retrained, continued", "continued"),

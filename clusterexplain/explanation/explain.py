@@ -14,6 +14,7 @@ from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement,
 from clusterexplain.fitting.fit import Fit, pair_of
 from clusterexplain.influence import JacobianFactory, MethodReport, TrainingJacobian
 from clusterexplain.results.annotations import StabilitySummary
+from clusterexplain.results.badge import NOT_TRAINED_ON
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import NOISE, Margins
@@ -173,7 +174,7 @@ def _noise_reasons(fit: Fit, margins: Margins, queries: EmbeddedQueries) -> tupl
 
 def stability_summary(stability: Stability, positions: np.ndarray) -> StabilitySummary:
     """Return what refits say about training examples by row number; nothing for -1, a row that was not trained on."""
-    badges = tuple(stability.badge(int(row)) if row >= 0 else "not trained on" for row in positions)
+    badges = tuple(stability.badge(int(row)) if row >= 0 else NOT_TRAINED_ON for row in positions)
     kept, counted = (
         np.where(positions >= 0, column[np.maximum(positions, 0)], 0) for column in (stability.kept, stability.counted)
     )

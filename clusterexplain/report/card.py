@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import importlib.util
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,9 @@ from clusterexplain.report.figures import drawn_check
 from clusterexplain.report.plots import Plots
 from clusterexplain.report.svg import map_svg, scatter_svg
 from clusterexplain.report.text import map_words, place_words, pull_words
+from clusterexplain.results.check import Check
 from clusterexplain.results.explanation import SIDES, Explanation
-from clusterexplain.results.text.names import format_change, replace_unprintable
-
-if TYPE_CHECKING:
-    from clusterexplain.verification import Check
+from clusterexplain.results.text.names import NOISE, format_change, replace_unprintable
 
 LISTED = 6
 CARDS = 3
@@ -32,6 +30,8 @@ MOST_DOTS = 2000
 LARGEST = 400_000
 """Bytes of a card: pictures of rows are left out rather than that it be larger."""
 LONGEST_TEXT = 300
+HEADINGS, NOISE_HEADINGS = ("pulled it in", "pushed it away"), ("kept it out", "drew it in")
+"""Of the two lists of one sample: in a cluster, and in the noise."""
 
 
 def card(explanation: Explanation, context: ReportContext) -> str:
@@ -154,8 +154,7 @@ def _map(explanation: Explanation, context: ReportContext, query: int) -> str:
 
 def _list(explanation: Explanation, context: ReportContext, query: int, side: int, *, pictures: bool) -> str:
     listed = explanation.top(LISTED, query=query, side=SIDES[side])
-    words = explanation.sides(query)[side]
-    heading = words if explanation.combined else words.replace(" ", " it ")
+    heading = _headings(explanation, query)[side]
     largest = max(abs(explanation.influence[query]).max(), np.finfo(float).tiny)
     rows = "".join(
         _row(row, explanation, context, query, side, largest, pictures=pictures) for row in listed.to_dict("records")
@@ -164,6 +163,13 @@ def _list(explanation: Explanation, context: ReportContext, query: int, side: in
         f"<table><caption>{html.escape(heading.capitalize())}</caption><thead><tr><th></th><th>id</th><th>cluster</th>"
         f"<th>if removed, change of margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def _headings(explanation: Explanation, query: int) -> tuple[str, str]:
+    """Return the headings of the two lists: what a positive and a negative influence did to a sample, or to a combination."""
+    if explanation.combined:
+        return explanation.sides(query)
+    return NOISE_HEADINGS if explanation.labels[query] == NOISE else HEADINGS
 
 
 def _row(

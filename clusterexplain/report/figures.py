@@ -11,11 +11,12 @@ from clusterexplain.report import charts, tables
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.margin_labels import Ends
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.removals import RANDOM, TOP_PULLERS
 
 if TYPE_CHECKING:
     import altair as alt
 
-TOGETHER = ("top pullers", "random")
+TOGETHER = (TOP_PULLERS.label, RANDOM.label)
 
 
 def titled(chart: alt.LayerChart, title: str, subtitle: str) -> alt.LayerChart:

@@ -39,6 +39,7 @@ from clusterexplain.report.text import (
     twins_words,
 )
 from clusterexplain.report.vega_lite import Specs
+from clusterexplain.results.badge import BadgeLevel
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.text.names import NOISE
 from clusterexplain.storage.jsonable import to_jsonable
@@ -48,6 +49,7 @@ TOP = 50
 RINGS = 10
 """Examples on each side that the charts draw."""
 TYPICAL = 6
+BADGE_COLOURS = {BadgeLevel.HIGH: "good", BadgeLevel.MODERATE: "fair", BadgeLevel.LOW: "poor"}
 
 
 def payload(
@@ -278,11 +280,8 @@ class _Page:
             )
             found.append({"level": "none", "name": "margin", "text": words})
         if explanation.stability is not None:
-            words = explanation.stability.badges[query]
-            level = {"high": "good", "moderate": "fair", "low": "poor"}.get(
-                words.rpartition("(")[2].rstrip(")"), "none"
-            )
-            found.append({"level": level, "name": "stability", "text": words})
+            badge = explanation.stability.badges[query]
+            found.append({"level": BADGE_COLOURS.get(badge.level, "none"), "name": "stability", "text": badge.text})
         level = "good" if explanation.agreement >= 0.95 else "fair"
         words = f"score and labels agree for {explanation.agreement:.1%}"
         found.append({"level": level, "name": "agreement", "text": words})

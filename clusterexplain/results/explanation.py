@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.annotations import UNTESTED, CheckSummary, SeedVariability, StabilitySummary
+from clusterexplain.results.annotations import SeedVariability, StabilitySummary
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins
 from clusterexplain.results.text.margins import combination_sides, combination_title
 from clusterexplain.results.text.names import NOISE, cluster_name, method_flags, method_words, terminal_safe
+from clusterexplain.results.verdict import UNTESTED, CheckSummary
 from clusterexplain.statistics.groups import group_sums
 
 if TYPE_CHECKING:
@@ -351,7 +352,7 @@ class Explanation:
                     "membership": [_finite(p) for p in self.probabilities[position]],
                     "more_marginal_than": _finite(self.share_with_larger_margin[position]),
                     "lacks": (self.noise_reasons[position] or None) if self.noise_reasons else None,
-                    "stability": None if self.stability is None else self.stability.badges[position],
+                    "stability": None if self.stability is None else self.stability.badges[position].text,
                     "over_seeds": self._seeds(position),
                     "check": None if self.check is None else self.check.each[position].status,
                     "parts": {

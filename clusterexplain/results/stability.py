@@ -19,16 +19,14 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.results.badge import FEWEST, HIGH, MODERATE, Badge
+from clusterexplain.statistics import metrics
 from clusterexplain.statistics.matching import jaccard, overlap
 from clusterexplain.storage.jsonable import to_jsonable
 
 KINDS = ("seed", "bootstrap")
 STABLE, DISSOLVED = 0.75, 0.5
 """Mean Jaccard similarity from which on a cluster is stable, and below which it dissolves (Hennig 2007)."""
-HIGH, MODERATE = 0.9, 0.6
-"""Share of the refits that keep a sample in its cluster, from which on its stability is high or moderate, not low."""
-FEWEST = 5
-"""Refits below which neither an interval nor a word is given."""
 DRAWS = 1000
 
 
@@ -71,8 +69,8 @@ class Stability:
     --------
     >>> fit, refits, ones = np.array([0, 0, 1, 1]), np.array([[0, 0, 1, 1]] * 4 + [[0, 0, 1, 0]]), np.ones((5, 4))
     >>> found = Stability(refits, np.array(["seed"] * 5), fit, ones[0], np.arange(4), ones, fit_key="")
-    >>> found.badge(3)
-    'kept in 4 of 5 refits (moderate)'
+    >>> print(found.badge(3))
+    kept in 4 of 5 refits (moderate)
     """
 
     labels: np.ndarray
@@ -218,7 +216,7 @@ class Stability:
         rows = []
         by_kind = {kind: self.of(kind).jaccards for kind in KINDS}
         for cluster, values in enumerate(self.jaccards.T):
-            mean, low, high = _mean_with_interval(values)
+            mean, low, high = _bootstrap_interval(values)
             rows.append(
                 {
                     "cluster": cluster,
@@ -226,9 +224,9 @@ class Stability:
                     "jaccard": mean,
                     "low": low,
                     "high": high,
-                    "dissolved": _mean(np.where(np.isnan(values), np.nan, values < DISSOLVED)),
+                    "dissolved": metrics.average(np.where(np.isnan(values), np.nan, values < DISSOLVED)),
                     "verdict": _verdict(mean),
-                    **{kind: _mean(similar[:, cluster]) for kind, similar in by_kind.items()},
+                    **{kind: metrics.average(similar[:, cluster]) for kind, similar in by_kind.items()},
                 }
             )
         columns = ["cluster", "size", "jaccard", "low", "high", "dissolved", "verdict", *KINDS]
@@ -246,11 +244,11 @@ class Stability:
         return {**sizes, **self._figures(), **{kind: self.of(kind)._figures() for kind in KINDS}}
 
     def _figures(self) -> dict[str, float]:
-        mean, low, high = _mean_with_interval(self.adjusted_rand)
-        return {"adjusted_rand": mean, "low": low, "high": high, "kept": _mean(self.share)}
+        mean, low, high = _bootstrap_interval(self.adjusted_rand)
+        return {"adjusted_rand": mean, "low": low, "high": high, "kept": metrics.average(self.share)}
 
-    def badge(self, position: int) -> str:
-        """Return in words how often a sample stayed in its cluster.
+    def badge(self, position: int) -> Badge:
+        """Return how often a sample stayed in its cluster.
 
         Parameters
         ----------
@@ -259,9 +257,8 @@ class Stability:
 
         Returns
         -------
-        str
-            For example "kept in 17 of 20 refits (moderate)": high from 90 % on (``HIGH``), moderate from 60 % on
-            (``MODERATE``), else low; "too few to say" below ``FEWEST`` refits.
+        Badge
+            Counts and level; its text is for example "kept in 17 of 20 refits (moderate)".
 
         Raises
         ------
@@ -273,12 +270,7 @@ class Stability:
                 f"position={position} is no row of the {len(self.ids)} training examples. Expected 0 to "
                 f"{len(self.ids) - 1}; rows that were not trained on (position -1) were in no refit."
             )
-        kept, counted = int(self.kept[position]), int(self.counted[position])
-        if counted == 0:
-            return f"in none of the {len(self)} refits"
-        share = kept / counted
-        word = "high" if share >= HIGH else "moderate" if share >= MODERATE else "low"
-        return f"kept in {kept} of {counted} refits ({word if counted >= FEWEST else 'too few to say'})"
+        return Badge.of(int(self.kept[position]), int(self.counted[position]), len(self))
 
     @property
     def sentence(self) -> str:
@@ -339,7 +331,7 @@ class Stability:
         InvalidParameterError
             If an array is missing or shapes do not fit together.
         """
-        names = [one.name for one in dataclasses.fields(cls)]
+        names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if name not in arrays]
         if missing:
             raise InvalidParameterError(
@@ -374,19 +366,17 @@ def _company(labels: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.
     return company
 
 
-def _mean(values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else float("nan")
+def _bootstrap_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean and its 95 % percentile bootstrap interval, NaN below ``FEWEST`` values.
 
-
-def _mean_with_interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean and its 95 % percentile bootstrap interval, NaN below ``FEWEST`` values."""
+    Not :func:`clusterexplain.statistics.mean_interval`: similarities are far from normal, many are exactly 1.
+    """
     finite = values[np.isfinite(values)]
     if len(finite) < FEWEST:
-        return _mean(values), float("nan"), float("nan")
+        return metrics.average(values), float("nan"), float("nan")
     picks = np.random.default_rng(0).integers(len(finite), size=(DRAWS, len(finite)))
     low, high = np.quantile(finite[picks].mean(axis=1), [0.025, 0.975])
-    return _mean(values), float(low), float(high)
+    return metrics.average(values), float(low), float(high)
 
 
 def _verdict(mean: float) -> str:

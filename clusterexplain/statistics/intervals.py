@@ -19,6 +19,7 @@ from scipy import stats
 from clusterexplain.statistics import metrics
 
 LEVEL = 0.95
+BOOTSTRAP_DRAWS = 10_000
 ROUNDING = 1e-12
 """Below which two correlations are the same."""
 ALONE = 1.5**2
@@ -53,6 +54,72 @@ class Interval:
 
 
 UNKNOWN = Interval(float("nan"), float("nan"), float("nan"))
+
+
+def mean_interval(values: np.ndarray, *, largest: float = np.inf) -> Interval:
+    """Return the mean of one figure for each seed with its interval.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_seeds,)
+        One figure for each seed; those that are NaN do not count.
+    largest : float, default=inf
+        What no mean can exceed in size: 1 for correlations.
+
+    Returns
+    -------
+    Interval
+        By Student's distribution, as if the figures of the seeds were normal; without ends for fewer than two seeds.
+
+    Examples
+    --------
+    >>> print(mean_interval(np.array([0.5, 0.6, 0.7])))
+    0.600 [0.352, 0.848]
+    >>> print(mean_interval(np.array([0.5, np.nan])))
+    0.500
+    """
+    known = values[np.isfinite(values)]
+    mean, n = metrics.average(known), len(known)
+    if n < 2:
+        return Interval(mean, float("nan"), float("nan"))
+    half = stats.t.ppf(0.5 + LEVEL / 2, n - 1) * known.std(ddof=1) / np.sqrt(n)
+    return Interval(mean, float(max(mean - half, -largest)), float(min(mean + half, largest)))
+
+
+def bootstrap_interval(values: np.ndarray, *, largest: float = np.inf) -> Interval:
+    """Return the mean of one figure for each training with its 95 % bootstrap interval.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        NaN where a training has no figure; it does not count.
+    largest : float, default=inf
+        What no mean can exceed in size: 1 for correlations.
+
+    Returns
+    -------
+    Interval
+        Percentiles of means of trainings that were drawn again. A bootstrap of few is too narrow: its ends are moved
+        outwards by sqrt(n / (n - 1)) and by Student's quantile over the normal one. No ends for fewer than three figures.
+
+    Examples
+    --------
+    >>> print(bootstrap_interval(np.array([0.0, 0.2, 0.4, 0.6])))
+    0.300 [-0.075, 0.675]
+    """
+    known = values[np.isfinite(values)]
+    n = len(known)
+    if not n:
+        return UNKNOWN
+    mean = float(known.mean())
+    if n < 3:
+        return Interval(mean, float("nan"), float("nan"))
+    rng = np.random.default_rng(0)
+    means = known[rng.integers(n, size=(BOOTSTRAP_DRAWS, n))].mean(axis=1)  # (BOOTSTRAP_DRAWS,)
+    low, high = np.quantile(means, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    wider = float(np.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + LEVEL / 2, n - 1) / stats.norm.ppf(0.5 + LEVEL / 2))
+    ends = (mean + wider * float(end - mean) for end in (low, high))
+    return Interval(mean, *(max(-largest, min(largest, end)) for end in ends))
 
 
 def spearman_interval(predicted: np.ndarray, truth: np.ndarray) -> Interval:
@@ -134,19 +201,19 @@ def shuffle(predicted: np.ndarray, truth: np.ndarray, *, draws: int = 1000, seed
         The band and the p-value.
     """
     known = np.isfinite(predicted) & np.isfinite(truth)
-    found = metrics.spearman(predicted, truth)
-    usable = np.flatnonzero(np.isfinite(found))
-    if not len(usable):
+    agreements = metrics.spearman(predicted, truth)
+    ranked = np.flatnonzero(np.isfinite(agreements))
+    if not len(ranked):
         return Shuffled(float("nan"), float("nan"))
     keys = np.random.default_rng(seed).random(
         (draws, len(truth))
     )  # one order for all queries, as far as they share removals
     means = np.zeros(draws)
-    for one in usable:
-        rows = known[:, one]
-        x, y = (unit_ranks(values[rows, one][:, None])[:, 0] for values in (predicted, truth))
-        means += x[np.argsort(keys[:, rows], axis=1)] @ y / len(usable)
-    reached = int((means >= found[usable].mean() - ROUNDING).sum())
+    for query in ranked:
+        rows = known[:, query]
+        x, y = (unit_ranks(values[rows, query][:, None])[:, 0] for values in (predicted, truth))
+        means += x[np.argsort(keys[:, rows], axis=1)] @ y / len(ranked)
+    reached = int((means >= agreements[ranked].mean() - ROUNDING).sum())
     return Shuffled(float(np.quantile(means, 0.5 + LEVEL / 2)), (1 + reached) / (1 + draws))
 
 
@@ -163,12 +230,12 @@ def _jackknife(
     into terms to be summed.
     """
     truth = by_seed.mean(axis=0)
-    each = np.sum(signed(np.stack([_spearman(one, truth) for one in predicted])), axis=0)
+    each = np.sum(signed(np.stack([_spearman(rows, truth) for rows in predicted])), axis=0)
     estimate = metrics.average(each)
     if np.isnan(estimate):
         return UNKNOWN
     n = len(truth)
-    without = np.sum(signed(np.stack([_without_each(one, truth) for one in predicted])), axis=0)
+    without = np.sum(signed(np.stack([_without_each(rows, truth) for rows in predicted])), axis=0)
     removals = np.array([metrics.average(row) for row in without])
     if np.isnan(removals).any():
         return Interval(estimate, float("nan"), float("nan"))
@@ -176,10 +243,10 @@ def _jackknife(
     half = stats.t.ppf(0.5 + LEVEL / 2, n - 1) ** 2 * (_variance(removals) + _over_queries(each))
     half *= ALONE if truth.shape[1] == 1 else 1.0
     if len(by_seed) > 1:
-        means = [np.delete(by_seed, one, 0).mean(axis=0) for one in range(len(by_seed))]
-        fewer = [np.sum(signed(np.stack([_spearman(one, mean) for one in predicted])), axis=0) for mean in means]
+        means = [np.delete(by_seed, seed, 0).mean(axis=0) for seed in range(len(by_seed))]
+        fewer = [np.sum(signed(np.stack([_spearman(rows, mean) for rows in predicted])), axis=0) for mean in means]
         quantile = stats.t.ppf(0.5 + LEVEL / 2, len(by_seed) - 1)
-        half += quantile**2 * _variance(np.array([metrics.average(one) for one in fewer]))
+        half += quantile**2 * _variance(np.array([metrics.average(agreements) for agreements in fewer]))
     low, high = _ends(centre, float(np.sqrt(half)), n) if fisher else (centre - np.sqrt(half), centre + np.sqrt(half))
     return Interval(estimate, float(min(low, estimate)), float(max(high, estimate)))
 
@@ -221,13 +288,13 @@ def _without_each(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return the rank correlations without each removal in turn, shape (n_removals, n_queries)."""
     n, queries = truth.shape
     if not (np.isfinite(predicted).all() and np.isfinite(truth).all()) or n <= metrics.FEWEST:
-        return np.stack([_spearman(np.delete(predicted, one, 0), np.delete(truth, one, 0)) for one in range(n)])
-    others = np.array([np.delete(np.arange(n), one) for one in range(n)])
+        return np.stack([_spearman(np.delete(predicted, row, 0), np.delete(truth, row, 0)) for row in range(n)])
+    others = np.array([np.delete(np.arange(n), row) for row in range(n)])
     size = max(1, BLOCK_NUMBERS // (n * queries))
     blocks = [others[start : start + size] for start in range(0, n, size)]
-    found = [(unit_ranks(predicted[rows]) * unit_ranks(truth[rows])).sum(axis=-2) for rows in blocks]
+    agreements = [(unit_ranks(predicted[rows]) * unit_ranks(truth[rows])).sum(axis=-2) for rows in blocks]
     constant = (np.ptp(predicted, axis=0) == 0) | (np.ptp(truth, axis=0) == 0)
-    return np.where(constant, np.nan, np.concatenate(found))
+    return np.where(constant, np.nan, np.concatenate(agreements))
 
 
 def unit_ranks(values: np.ndarray) -> np.ndarray:

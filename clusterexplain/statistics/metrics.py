@@ -103,7 +103,7 @@ def precision_at(predicted: np.ndarray, truth: np.ndarray, k: int) -> tuple[np.n
         counts = np.isfinite(x) & np.isfinite(y)
         x, y = x[counts], y[counts]
         usable = len(x) >= 2 * k > 0 and np.ptp(x) > 0 and np.ptp(y) > 0
-        tops = [set(np.lexsort((rng.random(len(one)), one))[:k].tolist()) for one in (x, y)]
+        tops = [set(np.lexsort((rng.random(len(changes)), changes))[:k].tolist()) for changes in (x, y)]
         both = tops[0] & tops[1]
         found.append(len(both) / k if usable else np.nan)
         chance.append(k / len(x) if usable else np.nan)
@@ -113,8 +113,8 @@ def precision_at(predicted: np.ndarray, truth: np.ndarray, k: int) -> tuple[np.n
 def skill(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return 1 - sum of squared errors / sum of squared changes of each column: 1 is exact, 0 is predicting no change."""
     known = np.isfinite(predicted) & np.isfinite(truth)
-    squares = [np.where(known, one, 0.0) ** 2 for one in (truth - predicted, truth)]
-    errors, changes = (one.sum(axis=0) for one in squares)
+    squares = [np.where(known, values, 0.0) ** 2 for values in (truth - predicted, truth)]
+    errors, changes = (values.sum(axis=0) for values in squares)
     usable = (known.sum(axis=0) >= FEWEST) & (changes > 0)
     return 1 - np.divide(errors, changes, out=np.full(changes.shape, np.nan), where=usable)
 

@@ -75,7 +75,7 @@ def between_seeds(values: np.ndarray) -> float:
     return metrics.average(np.array(found)) if pairs else float("nan")
 
 
-def spearman_brown(one: float, n: int) -> float:
+def spearman_brown(reliability: float, n: int) -> float:
     """Return the reliability of a mean of n from that of one; 0 for a negative one.
 
     Examples
@@ -83,7 +83,7 @@ def spearman_brown(one: float, n: int) -> float:
     >>> round(spearman_brown(0.27, 4), 2)
     0.6
     """
-    return n * one / (1 + (n - 1) * one) if one > 0 else 0.0
+    return n * reliability / (1 + (n - 1) * reliability) if reliability > 0 else 0.0
 
 
 def ceiling(truth: np.ndarray) -> Interval:
@@ -113,13 +113,13 @@ def ceiling(truth: np.ndarray) -> Interval:
         size = truth.shape[axis]
         if size < least:
             continue
-        fewer = np.array([metrics.average(_between(np.delete(truth, one, axis))) for one in range(size)])
+        fewer = np.array([metrics.average(_between(np.delete(truth, left_out, axis))) for left_out in range(size)])
         quantile = stats.t.ppf(0.975, size - 1)
         variance += quantile**2 * (size - 1) / size * np.square(fewer - fewer.mean()).sum()
     if np.isnan(variance):
         return Interval(float(np.sqrt(spearman_brown(estimate, n))), float("nan"), float("nan"))
     half = np.sqrt(variance)
-    low, high = (np.sqrt(spearman_brown(min(1.0, one), n)) for one in (estimate - half, estimate + half))
+    low, high = (np.sqrt(spearman_brown(min(1.0, end), n)) for end in (estimate - half, estimate + half))
     return Interval(float(np.sqrt(spearman_brown(estimate, n))), float(low), float(high))
 
 

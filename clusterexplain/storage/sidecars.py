@@ -34,11 +34,12 @@ from clusterexplain.storage.schema import (
     whole,
 )
 
-RETRAINED = ("position", "kind", "n_removed", "predicted", "kept", "predicted_continued", "continued")
+RETRAINED = ("position", "kind", "n_removed", "predicted_kept", "kept", "predicted_continued", "continued")
 """Columns of the table of retrainings that a check keeps."""
 STATUSES = ("supported", "not supported", "untested")
 """What a check may say."""
 GRADES = ("A", "B", "C", "D", "U")
+ESTIMANDS = ("seed", "model", "recipe")
 CHECK_HISTORY = "check_history"
 """Folder of the checks before the newest one."""
 MOST_CHECKS = 50
@@ -339,6 +340,7 @@ _VERDICT: Rule = record(
     {
         "status": one_of(STATUSES, "a status is none of"),
         "grade": one_of(GRADES, "a grade is none of"),
+        "estimand": one_of(ESTIMANDS, "an estimand is none of"),
         "sentence": text("a sentence is not text"),
         "figures": values_of(
             number_or_null(

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.results.verdict import Estimand, Letter
 
 LARGEST_GROUP = 0.5
-ESTIMANDS = ("seed", "model", "recipe")
-"""What is asked of retraining, see :mod:`clusterexplain.fitting.variants`."""
 
 
 @dataclass(frozen=True)
@@ -55,36 +54,36 @@ class Level:
     ----------
     name : str
         "quick", "standard", "full" or "custom".
-    stages : tuple of Counts
+    stages : tuple of RemovalBudget
         A larger level has the stages of the smaller one and one more, so that what was retrained is used again.
     n_queries : int
         Samples that are checked if none is named.
-    estimands : tuple of str
-        What is asked, of ``ESTIMANDS``.
+    estimands : tuple of Estimand
+        What is asked.
     n_seeds : int
         Seeds of the estimand "recipe".
-    cap : str
+    cap : {"A", "B", "C", "D", "U"}
         The best grade that it can give.
-    usual_share : float
+    group_share : float
         Size of the groups that verdicts speak of.
     n_planted : int
-        Queries of which near-copies are planted in the rival cluster.
-    n_duplicated : int
+        Queries of which near-copies are planted in the runner-up cluster.
+    n_duplicates : int
         Examples that are copied, to remove original and copy in turn.
-    independent : bool
-        Whether clusters are also looked for from scratch after retraining.
+    from_scratch : bool
+        Whether data are also clustered from scratch after retraining.
     """
 
     name: str
     stages: tuple[RemovalBudget, ...]
     n_queries: int
-    estimands: tuple[str, ...]
+    estimands: tuple[Estimand, ...]
     n_seeds: int
-    cap: str
-    usual_share: float = 0.05
+    cap: Letter
+    group_share: float = 0.05
     n_planted: int = 0
-    n_duplicated: int = 0
-    independent: bool = False
+    n_duplicates: int = 0
+    from_scratch: bool = False
 
 
 _QUICK = RemovalBudget(single=48, within=48, groups={0.05: 48}, top=10)
@@ -106,10 +105,10 @@ _FULL = RemovalBudget(
     neighbours=5,
 )
 LEVELS = {
-    "quick": Level("quick", (_QUICK,), 8, ("seed",), 3, "B"),
-    "standard": Level("standard", (_QUICK, _STANDARD), 24, ("seed", "recipe"), 5, "A", independent=True),
+    "quick": Level("quick", (_QUICK,), 8, (Estimand.SEED,), 3, "B"),
+    "standard": Level("standard", (_QUICK, _STANDARD), 24, (Estimand.SEED, Estimand.RECIPE), 5, "A", from_scratch=True),
     "full": Level(
-        "full", (_QUICK, _STANDARD, _FULL), 30, ESTIMANDS, 8, "A", n_planted=4, n_duplicated=16, independent=True
+        "full", (_QUICK, _STANDARD, _FULL), 30, tuple(Estimand), 8, "A", n_planted=4, n_duplicates=16, from_scratch=True
     ),
 }
 
@@ -123,7 +122,7 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
         A key of ``LEVELS``.
     changes : dict
         n_single, n_within, n_groups (of ``group_share``), n_down (by 5 %), n_top, group_share, estimands, n_seeds, n_planted,
-        n_duplicated; None leaves the level as it is. Any count of removals makes one custom stage of the counts that are not 0.
+        n_duplicates; None leaves the level as it is. Any count of removals makes one custom stage of the counts that are not 0.
 
     Returns
     -------
@@ -145,8 +144,8 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
         level = dataclasses.replace(level, n_seeds=_count("n_seeds", given.pop("n_seeds"), least=3))
     if "n_planted" in given:
         level = dataclasses.replace(level, n_planted=_count("n_planted", given.pop("n_planted")))
-    if "n_duplicated" in given:
-        level = dataclasses.replace(level, n_duplicated=_count("n_duplicated", given.pop("n_duplicated")))
+    if "n_duplicates" in given:
+        level = dataclasses.replace(level, n_duplicates=_count("n_duplicates", given.pop("n_duplicates")))
     if not given:
         return level
     share = given.pop("group_share", 0.05)
@@ -164,7 +163,7 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
         down={0.05: n["n_down"]},
         top=n["n_top"],
     )
-    return dataclasses.replace(level, name="custom", stages=(stage,), usual_share=share)
+    return dataclasses.replace(level, name="custom", stages=(stage,), group_share=share)
 
 
 def _count(name: str, value: Any, least: int = 0) -> int:
@@ -173,12 +172,12 @@ def _count(name: str, value: Any, least: int = 0) -> int:
     return int(value)
 
 
-def _estimands(given: Any) -> tuple[str, ...]:
+def _estimands(given: Any) -> tuple[Estimand, ...]:
     names = tuple(given) if isinstance(given, (tuple, list)) else (given,)
-    unknown = [one for one in names if one not in ESTIMANDS]
-    if unknown or not names:
+    known = [estimand.value for estimand in Estimand]
+    if not names or not all(name in known for name in names):
         raise InvalidParameterError(
-            f"estimands={given!r}: expected one or more of {', '.join(map(repr, ESTIMANDS))}: this seed, this fitted model, "
+            f"estimands={given!r}: expected one or more of {', '.join(map(repr, known))}: this seed, this fitted model, "
             f"the recipe over seeds."
         )
-    return tuple(one for one in ESTIMANDS if one in names)
+    return tuple(estimand for estimand in Estimand if estimand.value in names)

@@ -7,6 +7,7 @@ import numpy as np
 from clusterexplain.data.selection import select_samples
 from clusterexplain.explanation.explain import explain
 from clusterexplain.fitting.fit import Fit
+from clusterexplain.results.removals import DOWN_WEIGHT
 from clusterexplain.results.smoothness import Smoothness
 from clusterexplain.verification.verify import verify
 
@@ -37,6 +38,6 @@ def measure_smoothness(fit: Fit) -> Smoothness:
     explanation = explain(fit, select_samples(mask, fit.data))
     check = verify(explanation, n_single=0, n_within=0, n_groups=0, n_top=0, n_down=N_WEIGHTS)
     spearman, low, high, slope = (
-        check.figure("down-weight", "kept", name) for name in ("spearman", "low", "high", "slope")
+        check.figure(DOWN_WEIGHT, "kept", name) for name in ("spearman", "low", "high", "slope")
     )
     return Smoothness(spearman, low, high, slope, int(mask.sum()), check.table["retraining"].nunique())

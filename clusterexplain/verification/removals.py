@@ -7,46 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clusterexplain.results.removals import (
+    DOWN_WEIGHT,
+    GROUP,
+    NEIGHBOUR,
+    PLACEBO,
+    RANDOM,
+    SINGLE,
+    STRONGEST,
+    TOP_PULLERS,
+    WITHIN,
+    Removal,
+    RemovalKind,
+    RemovalName,
+)
 from clusterexplain.verification.levels import RemovalBudget
 
-HEADLINE, GROUP, DOWN = "single", "group", "down-weight"
 USUAL_LOSS = 0.05
-"""Loss of weight whose kind carries no number."""
-PLACEBO = 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class Removal:
-    """One retraining of a check.
-
-    Attributes
-    ----------
-    kind : str
-        "single" (random examples), "within" (single examples of the queries' own clusters), "group" (random groups of 5 %) and
-        "group 1 %" and the like, "subset 50 %" (a random half stays), "down-weight" (random examples at 95 % weight) and
-        "down-weight 30 %"; for one query "strongest" (single examples of large predicted influence), "neighbour", "placebo"
-        (groups of other clusters), "top pullers" and "random" (as many random ones).
-    members : ndarray of int
-        Row numbers that lose weight.
-    factor : float
-        What their weight is multiplied by; 0 removes.
-    query : int or None
-        Position of the query that it belongs to; None concerns all queries.
-    rest : float
-        What the weight of all others is multiplied by.
-    """
-
-    kind: str
-    members: np.ndarray
-    factor: float = 0.0
-    query: int | None = None
-    rest: float = 1.0
-
-    def weights(self, base: np.ndarray) -> np.ndarray:
-        """Return the data weights of this retraining, from those of the fit."""
-        weights = base * self.rest
-        weights[self.members] = base[self.members] * self.factor
-        return weights
+"""Loss of weight whose kind carries no share."""
+PLACEBO_SHARE = 0.02
+"""Size of a placebo, as a share of the examples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +48,7 @@ class RemovalSampler:
     seed : int
         Seed of all draws.
     usual_share : float, default=0.05
-        Size of the groups whose kind carries no number.
+        Size of the groups whose kind carries no share.
     """
 
     influence: np.ndarray
@@ -85,7 +65,7 @@ class RemovalSampler:
 
         Parameters
         ----------
-        stages : sequence of Counts
+        stages : sequence of RemovalBudget
             How many of each kind.
 
         Returns
@@ -99,36 +79,37 @@ class RemovalSampler:
     def _stage(self, stages: Sequence[RemovalBudget], number: int) -> tuple[list[Removal], list[Removal]]:
         counts, before = stages[number], stages[:number]
         rng = np.random.default_rng([self.seed, number])
-        singles = self._shuffled()[: sum(one.single for one in stages[: number + 1])]
-        shared = [Removal(HEADLINE, np.array([one])) for one in singles[sum(one.single for one in before) :]]
+        singles = self._shuffled()[: sum(stage.single for stage in stages[: number + 1])]
+        shared = [Removal(SINGLE, np.array([row])) for row in singles[sum(stage.single for stage in before) :]]
         for share, n in counts.groups.items():
-            kind = GROUP if share == self.usual_share else f"group {100 * share:g} %"
+            kind = GROUP if share == self.usual_share else RemovalKind(RemovalName.GROUP, share)
             shared += [Removal(kind, self._some(share, rng)) for _ in range(n)]
         for share, n in counts.subsets.items():
-            kind = f"subset {100 * share:g} %"
+            kind = RemovalKind(RemovalName.SUBSET, share)
             shared += [Removal(kind, self._some(1 - share, rng), rest=1 / share) for _ in range(n)]
         for loss, n in counts.down.items():
-            kind = DOWN if loss == USUAL_LOSS else f"{DOWN} {100 * loss:g} %"
-            shared += [Removal(kind, np.array([one]), 1 - loss) for one in self._shuffled()[:n]]
+            kind = DOWN_WEIGHT if loss == USUAL_LOSS else RemovalKind(RemovalName.DOWN_WEIGHT, loss)
+            shared += [Removal(kind, np.array([row]), 1 - loss) for row in self._shuffled()[:n]]
         own = self._within(stages, number, singles)
         queries = range(len(self.own))
-        return shared, own + [one for query in queries for one in self._of_query(query, counts, before, rng)]
+        return shared, own + [removal for query in queries for removal in self._of_query(query, counts, before, rng)]
 
     def _shuffled(self) -> np.ndarray:
         return np.random.default_rng(self.seed).permutation(self.candidates)
 
     def _within(self, stages: Sequence[RemovalBudget], number: int, singles: np.ndarray) -> list[Removal]:
         """Return single examples of the queries' own clusters, none that is among `singles`, spread over the clusters."""
-        clusters, found = np.unique(self.own), []
-        counts = [sum(one.within for one in stages[:stop]) for stop in (number, number + 1)]
+        clusters = np.unique(self.own)
+        removals: list[Removal] = []
+        counts = [sum(stage.within for stage in stages[:stop]) for stop in (number, number + 1)]
         for place, cluster in enumerate(clusters):
             start, stop = (n // len(clusters) + (place < n % len(clusters)) for n in counts)
             members = self._shuffled()
             members = members[self.labels[members] == cluster]
             members = np.random.default_rng([self.seed, 1, int(cluster) + 1]).permutation(members)
             members = members[~np.isin(members, self._shuffled()[: stages[0].single])]
-            found += [Removal("within", np.array([one])) for one in members[start:stop] if one not in singles]
-        return found
+            removals += [Removal(WITHIN, np.array([row])) for row in members[start:stop] if row not in singles]
+        return removals
 
     def _some(self, share: float, rng: np.random.Generator, pool: np.ndarray | None = None) -> np.ndarray:
         pool = self.candidates if pool is None else pool
@@ -137,21 +118,24 @@ class RemovalSampler:
     def _of_query(
         self, query: int, counts: RemovalBudget, before: Sequence[RemovalBudget], rng: np.random.Generator
     ) -> list[Removal]:
-        row, found = self.influence[query], []
-        order = self.candidates[np.argsort(-row[self.candidates], kind="stable")]
+        influence = self.influence[query]
+        removals: list[Removal] = []
+        order = self.candidates[np.argsort(-influence[self.candidates], kind="stable")]
         if counts.strongest:
-            ends = slice(sum(one.strongest for one in before), None)
+            ends = slice(sum(stage.strongest for stage in before), None)
             both = [*order[ends][: counts.strongest], *order[::-1][ends][: counts.strongest]]
-            found += [Removal("strongest", np.array([one]), query=query) for one in both]
+            removals += [Removal(STRONGEST, np.array([row]), query=query) for row in both]
         if counts.neighbours:
             near = self.near(query)
-            near = near[np.isin(near, self.candidates)][sum(one.neighbours for one in before) :]
-            found += [Removal("neighbour", np.array([one]), query=query) for one in near[: counts.neighbours]]
+            near = near[np.isin(near, self.candidates)][sum(stage.neighbours for stage in before) :]
+            removals += [Removal(NEIGHBOUR, np.array([row]), query=query) for row in near[: counts.neighbours]]
         away = self.candidates[~np.isin(self.labels[self.candidates], [self.own[query], self.rival[query]])]
         if counts.placebo and len(away):
-            found += [Removal("placebo", self._some(PLACEBO, rng, away), query=query) for _ in range(counts.placebo)]
+            removals += [
+                Removal(PLACEBO, self._some(PLACEBO_SHARE, rng, away), query=query) for _ in range(counts.placebo)
+            ]
         size = min(counts.top, len(order) - 1)
         if size > 0:
-            found.append(Removal("top pullers", order[:size], query=query))
-            found.append(Removal("random", rng.choice(self.candidates, size, replace=False), query=query))
-        return found
+            removals.append(Removal(TOP_PULLERS, order[:size], query=query))
+            removals.append(Removal(RANDOM, rng.choice(self.candidates, size, replace=False), query=query))
+        return removals

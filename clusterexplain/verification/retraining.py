@@ -12,9 +12,9 @@ from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.variants import Variant
 from clusterexplain.results.margins import Margins
 from clusterexplain.results.outcome import Assignments
+from clusterexplain.results.removals import Removal
 from clusterexplain.statistics.matching import jaccard
 from clusterexplain.verification.controls.clustering_from_scratch import KINDS, N_STARTS, SEED, ClusteringFromScratch
-from clusterexplain.verification.removals import Removal
 from clusterexplain.verification.retraining_cache import RetrainingCache
 
 ASSIGNMENTS: tuple[str, ...] = (Assignments.KEPT, Assignments.CONTINUED)
@@ -29,16 +29,16 @@ class RetrainedChanges:
     label : str
         Which way.
     null : ndarray of shape (n_queries,)
-        Scores with nothing removed, members frozen.
+        Scores with nothing removed, labels kept.
     rerun : float
         Largest difference of two such trainings: 0 unless something is random that should not be.
     changes : dict of str to ndarray of shape (n_removals, n_queries)
         Change of each score against the null, by assignments; NaN where a cluster of the pair lost all its weight, and where
         the removal was not tried (it belongs to another query, or this way to retrain skips its kind).
     overlap : ndarray of shape (n_removals, n_queries)
-        How much of the query's two clusters is the same after re-clustering: the smaller Jaccard similarity of the two, among
-        the examples that stay; NaN where the removal was not tried.
-    independent : Independent or None
+        How much of the query's two clusters is the same with the clustering continued: the smaller Jaccard similarity of the
+        two, among the examples that stay; NaN where the removal was not tried.
+    from_scratch : ClusteringFromScratch or None
         What clustering from scratch gave; None where that was not asked for or has no start that could be another one.
     """
 
@@ -47,7 +47,7 @@ class RetrainedChanges:
     rerun: float
     changes: dict[str, np.ndarray]
     overlap: np.ndarray
-    independent: ClusteringFromScratch | None = None
+    from_scratch: ClusteringFromScratch | None = None
 
 
 def retrain(
@@ -55,9 +55,9 @@ def retrain(
     margins: Margins,
     variant: Variant,
     segments: list[list[Removal]],
-    kept: RetrainingCache,
+    cache: RetrainingCache,
     *,
-    independent: bool,
+    from_scratch: bool,
 ) -> RetrainedChanges:
     """Retrain one way at all weights and score.
 
@@ -71,9 +71,9 @@ def retrain(
         How to retrain.
     segments : list of list of Removal
         What is removed; blocks of retrainings do not reach over the end of a segment.
-    kept : Kept
+    cache : RetrainingCache
         What was retrained before.
-    independent : bool
+    from_scratch : bool
         Whether to cluster from scratch, too.
 
     Returns
@@ -84,20 +84,20 @@ def retrain(
     base = fit.weights.numpy()
     changes: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
     overlaps: list[np.ndarray] = []
-    anew: list[ClusteringFromScratch] = []
+    scratch: list[ClusteringFromScratch] = []
     null: dict[str, np.ndarray] = {}
     rerun = 0.0
     for removals in segments:
         if not removals and null:
             continue
         # every segment is trained with nothing removed, too: what that gives must not depend on its company
-        weights = np.stack([base, *(one.weights(base) for one in removals)])
+        weights = np.stack([base, *(removal.weights(base) for removal in removals)])
         name_of = f"{fit.key} {variant.key}"
-        trained = kept.trained(fit, variant.recipe, name_of, weights)
+        trained = cache.trained(fit, variant.recipe, name_of, weights)
         scored, overlap = _scores(fit, margins, trained, weights)
         overlaps.append(overlap[1:])
-        if independent and fit.clustering.has_random_init:
-            anew.append(_anew(fit, margins, trained, weights, removals))
+        if from_scratch and fit.clustering.has_random_init:
+            scratch.append(_from_scratch(fit, margins, trained, weights, removals))
         for name, rows in scored.items():
             null.setdefault(name, rows[0])
             rerun = max(rerun, float(np.nanmax(np.abs(rows[0] - null[name]), initial=0.0)))
@@ -105,13 +105,13 @@ def retrain(
     n = len(null["kept"])
     joined = {name: np.concatenate([np.empty((0, n)), *parts]) for name, parts in changes.items()}
     same = np.concatenate([np.empty((0, n)), *overlaps])
-    queries = [one.query for removals in segments for one in removals]
+    queries = [removal.query for removals in segments for removal in removals]
     for rows in (*joined.values(), same):
         for place, query in enumerate(queries):
             if query is not None:
                 rows[place, np.arange(n) != query] = np.nan
-    found = ClusteringFromScratch.joined(anew, axis=1) if anew else None
-    return RetrainedChanges(variant.label, null["kept"], rerun, joined, same, found)
+    joined_scratch = ClusteringFromScratch.joined(scratch, axis=1) if scratch else None
+    return RetrainedChanges(variant.label, null["kept"], rerun, joined, same, joined_scratch)
 
 
 def _scores(
@@ -132,23 +132,23 @@ def _scores(
     return {name: np.stack(rows) for name, rows in scores.items()}, np.stack(overlaps)
 
 
-def _anew(
+def _from_scratch(
     fit: Fit, margins: Margins, trained: torch.Tensor, weights: np.ndarray, removals: list[Removal]
 ) -> ClusteringFromScratch:
     """Cluster from scratch with nothing removed, the first row, and after the removals of ``KINDS``."""
 
-    def one(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def cluster(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         outcome = fit.outcome(trained[number], weights[number], margins, assignments="scratch", seed=seed)
         similarity = jaccard(fit.clustering.labels.numpy(), outcome.labels, weights[number])
         return outcome.scores, _overlap(margins, similarity, fit.clustering.n_clusters, unseen=0.0)
 
     picked = [number for number, removal in enumerate(removals) if removal.kind in KINDS]
     with one_thread():
-        starts = [one(0, SEED + start) for start in range(N_STARTS)]
-        found = [one(number + 1, SEED) for number in picked]
+        starts = [cluster(0, SEED + start) for start in range(N_STARTS)]
+        removed = [cluster(number + 1, SEED) for number in picked]
     n = len(starts[0][0])
-    changes = np.array([scores - starts[0][0] for scores, _ in found]).reshape(1, -1, n)
-    overlap = np.array([similar for _, similar in found]).reshape(1, -1, n)
+    changes = np.array([scores - starts[0][0] for scores, _ in removed]).reshape(1, -1, n)
+    overlap = np.array([similar for _, similar in removed]).reshape(1, -1, n)
     unmoved = np.stack([similar for _, similar in starts])[None]
     return ClusteringFromScratch(changes, overlap, unmoved).spread(picked, len(removals))
 

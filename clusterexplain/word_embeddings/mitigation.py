@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.execution.executors import map_jobs
-from clusterexplain.statistics.means import mean_interval
+from clusterexplain.statistics import mean_interval
 from clusterexplain.word_embeddings.bound_score import BoundScore
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.counts import UnitCounts

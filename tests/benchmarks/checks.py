@@ -51,7 +51,7 @@ def measure(model: str, n_queries: int, keep: Path | None, means: list[int]) -> 
     folder = None if keep is None else keep / model
     begin = time.perf_counter()
     check = explainer.verify(
-        explainer.explain(queries), level="standard", n_duplicated=16, n_planted=4, keep=folder, show_progress=True
+        explainer.explain(queries), level="standard", n_duplicates=16, n_planted=4, cache=folder, show_progress=True
     )
     print(
         f"\n## {model}: standard check of {len(queries)} samples, {MINUTES.format((time.perf_counter() - begin) / 60)}\n"
@@ -60,12 +60,12 @@ def measure(model: str, n_queries: int, keep: Path | None, means: list[int]) -> 
     tables = [rows_of(check, "1 seed")]
     print(check.grades.drop(columns="reason").to_markdown(index=False, floatfmt=".3f"), "\n")
     print(check.controls.to_markdown(index=False, floatfmt=".3g"), "\n")
-    print(check.independent.to_markdown(index=False, floatfmt=".3f"), "\n")
-    print(check.planted.to_markdown(index=False, floatfmt=".3f"), "\n")
-    print(check.duplicated.describe().to_markdown(floatfmt=".3f"), "\n")
+    print(check.from_scratch.to_markdown(index=False, floatfmt=".3f"), "\n")
+    print(check.planted_duplicates.to_markdown(index=False, floatfmt=".3f"), "\n")
+    print(check.duplicates.describe().to_markdown(floatfmt=".3f"), "\n")
     for n_seeds in means:
         mean = explainer.explain(queries, n_seeds=n_seeds)
-        found = explainer.verify(mean, level="standard", estimands="recipe", keep=folder, show_progress=True)
+        found = explainer.verify(mean, level="standard", estimands="recipe", cache=folder, show_progress=True)
         tables.append(rows_of(found, f"{n_seeds} seeds"))
         print(f"{n_seeds} seeds: {found.verdict}\n")
     print(pd.concat(tables, ignore_index=True).to_markdown(index=False, floatfmt=".3f"))

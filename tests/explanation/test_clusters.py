@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from clusterexplain import ClusterExplainer, Dataset
 from clusterexplain.exceptions import InvalidParameterError, UnknownSampleError
 from clusterexplain.explanation import ClusterAnswer, Flip
+from clusterexplain.results.badge import NOT_TRAINED_ON
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.statistics.groups import group_sums, main_source
 from clusterexplain.verification.stability import Stability
@@ -209,7 +210,7 @@ def test_answers_about_clusters_are_verified_like_any_other() -> None:
         assert check.explanation.check is not None
         assert check.explanation.checked.startswith("checked without a result: untested")
         assert len(check.table) >= 12
-        assert np.corrcoef(check.table["predicted"], check.table["kept"])[0, 1] > 0.8
+        assert np.corrcoef(check.table["predicted_kept"], check.table["kept"])[0, 1] > 0.8
         strict(check.to_dict())
         json.loads(strict(check.explanation.to_dict()))
 
@@ -441,9 +442,9 @@ def test_later_explanations_carry_the_badge(tmp_path: Path) -> None:
     assert e.stability.badges == (found.badge(2), found.badge(3))
     assert e.stability.kept.tolist() == found.kept[[2, 3]].tolist()
     assert e[1].stability.badges == (found.badge(3),)
-    assert [one["stability"] for one in e.to_dict()["answers"]] == [found.badge(2), found.badge(3)]
+    assert [one["stability"] for one in e.to_dict()["answers"]] == [found.badge(2).text, found.badge(3).text]
     new = ce.explain(rows()[:1])
-    assert new.stability.badges == ("not trained on",)
+    assert new.stability.badges == (NOT_TRAINED_ON,)
     assert new.stability.counted.tolist() == [0]
     ce.save(tmp_path / "run")
     loaded = ClusterExplainer.load(tmp_path / "run")
@@ -455,8 +456,8 @@ def test_later_explanations_carry_the_badge(tmp_path: Path) -> None:
 def test_the_badge_is_part_of_the_answer_in_words() -> None:
     """Explanations carry the badge "from then on", on paper too."""
     ce, found = measured()
-    assert found.badge(2) in repr(ce.explain([2]))
-    assert found.badge(2) in ce.explain([2])._repr_mimebundle_()["text/html"]
+    assert found.badge(2).text in repr(ce.explain([2]))
+    assert found.badge(2).text in ce.explain([2])._repr_mimebundle_()["text/html"]
 
 
 def test_a_new_fit_forgets_the_old_stability() -> None:

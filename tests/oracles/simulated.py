@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from clusterexplain.results.removals import SINGLE
+from clusterexplain.results.verdict import Estimand, Letter
 from clusterexplain.statistics.intervals import Interval
 from clusterexplain.verification.faithfulness import Faithfulness
-from clusterexplain.verification.removals import HEADLINE
 from clusterexplain.verification.retraining import ASSIGNMENTS
 
 SHARED = 0.5
@@ -111,22 +112,24 @@ def coverage(
     return float(np.mean(inside)), float(np.mean([one.high - one.low for one in found]))
 
 
-def findings(predicted: np.ndarray, truth: np.ndarray, rng: np.random.Generator, *, cap: str = "A") -> Faithfulness:
-    """Return what a check finds: baselines correlate weakly with the truth, nothing else goes wrong."""
+def faithfulness(
+    predicted: np.ndarray, truth: np.ndarray, rng: np.random.Generator, *, cap: Letter = "A"
+) -> Faithfulness:
+    """Return what a check compares: baselines correlate weakly with the truth, nothing else goes wrong."""
     n, queries = predicted.shape
     mean = np.nan_to_num(truth.mean(axis=0))
     weak = 0.2 * mean / (mean.std() or 1) + rng.normal(size=mean.shape)
     return Faithfulness(
-        estimand="seed" if len(truth) == 1 else "recipe",
-        kinds=np.array([HEADLINE] * n),
+        estimand=Estimand.SEED if len(truth) == 1 else Estimand.RECIPE,
+        kinds=(SINGLE,) * n,
         sizes=np.ones(n, dtype=int),
         predicted=dict.fromkeys(ASSIGNMENTS, predicted),
-        truth=dict.fromkeys(ASSIGNMENTS, truth),
+        retrained=dict.fromkeys(ASSIGNMENTS, truth),
         tried=np.ones((n, queries), dtype=bool),
-        yardsticks={"gradient_dot": weak, "same_cluster": np.sign(rng.normal(size=mean.shape))},
-        own=np.ones((n, queries), dtype=bool),
+        reference_rankings={"gradient_dot": weak, "same_cluster": np.sign(rng.normal(size=mean.shape))},
+        own_cluster=np.ones((n, queries), dtype=bool),
         scores=np.ones(queries),
-        nulls=np.zeros((len(truth), queries)),
+        null_changes=np.zeros((len(truth), queries)),
         overlap=np.ones(truth.shape),
         rerun=0.0,
         cap=cap,
@@ -143,7 +146,7 @@ def letters(
     found = []
     for run in range(runs):
         rng = np.random.default_rng([seed, run])
-        found.append(findings(*make(setting, rng), rng).grade.letter)
+        found.append(faithfulness(*make(setting, rng), rng).grade.letter)
     return {letter: found.count(letter) / runs for letter in "ABCDU"}
 
 

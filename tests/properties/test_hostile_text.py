@@ -166,7 +166,7 @@ def _set(*keys: Any) -> Callable[[dict[str, Any], Any], None]:
         (["retrained", "position", 0], 0.5, "a position is not that of an answer"),
         (["retrained", "n_removed", 0], -1, "n_removed is not a count"),
         (["retrained", "n_removed", 0], 10**30, "n_removed is not a count"),
-        (["retrained", "predicted", 0], "0", "predicted holds something else than numbers and null"),
+        (["retrained", "predicted_kept", 0], "0", "predicted_kept holds something else than numbers and null"),
         (["retrained", "continued", 0], 10**400, "continued holds something else than numbers and null"),
     ],
 )

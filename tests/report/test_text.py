@@ -23,9 +23,9 @@ from clusterexplain.report import ReportContext, tables
 from clusterexplain.report.margin_labels import flip_words, page_title
 from clusterexplain.report.text import place_words, trust_words, twins_words
 from clusterexplain.report.vega_lite import as_dict
-from clusterexplain.results.annotations import CheckSummary, Verdict
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.influence_rows import InfluenceRows
+from clusterexplain.results.verdict import CheckSummary, Verdict
 from clusterexplain.statistics.groups import group_sums
 from clusterexplain.storage.sidecars import RETRAINED
 
@@ -173,7 +173,7 @@ def test_verdicts_of_single_samples_are_those_of_their_retrainings(checked: Expl
         own = checked.check.retrained[checked.check.retrained["position"] == position]
         single = own[own["kind"] == "single"]
         assert verdict.figures["single_kept"] == pytest.approx(
-            single["predicted"].corr(single["kept"], method="spearman")
+            single["predicted_kept"].corr(single["kept"], method="spearman")
         )
 
 

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from clusterexplain.statistics.intervals import Interval, difference_interval, shuffle, spearman_interval
+from clusterexplain.statistics.intervals import (
+    Interval,
+    difference_interval,
+    mean_interval,
+    shuffle,
+    spearman_interval,
+)
 from tests.oracles.simulated import SIZES, Setting, agreement, coverage, draw
 
 SMALL = Setting(queries=4, removals=16, seeds=1, correlation=0.7)
@@ -286,6 +292,16 @@ def test_band_is_of_the_removals_that_count() -> None:
     predicted, truth = rng.normal(size=(40, 2)), rng.normal(size=(40, 2))
     truth[20:] = np.nan
     assert shuffle(predicted, truth).band == pytest.approx(shuffle(predicted[:20], truth[:20]).band, abs=0.03)
+
+
+def test_the_mean_over_seeds_has_students_interval() -> None:
+    assert ends(mean_interval(np.array([0.2, 0.4, np.nan]), largest=1.0)) == (
+        pytest.approx(0.3),
+        pytest.approx(0.3 - 12.7062 * 0.1, abs=1e-4),
+        1.0,
+    )
+    assert mean_interval(np.array([0.2, 0.4])).high == pytest.approx(0.3 + 12.7062 * 0.1, abs=1e-4)
+    assert np.isnan(mean_interval(np.array([0.2]), largest=1.0).low)
 
 
 def measured(setting: Setting, runs: int) -> tuple[float, float]:

@@ -12,9 +12,8 @@ from clusterexplain import Check, ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.removals import SINGLE, TOP_PULLERS
 from clusterexplain.storage.cache import ArrayCache
-from clusterexplain.verification import RemovalSampler
-from clusterexplain.verification.levels import LEVELS, RemovalBudget
 
 FEW = {"n_single": 20, "n_within": 6, "n_groups": 12, "n_down": 8, "n_top": 3, "group_share": 0.1}
 
@@ -59,7 +58,7 @@ def test_table_holds_real_retrainings(small: ClusterExplainer, explanation: Expl
     for assignments in ("kept", "continued"):
         truth = explanation.evaluate(refit, assignments=assignments) - explanation.evaluate(small)
         np.testing.assert_allclose(rows[assignments].iloc[0], truth[position], rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(rows["predicted"].iloc[0], explanation.predict(weights)[position])
+    np.testing.assert_allclose(rows["predicted_kept"].iloc[0], explanation.predict(weights)[position])
 
 
 def test_the_same_check_twice_is_the_same(small: ClusterExplainer, explanation: Explanation, check: Check) -> None:
@@ -76,56 +75,6 @@ def test_the_verdict_travels_with_the_explanation(check: Check, explanation: Exp
     assert explanation[0].with_check({**kept, "fit_key": "of another fit"}).check is None
     assert explanation[0].with_check(kept).checked == check.explanation[0].checked
     assert explanation[1].with_check(kept).check is None
-
-
-POOL = RemovalSampler(
-    np.linspace(-1, 1, 100)[None],
-    np.array([1]),
-    np.array([0]),
-    np.repeat([0, 1], 50),
-    np.arange(10, 100),
-    lambda query: np.arange(100)[::-1],
-    seed=0,
-)
-
-
-def test_removals_follow_their_rules() -> None:
-    counts = RemovalBudget(
-        single=5, within=7, groups={0.05: 3, 0.1: 2}, subsets={0.5: 2}, down={0.05: 2, 0.3: 1}, strongest=2, neighbours=3,
-        placebo=2, top=4,
-    )  # fmt: skip
-    shared, own = POOL.draw([counts])
-    assert [one.kind for one in shared] == (
-        ["single"] * 5 + ["group"] * 3 + ["group 10 %"] * 2 + ["subset 50 %"] * 2
-        + ["down-weight"] * 2 + ["down-weight 30 %"]
-    )  # fmt: skip
-    assert [one.kind for one in own] == (
-        ["within"] * 7 + ["strongest"] * 4 + ["neighbour"] * 3 + ["top pullers", "random"]
-    )  # fmt: skip
-    assert all((one.members >= 10).all() for one in [*shared, *own])
-    assert all(POOL.labels[one.members[0]] == 1 for one in own if one.kind == "within")
-    assert {one.kind: len(one.members) for one in shared} == {
-        "single": 1, "group": 4, "group 10 %": 9, "subset 50 %": 45, "down-weight": 1, "down-weight 30 %": 1,
-    }  # fmt: skip
-    assert [one.members[0] for one in own if one.kind == "strongest"] == [99, 98, 10, 11]
-    assert sorted(next(one for one in own if one.kind == "top pullers").members) == [96, 97, 98, 99]
-    assert shared[0].weights(np.ones(100)).sum() == 99
-    half = next(one for one in shared if one.kind == "subset 50 %").weights(np.ones(100))
-    assert sorted(np.unique(half)) == [0, 2]
-    third = next(one for one in shared if one.kind == "down-weight 30 %").weights(np.full(100, 2.0))
-    assert third.min() == pytest.approx(1.4)
-    singles = [one.members[0] for one in [*shared, *own] if one.kind in ("single", "within")]
-    assert len(set(singles)) == 12
-
-
-def test_a_larger_level_begins_with_the_smaller_one() -> None:
-    small, large = POOL.draw(LEVELS["quick"].stages), POOL.draw(LEVELS["full"].stages)
-    for one, other in zip(small, large[: len(small)], strict=True):
-        assert [(a.kind, a.members.tolist()) for a in one] == [(b.kind, b.members.tolist()) for b in other]
-    singles = [one.members[0] for part in large for one in part if one.kind == "single"]
-    assert len(singles) == len(set(singles)) == 90
-    strongest = [one.members[0] for part in large for one in part if one.kind == "strongest"]
-    assert len(strongest) == len(set(strongest)) == 20
 
 
 def test_wrong_counts_are_refused(small: ClusterExplainer, explanation: Explanation) -> None:
@@ -171,9 +120,9 @@ def three(small: ClusterExplainer, explanation: Explanation) -> Check:
 
 
 def test_three_estimands_are_kept_apart(three: Check, small: ClusterExplainer, explanation: Explanation) -> None:
-    assert list(three.findings) == ["seed", "model", "recipe"]
+    assert list(three.by_estimand) == ["seed", "model", "recipe"]
     assert three.headline.estimand == "seed"
-    assert three.findings["recipe"].truth["kept"].shape == (3, len(three.removals), 3)
+    assert three.by_estimand["recipe"].retrained["kept"].shape == (3, len(three.removals), 3)
     assert three.figure("single", "kept") > 0.9
     assert set(three.summary["estimand"]) == {"seed", "model", "recipe"}
     assert set(three.grades["estimand"]) == {"seed", "model", "recipe"}
@@ -188,34 +137,35 @@ def test_three_estimands_are_kept_apart(three: Check, small: ClusterExplainer, e
 
 def test_the_truth_of_a_seed_is_that_of_a_fit_with_it(three: Check, small: ClusterExplainer) -> None:
     """Other seeds: the initial parameters and the plan differ, the labels of the explained fit are kept."""
-    truth = three.findings["recipe"].truth["kept"]
+    truth = three.by_estimand["recipe"].retrained["kept"]
     assert not np.allclose(truth[0], truth[1], equal_nan=True)
-    assert np.isfinite(truth[:, [one.kind == "single" for one in three.removals]]).all()
-    assert np.isnan(truth[:, [one.kind == "top pullers" for one in three.removals]]).all()
+    assert np.isfinite(truth[:, [one.kind == SINGLE for one in three.removals]]).all()
+    assert np.isnan(truth[:, [one.kind == TOP_PULLERS for one in three.removals]]).all()
 
 
 def test_further_training_is_compared_with_further_training(three: Check, explanation: Explanation) -> None:
-    model = three.findings["model"]
-    assert np.abs(model.nulls).max() > 0
-    assert model.evidence["kept"].drift > 0
-    assert np.abs(model.truth["kept"][0][:10]).max() < np.abs(three.findings["seed"].truth["kept"][0][:10]).max()
+    model = three.by_estimand["model"]
+    assert np.abs(model.null_changes).max() > 0
+    assert (model.grades["drift"] > 0).all()
+    seed = three.by_estimand["seed"]
+    assert np.abs(model.retrained["kept"][0][:10]).max() < np.abs(seed.retrained["kept"][0][:10]).max()
 
 
 def test_what_was_retrained_is_kept(small: ClusterExplainer, explanation: Explanation, tmp_path: Path) -> None:
     options = {"n_single": 20, "n_within": 0, "n_groups": 5, "n_top": 2}
     plain = small.verify(explanation, **options)
-    first = small.verify(explanation, keep=tmp_path, **options)
+    first = small.verify(explanation, cache=tmp_path, **options)
     files = sorted((tmp_path / "retrainings").iterdir())
     stamps = [one.stat().st_mtime_ns for one in files]
-    second = small.verify(explanation, keep=tmp_path, **options)
+    second = small.verify(explanation, cache=tmp_path, **options)
     assert plain.to_dict() == first.to_dict() == second.to_dict()
     assert [one.stat().st_mtime_ns for one in sorted((tmp_path / "retrainings").iterdir())] == stamps
     files[0].write_bytes(b"half a file")
     (tmp_path / "retrainings" / "x.npy.part").write_bytes(b"")
-    third = small.verify(explanation, keep=tmp_path, **options)
+    third = small.verify(explanation, cache=tmp_path, **options)
     assert third.to_dict() == plain.to_dict()
     assert files[0].stat().st_size > 100
-    other = small.verify(small.explain([5]), keep=tmp_path, **options)
+    other = small.verify(small.explain([5]), cache=tmp_path, **options)
     assert other.to_dict() == small.verify(small.explain([5]), **options).to_dict()
     assert len(list((tmp_path / "retrainings").glob("*.npy"))) <= len(files) + 1  # only its own ones are new
 
@@ -224,8 +174,8 @@ def test_what_was_retrained_is_kept(small: ClusterExplainer, explanation: Explan
 def test_an_interrupted_check_goes_on(
     small: ClusterExplainer, explanation: Explanation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    options = {"n_single": 30, "n_within": 10, "n_groups": 30, "n_top": 2, "keep": tmp_path, "n_jobs": 1}
-    whole = small.verify(explanation, **{**options, "keep": None})
+    options = {"n_single": 30, "n_within": 10, "n_groups": 30, "n_top": 2, "cache": tmp_path, "n_jobs": 1}
+    whole = small.verify(explanation, **{**options, "cache": None})
     written, write = [], ArrayCache.write
 
     def interrupted(self: ArrayCache, name: str, array: np.ndarray) -> None:

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from clusterexplain.statistics.intervals import UNKNOWN, Interval
-from clusterexplain.verification.grade import EXIT_CODES, LETTERS, MEANINGS, STATUS, Evidence, Grade, grade
+from clusterexplain.verification.grade import (
+    EXIT_CODES,
+    LETTERS,
+    MEANINGS,
+    STATUS,
+    THRESHOLDS,
+    Evidence,
+    Grade,
+    grade,
+)
 from tests.oracles.simulated import (
     Setting,
     draw,
@@ -320,6 +329,11 @@ def test_status_and_exit_codes() -> None:
         assert (found.status, found.exit_code) == (status, code)
     assert set(MEANINGS) == set(STATUS) == set(LETTERS)
     assert set(EXIT_CODES) == set(STATUS.values())
+
+
+def test_every_threshold_says_what_it_rests_on() -> None:
+    assert {letter for letter, _ in THRESHOLDS} == {"A", "B", "U"}
+    assert all(reason for _, reason in THRESHOLDS.values())
 
 
 # whole checks of a simulated pipeline, graded by what the program makes of the arrays

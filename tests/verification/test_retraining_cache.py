@@ -25,22 +25,22 @@ def npz() -> bytes:
 @pytest.mark.parametrize("junk", [b"", b"PK\x03\x04junk", b"x" * 200, npz()], ids=["empty", "zip", "text", "npz"])
 def test_junk_is_trained_again(small: ClusterExplainer, tmp_path: Path, junk: bytes) -> None:
     e = small.explain([0])
-    first = verify(e, keep=tmp_path, **FEW).table
+    first = verify(e, cache=tmp_path, **FEW).table
     files = list((tmp_path / FOLDER).iterdir())
     for file in files:
         file.write_bytes(junk)
-    assert verify(e, keep=tmp_path, **FEW).table.equals(first)
+    assert verify(e, cache=tmp_path, **FEW).table.equals(first)
     assert all(file.read_bytes() != junk for file in files)
 
 
 def test_a_changed_byte_is_noticed(small: ClusterExplainer, tmp_path: Path) -> None:
     e = small.explain([0])
-    first = verify(e, keep=tmp_path, **FEW).table
+    first = verify(e, cache=tmp_path, **FEW).table
     for file in (tmp_path / FOLDER).iterdir():
         content = bytearray(file.read_bytes())
         content[300] ^= 1
         file.write_bytes(bytes(content))
-    assert verify(e, keep=tmp_path, **FEW).table.equals(first)
+    assert verify(e, cache=tmp_path, **FEW).table.equals(first)
 
 
 def test_another_loss_of_the_same_network_is_another_training(blobs: np.ndarray, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_another_loss_of_the_same_network_is_another_training(blobs: np.ndarray,
 
     for power in (2, 4):
         ce = fitted(power)
-        check = verify(ce.explain([0]), keep=tmp_path, **FEW)
+        check = verify(ce.explain([0]), cache=tmp_path, **FEW)
         assert check.null < 1e-4
     assert len(list((tmp_path / FOLDER).iterdir())) == 2
 
@@ -71,5 +71,5 @@ def test_a_full_disk_does_not_end_a_check(
 
     monkeypatch.setattr("clusterexplain.storage.cache.write_in_run", full)
     e = small.explain([0])
-    assert len(verify(e, keep=tmp_path, **FEW).table) == 6
+    assert len(verify(e, cache=tmp_path, **FEW).table) == 6
     assert "could not be kept" in caplog.text

@@ -151,7 +151,7 @@ def _write_csv(file: Path, explanation: Explanation) -> None:
 
 def with_stored_check(explanation: Explanation, folder: Path) -> Explanation:
     """Attach the run's newest check that covers every answer; an untested one only if no other covers them."""
-    from clusterexplain.results.annotations import UNTESTED
+    from clusterexplain.results.verdict import UNTESTED
     from clusterexplain.storage.sidecars import read_checks
 
     attached = [explanation.with_check(stored) for stored in read_checks(folder)]

@@ -141,7 +141,7 @@ def demo(
     _fit_and_save(explainer, dataset, folder, overwrite=True)
     explanation = explainer.explain(sample_ids([sample], explainer))
     terminal.answer(explanation, 5)
-    check = explainer.verify(explanation, keep=folder, **DEMO_REMOVALS)
+    check = explainer.verify(explanation, cache=folder, **DEMO_REMOVALS)
     terminal.check(check)
     keep_check(check, folder)
     write_page(check.explanation, folder)

@@ -13,7 +13,7 @@ from clusterexplain.cli.options import option
 
 if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer
-    from clusterexplain.verification import Check
+    from clusterexplain.results.check import Check
 
 EXIT_CODES = {"supported": 0, "not supported": 3}
 UNTESTED = 4
@@ -74,7 +74,9 @@ def verify(
     sizes = {"n_seeds": check_seeds, "n_single": singles, "n_groups": groups}
     estimands = tuple(estimand) if estimand else None
     try:
-        check = explainer.verify(explanation, level=level, estimands=estimands, random_state=seed, keep=folder, **sizes)
+        check = explainer.verify(
+            explanation, level=level, estimands=estimands, random_state=seed, cache=folder, **sizes
+        )
     except KeyboardInterrupt:
         terminal.aside(f"Interrupted. Finished retrainings are stored in {folder}; the same command resumes from them.")
         raise typer.Exit(INTERRUPTED) from None

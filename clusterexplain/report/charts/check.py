@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from clusterexplain.report.charts import theme, tooltips
+from clusterexplain.results.removals import DOWN_WEIGHT, GROUP, RANDOM, SINGLE, TOP_PULLERS
 
 if TYPE_CHECKING:
     import altair as alt
 
 ASSIGNMENTS = ("members frozen", "re-clustered")
-KINDS = ("single", "group", "top pullers", "random", "down-weight")
+KINDS = tuple(kind.label for kind in (SINGLE, GROUP, TOP_PULLERS, RANDOM, DOWN_WEIGHT))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 X_TITLE = "predicted change of the margin"
 DEEPER = "deeper in its cluster"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clusterexplain.report.charts import theme, tooltips
+from clusterexplain.results.removals import RANDOM, TOP_PULLERS
 
 if TYPE_CHECKING:
     import altair as alt
@@ -175,9 +176,9 @@ def _retrained(retrained: pd.DataFrame, above: str) -> list[alt.Chart]:
 
     ends = [name for name in ("low", "high") if name in retrained]
     frame = retrained[["removed", "what", "assignments", "predicted", "margin", *ends]].reset_index(drop=True)
-    kinds = sorted(set(frame["what"]), key=lambda what: (what != "top pullers", what != "random", what))
+    kinds = sorted(set(frame["what"]), key=lambda what: (what != TOP_PULLERS.label, what != RANDOM.label, what))
     frame["order"] = frame["what"].map({what: i for i, what in enumerate(kinds)})
-    fills = [{"top pullers": theme.INK, "random": "transparent"}.get(what, theme.PAIR[1]) for what in kinds]
+    fills = [{TOP_PULLERS.label: theme.INK, RANDOM.label: "transparent"}.get(what, theme.PAIR[1]) for what in kinds]
     ink: dict[str, Any] = {"orient": "bottom", "symbolStrokeColor": theme.INK, "columns": 1}
     legend = alt.Legend(title="fill: retrained without", symbolType="square", **ink)
     shape = alt.Legend(title="shape: clusters", symbolFillColor=theme.GREY, **ink)

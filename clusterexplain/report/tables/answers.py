@@ -150,7 +150,7 @@ def retrained(explanation: Explanation, query: int) -> pd.DataFrame:
             }
         )
         for words, predicted, truth in (
-            ("members frozen", "predicted", "kept"),
+            ("members frozen", "predicted_kept", "kept"),
             ("re-clustered", "predicted_continued", "continued"),
         )
     ]

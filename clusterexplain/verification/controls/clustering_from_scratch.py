@@ -1,6 +1,6 @@
 """Clustered from scratch after retraining: would the clusters be found again, and does the prediction hold for them?
 
-The two truths of a check know the clusters of the fit: with members frozen they stay, re-clustered they are continued. A
+The two other outcomes of a check know the clusters of the fit: their labels are kept, or the clustering is continued. A
 clustering from other initialisations knows nothing, so it can end elsewhere even with nothing removed; its clusters are matched
 to those of the fit by the weight that they share (Hungarian).
 """
@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
+from clusterexplain.results.removals import GROUP, SINGLE, RemovalKind
 from clusterexplain.statistics import metrics
-from clusterexplain.statistics.intervals import Interval, spearman_interval
-from clusterexplain.verification.removals import GROUP, HEADLINE
+from clusterexplain.statistics.intervals import spearman_interval
 
-KINDS = (HEADLINE, GROUP)
+KINDS = (SINGLE, GROUP)
 """Kinds of removals after which the clusters are looked for from scratch."""
 SEED = 0xC1A5
 """Of the initialisations: the same after every removal, so that what differs is the removal."""
@@ -49,8 +48,8 @@ class ClusteringFromScratch:
     @classmethod
     def joined(cls, parts: Sequence[ClusteringFromScratch], axis: int) -> ClusteringFromScratch:
         """Join along the seeds (axis 0) or the removals (axis 1), of which every part repeats `unmoved`."""
-        changes, overlap = (np.concatenate([getattr(one, name) for one in parts], axis=axis) for name in _BOTH)
-        unmoved = np.concatenate([one.unmoved for one in parts]) if axis == 0 else parts[0].unmoved
+        changes, overlap = (np.concatenate([getattr(part, name) for part in parts], axis=axis) for name in _BOTH)
+        unmoved = np.concatenate([part.unmoved for part in parts]) if axis == 0 else parts[0].unmoved
         return cls(changes, overlap, unmoved)
 
     def __getitem__(self, query: int) -> ClusteringFromScratch:
@@ -65,35 +64,36 @@ class ClusteringFromScratch:
         changes[:, list(picked)], overlap[:, list(picked)] = self.changes, self.overlap
         return ClusteringFromScratch(changes, overlap, self.unmoved)
 
-    def row(self, kind: str, kinds: np.ndarray, predicted: np.ndarray, tracked: np.ndarray) -> dict[str, object]:
+    def row(
+        self, kind: RemovalKind, picked: np.ndarray, predicted: np.ndarray, continued: np.ndarray
+    ) -> dict[str, object]:
         """Describe what removals of one kind gave.
 
         Parameters
         ----------
-        kind : str
+        kind : RemovalKind
             One of ``KINDS``.
-        kinds : ndarray of shape (n_removals,), str
-            Kinds of all removals.
+        picked : ndarray of shape (n_removals,), bool
+            Removals of this kind.
         predicted : ndarray of shape (n_removals, n_queries)
-            Predicted changes, re-clustered.
-        tracked : ndarray of shape (n_seeds, n_removals, n_queries)
-            Retrained changes, re-clustered from the clusters of the fit.
+            Predicted changes, clustering continued.
+        continued : ndarray of shape (n_seeds, n_removals, n_queries)
+            Retrained changes, clustering continued from the clusters of the fit.
 
         Returns
         -------
         dict
             kind, n (retrainings), unmoved (share of the pairs whose clusters are found again, similarity from 0.75, over
             ``N_STARTS`` starts with nothing removed), same, changed (similarity from 0.5) and dissolved (the rest) after a
-            removal, spearman with low and high (predicted against changes from scratch, the mean over seeds), tracked (the
+            removal, spearman with low and high (predicted against changes from scratch, the mean over seeds), continued (the
             same for the changes that are continued from the clusters of the fit, of the same removals).
         """
-        picked = kinds == kind
         overlap, changes = self.overlap[:, picked], self.changes[:, picked]
         similar = overlap[np.isfinite(overlap)]
         interval = spearman_interval(predicted[picked], changes)
-        continued = np.where(np.isfinite(changes.mean(axis=0)), tracked[:, picked].mean(axis=0), np.nan)
+        same_removals = np.where(np.isfinite(changes.mean(axis=0)), continued[:, picked].mean(axis=0), np.nan)
         return {
-            "kind": kind,
+            "kind": kind.label,
             "n": int(picked.sum()) * len(changes),
             "unmoved": float((self.unmoved >= SAME).mean()),
             "same": _share(similar >= SAME),
@@ -102,22 +102,8 @@ class ClusteringFromScratch:
             "spearman": interval.mean,
             "low": interval.low,
             "high": interval.high,
-            "continued": metrics.average(metrics.spearman(predicted[picked], continued)),
+            "continued": metrics.average(metrics.spearman(predicted[picked], same_removals)),
         }
-
-
-def in_words(rows: pd.DataFrame) -> str:
-    """Return what :meth:`Independent.row` found for single removals as a sentence, with its full stop before it."""
-    found = rows[rows["kind"] == HEADLINE] if len(rows) else rows
-    if not len(found):
-        return ""
-    one = found.iloc[0]
-    agreement = Interval(one["spearman"], one["low"], one["high"])
-    shared = "" if np.isnan(agreement.mean) else f", and the rank correlation of single removals is {agreement}"
-    return (
-        f". Clustered from scratch instead of continued, both clusters of the pair are found again in {one['same']:.0%} of the "
-        f"cases ({one['unmoved']:.0%} over {N_STARTS} starts with nothing removed){shared}"
-    )
 
 
 _BOTH = ("changes", "overlap")

@@ -16,19 +16,19 @@ from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import Margins
 from clusterexplain.statistics import metrics
-from clusterexplain.verification.controls.refit_with_rows import asked_again, extended, usable
+from clusterexplain.verification.controls.refit_with_rows import eligible_queries, refit_with_rows, same_margins
 from clusterexplain.verification.retraining_cache import RetrainingCache
 
-COLUMNS = ("query", "position", "n", "spearman", "predicted", "difference", "null")
+COLUMNS = ("query", "position", "n", "spearman", "spearman_predicted", "difference", "null")
 
 
-def duplicated(
+def duplicates(
     fit: Fit,
     explanation: Explanation,
     n_copies: int,
     *,
     seed: int,
-    kept: RetrainingCache,
+    cache: RetrainingCache,
 ) -> pd.DataFrame:
     """Copy some training examples, train again, and remove each original and each copy in turn.
 
@@ -42,27 +42,27 @@ def duplicated(
         How many random examples are copied; 0 for none.
     seed : int
         Seed of the choice.
-    kept : Kept
+    cache : RetrainingCache
         What was retrained before.
 
     Returns
     -------
     DataFrame
         One row for each query that is a training example in one cluster with another as rival: query (its id), position, n
-        (copies), spearman (of the changes by removing originals with those by removing copies), predicted (the same of the
-        predictions), difference (median size of the difference of the two changes over the median size of a change), null
-        (difference of two equal trainings). With full batches and a model without noise: 1, 1, 0 and 0.
+        (copies), spearman (of the changes by removing originals with those by removing copies), spearman_predicted (the
+        same of the predictions), difference (median size of the difference of the two changes over the median size of a
+        change), null (difference of two equal trainings). With full batches and a model without noise: 1, 1, 0 and 0.
     """
-    chosen = usable(explanation) if n_copies else np.empty(0, dtype=np.intp)
+    chosen = eligible_queries(explanation) if n_copies else np.empty(0, dtype=np.intp)
     if not len(chosen):
         return pd.DataFrame(columns=list(COLUMNS))
     n, weights = len(explanation.train_ids), explanation.sample_weight
     originals = np.random.default_rng([seed, n_copies]).permutation(np.flatnonzero(weights > 0))[:n_copies]
     copied = (part[originals] for part in (fit.data.X, explanation.train_labels, weights))
-    larger = extended(fit, explanation, *copied)
-    margins = asked_again(larger, explanation, chosen)
+    larger = refit_with_rows(fit, explanation, *copied)
+    margins = same_margins(larger, explanation, chosen)
     both = np.concatenate([originals, n + np.arange(len(originals))])
-    of_originals, of_copies, null = _changes(larger, margins, both, kept)
+    of_originals, of_copies, null = _changes(larger, margins, both, cache)
     jacobian = larger.jacobian(explanation.method, explanation.method_options)
     predicted = np.split(-influence_rows(larger, margins, jacobian).total[:, both].T, 2)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -73,7 +73,7 @@ def duplicated(
             "position": chosen,
             "n": len(originals),
             "spearman": metrics.spearman(of_originals, of_copies),
-            "predicted": metrics.spearman(*predicted),
+            "spearman_predicted": metrics.spearman(*predicted),
             "difference": difference,
             "null": null,
         }
@@ -81,13 +81,13 @@ def duplicated(
 
 
 def _changes(
-    larger: Fit, margins: Margins, rows: np.ndarray, kept: RetrainingCache
+    larger: Fit, margins: Margins, rows: np.ndarray, cache: RetrainingCache
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the changes by removing each of the rows, halves of shape (n_rows / 2, n_queries), and of two equal trainings."""
     base = larger.weights.numpy()
     weights = np.tile(base, (len(rows) + 1, 1))
     weights[np.arange(1, len(rows) + 1), rows] = 0.0
-    trained = kept.trained(larger, larger.recipe, larger.key, weights)
+    trained = cache.trained(larger, larger.recipe, larger.key, weights)
 
     def scored(theta: torch.Tensor, row: np.ndarray) -> np.ndarray:
         return larger.outcome(theta, row, margins, assignments="kept").scores

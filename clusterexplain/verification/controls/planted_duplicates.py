@@ -8,7 +8,7 @@ import pandas as pd
 from clusterexplain.explanation.gradients import influence_rows
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.verification.controls.refit_with_rows import asked_again, extended, usable
+from clusterexplain.verification.controls.refit_with_rows import eligible_queries, refit_with_rows, same_margins
 
 SHARE = 0.02
 """Near-copies, as a share of the training examples."""
@@ -19,7 +19,7 @@ WIDE = 0.05
 COLUMNS = ("query", "position", "planted", "found", "found_wide", "chance", "chance_wide")
 
 
-def planted(fit: Fit, explanation: Explanation, n_queries: int, *, seed: int) -> pd.DataFrame:
+def planted_duplicates(fit: Fit, explanation: Explanation, n_queries: int, *, seed: int) -> pd.DataFrame:
     """Plant near-copies of some queries with the label of the rival, train again, and look for them.
 
     The copies are what should push the query away from its cluster: almost the same rows, held by the other side. The labels
@@ -43,20 +43,20 @@ def planted(fit: Fit, explanation: Explanation, n_queries: int, *, seed: int) ->
         as many examples that push most), found_wide (among the 5 % that push most), and what chance would find. No rows where
         the clusters are learned by the network itself, so that labels cannot be kept.
     """
-    chosen = usable(explanation)[:n_queries]
-    rows = [_tried(fit, explanation, int(query), seed) for query in fit.execution.track(chosen, "planting near-copies")]
+    chosen = eligible_queries(explanation)[:n_queries]
+    rows = [_plant(fit, explanation, int(query), seed) for query in fit.execution.track(chosen, "planting near-copies")]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _tried(fit: Fit, explanation: Explanation, query: int, seed: int) -> dict[str, object]:
+def _plant(fit: Fit, explanation: Explanation, query: int, seed: int) -> dict[str, object]:
     n = len(explanation.train_ids)
     n_planted = max(2, round(SHARE * n))
     place, rival = int(explanation.positions[query]), int(explanation.rivals[query])
     X = fit.data.X
     rng = np.random.default_rng([seed, place])
     copies = X[place] + NOISE_SHARE * X.std(axis=0) * rng.normal(size=(n_planted, X.shape[1]))
-    larger = extended(fit, explanation, copies, np.full(n_planted, rival), np.ones(n_planted))
-    margins = asked_again(larger, explanation, np.array([query]))
+    larger = refit_with_rows(fit, explanation, copies, np.full(n_planted, rival), np.ones(n_planted))
+    margins = same_margins(larger, explanation, np.array([query]))
     jacobian = larger.jacobian(explanation.method, explanation.method_options)
     influence = influence_rows(larger, margins, jacobian).row(0)
     order = np.argsort(influence, kind="stable")

@@ -25,7 +25,7 @@ BASELINES = (
 )  # fmt: skip
 
 
-def yardsticks(explanation: Explanation, *, seed: int) -> dict[str, np.ndarray]:
+def reference_rankings(explanation: Explanation, *, seed: int) -> dict[str, np.ndarray]:
     """Return the baselines as influences.
 
     Parameters
@@ -50,25 +50,25 @@ def yardsticks(explanation: Explanation, *, seed: int) -> dict[str, np.ndarray]:
     cotangents = through.encoder + through.cluster
     n, width = explanation.influence.shape
     losses = grad(lambda weights: objective(run.final, weights))(run.weights)
-    found = {
+    rankings = {
         "direct": explanation.direct,
-        "gradient_dot": _products(objective, run, cotangents),
+        "gradient_dot": _gradient_products(objective, run, cotangents),
         "loss": np.tile(-losses.double().numpy(), (n, 1)),
         "random": random_rows(n, width, seed=seed).numpy(),
     }
     with contextlib.suppress(RuntimeError, NotImplementedError):  # not every network can be differentiated forwards
-        found["gradient_cosine"] = gradient_cosine(objective, run.final, run.weights, cotangents).double().numpy()
+        rankings["gradient_cosine"] = gradient_cosine(objective, run.final, run.weights, cotangents).double().numpy()
     if not explanation.combined:
         own = torch.from_numpy(explanation.labels.copy())
-        found["same_cluster"] = same_cluster(own, fit.clustering.labels).numpy()
-        found["latent_distance"] = latent_similarity(
+        rankings["same_cluster"] = same_cluster(own, fit.clustering.labels).numpy()
+        rankings["latent_distance"] = latent_similarity(
             fit.embed_normalized(fit.query_inputs(explanation.margins)), fit.assignment.embedding
         ).numpy()
-    return {name: found[name] * explanation.sample_weight for name in BASELINES if name in found}
+    return {name: rankings[name] * explanation.sample_weight for name in BASELINES if name in rankings}
 
 
-def _products(objective: RunObjective, run: Trajectory, cotangents: Tensor) -> np.ndarray:
+def _gradient_products(objective: RunObjective, run: Trajectory, cotangents: Tensor) -> np.ndarray:
     """Return :func:`clusterexplain.influence.simple.gradient_dot` backwards alone, as the training itself can be."""
     slope = grad(objective)
     pull = vjp(lambda weights: slope(run.final, weights), run.weights)[1]
-    return -torch.stack([pull(one)[0] for one in cotangents]).double().numpy()
+    return -torch.stack([pull(cotangent)[0] for cotangent in cotangents]).double().numpy()

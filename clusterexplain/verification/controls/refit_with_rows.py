@@ -17,7 +17,7 @@ from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import NOISE, Margins
 
 
-def usable(explanation: Explanation) -> np.ndarray:
+def eligible_queries(explanation: Explanation) -> np.ndarray:
     """Return which queries such a training can be asked about: training examples in one cluster with another one as rival.
 
     Parameters
@@ -36,7 +36,9 @@ def usable(explanation: Explanation) -> np.ndarray:
     return np.flatnonzero((explanation.positions >= 0) & (explanation.labels != NOISE) & (explanation.rivals != NOISE))
 
 
-def extended(fit: Fit, explanation: Explanation, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Fit:
+def refit_with_rows(
+    fit: Fit, explanation: Explanation, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> Fit:
     """Train again with more rows, from the same initial parameters; scaling and labels are those of the fit.
 
     The batches are drawn anew, since there are more rows to draw from; full batches stay full. Clusters are held by their
@@ -82,17 +84,17 @@ def extended(fit: Fit, explanation: Explanation, rows: np.ndarray, labels: np.nd
     return dataclasses.replace(larger, key=f"{fit.key} and {new}", _jacobians={})
 
 
-def asked_again(larger: Fit, explanation: Explanation, chosen: np.ndarray) -> Margins:
-    """Return the scores of some queries of the check, each with its pair, as margins in the extended training.
+def same_margins(larger: Fit, explanation: Explanation, chosen: np.ndarray) -> Margins:
+    """Return the scores of some queries of the check, each with its pair, as margins in the larger fit.
 
     Parameters
     ----------
     larger : Fit
-        From :func:`extended`.
+        From :func:`refit_with_rows`.
     explanation : Explanation
         What is checked.
     chosen : ndarray of int
-        Positions of queries, of those that are :func:`usable`.
+        Positions of queries, of those that are :func:`eligible_queries`.
 
     Returns
     -------

@@ -56,8 +56,8 @@ def stability_of(fit: Fit, *, n_seeds: int, n_bootstrap: int) -> Stability:
 def _check(fit: Fit, n_seeds: int) -> None:
     if fit.config.clusterer is None:
         raise InvalidParameterError(
-            "stability clusters every refit from scratch, but the labels of this fit were given, and nobody knows how to find "
-            "them anew. Expected a clusterer by name, for example clusterer='kmeans'."
+            "stability clusters every refit from scratch, but the labels of this fit were given, so there is no clusterer to "
+            "run again. Expected a clusterer by name, for example clusterer='kmeans'."
         )
     if fit.pretrained and n_seeds:
         raise InvalidParameterError(

@@ -8,8 +8,11 @@ import numpy as np
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution.executors import map_jobs
-from clusterexplain.results.stability import KINDS, Stability
+from clusterexplain.results.stability import Stability
 from clusterexplain.statistics.matching import renumbered
+
+SEED_STREAM, BOOTSTRAP_STREAM = 0, 1
+"""Second entry of the seed of each kind's draws: which numbers a root seed gives depends on it, so it never changes."""
 
 
 def measure(
@@ -64,14 +67,14 @@ def measure(
     jobs = [("seed", number) for number in range(n_seeds)] + [("bootstrap", number) for number in range(n_bootstrap)]
 
     def refit(job: tuple[str, int]) -> tuple[np.ndarray, np.ndarray]:
-        found, weights = (np.asarray(one) for one in refit_labels(*job))
-        if found.shape != base_labels.shape or weights.shape != base_labels.shape:
+        labels, weights = (np.asarray(part) for part in refit_labels(*job))
+        if labels.shape != base_labels.shape or weights.shape != base_labels.shape:
             raise InvalidParameterError(
-                f"refit_labels{job} returned labels and weights of shapes {found.shape} and {weights.shape}, expected "
+                f"refit_labels{job} returned labels and weights of shapes {labels.shape} and {weights.shape}, expected "
                 f"{base_labels.shape} for both: one of each for every sample, absent ones included (weight 0)."
             )
         there = np.where(weights > 0, base_weights, 0.0)
-        return renumbered(base_labels, found.astype(np.int64), there), weights.astype(np.float64)
+        return renumbered(base_labels, labels.astype(np.int64), there), weights.astype(np.float64)
 
     refits = map_jobs(refit, jobs, n_jobs=n_jobs)
     labels, weights = (np.stack(part) for part in zip(*refits, strict=True))
@@ -126,7 +129,7 @@ def bootstrap_weights(base_weights: np.ndarray, n_bootstrap: int, seed: int) -> 
             f"n_bootstrap={n_bootstrap} draws from {len(rows)} rows of positive weight. "
             f"Expected at least 0 draws and 1 row."
         )
-    rng = np.random.default_rng([seed, KINDS.index("bootstrap")])
+    rng = np.random.default_rng([seed, BOOTSTRAP_STREAM])
     weights = np.zeros((n_bootstrap, len(base_weights)))
     weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=n_bootstrap)
     return weights * base_weights
@@ -152,7 +155,7 @@ def refit_seeds(seed: int, n_seeds: int) -> list[int]:
     >>> refit_seeds(0, 3)[:2] == refit_seeds(0, 2)
     True
     """
-    return [int(one) for one in np.random.SeedSequence([seed, KINDS.index("seed")]).generate_state(n_seeds)]
+    return [int(state) for state in np.random.SeedSequence([seed, SEED_STREAM]).generate_state(n_seeds)]
 
 
 def check_counts(**counts: int) -> None:

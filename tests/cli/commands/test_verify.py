@@ -36,7 +36,7 @@ def test_a_larger_check_prints_its_controls(
     usual = ClusterExplainer.verify
 
     def with_controls(self: ClusterExplainer, *arguments: object, **options: object) -> object:
-        return usual(self, *arguments, n_planted=1, n_duplicated=5, **options)
+        return usual(self, *arguments, n_planted=1, n_duplicates=5, **options)
 
     monkeypatch.setattr(ClusterExplainer, "verify", with_controls)
     few = ["--singles", "6", "--groups", "0", "--estimand", "seed"]

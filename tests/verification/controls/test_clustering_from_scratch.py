@@ -19,9 +19,11 @@ from clusterexplain.clustering import (
     SphericalKMeansClustering,
 )
 from clusterexplain.models import EmbeddingTask
+from clusterexplain.results.removals import SINGLE
 from clusterexplain.training import retrain_many
 from clusterexplain.verification import verify
-from clusterexplain.verification.controls.clustering_from_scratch import N_STARTS, SEED, ClusteringFromScratch, in_words
+from clusterexplain.verification.controls.clustering_from_scratch import N_STARTS, SEED, ClusteringFromScratch
+from clusterexplain.verification.verdicts import scratch_clause
 from tests.conftest import SMALL
 
 FEW = {"level": "standard", "estimands": "seed", "n_single": 8, "n_within": 0, "n_groups": 6, "n_top": 0}
@@ -29,8 +31,8 @@ FEW = {"level": "standard", "estimands": "seed", "n_single": 8, "n_within": 0, "
 
 def test_changes_are_those_of_clusters_that_scikit_learn_finds(small: ClusterExplainer) -> None:
     check = verify(small.explain([0, 11, 25]), **FEW)
-    found = check.findings["seed"].independent
-    assert found is not None
+    found = check.by_estimand["seed"]
+    assert found.overlap_unchanged is not None
     base, recipe = small.labels_, small.fit_.recipe
 
     def scores(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -52,17 +54,17 @@ def test_changes_are_those_of_clusters_that_scikit_learn_finds(small: ClusterExp
         return margin, np.minimum(similar[own], similar[rival])
 
     unmoved, same = scores(np.ones(30))
-    np.testing.assert_allclose(found.unmoved[0, 0], same)
-    assert found.unmoved.shape == (1, N_STARTS, 3)
+    np.testing.assert_allclose(found.overlap_unchanged[0, 0], same)
+    assert found.overlap_unchanged.shape == (1, N_STARTS, 3)
     for number in (0, 3, 9, 13):
         margins, overlap = scores(check.removals[number].weights(np.ones(30)))
-        np.testing.assert_allclose(found.overlap[0, number], overlap)
-        np.testing.assert_allclose(found.changes[0, number], margins - unmoved, atol=1e-9)
+        np.testing.assert_allclose(found.overlap["scratch"][0, number], overlap)
+        np.testing.assert_allclose(found.retrained["scratch"][0, number], margins - unmoved, atol=1e-9)
 
 
 def test_the_table_and_the_sentence(small: ClusterExplainer) -> None:
     check = verify(small.explain([0, 11]), **FEW | {"estimands": ("seed", "recipe"), "n_seeds": 3})
-    table = check.independent
+    table = check.from_scratch
     assert table[["estimand", "kind"]].to_numpy().tolist() == [
         ["seed", "single"],
         ["seed", "group"],
@@ -72,17 +74,15 @@ def test_the_table_and_the_sentence(small: ClusterExplainer) -> None:
     assert table["n"].tolist() == [8, 6, 24, 18]
     np.testing.assert_allclose(table[["same", "changed", "dissolved"]].sum(axis=1), 1)
     assert "Clustered from scratch instead of continued, both clusters of the pair are found again in" in check.verdict
-    assert check.to_dict()["independent"][0]["kind"] == "single"
-    alone = check.findings["seed"][1].independent
-    assert alone is not None
-    assert alone.changes.shape == (1, 14, 1)
+    assert check.to_dict()["from_scratch"][0]["kind"] == "single"
+    assert check.by_estimand["recipe"].retrained["scratch"].shape == (3, 14, 2)
 
 
 def test_it_is_not_tried_where_nothing_starts_at_random(small: ClusterExplainer, blobs: np.ndarray) -> None:
-    assert verify(small.explain([0]), **FEW | {"level": "quick"}).independent.empty
+    assert verify(small.explain([0]), **FEW | {"level": "quick"}).from_scratch.empty
     given = ClusterExplainer(clusterer=small.labels_, **SMALL).fit(blobs)
     check = verify(given.explain([0]), **FEW)
-    assert check.independent.empty
+    assert check.from_scratch.empty
     assert "from scratch" not in check.verdict
     with pytest.raises(NotImplementedError, match="labels has no start"):
         given.fit_.clustering.from_scratch(torch.zeros(3, 2), torch.ones(3), seed=0)
@@ -118,17 +118,17 @@ def test_a_component_that_nobody_belongs_to_most(seed: int, n_clusters: int) -> 
     asked = ce.explain([0, 1, 2], against=int(empty[0]))
     check = verify(asked, **FEW)
     assert check.dissolved == 0  # the component lives, though no example has it as its label
-    assert (check.independent["same"] == 0).all()  # and nothing can be matched to it
+    assert (check.from_scratch["same"] == 0).all()  # and nothing can be matched to it
 
 
 def test_a_cluster_without_partner_has_no_change() -> None:
     one = ClusteringFromScratch(np.full((1, 2, 1), np.nan), np.array([[[0.2], [0.6]]]), np.array([[[1.0], [0.5]]]))
-    kinds = np.array(["single", "single"])
-    row = one.row("single", kinds, np.ones((2, 1)), np.ones((1, 2, 1)))
+    row = one.row(SINGLE, np.ones(2, dtype=bool), np.ones((2, 1)), np.ones((1, 2, 1)))
     assert (row["same"], row["changed"], row["dissolved"], row["unmoved"]) == (0.0, 0.5, 0.5, 0.5)
+    assert one[0].changes.shape == (1, 2, 1)
     assert np.isnan(row["spearman"])  # type: ignore[call-overload]
 
 
 def test_no_sentence_without_single_removals(small: ClusterExplainer) -> None:
     check = verify(small.explain([0]), **FEW | {"n_single": 0})
-    assert in_words(check.findings["seed"].independent_rows) == ""
+    assert scratch_clause(check.by_estimand["seed"].from_scratch) == ""

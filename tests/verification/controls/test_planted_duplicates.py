@@ -14,9 +14,8 @@ from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins
 from clusterexplain.verification import verify
 from clusterexplain.verification.controls import planted_duplicates
-from clusterexplain.verification.controls.planted_duplicates import planted
-from clusterexplain.verification.controls.refit_with_rows import extended
-from clusterexplain.verification.verdicts import summarised
+from clusterexplain.verification.controls.refit_with_rows import refit_with_rows
+from clusterexplain.verification.verdicts import planted_clause
 from tests.conftest import SMALL
 
 FEW = {"n_single": 4, "n_within": 0, "n_groups": 4, "n_top": 0}
@@ -31,11 +30,11 @@ def several() -> ClusterExplainer:
 
 def test_planted_copies_are_found(several: ClusterExplainer) -> None:
     check = verify(several.explain([3, 30, 62, 85, 111]), n_planted=4, **FEW)
-    found = check.planted
+    found = check.planted_duplicates
     assert found["position"].tolist() == [0, 1, 2, 3]
     assert found["planted"].tolist() == [2] * 4
     assert found["found_wide"].mean() > 5 * found["chance_wide"].mean()
-    assert check.to_dict()["planted"] == found.to_dict("records")
+    assert check.to_dict()["planted_duplicates"] == found.to_dict("records")
 
 
 def test_the_control_can_fail(several: ClusterExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,12 +46,12 @@ def test_the_control_can_fail(several: ClusterExplainer, monkeypatch: pytest.Mon
         return InfluenceRows(-rows.encoder, -rows.cluster, -rows.direct)
 
     monkeypatch.setattr(planted_duplicates, "influence_rows", reversed_sign)
-    assert (planted(several.fit_, e, 2, seed=0)["found_wide"] == 0).all()
+    assert (planted_duplicates.planted_duplicates(several.fit_, e, 2, seed=0)["found_wide"] == 0).all()
 
 
 def test_new_rows_have_no_copies(several: ClusterExplainer) -> None:
     e = several.explain(np.zeros((1, 5)) + 0.1)
-    assert verify(e, n_planted=1, **FEW).planted.empty
+    assert verify(e, n_planted=1, **FEW).planted_duplicates.empty
 
 
 def test_the_count_is_checked(several: ClusterExplainer) -> None:
@@ -64,18 +63,18 @@ def test_the_sentences_name_what_was_found(several: ClusterExplainer) -> None:
     check = verify(several.explain([3, 30]), n_planted=1, **FEW)
     stored = check.explanation.check
     assert stored is not None
-    found = check.planted["found_wide"].iloc[0]
+    found = check.planted_duplicates["found_wide"].iloc[0]
     assert f"Of near-copies that were planted in the rival cluster, {found:.0%} are among the 5%" in check.verdict
     assert "near-copies" in stored.each[0].sentence
     assert "near-copies" not in stored.each[1].sentence
-    short = summarised(check.findings, {}, check.planted.assign(found_wide=0.5)).sentence
+    short = planted_clause(check.planted_duplicates.assign(found_wide=0.5))
     assert "50% are among the 5% that push most (by chance 5%): fewer than the 90%" in short
 
 
 def test_nothing_but_the_new_rows_is_new(several: ClusterExplainer) -> None:
     e = several.explain([3])
     before = several.fit_.recipe
-    again = extended(several.fit_, e, several.data_.X[:0], np.empty(0, dtype=int), np.empty(0)).trajectory
+    again = refit_with_rows(several.fit_, e, several.data_.X[:0], np.empty(0, dtype=int), np.empty(0)).trajectory
     assert torch.equal(again.recipe.layout.join(again.recipe.initial), before.layout.join(before.initial))
     assert torch.equal(again.recipe.inputs, before.inputs)
     assert torch.equal(again.recipe.plan.indices, before.plan.indices)

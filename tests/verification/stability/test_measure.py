@@ -72,8 +72,8 @@ def test_a_sample_moved_in_three_of_ten(moved: Stability) -> None:
     assert (frame["kept"].drop(100) == 10).all()
     assert frame.loc[100, "companions"] == pytest.approx(0.7)
     assert frame.loc[101, "companions"] == pytest.approx((7 + 3 * 6 / 7) / 10)
-    assert moved.badge(0) == "kept in 7 of 10 refits (moderate)"
-    assert moved.badge(1) == "kept in 10 of 10 refits (high)"
+    assert moved.badge(0).text == "kept in 7 of 10 refits (moderate)"
+    assert moved.badge(1).text == "kept in 10 of 10 refits (high)"
     clusters = moved.clusters().set_index("cluster")
     assert clusters.loc[0, "jaccard"] == pytest.approx((7 + 3 * 7 / 8) / 10)
     assert clusters.loc[1, "jaccard"] == pytest.approx((7 + 3 * 6 / 7) / 10)
@@ -86,12 +86,12 @@ def test_words_of_the_badge(n_moved: int, word: str) -> None:
     refits = [FIT.copy() for _ in range(20)]
     for refit in refits[:n_moved]:
         refit[0] = 1
-    assert planted(refits).badge(0) == f"kept in {20 - n_moved} of 20 refits ({word})"
+    assert planted(refits).badge(0).text == f"kept in {20 - n_moved} of 20 refits ({word})"
 
 
 def test_few_refits_get_neither_word_nor_interval() -> None:
     found = planted([FIT, FIT])
-    assert found.badge(0) == "kept in 2 of 2 refits (too few to say)"
+    assert found.badge(0).text == "kept in 2 of 2 refits (too few to say)"
     assert np.isnan(found.clusters()["low"]).all()
     assert "[" not in found.sentence
     assert found.summary["adjusted_rand"] == 1
@@ -115,7 +115,7 @@ def test_absent_samples_do_not_count() -> None:
     assert found.kept[[0, 1, 2]].tolist() == [1, 0, 6]
     assert found.share[0] == 0.5
     assert np.isnan(found.share[1])
-    assert found.badge(1) == "in none of the 6 refits"
+    assert found.badge(1).text == "in none of the 6 refits"
     np.testing.assert_array_equal(found.jaccards[:4], 1)  # where sample 0 is absent its move is nobody's business
     np.testing.assert_array_equal(found.adjusted_rand[:4], 1)
     assert found.adjusted_rand[4] < 1

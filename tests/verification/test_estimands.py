@@ -1,4 +1,4 @@
-"""What is asked of retraining: refused by name, left out of a level, told in the verdict; clusters that became other ones."""
+"""Estimands: refused by name, left out of a level, told in the verdict; clusters that became other ones are counted."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ import pytest
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.annotations import CheckSummary
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import Combination, Margins, Subject, Topic
+from clusterexplain.results.verdict import CheckSummary, Estimand, Letter
 from clusterexplain.verification import verify
 from clusterexplain.verification.grade import Grade
 from clusterexplain.verification.levels import LEVELS, Level, RemovalBudget
 from clusterexplain.verification.retraining import ASSIGNMENTS
-from clusterexplain.verification.verdicts import summarised
+from clusterexplain.verification.verdicts import check_summary, length_clause
 from tests.conftest import SMALL
+from tests.oracles.simulated import Setting, draw, faithfulness
 
 FEW = {"n_single": 4, "n_within": 0, "n_groups": 0, "n_top": 0}
-TINY = Level("standard", (RemovalBudget(single=4),), 2, ("seed", "recipe"), 3, "A")
+TINY = Level("standard", (RemovalBudget(single=4),), 2, (Estimand.SEED, Estimand.RECIPE), 3, "A")
 
 
 def test_given_labels_are_trained_with_other_seeds(small: ClusterExplainer, blobs: np.ndarray) -> None:
     given = ClusterExplainer(clusterer=small.labels_, **SMALL).fit(blobs)
     check = verify(given.explain([0]), estimands="recipe", n_seeds=3, **FEW)
-    assert list(check.findings) == ["recipe"]
+    assert list(check.by_estimand) == ["recipe"]
     assert given.explain([0], n_seeds=2).seed_variability is not None
 
 
@@ -36,7 +37,7 @@ def test_what_a_level_asks_and_a_model_has_not_is_left_out(blobs: np.ndarray, mo
     monkeypatch.setitem(LEVELS, "standard", TINY)
     dec = ClusterExplainer("dec", "dec", **SMALL | {"n_steps": 60}).fit(blobs)
     check = verify(dec.explain([0, 5]), level="standard")
-    assert list(check.findings) == ["seed"]
+    assert list(check.by_estimand) == ["seed"]
     assert "Nothing was retrained about the recipe over seeds" in check.verdict
     with pytest.raises(InvalidParameterError, match="a DEC learns other clusters in another order"):
         verify(dec.explain([0]), estimands=("seed", "recipe"), **FEW)
@@ -48,7 +49,7 @@ def test_a_mean_over_seeds_is_asked_about_the_recipe_first(
     small: ClusterExplainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = verify(small.explain([0, 5], n_seeds=2), n_seeds=3, **FEW)
-    assert next(iter(check.findings)) == "recipe"
+    assert next(iter(check.by_estimand)) == "recipe"
     assert check.explanation.check is not None
     assert all(one.estimand == "recipe" for one in check.explanation.check.each)
     assert check.explanation.check.each[0].words.endswith("(other seeds)")
@@ -80,7 +81,7 @@ def test_clusters_that_became_others_are_counted(small: ClusterExplainer, monkey
     monkeypatch.setattr(retraining, "jaccard", lambda labels, moved, weights: np.full(3, 0.4))
     check = verify(small.explain([0]), **FEW)
     assert check.dissolved == 1
-    assert check.findings["seed"].dissolved["kept"] == 0
+    assert check.by_estimand["seed"].dissolved["kept"] == 0
     assert "After 100.0% of the single removals a cluster of the pair was another one" in check.verdict
     monkeypatch.setattr(retraining, "jaccard", lambda labels, moved, weights: np.full(3, 0.6))
     assert verify(small.explain([0]), **FEW).controls["changed"].iloc[0] == 1
@@ -95,7 +96,7 @@ def test_clusters_that_became_others_are_counted(small: ClusterExplainer, monkey
         ({"level": []}, r"level=\[\] is unknown"),
         ({"estimands": 5}, r"estimands=5: expected one or more of"),
         ({"group_share": "x"}, r"group_share='x' must lie between"),
-        ({"keep": "no/such/folder"}, r"is no folder\. Expected a run directory"),
+        ({"cache": "no/such/folder"}, r"is not a folder\. Expected a run directory"),
     ],
 )
 def test_wrong_options_are_named(small: ClusterExplainer, options: dict, message: str) -> None:
@@ -123,25 +124,27 @@ def test_counts_of_numpy_are_numbers(small: ClusterExplainer) -> None:
     ],
 )
 @pytest.mark.parametrize("letter", ["A", "U"])
-def test_the_length_of_further_training_is_named(
-    small: ClusterExplainer, sweep: dict[str, float], words: str | None, letter: str
-) -> None:
-    found = verify(small.explain([0, 5]), **FEW).findings["seed"]
-    model = dataclasses.replace(found, estimand="model", sweep={k: np.full(2, v) for k, v in sweep.items()})
+def test_the_length_of_further_training_is_named(sweep: dict[str, float], words: str | None, letter: Letter) -> None:
+    rng = np.random.default_rng(0)
+    seed = faithfulness(*draw(Setting(2, 20, 1, 0.9), rng), rng)
+    lengths = {label: np.full(2, value) for label, value in sweep.items()}
+    model = dataclasses.replace(seed, estimand=Estimand.MODEL, sweep=lengths)
     model.__dict__["grades"] = dict.fromkeys(ASSIGNMENTS, Grade(letter, "for a reason"))
     expected = "" if words is None or letter == "U" else words
-    assert expected in model.swept
-    assert bool(model.swept) == bool(expected)
-    assert model.swept in summarised({"seed": found, "model": model}, {}, pd.DataFrame(columns=["position"])).sentence
+    clause = length_clause(model)
+    assert expected in clause
+    assert bool(clause) == bool(expected)
+    both = {Estimand.SEED: seed, Estimand.MODEL: model}
+    assert clause in check_summary(both, {}, pd.DataFrame(columns=["position"])).sentence
+    assert model[1].sweep.keys() == sweep.keys()
 
 
 def test_each_sample_has_its_own_sweep(small: ClusterExplainer) -> None:
     check = verify(small.explain([0, 5]), estimands="model", **FEW | {"n_single": 8})
-    found = check.findings["model"]
+    found = check.by_estimand["model"]
     assert len(check.sweep) == 3
     for label, values in found.sweep.items():
         assert values.shape == (2,)
-        assert found[1].sweep[label][0] == values[1]
         assert check.sweep[label] == pytest.approx(values.mean())
 
 
@@ -150,7 +153,7 @@ def test_plain_data_have_no_number_that_json_has_not(small: ClusterExplainer) ->
     assert np.isnan(list(check.sweep.values())).all()
     kept = json.loads(json.dumps(check.to_dict(), allow_nan=False))
     assert set(kept["sweep"].values()) == {None}
-    assert kept["duplicated"][0]["n"] == 16
+    assert kept["duplicates"][0]["n"] == 16
 
 
 def test_a_score_that_is_not_part_of_a_mean_does_not_spoil_it() -> None:
