@@ -174,7 +174,8 @@ def test_what_was_retrained_is_kept(small: ClusterExplainer, explanation: Explan
 def test_an_interrupted_check_goes_on(
     small: ClusterExplainer, explanation: Explanation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    options = {"n_single": 30, "n_within": 10, "n_groups": 30, "n_top": 2, "cache": tmp_path, "n_jobs": 1}
+    few = {"n_single": 30, "n_within": 10, "n_groups": 30, "n_top": 2}
+    options = {**few, "cache": tmp_path, "execution": Execution(n_jobs=1)}
     whole = small.verify(explanation, **{**options, "cache": None})
     written, write = [], ArrayCache.write
 
