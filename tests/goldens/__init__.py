@@ -7,8 +7,14 @@ renamed. ``floors_old`` does the same for commit 88e2d3f and never changes. ``ar
 
     python tests/goldens/compare.py --old PYTHON TREE --new PYTHON TREE
 
-A new case is written down in ``cases``, and if it needs a new floor, in ``floors``. Its arrays are made once by the commit that
-is trusted, in the environment of its constraints.txt::
+All arrays were made once, by commit 88e2d3f with torch 2.13.0, numpy 2.4.6, scipy 1.17.1, scikit-learn 1.9.1 and
+hdbscan 0.8.44::
 
-    OMP_NUM_THREADS=1 PYTHONPATH=TREE python tests/goldens/make.py --floors old --out tests/goldens/arrays
+    PYTHONPATH=TREE python tests/goldens/make.py --floors old --out tests/goldens/arrays
+    PYTHONPATH=TREE python tests/goldens/make.py --floors old --out tests/goldens/arrays --case reproduce_mog
+    PYTHONPATH=TREE python tests/goldens/make.py --floors old --out tests/goldens/arrays --case reproduce_weat
+
+A new case is written down in ``cases``, a new floor in ``floors``; the arrays of that case alone are made by the commit that is
+trusted, with ``--floors current --case NAME``. Arrays that exist are made anew only where a number changes on purpose, and the
+message of that commit says why.
 """
