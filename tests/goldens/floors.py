@@ -19,12 +19,14 @@ with warnings.catch_warnings():  # torch announces deprecations of its own depen
 
 from clusterexplain import ClusterExplainer, Dataset, EmbeddingTask
 from clusterexplain.exceptions import SolverWarning
+from clusterexplain.execution import Execution
 from clusterexplain.experiments import mixture
 from clusterexplain.experiments.mixture import corrected, published
 from clusterexplain.experiments.mixture.points import draw_mixture
 from clusterexplain.experiments.weat import run as weat
 from clusterexplain.explanation.gradients import cotangents_of
 from clusterexplain.training import Adam
+from clusterexplain.verification.controls.reference_rankings import reference_rankings
 from clusterexplain.word_embeddings import Cosine, EmbeddingBias, Weat
 from clusterexplain.word_embeddings.sampled import SampledSkipGram
 from tests.goldens import cases
@@ -36,8 +38,8 @@ Arrays = dict[str, np.ndarray]
 # The adapter: all that the floors know of names, modules and private attributes of the package.
 # ---------------------------------------------------------------------------------------------------------------------------
 
-RENAMED: dict[str, str] = {}
-"""Keywords of the explainer in ``cases`` that are called otherwise today."""
+RENAMED: dict[str, str] = {"keep": "cache", "n_duplicated": "n_duplicates"}
+"""Keywords in ``cases`` that are called otherwise today."""
 STORED = {"nonempty": "alive", "share_with_larger_margin": "rank"}
 """What is called otherwise today, by the name under which it is stored."""
 
@@ -187,14 +189,24 @@ class Fitted:
 
     def check(self, explanation: Any, options: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         """Yield predicted and retrained changes of a check."""
-        found = self.explainer.verify(explanation, **options).headline
-        for name in ("sizes", "tried", "own", "overlap"):
-            yield f"check.{name}", getattr(found, name)
-        yield "check.unchanged", found.nulls + found.scores  # a null by itself is nothing but rounding
+        named = {RENAMED.get(name, name): value for name, value in options.items()}
+        execution = Execution(n_jobs=named.pop("n_jobs"), progress=named.pop("show_progress"))
+        check = self.explainer.verify(explanation, **named, execution=execution)
+        headline, removals, queries = check.headline, check.removals, range(len(explanation))
+        member = explanation.labels[:, None] == explanation.train_labels
+        yield "check.sizes", np.array([len(removal.members) for removal in removals])
+        yield "check.tried", np.array([[removal.query in (None, query) for query in queries] for removal in removals])
+        yield "check.own", np.array([member[:, removal.members].all(axis=1) for removal in removals])
+        yield "check.overlap", headline.overlap["continued"]
+        yield "check.unchanged", headline.null_changes + explanation.scores  # a null by itself is nothing but rounding
         for kind in ("kept", "continued"):
-            yield f"check.predicted.{kind}", found.predicted[kind]
-            yield f"check.retrained.{kind}", found.truth[kind]
-        yield from ((f"check.yardstick.{name}", value) for name, value in found.yardsticks.items())
+            yield f"check.predicted.{kind}", headline.predicted[kind]
+            yield f"check.retrained.{kind}", headline.retrained[kind]
+        base = explanation.sample_weight
+        weights = np.stack([removal.weights(base) for removal in removals])
+        relative = np.divide(weights, base, out=np.ones_like(weights), where=base > 0) - 1
+        rankings = reference_rankings(explanation, seed=named["random_state"])
+        yield from ((f"check.yardstick.{name}", relative @ rows.T) for name, rows in rankings.items())
 
     def tables(self) -> Iterator[tuple[str, Any]]:
         """Yield what the fit says about its clusters and about one of them."""
