@@ -19,7 +19,7 @@ class CentroidState(NamedTuple):
         Pooled within-cluster variance: weighted mean squared distance of a member to its centroid.
     spread : Tensor of shape (n_clusters,)
         The same for each cluster by itself.
-    alive : Tensor of shape (n_clusters,), bool
+    nonempty : Tensor of shape (n_clusters,), bool
         Whether the cluster has any weight.
     """
 
@@ -27,6 +27,11 @@ class CentroidState(NamedTuple):
     within: Tensor
     spread: Tensor
     nonempty: Tensor
+
+    @property
+    def representatives(self) -> Tensor:
+        """The centroids, shape (n_clusters, dim)."""
+        return self.centers
 
 
 def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_clusters: int) -> CentroidState:

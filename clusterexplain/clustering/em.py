@@ -92,7 +92,7 @@ class ExpectationMaximization:
         Embeddings Z, of about unit variance.
     weights : Tensor of shape (n_samples,)
         Data weights w.
-    alive : Tensor of shape (n_components,), bool
+    nonempty : Tensor of shape (n_components,), bool
         Components that take part; F gives the others fixed parameters.
     covariances : Covariances
         Their kind.
@@ -124,7 +124,7 @@ class ExpectationMaximization:
         return log_weights, means, self.covariances.matrices(numbers)
 
     def responsibilities(self, x: Tensor) -> Tensor:
-        """Return the E step, shape (n_samples, n_components): rows sum to 1, a dead component gets 0."""
+        """Return the E step, shape (n_samples, n_components): rows sum to 1, an empty component gets 0."""
         log_weights, means, matrices = self.parameters(x)
         roots = precisions_cholesky(matrices)
         white = (self.rows - means.unsqueeze(1)) @ roots

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import centroid_state
 from clusterexplain.clustering.condensed_tree import CondensedTree, closest_pair, core_neighbours
 from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
@@ -44,7 +44,7 @@ NO_ROWS = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class HDBSCANClustering(Clustering):
+class HDBSCANClustering(Clustering[HDBSCANState]):
     r"""HDBSCAN by the ``hdbscan`` package, with everything that it picked frozen as row numbers.
 
     A cluster is a set of exemplars and an edge. Its edge is the mutual reachability distance
@@ -95,7 +95,9 @@ class HDBSCANClustering(Clustering):
 
     name: ClassVar[str] = "hdbscan"
     scores: ClassVar[tuple[str, ...]] = ("exemplar", "hdbscan_membership")
-    reassigns: ClassVar[bool] = True
+    state_type: ClassVar[type[ClusterState]] = HDBSCANState
+    has_tree: ClassVar[bool] = True
+    frequency_weights: ClassVar[bool] = False
 
     @classmethod
     def fit(cls, embedding: Tensor, weights: Tensor, *, options: Mapping[str, Any]) -> HDBSCANClustering:
@@ -129,7 +131,7 @@ class HDBSCANClustering(Clustering):
         if not len(absent) or not found.n_clusters:
             return found
         completed = found.labels.clone()
-        completed[absent] = found.assign(embedding[absent], found.state(embedding, weights))
+        completed[absent] = found.assign(embedding[absent], found.state(ClusterInputs(embedding, weights)))
         return replace(found, labels=completed)
 
     @classmethod
@@ -163,12 +165,12 @@ class HDBSCANClustering(Clustering):
         labels = np.array(fitted.labels_, dtype=np.int64)
         return cls._freeze(rows, np.arange(len(rows)), labels, tree, options)
 
-    def condensed(self, embedding: Tensor, weights: Tensor) -> CondensedTree:
-        """Return the condensed tree of the present rows, numbered among themselves: for views, by running HDBSCAN again.
+    def condensed_tree(self, inputs: ClusterInputs) -> CondensedTree:
+        """Return the condensed tree of the present rows, numbered among themselves: for charts, by running HDBSCAN again.
 
         Parameters
         ----------
-        embedding, weights : Tensor
+        inputs : ClusterInputs
             That the clustering was fitted to.
 
         Returns
@@ -176,7 +178,7 @@ class HDBSCANClustering(Clustering):
         CondensedTree
             Of the rows of positive weight.
         """
-        rows = embedding.detach().numpy()[weights.detach().numpy() > 0]
+        rows = inputs.embedding.detach().numpy()[inputs.weights.detach().numpy() > 0]
         return CondensedTree(_run(rows, self.options).condensed_tree_.to_numpy())
 
     @classmethod
@@ -211,12 +213,14 @@ class HDBSCANClustering(Clustering):
             options=dict(options),
         )
 
-    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> HDBSCANState:
+    def state(self, inputs: ClusterInputs) -> HDBSCANState:
         """Return exemplars, core distances and edges at the frozen rows; see :meth:`Clustering.state`."""
-        core = (embedding - embedding[self.neighbours]).square().sum(dim=-1)
-        first, second = self.births[:, 0], self.births[:, 1]
-        apart = (embedding[first] - embedding[second]).square().sum(dim=-1)
+        embedding, weights = inputs.embedding, inputs.weights
+        core = (embedding - embedding[self.neighbours]).square().sum(dim=-1)  # core(i)^2, shape (n_samples,)
+        first, second = self.births[:, 0], self.births[:, 1]  # the ends (a, b) of each cluster's edge
+        apart = (embedding[first] - embedding[second]).square().sum(dim=-1)  # |z_a - z_b|^2, shape (n_clusters,)
         exemplar_weights = weights[self.exemplars]
+        means = centroid_state(embedding, weights, self.labels, self.n_clusters)
         mine = self.exemplar_cluster.unsqueeze(-1) == torch.arange(self.n_clusters)
         return HDBSCANState(
             exemplars=embedding[self.exemplars],
@@ -226,29 +230,29 @@ class HDBSCANClustering(Clustering):
             core=core,
             present=weights > 0,
             labels=self.labels,
-            edge=torch.maximum(torch.maximum(core[first], core[second]), apart),
-            within=self._within(embedding, weights),
+            edge=torch.maximum(torch.maximum(core[first], core[second]), apart),  # m(a, b)^2
+            representatives=means.centers,
+            within=self._within(means.spread, embedding, weights),
             tree=self.tree,
             nonempty=(mine & (exemplar_weights > 0).unsqueeze(-1)).any(dim=0),
             min_samples=self.min_samples,
         )
 
-    def _within(self, embedding: Tensor, weights: Tensor) -> Tensor:
-        """Pooled variance; 0 where no cluster has weight."""
+    def _within(self, spread: Tensor, embedding: Tensor, weights: Tensor) -> Tensor:
+        """Pool the variances of the clusters, shape (n_clusters,); 0 where no cluster has weight."""
         members = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(embedding.dtype)
         totals = (members * weights.unsqueeze(-1)).sum(dim=0)
         mass = totals.sum()
-        spread = centroid_state(embedding, weights, self.labels, self.n_clusters).spread
         return (spread * totals).sum() / torch.where(mass > 0, mass, torch.ones_like(mass))
 
-    def update_continued(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> HDBSCANClustering:
+    def update_continued(self, inputs: ClusterInputs) -> HDBSCANClustering:
         """Run HDBSCAN anew, and number its clusters by the old ones that they share most members with.
 
         The total weight that stays under its number is maximised. A new cluster without an old partner gets a new
-        number after the old ones; an old cluster without a new partner has no exemplars, so it is not alive.
+        number after the old ones; an old cluster without a new partner has no exemplars, so it is empty.
         """
-        fresh = type(self).fit(embedding, weights, options=self.options)
-        partners = match(self.labels.numpy(), fresh.labels.numpy(), weights.detach().numpy())
+        fresh = type(self).fit(inputs.embedding, inputs.weights, options=self.options)
+        partners = match(self.labels.numpy(), fresh.labels.numpy(), inputs.weights.detach().numpy())
         matched = np.flatnonzero(partners >= 0)
         numbers = np.full(fresh.n_clusters, -1)
         numbers[partners[matched]] = matched
@@ -310,7 +314,7 @@ class HDBSCANClustering(Clustering):
 
     @classmethod
     def restore(
-        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
+        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]
     ) -> HDBSCANClustering:
         """Rebuild."""
         frozen: dict[str, Any] = {name: torch.from_numpy(np.array(arrays[name])) for name in FROZEN}
@@ -344,7 +348,7 @@ def _anchors(
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Exemplars of each cluster, pairs of rows of its edge, and tree parts of all rows; the tree numbers present rows.
 
-    A number without members, which only a user's labels can have, has no exemplars, so it is not alive.
+    A number without members, which only a user's labels can have, has no exemplars, so it is empty.
     """
     exemplars = [NO_ROWS] * len(members)
     births = np.zeros((len(members), 2), dtype=np.int64)

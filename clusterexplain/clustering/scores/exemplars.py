@@ -30,7 +30,7 @@ HUGE = 600.0
 """Largest exponent that is raised: far from overflow in float64."""
 
 
-class DensityScore(Score):
+class DensityScore(Score[HDBSCANState]):
     r"""What scores of density clusters share: the edge between a cluster and noise.
 
     A row z is inside cluster k if its mutual reachability distance to a member is below the one at which k was born:
@@ -47,6 +47,8 @@ class DensityScore(Score):
     noise_words: ClassVar[str] = (
         "log squared mutual reachability distance to the cluster minus that at which the cluster splits off"
     )
+    reads: ClassVar[tuple[type, ...]] = (HDBSCANState,)
+    rotation_invariant: ClassVar[bool] = True
 
     def boundary_margins(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         """Return ``boundary_margins``, shape (..., n_clusters); unit: logarithm of a ratio of squared distances."""
@@ -67,7 +69,7 @@ class Exemplar(DensityScore):
     r"""How much closer a sample is to the exemplars of its own cluster than to its rival's: the default for HDBSCAN.
 
     .. math::
-        evidence_k = \frac{1}{p} \log \sum_{e \in k} w_e \, (\lVert z - z_e \rVert^2 + \epsilon)^{-p}, \qquad p = 4
+        e_k = \frac{1}{p} \log \sum_{e \in k} w_e \, (\lVert z - z_e \rVert^2 + \epsilon)^{-p}, \qquad p = 4
 
     The smooth version of :math:`-\log \min_e \lVert z - z_e \rVert^2`: a power sum, in which the nearest exemplars
     count most and every exemplar by its data weight, so that it has a derivative in weights. The floor is 1 % of the
@@ -78,7 +80,7 @@ class Exemplar(DensityScore):
     words: ClassVar[str] = "log squared distance to the rival's nearest exemplars minus that to its own cluster's"
 
     def logits(self, rows: Tensor, state: HDBSCANState) -> Tensor:
-        """Return the evidence, shape (..., n_clusters); finite, also for a cluster without weight."""
+        """Return the logits, shape (..., n_clusters); finite, also for a cluster without weight."""
         floor = FLOOR * state.within + TINY
 
         def logits(some: Tensor) -> Tensor:
@@ -103,7 +105,7 @@ class Exemplar(DensityScore):
 class HdbscanMembership(DensityScore):
     r"""Log-ratio of the soft memberships that ``hdbscan.all_points_membership_vectors`` gives to training rows.
 
-    .. math:: evidence_k = -\log \min_{e \in k} \lVert z - z_e \rVert + \log t_k
+    .. math:: e_k = -\log \min_{e \in k} \lVert z - z_e \rVert + \log t_k
 
     The first term is the package's distance part, to the nearest exemplar of positive weight; t is its tree part, which
     is piecewise constant: that of the nearest training row, which for a training row is the row itself. The exponents
