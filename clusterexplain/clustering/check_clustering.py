@@ -118,9 +118,9 @@ def _check_state(clustering: Clustering[Any], inputs: ClusterInputs) -> None:
     for name, shape in shapes.items():
         value = getattr(state, name, None)
         if not isinstance(value, Tensor) or value.shape != shape:
-            found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            given = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise InvalidClusteringError(
-                f"{what} has {name} {found}. Expected a Tensor of shape {shape}, as ClusterState documents it."
+                f"{what} has {name} {given}. Expected a Tensor of shape {shape}, as ClusterState documents it."
             )
     if state.nonempty.dtype != torch.bool:
         raise InvalidClusteringError(f"{what} has nonempty of {state.nonempty.dtype}. Expected torch.bool.")
@@ -188,13 +188,13 @@ def _pullback(clustering: Clustering[Any], parts: dict[str, Tensor]) -> Callable
         return _numbers(clustering.state(ClusterInputs(**given)))
 
     try:
-        values, transposed = vjp(fields, parts)
-        zeros = {field: torch.zeros_like(value) for field, value in values.items()}
+        transposed = vjp(fields, parts)
+        zeros = {field: torch.zeros_like(value) for field, value in transposed[0].items()}
 
         def pull(field: str, cotangent: Tensor) -> dict[str, Tensor]:
             cotangents = {**zeros, field: cotangent}
             stacked = {name: value.unsqueeze(0) for name, value in cotangents.items()}
-            return {name: value.squeeze(0) for name, value in vmap(transposed)(stacked)[0].items()}
+            return {name: value.squeeze(0) for name, value in vmap(transposed[1])(stacked)[0].items()}
 
         pull(next(iter(zeros)), next(iter(zeros.values())))
     except (RuntimeError, NotImplementedError) as error:
@@ -334,7 +334,7 @@ def _two_members(clustering: Clustering[Any], inputs: ClusterInputs) -> tuple[in
 def _differing(first: ClusterState, second: ClusterState) -> str:
     """Return the names of the fields in which two states differ by more than rounding."""
     pairs = zip(_numbers(first).items(), _numbers(second).values(), strict=True)
-    names = [name for (name, one), other in pairs if not _close(one, other)]
+    names = [name for (name, value), other in pairs if not _close(value, other)]
     if not torch.equal(first.nonempty, second.nonempty):
         names.append("nonempty")
     return ", ".join(names)

@@ -257,6 +257,7 @@ class GaussianMixtureClustering(Clustering[MixtureState]):
         """Run EM from `start`; a component without weight, there or at the end, takes no part from then on."""
         em = self._em(inputs)
         solution, converged = start, False
+        # solve, drop the components that have lost their weight, and solve again until none does
         while True:
             nonempty = em.nonempty & em.carries_weight(solution)
             if converged and bool((nonempty == em.nonempty).all()):
@@ -295,7 +296,8 @@ class GaussianMixtureClustering(Clustering[MixtureState]):
 
     def _components(self, em: ExpectationMaximization, x: Tensor) -> MixtureState:
         log_weights, means, matrices = em.parameters(x)
-        roots = precisions_cholesky(matrices).expand(self.n_clusters, -1, -1)
+        roots = precisions_cholesky(matrices).expand(self.n_clusters, -1, -1)  # one for all components if tied
+        # the state in the coordinates of EM, to measure the spread s_k; then back to the units of the embedding
         white = MixtureState(means, roots, log_weights, log_weights, self.nonempty)
         mass, totals = em.mass(em.responsibilities(x))
         return MixtureState(
@@ -337,7 +339,7 @@ class GaussianMixtureClustering(Clustering[MixtureState]):
     def _canonical(self) -> GaussianMixtureClustering:
         """Label the rows and renumber the components by the number of their labels, then by their smallest row."""
         labels = self._relabelled().labels
-        own = labels.unsqueeze(-1) == torch.arange(self.n_clusters)
+        own = labels.unsqueeze(-1) == torch.arange(self.n_clusters)  # shape (n_samples, n_clusters)
         first = torch.where(own.any(dim=0), own.int().argmax(dim=0), len(labels))
         order = torch.from_numpy(np.lexsort((first.numpy(), -own.sum(dim=0).numpy())))
         em = self._reference_em()

@@ -126,13 +126,13 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
             fitted = _run(rows[present], options)
             labels[present] = canonical_order(fitted.labels_)
             tree = CondensedTree(fitted.condensed_tree_.to_numpy())
-        found = cls._freeze(rows, present, labels, tree, options)
+        frozen = cls._freeze(rows, present, labels, tree, options)
         absent = torch.from_numpy(np.setdiff1d(np.arange(len(rows)), present))
-        if not len(absent) or not found.n_clusters:
-            return found
-        completed = found.labels.clone()
-        completed[absent] = found.assign(embedding[absent], found.state(ClusterInputs(embedding, weights)))
-        return replace(found, labels=completed)
+        if not len(absent) or not frozen.n_clusters:
+            return frozen
+        completed = frozen.labels.clone()
+        completed[absent] = frozen.assign(embedding[absent], frozen.state(ClusterInputs(embedding, weights)))
+        return replace(frozen, labels=completed)
 
     @classmethod
     def from_fitted_estimator(cls, fitted: Any, embedding: Tensor) -> HDBSCANClustering:
@@ -191,6 +191,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         options: Mapping[str, Any],
     ) -> HDBSCANClustering:
         """Turn a fit of the present rows into row numbers."""
+        # core distances of all rows, absent ones too: new rows are assigned by them
         n_clusters = int(labels.max(initial=-1)) + 1
         min_samples = _effective(options, len(present))
         neighbours = core_neighbours(rows, present, min_samples) if len(present) else np.arange(len(rows))
@@ -205,7 +206,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
             labels=torch.from_numpy(labels.astype(np.int64)),
             n_clusters=n_clusters,
             exemplars=torch.from_numpy(np.concatenate([NO_ROWS, *exemplars])),
-            exemplar_cluster=torch.from_numpy(np.repeat(np.arange(n_clusters), [len(found) for found in exemplars])),
+            exemplar_cluster=torch.from_numpy(np.repeat(np.arange(n_clusters), [len(own) for own in exemplars])),
             neighbours=torch.from_numpy(neighbours.astype(np.int64)),
             births=torch.from_numpy(births),
             tree=torch.from_numpy(parts),
@@ -296,6 +297,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
 
     def _assign(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         distances, own = reach_of(rows, state)
+        # squared mutual reachability distance to each training row, shape (n, n_samples)
         reach = torch.maximum(torch.maximum(distances, state.core), own.unsqueeze(-1))
         reach = reach.masked_fill(~state.present, torch.inf)
         smallest = reach.amin(dim=-1, keepdim=True)
@@ -336,7 +338,7 @@ def _run(rows: np.ndarray, options: Mapping[str, Any]) -> Any:
 
 
 def _effective(options: Mapping[str, Any], n_present: int) -> int:
-    """Position of the core neighbour, as the package settles it."""
+    """Return the position of the core neighbour, as the package decides it."""
     chosen = {**DEFAULTS, **options}
     wanted = chosen["min_cluster_size"] if chosen["min_samples"] is None else chosen["min_samples"]
     wanted = int(wanted) - bool(chosen.get("match_reference_implementation", False))
@@ -355,12 +357,14 @@ def _anchors(
     nodes = {k: tree.node_of(own) for k, own in enumerate(members) if len(own)}
     for k, node in nodes.items():
         exemplars[k] = present[tree.exemplars(node)]
-        below = tree.rows_below(node)
+        below = tree.rows_below(node)  # the cluster with what left it as noise
         if node == tree.root or len(below) > len(members[k]):
+            # never born, or only the dense part is labelled: the edge is where the first member leaves
             smallest = tree.row_lambda[members[k]].min()
             births[k] = closest_pair(rows, core, present[members[k]], present, 1 / smallest)
-        else:
+        else:  # single linkage: the shortest link between the node and the one that was split off with it
             births[k] = closest_pair(rows, core, present[below], present[tree.rows_beside(node)])
+    # tree parts of present rows; an absent row has those of the nearest present one
     parts = np.zeros((len(present), len(members)))
     parts[:, list(nodes)] = tree.tree_parts(list(nodes.values()))
     position = np.zeros(len(rows), dtype=np.int64)

@@ -77,7 +77,8 @@ def reach_of(rows: Tensor, state: HDBSCANState) -> tuple[Tensor, Tensor]:
     core : Tensor of shape (...)
         To the present row at position `min_samples`, or the farthest if there are fewer.
     """
-    distances = squared_distances(rows, state.members)
+    distances = squared_distances(rows, state.members)  # shape (..., n_samples)
     masked = distances.masked_fill(~state.present, torch.inf)
+    # the present rows at positions 0 to min_samples; where there are fewer, the farthest of them counts
     nearest = masked.topk(min(state.min_samples + 1, masked.shape[-1]), dim=-1, largest=False).values
     return distances, nearest.masked_fill(nearest.isinf(), 0.0).amax(dim=-1)

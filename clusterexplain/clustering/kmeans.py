@@ -83,8 +83,9 @@ class KMeansClusterer:
         """
         labels = self.predict(centers, embedding)
         for _ in range(MAX_ITERATIONS):
-            mass = np.equal.outer(np.arange(len(centers)), labels) * weights
+            mass = np.equal.outer(np.arange(len(centers)), labels) * weights  # shape (n_clusters, n_samples)
             totals = mass.sum(axis=1, keepdims=True)
+            # the M step, weighted means; NaN keeps an empty cluster empty
             moved = np.divide(mass @ embedding, totals, out=np.full_like(centers, np.nan), where=totals > 0)
             before, labels = labels, self.predict(self._placed(moved), embedding)
             if np.array_equal(before, labels):

@@ -316,31 +316,31 @@ def given_labels(clusterer: Any, n_samples: int) -> np.ndarray:
             f"an estimator that was fitted to the embedding of X, a label for each row, or one of "
             f"{', '.join(map(repr, CLUSTERERS))}; fit it first: {name}(...).fit(embedding)."
         )
-    found = np.asarray(clusterer.labels_ if estimator else clusterer)
-    if found.shape != (n_samples,):
+    labels = np.asarray(clusterer.labels_ if estimator else clusterer)
+    if labels.shape != (n_samples,):
         raise InvalidParameterError(
-            f"clusterer has labels of shape {found.shape}, expected ({n_samples},): one for each row of X, -1 for noise. "
+            f"clusterer has labels of shape {labels.shape}, expected ({n_samples},): one for each row of X, -1 for noise. "
             f"Fit it to the embedding of the same rows."
         )
-    whole = found.dtype.kind in "iub" or (
-        found.dtype.kind == "f" and np.isfinite(found).all() and (found % 1 == 0).all()
+    whole = labels.dtype.kind in "iub" or (
+        labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels % 1 == 0).all()
     )
-    if whole and (found == -1).all():
+    if whole and (labels == -1).all():
         raise InvalidParameterError(
             "clusterer has labels that are all -1, noise, so there is no cluster to explain. "
             "Expected at least one label from 0 up."
         )
-    if whole and found.max() > LARGEST_LABEL:
+    if whole and labels.max() > LARGEST_LABEL:
         raise InvalidParameterError(
-            f"clusterer has labels up to {found.max():.0f}. Expected small numbers from 0 up, at most {LARGEST_LABEL}: a table "
-            f"is kept for every number up to the largest. Renumber them with pandas.factorize."
+            f"clusterer has labels up to {labels.max():.0f}. Expected small numbers from 0 up, at most {LARGEST_LABEL}: a "
+            f"table is kept for every number up to the largest. Renumber them with pandas.factorize."
         )
-    if not whole or (found < -1).any():
+    if not whole or (labels < -1).any():
         raise InvalidParameterError(
             "clusterer has labels that are not whole numbers from -1 (noise) up. Expected for example 0, 1, 2; turn names into "
             "numbers with pandas.factorize."
         )
-    return np.array(found, dtype=np.int64)
+    return np.array(labels, dtype=np.int64)
 
 
 def default_options(clusterer: str, n_samples: int) -> dict[str, Any]:

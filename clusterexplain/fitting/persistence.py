@@ -268,8 +268,8 @@ def _restore(
         own_clusterer=clusterer if is_factory(clusterer) else None,
     )
     _check_embedding(fit, content.arrays["embedding"], where)
-    inputs = ClusterInputs(clustering.normalize(fit.embedding), fit.weights, learned_centroids(recipe, fit.params))
-    return dataclasses.replace(fit, clustering=clustering.with_reference(inputs))
+    reference = ClusterInputs(clustering.normalize(fit.embedding), fit.weights, learned_centroids(recipe, fit.params))
+    return dataclasses.replace(fit, clustering=clustering.with_reference(reference))
 
 
 def _trajectory(stored: _Stored, recipe: Recipe) -> Trajectory:
@@ -347,15 +347,16 @@ def _own_kind(
         raise InvalidParameterError(
             f"The run {where} was made with clusterer={config.clusterer!r}, which is built in. Expected no clusterer=."
         )
-    if is_factory(clusterer):
+    kind: type[Clustering]
+    if isinstance(clusterer, Clustering):
+        kind = type(clusterer)
+    else:
         recipe, weights = trajectory.recipe, trajectory.weights.double()
         params = recipe.initial if stored.content.manifest["pretrained"] else trajectory.params
         embedding = torch.from_numpy(stored.content.arrays["embedding"])
         inputs = ClusterInputs(embedding, weights, learned_centroids(recipe, params))
         spec = ClusteringSpec(config.n_clusters, stored.seed, dict(config.clusterer_options or {}))
         kind = type(make_clustering(clusterer, inputs, spec))
-    else:
-        kind = type(clusterer)
     if kind.name != name:
         raise RunMismatchError(
             f"The run {where} was made with the clusterer {name!r}, but clusterer= makes {kind.name!r}. Expected the one that "

@@ -60,7 +60,7 @@ def check_score(
     >>> check_score(LogRatioMargin(), state, z + 0.3)
     """
     if not isinstance(state, score.reads):
-        states = " or ".join(one.__name__ for one in score.reads)
+        states = " or ".join(kind.__name__ for kind in score.reads)
         raise InvalidParameterError(
             f"check_score got a {type(state).__name__}, but {_kind(score)} reads {states}. Expected such a state."
         )
@@ -155,13 +155,13 @@ def _check_derivatives(score: Score[Any], name: str, state: ClusterState, rows: 
     def columns(given: dict[str, Tensor]) -> Tensor:
         changed = {field: value for field, value in given.items() if field != "rows"}
         there = state._replace(**changed)  # type: ignore[attr-defined]
-        found: Tensor = getattr(score, name)(given["rows"], there)
-        return found
+        result: Tensor = getattr(score, name)(given["rows"], there)
+        return result
 
     try:
-        values, pull = vjp(columns, arguments)
-        cotangent = torch.randn(values.shape, generator=draw, dtype=torch.float64)
-        pulled = pull(cotangent)[0]
+        transposed = vjp(columns, arguments)
+        cotangent = torch.randn(transposed[0].shape, generator=draw, dtype=torch.float64)
+        pulled = transposed[1](cotangent)[0]
     except (RuntimeError, NotImplementedError) as error:
         raise InvalidScoreError(
             f"{_kind(score)}.{name} cannot be differentiated by torch.func: {str(error).splitlines()[0]} Expected functions of "
@@ -190,7 +190,7 @@ def _check_rotation(
     drawn = ANGLE * torch.randn(dim, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     rotation = torch.linalg.matrix_exp(drawn - drawn.T)
     before, after = score.logits(rows, state), score.logits(rows @ rotation.T, rotated_state(rotation))
-    before, after = (one[:, state.nonempty] for one in (before, after))
+    before, after = (logits[:, state.nonempty] for logits in (before, after))
     if not _close(before - before[:, :1], after - after[:, :1], tolerance=1e-5):
         raise InvalidScoreError(
             f"{_kind(score)} says rotation_invariant = True, but its margins change when embedding, clusters and rows are "

@@ -54,7 +54,7 @@ class DensityScore(Score[HDBSCANState]):
         """Return ``boundary_margins``, shape (..., n_clusters); unit: logarithm of a ratio of squared distances."""
 
         def boundary_margins(some: Tensor) -> Tensor:
-            core, link = _terms(some, state)
+            core, link = _terms(some, state)  # rho_k^2 is the larger of the two
             floor = GUARD * state.within + TINY
             return torch.log(state.edge + floor) - torch.log(torch.maximum(core.unsqueeze(-1), link) + floor)
 
@@ -86,6 +86,7 @@ class Exemplar(DensityScore):
         def logits(some: Tensor) -> Tensor:
             if not len(state.exemplars):
                 return some.new_zeros((*some.shape[:-1], len(_clusters(state))))
+            # log of (|z - z_e|^2 + eps)^-p, shape (..., n_exemplars)
             exponents = -POWER * torch.log(squared_distances(some, state.exemplars) + floor)
             return _stack([self._power_sum(exponents, _mine(state, k), state) for k in _clusters(state)], some)
 
@@ -93,6 +94,7 @@ class Exemplar(DensityScore):
 
     @staticmethod
     def _power_sum(exponents: Tensor, mine: Tensor, state: HDBSCANState) -> Tensor:
+        # a weighted log-sum-exp, the largest exponent taken out of the sum and kept out of the derivative
         counted = mine & (state.exemplar_weights > 0)
         largest = exponents.detach().masked_fill(~counted, -torch.inf).amax(dim=-1)
         largest = torch.where(largest.isinf(), torch.zeros_like(largest), largest)
@@ -122,12 +124,14 @@ class HdbscanMembership(DensityScore):
         floor = GUARD * state.within + TINY
 
         def logits(some: Tensor) -> Tensor:
+            # log t_k of the nearest training row, a constant
             nearest = squared_distances(some.detach(), state.members.detach()).argmin(dim=-1)
             tree = state.tree.index_select(0, nearest.reshape(-1)).reshape(*nearest.shape, -1)  # works under vmap
             if not len(state.exemplars):
                 return tree
             distances = squared_distances(some, state.exemplars)
             parts = [self._nearest(distances, _mine(state, k), state) for k in _clusters(state)]
+            # -log of the distance, half the log of its square
             return tree - 0.5 * torch.log(_stack(parts, some) + floor)
 
         return _in_chunks(logits, rows, state.members.numel())
