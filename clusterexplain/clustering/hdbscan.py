@@ -221,30 +221,33 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         first, second = self.births[:, 0], self.births[:, 1]  # the ends (a, b) of each cluster's edge
         apart = (embedding[first] - embedding[second]).square().sum(dim=-1)  # |z_a - z_b|^2, shape (n_clusters,)
         exemplar_weights = weights[self.exemplars]
-        means = centroid_state(embedding, weights, self.labels, self.n_clusters)
         mine = self.exemplar_cluster.unsqueeze(-1) == torch.arange(self.n_clusters)
+        exemplars = embedding[self.exemplars]
+        edge = torch.maximum(torch.maximum(core[first], core[second]), apart)  # m(a, b)^2, shape (n_clusters,)
+        representatives, within = self._pooled(embedding, weights)
         return HDBSCANState(
-            exemplars=embedding[self.exemplars],
+            exemplars=exemplars,
             exemplar_weights=exemplar_weights,
             exemplar_cluster=self.exemplar_cluster,
             members=embedding,
             core=core,
             present=weights > 0,
             labels=self.labels,
-            edge=torch.maximum(torch.maximum(core[first], core[second]), apart),  # m(a, b)^2
-            representatives=means.centers,
-            within=self._within(means.spread, embedding, weights),
+            edge=edge,
+            representatives=representatives,
+            within=within,
             tree=self.tree,
             nonempty=(mine & (exemplar_weights > 0).unsqueeze(-1)).any(dim=0),
             min_samples=self.min_samples,
         )
 
-    def _within(self, spread: Tensor, embedding: Tensor, weights: Tensor) -> Tensor:
-        """Pool the variances of the clusters, shape (n_clusters,); 0 where no cluster has weight."""
+    def _pooled(self, embedding: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the members' means, shape (n_clusters, dim), and their pooled variance; 0 where no cluster has weight."""
         members = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(embedding.dtype)
         totals = (members * weights.unsqueeze(-1)).sum(dim=0)
         mass = totals.sum()
-        return (spread * totals).sum() / torch.where(mass > 0, mass, torch.ones_like(mass))
+        means = centroid_state(embedding, weights, self.labels, self.n_clusters)
+        return means.centers, (means.spread * totals).sum() / torch.where(mass > 0, mass, torch.ones_like(mass))
 
     def update_continued(self, inputs: ClusterInputs) -> HDBSCANClustering:
         """Run HDBSCAN anew, and number its clusters by the old ones that they share most members with.
