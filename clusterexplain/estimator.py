@@ -15,6 +15,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
+from clusterexplain.clustering import Clustering, ClusteringFactory
+from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import as_matrix, check_sample_weight
@@ -46,10 +48,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     ----------
     model : {"autoencoder", "conv_autoencoder", "vae", "contrastive", "dec"} or EmbeddingTask, default="autoencoder"
         What is trained: a model by name, or a task of your own (:meth:`EmbeddingTask.from_module`).
-    clusterer : {"kmeans", "spherical_kmeans", "soft_kmeans", "gmm", "hdbscan", "dec"}, estimator or labels, default="kmeans"
+    clusterer : {"kmeans", "spherical_kmeans", "soft_kmeans", "gmm", "hdbscan", "dec"}, estimator, labels, Clustering or \
+            callable, default="kmeans"
         What clusters the embedding: a name ("dec" is the assignment that a DEC has learned); an estimator that you have
         fitted to the embedding (scikit-learn's KMeans or GaussianMixture, hdbscan's HDBSCAN, anything with ``labels_``); or
-        one label for each row, -1 for noise. What is fitted elsewhere keeps its labels and their numbers.
+        one label for each row, -1 for noise. What is fitted elsewhere keeps its labels and their numbers. Or a clusterer of
+        your own: a :class:`~clusterexplain.clustering.Clustering`, or a function ``(inputs, spec) -> Clustering``.
     n_clusters : int, default=8
         Number of clusters, for clusterers by name that take one; "hdbscan" finds its own.
     clusterer_options : dict, optional
@@ -57,8 +61,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         min_cluster_size (a sixtieth of the rows, at least 5), min_samples (5), cluster_selection_method,
         cluster_selection_epsilon, allow_single_cluster ("hdbscan").
     membership_score : {"auto", "margin", "student_t", "softmax", "cosine", "dec_assignment", "responsibility", "exemplar", \
-            "hdbscan_membership"}, default="auto"
-        The assignment score that is explained; "auto" is the first that fits the clusterer ("margin" for k-means).
+            "hdbscan_membership"} or Score, default="auto"
+        The assignment score that is explained; "auto" is the first that fits the clusterer ("margin" for k-means). Or a
+        :class:`~clusterexplain.clustering.scores.Score` of your own.
     min_agreement : float, default=0.8
         Explanations are refused if labels and score agree on a smaller share of the training examples.
     latent_dim : int or None, default=None
@@ -147,7 +152,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         *,
         n_clusters: int = 8,
         clusterer_options: dict[str, Any] | None = None,
-        membership_score: str = "auto",
+        membership_score: str | Score = "auto",
         min_agreement: float = 0.8,
         latent_dim: int | None = None,
         hidden: tuple[int, ...] | None = None,
@@ -232,7 +237,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         weights = check_sample_weight(sample_weight, len(data))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         task = self.model if isinstance(self.model, EmbeddingTask) else None
-        objects = Objects(task, None if isinstance(self.clusterer, str) else self.clusterer)
+        clusterer = None if isinstance(self.clusterer, str) else self.clusterer
+        score = self.membership_score if isinstance(self.membership_score, Score) else None
+        objects = Objects(task, clusterer, score)
         execution = Execution(self.n_jobs, float(self.max_memory), self.verbose)
         fitted = build_fit(config, objects, data, weights, seed=seed, execution=execution, keep_weights=not train)
         if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
@@ -604,6 +611,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         data: Any = None,
         *,
         model: EmbeddingTask | Callable[[Dataset], EmbeddingTask] | None = None,
+        clusterer: Clustering | ClusteringFactory | None = None,
+        membership_score: Score | None = None,
     ) -> ClusterExplainer:
         """Open a fitted run; nothing in it is executed.
 
@@ -616,6 +625,11 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         model : EmbeddingTask or callable, optional
             The task of a run that was made with a network of your own, or a function of the data set that makes it: a run
             holds weights, never code.
+        clusterer : Clustering or callable, optional
+            The clusterer of a run that was made with one of your own, as it was given to fit; a function is called once, to
+            learn the class of its clustering. Labels and arrays are those of the run.
+        membership_score : Score, optional
+            The score of a run that was made with one of your own.
 
         Returns
         -------
@@ -624,12 +638,14 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         from clusterexplain.fitting.persistence import load
 
-        fit, names = load(path, data, model)
+        fit, names = load(path, data, model, clusterer=clusterer, membership_score=membership_score)
         said = dict(fit.config.said)
         if said["model"] is None:
             said["model"] = fit.recipe.task
         if said["clusterer"] is None:  # it was fitted elsewhere: a run holds its labels, never the estimator
-            said["clusterer"] = fit.clustering.labels.numpy().copy()
+            said["clusterer"] = fit.clustering.labels.numpy().copy() if clusterer is None else clusterer
+        if said["membership_score"] is None:
+            said["membership_score"] = fit.score
         said["hidden"] = None if said["hidden"] is None else tuple(said["hidden"])
         explainer = cls(**said)
         explainer.fit_ = fit

@@ -8,6 +8,8 @@ The tree (the class on the right is what callers may already catch)::
     +-- InvalidParameterError       ValueError    a parameter is out of its allowed set or range
     |   +-- InvalidTaskError        TypeError     a network of the user's own breaks the contract of a task
     |   +-- InvalidMethodError      TypeError     an influence method of the user's own breaks its contract
+    |   +-- InvalidClusteringError  TypeError     a clusterer of the user's own breaks the contract of a clustering
+    |   +-- InvalidScoreError       TypeError     a score of the user's own breaks the contract of a score
     +-- DisagreementError           ValueError    the explained score does not tell what the labels tell
     +-- UnknownSampleError          IndexError    no sample has this id
     +-- TrainingDivergedError       ArithmeticError  the loss or the parameters became non-finite
@@ -54,6 +56,14 @@ class InvalidTaskError(InvalidParameterError, TypeError):
 
 class InvalidMethodError(InvalidParameterError, TypeError):
     """An influence method of the user's own breaks the contract of a Jacobian."""
+
+
+class InvalidClusteringError(InvalidParameterError, TypeError):
+    """A clusterer of the user's own breaks the contract of a clustering."""
+
+
+class InvalidScoreError(InvalidParameterError, TypeError):
+    """A score of the user's own breaks the contract of a score."""
 
 
 class DisagreementError(ClusterExplainError, ValueError):

@@ -1,16 +1,22 @@
 """phi(Z, w): the cluster state as a function of embeddings and data weights."""
 
-from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import CentroidState, centroid_state
+from clusterexplain.clustering.check_clustering import check_clustering
 from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
 from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
 from clusterexplain.clustering.hdbscan import HDBSCANClustering
 from clusterexplain.clustering.kmeans import KMeansClusterer, KMeansClustering, SphericalKMeansClustering
+from clusterexplain.clustering.registry import ClusteringFactory, ClusteringSpec, make_clustering
 from clusterexplain.clustering.soft_kmeans import SoftKMeansClustering
 
 __all__ = [
     "CentroidState",
+    "ClusterInputs",
+    "ClusterState",
     "Clustering",
+    "ClusteringFactory",
+    "ClusteringSpec",
     "GaussianMixtureClustering",
     "GivenLabels",
     "HDBSCANClustering",
@@ -20,4 +26,6 @@ __all__ = [
     "SoftKMeansClustering",
     "SphericalKMeansClustering",
     "centroid_state",
+    "check_clustering",
+    "make_clustering",
 ]

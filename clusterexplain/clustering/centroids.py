@@ -19,7 +19,7 @@ class CentroidState(NamedTuple):
         Pooled within-cluster variance: weighted mean squared distance of a member to its centroid.
     spread : Tensor of shape (n_clusters,)
         The same for each cluster by itself.
-    alive : Tensor of shape (n_clusters,), bool
+    nonempty : Tensor of shape (n_clusters,), bool
         Whether the cluster has any weight.
     """
 
@@ -27,6 +27,11 @@ class CentroidState(NamedTuple):
     within: Tensor
     spread: Tensor
     nonempty: Tensor
+
+    @property
+    def representatives(self) -> Tensor:
+        """The centroids, shape (n_clusters, dim)."""
+        return self.centers
 
 
 def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_clusters: int) -> CentroidState:
@@ -58,8 +63,8 @@ def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_cluster
     >>> centroid_state(z, torch.ones(3), torch.tensor([0, 0, 1]), 2).centers.ravel()
     tensor([ 1., 10.])
     """
-    members = (labels.unsqueeze(-1) == torch.arange(n_clusters)).to(embedding.dtype)
-    mass = members * weights.unsqueeze(-1)
+    members = (labels.unsqueeze(-1) == torch.arange(n_clusters)).to(embedding.dtype)  # 1[c_i = k]
+    mass = members * weights.unsqueeze(-1)  # w_i 1[c_i = k], shape (n_samples, n_clusters)
     return around(weighted_means(embedding, mass), embedding, mass)
 
 
@@ -88,7 +93,7 @@ def around(centers: Tensor, embedding: Tensor, mass: Tensor) -> CentroidState:
     """
     totals = mass.sum(dim=0)
     nonempty = totals > 0
-    scatter = (squared_distances(embedding, centers) * mass).sum(dim=0)
+    scatter = (squared_distances(embedding, centers) * mass).sum(dim=0)  # sum_i m_ik |z_i - mu_k|^2
     spread = scatter / torch.where(nonempty, totals, torch.ones_like(totals))
     return CentroidState(centers, scatter.sum() / totals.sum(), spread, nonempty)
 

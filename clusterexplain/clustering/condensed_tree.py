@@ -33,9 +33,9 @@ class CondensedTree:
     """
 
     def __init__(self, edges: np.ndarray) -> None:
-        self.root = int(edges["parent"].min())
+        self.root = int(edges["parent"].min())  # nodes are numbered from the number of rows on
         last = int(max(edges["parent"].max(), edges["child"].max()))
-        leaving = edges["child"] < self.root
+        leaving = edges["child"] < self.root  # a row leaves its node; the other edges are births of nodes
         rows, splits = edges[leaving], edges[~leaving]
         self.row_node = np.full(self.root, self.root)
         self.row_node[rows["child"]] = rows["parent"]
@@ -58,7 +58,7 @@ class CondensedTree:
         is one of its children, and the exemplars of the other are lost; they are kept here.
         """
         nodes = set(self.row_node[rows].tolist())
-        while len(nodes) > 1:
+        while len(nodes) > 1:  # replace the deepest node (children have larger numbers) by its parent until one is left
             deepest = max(nodes)
             nodes.remove(deepest)
             nodes.add(int(self._parent[deepest]))
@@ -98,9 +98,11 @@ class CondensedTree:
         ndarray of shape (n, n_clusters)
             Between 0 and 1. The package gets NaN for a duplicate, whose lambdas are infinite; here their ratio is 1.
         """
+        # h_ik depends on the row's node alone, so it is computed once for each node: shape (n_nodes, n_clusters)
         nodes, which = np.unique(self.row_node, return_inverse=True)
         joins = np.array([[self._joins(int(node), cluster) for cluster in clusters] for node in nodes])
         heights = joins.reshape(len(nodes), len(clusters))[which]
+        # where one node holds the other, the row itself leaves at its own lambda
         heights = np.where(np.isnan(heights), self.row_lambda[:, None], heights)
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = (self._largest[self.row_node][:, None] + 1e-8) / heights  # the package's guard, kept for parity
@@ -122,12 +124,12 @@ class CondensedTree:
         for node in nodes[::-1]:
             if node > self.root:
                 sizes[self._parent[node]] += sizes[node]
-        left, taken = np.zeros(len(sizes)), np.zeros(len(sizes))
+        left, taken = np.zeros(len(sizes)), np.zeros(len(sizes))  # children stand side by side below their parent
         for node in nodes[1:]:
             parent = self._parent[node]
             left[node] = left[parent] + taken[parent]
             taken[parent] += sizes[node]
-        highest = max([one for one in self._largest[nodes] if np.isfinite(one)], default=1.0)
+        highest = max([lambda_ for lambda_ in self._largest[nodes] if np.isfinite(lambda_)], default=1.0)
         return pd.DataFrame(
             {
                 "node": nodes,
@@ -149,7 +151,7 @@ class CondensedTree:
     def _is_below(self, node: int) -> np.ndarray:
         below = np.zeros(len(self._parent), dtype=bool)
         below[node] = True
-        for other in range(node + 1, len(below)):
+        for other in range(node + 1, len(below)):  # parents come before children
             below[other] = below[self._parent[other]]
         return below
 
@@ -157,7 +159,7 @@ class CondensedTree:
         """Lambda at which two nodes become one; NaN if one holds the other."""
         moved = {"node": False, "cluster": False}
         left, right, last = node, cluster, node
-        while left != right:
+        while left != right:  # climb from the deeper of the two until both are the node where they part
             if left > right:
                 moved["node"], last, left = True, left, int(self._parent[left])
             else:
@@ -207,8 +209,9 @@ def closest_pair(
     step = max(1, budget.DISTANCE_CHUNK // len(second))
     for start in range(0, len(first), step):
         some = first[start : start + step]
+        # m(a, b) = max(core(a), core(b), |z_a - z_b|) of a block of rows a with all rows b
         reach = np.maximum(cdist(rows[some], rows[second]), np.maximum.outer(core[some], core[second]))
-        reach[np.equal.outer(some, second)] = np.inf
+        reach[np.equal.outer(some, second)] = np.inf  # no row is its own partner
         miss = np.abs(reach - target)
         i, j = np.unravel_index(int(miss.argmin()), miss.shape)
         if miss[i, j] < best:

@@ -92,7 +92,7 @@ class ExpectationMaximization:
         Embeddings Z, of about unit variance.
     weights : Tensor of shape (n_samples,)
         Data weights w.
-    alive : Tensor of shape (n_components,), bool
+    nonempty : Tensor of shape (n_components,), bool
         Components that take part; F gives the others fixed parameters.
     covariances : Covariances
         Their kind.
@@ -124,11 +124,12 @@ class ExpectationMaximization:
         return log_weights, means, self.covariances.matrices(numbers)
 
     def responsibilities(self, x: Tensor) -> Tensor:
-        """Return the E step, shape (n_samples, n_components): rows sum to 1, a dead component gets 0."""
+        """Return the E step, shape (n_samples, n_components): rows sum to 1, an empty component gets 0."""
         log_weights, means, matrices = self.parameters(x)
-        roots = precisions_cholesky(matrices)
-        white = (self.rows - means.unsqueeze(1)) @ roots
-        log_det = roots.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
+        roots = precisions_cholesky(matrices)  # P_k with P_k P_k' = S_k^-1, shape (n_components or 1, dim, dim)
+        white = (self.rows - means.unsqueeze(1)) @ roots  # P_k' (z_i - mu_k), shape (n_components, n_samples, dim)
+        log_det = roots.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)  # -log det(S_k) / 2
+        # log pi_k + log N(z_i; mu_k, S_k), without the constant that cancels in r_ik; shape (n_components, n_samples)
         joint = (log_weights + log_det).unsqueeze(1) - white.square().sum(dim=-1) / 2
         return torch.softmax(joint.masked_fill(~self.nonempty.unsqueeze(1), -torch.inf), dim=0).T
 
@@ -140,17 +141,19 @@ class ExpectationMaximization:
 
     def maximise(self, responsibilities: Tensor) -> Tensor:
         """Return the M step as a vector x, from responsibilities of shape (n_samples, n_components)."""
-        mass, totals = self.mass(responsibilities)
-        means = mass.T @ self.rows / totals.unsqueeze(-1)
-        offsets = self.rows - means.unsqueeze(1)
-        scatter = (offsets * mass.T.unsqueeze(-1)).mT @ offsets
+        mass, totals = self.mass(responsibilities)  # m_ik and sum_i m_ik
+        means = mass.T @ self.rows / totals.unsqueeze(-1)  # mu_k'
+        offsets = self.rows - means.unsqueeze(1)  # z_i - mu_k', shape (n_components, n_samples, dim)
+        scatter = (offsets * mass.T.unsqueeze(-1)).mT @ offsets  # sum_i m_ik (z_i - mu_k')(z_i - mu_k')'
         if self.covariances.kind == "tied":
+            # one matrix for all: S' = sum_k scatter_k / sum_i w_i
             spread, least = (scatter.sum(dim=0) / self.weights.sum()).unsqueeze(0), torch.tensor([SMALLEST_VARIANCE])
         else:
+            # an empty component gets the unit matrix, so that its root exists
             spread, least = scatter / totals[:, None, None], torch.where(self.nonempty, SMALLEST_VARIANCE, 1.0)
-        added = self.reg_covar * self._variance() + least.to(spread)
+        added = self.reg_covar * self._variance() + least.to(spread)  # rho v
         numbers = self.covariances.pack(spread + added[:, None, None] * torch.eye(self.rows.shape[-1]).to(spread))
-        log_weights = torch.where(self.nonempty, torch.log(totals / self.weights.sum()), 0.0)
+        log_weights = torch.where(self.nonempty, torch.log(totals / self.weights.sum()), 0.0)  # log pi_k'
         return torch.cat([log_weights, means.ravel(), numbers.ravel()])
 
     def carries_weight(self, x: Tensor) -> Tensor:
@@ -179,14 +182,16 @@ class ExpectationMaximization:
         sample, and needs no differentiation at all: 0.1 s where reverse mode takes 10.
         """
         with torch.no_grad():
-            responsibilities = self.responsibilities(x)
-            mass, _ = self.mass(responsibilities)
-            outputs = self._outputs(responsibilities) * mass.unsqueeze(-1)
-            inputs = self._inputs(x)
+            responsibilities = self.responsibilities(x)  # r_ij
+            mass, _ = self.mass(responsibilities)  # m_ik
+            outputs = self._outputs(responsibilities) * mass.unsqueeze(-1)  # a_ik m_ik, (n_samples, n_components, p)
+            inputs = self._inputs(x)  # dg_ij / dx, of the same shape; p = 1 + dim + size numbers for each component
             place = self._places()
+            # the second term, -sum_i (sum_k a_ik m_ik) (sum_j r_ij dg_ij)': one product over samples, all pairs (k, j)
             jacobian = -self._flat(outputs, place, len(x)).T @ self._flat(
                 inputs * responsibilities.unsqueeze(-1), place, len(x)
             )
+            # the first, sum_i a_ik m_ik dg_ik': within each component alone
             own = torch.bmm(outputs.permute(1, 2, 0), inputs.permute(1, 0, 2))
             return jacobian.index_put_((place.unsqueeze(2), place.unsqueeze(1)), own, accumulate=True)
 
@@ -209,7 +214,8 @@ class ExpectationMaximization:
         _, means, matrices = self.parameters(x)
         roots = precisions_cholesky(matrices)
         precisions = roots @ roots.mT
-        pulls = ((self.rows - means.unsqueeze(1)) @ precisions).transpose(0, 1)
+        pulls = ((self.rows - means.unsqueeze(1)) @ precisions).transpose(0, 1)  # S_j^-1 (z_i - mu_j) = dg_ij / dmu_j
+        # dg_ij / dS_j = (pull pull' - S_j^-1) / 2, an entry off the diagonal counted for both of its places
         shape = self.covariances.slope * (self.covariances.products(pulls) - self.covariances.pack(precisions))
         return torch.cat([torch.ones_like(pulls[..., :1]), pulls, shape], dim=-1)
 
@@ -236,6 +242,7 @@ class ExpectationMaximization:
         )
 
     def _variance(self) -> Tensor:
+        # v: the weighted variance of all rows, averaged over dimensions
         offsets = self.rows - self.weights @ self.rows / self.weights.sum()
         return (self.weights @ offsets.square()).mean() / self.weights.sum()
 

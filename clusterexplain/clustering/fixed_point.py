@@ -12,13 +12,17 @@ from torch.func import jacrev
 Map = Callable[[Tensor], Tensor]
 
 TOLERANCE = 1e-13
+"""A Newton step of this size relative to the solution is round-off."""
 STALLED = 1e-9
 """Newton steps that no longer shrink are round-off, and good enough, below this size relative to the solution."""
 ROUGH = (1e-5, 1e-7, 1e-9)
 """Relative sizes of a plain step at which Newton's method takes over, in turn."""
 POWER_STEPS = 100
+"""Applications of the map that tell whether a fixed point attracts."""
 SHIFT = 1e-6
+"""Size of the displacement there, relative to the solution: small enough for the map to be linear."""
 JACOBIAN_CHUNK = 64
+"""Rows of the Jacobian that are computed side by side."""
 
 
 def solve(
@@ -59,19 +63,19 @@ def solve(
     """
     invert = partial(inverse_of, step) if invert is None else invert
     with torch.no_grad():
-        if inverse is not None:
-            found, converged = _newton(step, start, inverse)
+        if inverse is not None:  # the inverse of a nearby fixed point, never renewed: a chord method
+            candidate, converged = _newton(step, start, inverse)
             if converged:
-                return found, True
+                return candidate, True
         x = start
         for rough in ROUGH:
-            x = found = _iterate(step, x, rough, max_iterations)
+            x = candidate = _iterate(step, x, rough, max_iterations)
             for _ in range(3):  # the Jacobian is taken where the last one led to
-                found, converged = _newton(step, found, invert(found))
+                candidate, converged = _newton(step, candidate, invert(candidate))
                 if converged:
                     break
-            if converged and _attracts(step, found):
-                return found, True
+            if converged and _attracts(step, candidate):  # not a saddle that Newton's method ran into
+                return candidate, True
         return x, False
 
 
@@ -104,6 +108,7 @@ def implicit(moved: Tensor, solution: Tensor, inverse: Tensor) -> Tensor:
 
 
 def _iterate(step: Map, x: Tensor, rough: float, max_iterations: int) -> Tensor:
+    # x <- F(x), until a step is short
     for _ in range(max_iterations):
         moved = step(x)
         done = _size(moved - x) <= rough * _size(moved)
@@ -119,18 +124,19 @@ def _attracts(step: Map, solution: Tensor) -> bool:
     growth = torch.ones(())
     for _ in range(POWER_STEPS):
         shift = shift * (SHIFT * _size(solution) / _size(shift))
-        before, shift = shift, step(solution + shift) - solution
+        before, shift = shift, step(solution + shift) - solution  # about J @ shift
         growth = _size(shift) / _size(before)
-        if not growth > 0:
+        if not growth > 0:  # exactly 0, or NaN where the map is not defined
             break
-    return bool(growth < 1)
+    return bool(growth < 1)  # the spectral radius of J
 
 
 def _newton(step: Map, x: Tensor, inverse: Tensor, max_steps: int = 25) -> tuple[Tensor, bool]:
     before = torch.inf
     for _ in range(max_steps):
-        change = inverse @ (step(x) - x)
+        change = inverse @ (step(x) - x)  # (I - J)^-1 (F(x) - x)
         size = float(_size(change))
+        # steps that no longer shrink (or are NaN): round-off if they are small already, divergence if not
         if not size < max(0.9 * before, TOLERANCE * float(_size(x))):
             return x, before <= STALLED * float(_size(x))
         x, before = x + change, size

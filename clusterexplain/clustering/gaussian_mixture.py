@@ -13,7 +13,7 @@ import torch
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
-from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.em import Covariances, ExpectationMaximization, precisions_cholesky
 from clusterexplain.clustering.fixed_point import implicit, solve
 from clusterexplain.clustering.kmeans import KMeansClusterer
@@ -36,7 +36,7 @@ class MixtureState(NamedTuple):
         Logarithms of the mixing weights.
     spread : Tensor of shape (n_clusters,)
         Mean squared Mahalanobis distance of a component's own samples, weighted by responsibility: about ``dim``.
-    alive : Tensor of shape (n_clusters,), bool
+    nonempty : Tensor of shape (n_clusters,), bool
         Whether the component has any weight.
     """
 
@@ -45,6 +45,11 @@ class MixtureState(NamedTuple):
     log_weights: Tensor
     spread: Tensor
     nonempty: Tensor
+
+    @property
+    def representatives(self) -> Tensor:
+        """The means, shape (n_clusters, dim)."""
+        return self.means
 
 
 def squared_mahalanobis(rows: Tensor, state: MixtureState) -> Tensor:
@@ -61,7 +66,7 @@ def log_joint(rows: Tensor, state: MixtureState) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianMixtureClustering(Clustering):
+class GaussianMixtureClustering(Clustering[MixtureState]):
     r"""A Gaussian mixture at a fixed point of weighted EM.
 
     The weight of a sample multiplies its log-likelihood, so that weight 2 is the sample twice and weight 0 is the sample
@@ -79,7 +84,7 @@ class GaussianMixtureClustering(Clustering):
         As for :class:`Clustering`.
     solution : Tensor of shape (n_parameters,)
         Parameters at the fixed point, in the coordinates ``(z - origin) / unit``; see :class:`ExpectationMaximization`.
-    alive : Tensor of shape (n_clusters,), bool
+    nonempty : Tensor of shape (n_clusters,), bool
         Components with any weight; the others take no part.
     origin : Tensor of shape (dim,)
         Weighted mean of the embedding of the fit, a constant.
@@ -92,7 +97,7 @@ class GaussianMixtureClustering(Clustering):
         part of the map: when the embedding widens, so does what is added.
     converged : bool
         Whether EM arrived at a fixed point that attracts it.
-    basis : tuple of Tensor, optional
+    reference : ClusterInputs, optional
         Embedding and weights that `solution` belongs to.
 
     References
@@ -112,12 +117,14 @@ class GaussianMixtureClustering(Clustering):
     covariance_type: str
     reg_covar: float
     converged: bool
-    basis: tuple[Tensor, Tensor] | None = None
+    reference: ClusterInputs | None = None
 
     name: ClassVar[str] = "gmm"
     scores: ClassVar[tuple[str, ...]] = ("responsibility",)
+    state_type: ClassVar[type[ClusterState]] = MixtureState
     reassigns: ClassVar[bool] = False
     has_random_init: ClassVar[bool] = True
+    has_responsibilities: ClassVar[bool] = True
 
     @classmethod
     def fit(
@@ -164,12 +171,12 @@ class GaussianMixtureClustering(Clustering):
         tensor([0, 0, 0, 1, 1])
         """
         present = weights > 0
-        found = KMeansClusterer(n_clusters, seed).fit(embedding[present].numpy(), weights[present].numpy())
-        start = torch.full((len(weights),), -1).masked_scatter(present, torch.from_numpy(found).long())
+        hard = KMeansClusterer(n_clusters, seed).fit(embedding[present].numpy(), weights[present].numpy())
+        start = torch.full((len(weights),), -1).masked_scatter(present, torch.from_numpy(hard).long())
         members = (start.unsqueeze(-1) == torch.arange(int(start.max()) + 1)).double()
         blank = cls._unsolved(embedding, weights, members.shape[1], covariance_type, reg_covar)
-        em = blank._em(embedding, weights)
-        return blank._solved(embedding, weights, em.maximise(members))._canonical()
+        inputs = ClusterInputs(embedding, weights)
+        return blank._solved(inputs, blank._em(inputs).maximise(members))._canonical()
 
     @classmethod
     def from_parameters(cls, fitted: GaussianMixture, embedding: Tensor, weights: Tensor) -> GaussianMixtureClustering:
@@ -202,7 +209,8 @@ class GaussianMixtureClustering(Clustering):
         unit = float(blank.unit)
         blank = replace(blank, reg_covar=fitted.reg_covar / variance if variance > 0 else 0.0)
         covariances = torch.from_numpy(np.array(fitted.covariances_, dtype=np.float64)) / unit**2
-        kind = blank._em(embedding, weights).covariances
+        inputs = ClusterInputs(embedding, weights)
+        kind = blank._em(inputs).covariances
         start = torch.cat(
             [
                 torch.from_numpy(fitted.weights_).double().clamp_min(torch.finfo(torch.float64).tiny).log(),
@@ -211,7 +219,7 @@ class GaussianMixtureClustering(Clustering):
             ]
         )
         labels = torch.from_numpy(fitted.predict(embedding.numpy())).long()
-        return replace(blank._solved(embedding, weights, start), labels=labels)
+        return replace(blank._solved(inputs, start), labels=labels)
 
     @classmethod
     def _unsolved(
@@ -239,17 +247,17 @@ class GaussianMixtureClustering(Clustering):
         """Whether EM converged to rounding: coinciding components have no isolated fixed point."""
         return self.converged
 
-    def _em(self, embedding: Tensor, weights: Tensor) -> ExpectationMaximization:
-        rows = (embedding - self.origin) / self.unit
-        covariances = Covariances(self.covariance_type, embedding.shape[-1])
-        return ExpectationMaximization(rows, weights, self.nonempty, covariances, self.reg_covar)
+    def _em(self, inputs: ClusterInputs) -> ExpectationMaximization:
+        """Return the EM map at the inputs, in coordinates of about unit variance."""
+        rows = (inputs.embedding - self.origin) / self.unit
+        covariances = Covariances(self.covariance_type, rows.shape[-1])
+        return ExpectationMaximization(rows, inputs.weights, self.nonempty, covariances, self.reg_covar)
 
-    def _solved(
-        self, embedding: Tensor, weights: Tensor, start: Tensor, inverse: Tensor | None = None
-    ) -> GaussianMixtureClustering:
-        """Run EM from `start`; a component without weight, there or at the end, is dead from then on."""
-        em = self._em(embedding, weights)
+    def _solved(self, inputs: ClusterInputs, start: Tensor, inverse: Tensor | None = None) -> GaussianMixtureClustering:
+        """Run EM from `start`; a component without weight, there or at the end, takes no part from then on."""
+        em = self._em(inputs)
         solution, converged = start, False
+        # solve, drop the components that have lost their weight, and solve again until none does
         while True:
             nonempty = em.nonempty & em.carries_weight(solution)
             if converged and bool((nonempty == em.nonempty).all()):
@@ -265,30 +273,31 @@ class GaussianMixtureClustering(Clustering):
             solution=solution,
             nonempty=em.nonempty,
             converged=converged,
-            basis=(embedding.detach(), weights.detach()),
+            reference=_detached(inputs),
         )
 
     @cached_property
     def inverse(self) -> Tensor:
         """The inverse of I - dF/dx where EM was solved, shape (n_parameters, n_parameters); computed when needed."""
-        return self._em(*self._basis()).inverse(self.solution)
+        return self._reference_em().inverse(self.solution)
 
-    def _basis(self) -> tuple[Tensor, Tensor]:
-        assert self.basis is not None, "a restored clustering must be told by `with_reference` what it is settled at"
-        return self.basis
+    def _reference_em(self) -> ExpectationMaximization:
+        assert self.reference is not None, "a restored clustering must be told its inputs by `with_reference`"
+        return self._em(self.reference)
 
-    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> MixtureState:
+    def state(self, inputs: ClusterInputs) -> MixtureState:
         """Return the components as a differentiable function of embeddings and weights; see :class:`Clustering`."""
-        em = self._em(embedding, weights)
+        em = self._em(inputs)
         return self._components(em, implicit(em(self.solution), self.solution, self.inverse))
 
-    def values(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> MixtureState:
+    def values(self, inputs: ClusterInputs) -> MixtureState:
         """Return the components without their derivative, which would need the inverse."""
-        return self._components(self._em(embedding, weights), self.solution)
+        return self._components(self._em(inputs), self.solution)
 
     def _components(self, em: ExpectationMaximization, x: Tensor) -> MixtureState:
         log_weights, means, matrices = em.parameters(x)
-        roots = precisions_cholesky(matrices).expand(self.n_clusters, -1, -1)
+        roots = precisions_cholesky(matrices).expand(self.n_clusters, -1, -1)  # one for all components if tied
+        # the state in the coordinates of EM, to measure the spread s_k; then back to the units of the embedding
         white = MixtureState(means, roots, log_weights, log_weights, self.nonempty)
         mass, totals = em.mass(em.responsibilities(x))
         return MixtureState(
@@ -299,24 +308,20 @@ class GaussianMixtureClustering(Clustering):
             nonempty=self.nonempty,
         )
 
-    def update_kept(
-        self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None
-    ) -> GaussianMixtureClustering:
+    def update_kept(self, inputs: ClusterInputs) -> GaussianMixtureClustering:
         """Continue EM at other embeddings and weights: Newton steps first, plain EM where they do not contract."""
-        return self._solved(embedding, weights, self.solution, self.inverse)
+        return self._solved(inputs, self.solution, self.inverse)
 
-    def update_continued(
-        self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None
-    ) -> GaussianMixtureClustering:
+    def update_continued(self, inputs: ClusterInputs) -> GaussianMixtureClustering:
         """Continue EM and give every row the label of its largest responsibility."""
-        return self.update_kept(embedding, weights)._relabelled()
+        return self.update_kept(inputs)._relabelled()
 
-    def from_scratch(self, embedding: Tensor, weights: Tensor, *, seed: int) -> GaussianMixtureClustering:
+    def from_scratch(self, inputs: ClusterInputs, *, seed: int) -> GaussianMixtureClustering:
         """Cluster from scratch with other initialisations."""
         return type(self).fit(
-            embedding,
-            weights,
-            min(self.n_clusters, int((weights > 0).sum())),
+            inputs.embedding,
+            inputs.weights,
+            min(self.n_clusters, int((inputs.weights > 0).sum())),
             seed=seed,
             covariance_type=self.covariance_type,
             reg_covar=self.reg_covar,
@@ -328,16 +333,16 @@ class GaussianMixtureClustering(Clustering):
 
     def _relabelled(self) -> GaussianMixtureClustering:
         with torch.no_grad():
-            responsibilities = self._em(*self._basis()).responsibilities(self.solution)
+            responsibilities = self._reference_em().responsibilities(self.solution)
         return replace(self, labels=responsibilities.argmax(dim=-1))
 
     def _canonical(self) -> GaussianMixtureClustering:
         """Label the rows and renumber the components by the number of their labels, then by their smallest row."""
         labels = self._relabelled().labels
-        own = labels.unsqueeze(-1) == torch.arange(self.n_clusters)
+        own = labels.unsqueeze(-1) == torch.arange(self.n_clusters)  # shape (n_samples, n_clusters)
         first = torch.where(own.any(dim=0), own.int().argmax(dim=0), len(labels))
         order = torch.from_numpy(np.lexsort((first.numpy(), -own.sum(dim=0).numpy())))
-        em = self._em(*self._basis())
+        em = self._reference_em()
         return replace(
             self,
             labels=order.argsort()[labels],
@@ -355,17 +360,21 @@ class GaussianMixtureClustering(Clustering):
         """Kind of the covariances, what is added to them, and whether EM converged."""
         return {"covariance_type": self.covariance_type, "reg_covar": self.reg_covar, "converged": self.converged}
 
-    def with_reference(self, embedding: Tensor, weights: Tensor) -> GaussianMixtureClustering:
-        """Take the basis over."""
-        return replace(self, basis=(embedding.detach(), weights.detach()))
+    def with_reference(self, inputs: ClusterInputs) -> GaussianMixtureClustering:
+        """Take the inputs over that the solution belongs to."""
+        return replace(self, reference=_detached(inputs))
 
     @classmethod
     def restore(
-        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
+        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]
     ) -> GaussianMixtureClustering:
-        """Rebuild; `with_reference` gives the basis back."""
+        """Rebuild; :meth:`with_reference` gives the inputs back."""
         stored: dict[str, Any] = {name: torch.tensor(array) for name, array in arrays.items()}
         return cls(labels, n_clusters, **stored, **settings)
+
+
+def _detached(inputs: ClusterInputs) -> ClusterInputs:
+    return ClusterInputs(inputs.embedding.detach(), inputs.weights.detach())
 
 
 def weighted_variance(embedding: Tensor, weights: Tensor) -> float:

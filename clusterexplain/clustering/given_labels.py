@@ -10,34 +10,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import CentroidState, around, centroid_state, squared_distances
 from clusterexplain.clustering.kmeans import canonical_order, nearest_center
 
 
 @dataclass(frozen=True, eq=False)
-class GivenLabels(Clustering):
-    """A user's labels, kept as they are: nobody knows how to find them anew, so following is keeping."""
+class GivenLabels(Clustering[CentroidState]):
+    """A user's labels, kept as they are: how they were found is not known, so to continue them is to keep them."""
 
     name: ClassVar[str] = "labels"
     scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
+    state_type: ClassVar[type[ClusterState]] = CentroidState
     reassigns: ClassVar[bool] = False
+    labels_given: ClassVar[bool] = True
 
-    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> CentroidState:
+    def state(self, inputs: ClusterInputs) -> CentroidState:
         """Return weighted means of the members and their variances."""
-        return centroid_state(embedding, weights, self.labels, self.n_clusters)
+        return centroid_state(inputs.embedding, inputs.weights, self.labels, self.n_clusters)
 
-    def update_continued(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> GivenLabels:
+    def update_continued(self, inputs: ClusterInputs) -> GivenLabels:
         """Keep the labels."""
         return self
 
     def assign(self, rows: Tensor, state: CentroidState) -> Tensor:
-        """Return the nearest living centroid."""
+        """Return the nearest centroid of a nonempty cluster."""
         return nearest_center(rows, state)
 
 
 @dataclass(frozen=True, eq=False)
-class ModelCentroids(Clustering):
+class ModelCentroids(Clustering[CentroidState]):
     """Clusters around centroids that are parameters of the model (DEC's own assignment).
 
     Parameters
@@ -45,61 +47,63 @@ class ModelCentroids(Clustering):
     labels, n_clusters : object
         As in :class:`Clustering`; the label is the nearest centroid.
     order : Tensor of shape (n_clusters,), int64
-        Which learned centroid each cluster number stands for.
+        Which of the model's centroids each cluster number stands for.
     """
 
     order: Tensor
 
     name: ClassVar[str] = "dec"
     scores: ClassVar[tuple[str, ...]] = ("dec_assignment", "margin", "student_t", "softmax")
+    state_type: ClassVar[type[ClusterState]] = CentroidState
 
     @classmethod
-    def fit(cls, embedding: Tensor, weights: Tensor, learned: Tensor) -> ModelCentroids:
-        """Assign every sample to its nearest learned centroid; centroids without members come last.
+    def fit(cls, inputs: ClusterInputs) -> ModelCentroids:
+        """Assign every sample to the nearest of the model's centroids; centroids without members come last.
 
         Parameters
         ----------
-        embedding : Tensor of shape (n_samples, dim), float64
-            Embeddings.
-        weights : Tensor of shape (n_samples,), float64
-            Data weights; unused, the centroids have seen them.
-        learned : Tensor of shape (n_clusters, dim), float64
-            The model's centroids.
+        inputs : ClusterInputs
+            With ``model_centroids``. The weights are not used: the centroids have been trained with them.
 
         Returns
         -------
         ModelCentroids
             Labels in canonical order.
         """
-        nearest = squared_distances(embedding, learned).argmin(dim=-1).numpy()
+        centroids = _model_centroids(inputs)
+        nearest = squared_distances(inputs.embedding, centroids).argmin(dim=-1).numpy()
         labels = canonical_order(nearest)
         _, first = np.unique(labels, return_index=True)
         used = nearest[first]
-        order = np.concatenate([used, np.setdiff1d(np.arange(len(learned)), used)])
+        order = np.concatenate([used, np.setdiff1d(np.arange(len(centroids)), used)])
         return cls(torch.from_numpy(labels), len(order), torch.from_numpy(order))
 
-    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> CentroidState:
-        """Return the learned centroids, and the variances of their members around them."""
-        assert learned is not None, "the model has no centroids of its own"
-        members = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(embedding.dtype)
-        return around(learned[self.order], embedding, members * weights.unsqueeze(-1))
+    def state(self, inputs: ClusterInputs) -> CentroidState:
+        """Return the model's centroids, and the variances of their members around them."""
+        members = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(inputs.embedding.dtype)
+        return around(_model_centroids(inputs)[self.order], inputs.embedding, members * inputs.weights.unsqueeze(-1))
 
-    def update_continued(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> ModelCentroids:
-        """Assign every sample to its nearest learned centroid."""
-        assert learned is not None, "the model has no centroids of its own"
-        return replace(self, labels=squared_distances(embedding, learned[self.order]).argmin(dim=-1))
+    def update_continued(self, inputs: ClusterInputs) -> ModelCentroids:
+        """Assign every sample to the nearest of the model's centroids."""
+        centroids = _model_centroids(inputs)[self.order]
+        return replace(self, labels=squared_distances(inputs.embedding, centroids).argmin(dim=-1))
 
     def assign(self, rows: Tensor, state: CentroidState) -> Tensor:
-        """Return the nearest learned centroid."""
+        """Return the nearest of the model's centroids."""
         return squared_distances(rows, state.centers).argmin(dim=-1)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the order of the learned centroids."""
+        """Return the order of the model's centroids."""
         return {"order": self.order.numpy()}
 
     @classmethod
     def restore(
-        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
+        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]
     ) -> ModelCentroids:
         """Rebuild."""
         return cls(labels, n_clusters, torch.from_numpy(arrays["order"].copy()))
+
+
+def _model_centroids(inputs: ClusterInputs) -> Tensor:
+    assert inputs.model_centroids is not None, "the model has no centroids of its own"
+    return inputs.model_centroids

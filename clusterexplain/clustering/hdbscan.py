@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import centroid_state
 from clusterexplain.clustering.condensed_tree import CondensedTree, closest_pair, core_neighbours
 from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
@@ -44,7 +44,7 @@ NO_ROWS = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class HDBSCANClustering(Clustering):
+class HDBSCANClustering(Clustering[HDBSCANState]):
     r"""HDBSCAN by the ``hdbscan`` package, with everything that it picked frozen as row numbers.
 
     A cluster is a set of exemplars and an edge. Its edge is the mutual reachability distance
@@ -95,7 +95,9 @@ class HDBSCANClustering(Clustering):
 
     name: ClassVar[str] = "hdbscan"
     scores: ClassVar[tuple[str, ...]] = ("exemplar", "hdbscan_membership")
-    reassigns: ClassVar[bool] = True
+    state_type: ClassVar[type[ClusterState]] = HDBSCANState
+    has_tree: ClassVar[bool] = True
+    frequency_weights: ClassVar[bool] = False
 
     @classmethod
     def fit(cls, embedding: Tensor, weights: Tensor, *, options: Mapping[str, Any]) -> HDBSCANClustering:
@@ -124,13 +126,13 @@ class HDBSCANClustering(Clustering):
             fitted = _run(rows[present], options)
             labels[present] = canonical_order(fitted.labels_)
             tree = CondensedTree(fitted.condensed_tree_.to_numpy())
-        found = cls._freeze(rows, present, labels, tree, options)
+        frozen = cls._freeze(rows, present, labels, tree, options)
         absent = torch.from_numpy(np.setdiff1d(np.arange(len(rows)), present))
-        if not len(absent) or not found.n_clusters:
-            return found
-        completed = found.labels.clone()
-        completed[absent] = found.assign(embedding[absent], found.state(embedding, weights))
-        return replace(found, labels=completed)
+        if not len(absent) or not frozen.n_clusters:
+            return frozen
+        completed = frozen.labels.clone()
+        completed[absent] = frozen.assign(embedding[absent], frozen.state(ClusterInputs(embedding, weights)))
+        return replace(frozen, labels=completed)
 
     @classmethod
     def from_fitted_estimator(cls, fitted: Any, embedding: Tensor) -> HDBSCANClustering:
@@ -163,12 +165,12 @@ class HDBSCANClustering(Clustering):
         labels = np.array(fitted.labels_, dtype=np.int64)
         return cls._freeze(rows, np.arange(len(rows)), labels, tree, options)
 
-    def condensed(self, embedding: Tensor, weights: Tensor) -> CondensedTree:
-        """Return the condensed tree of the present rows, numbered among themselves: for views, by running HDBSCAN again.
+    def condensed_tree(self, inputs: ClusterInputs) -> CondensedTree:
+        """Return the condensed tree of the present rows, numbered among themselves: for charts, by running HDBSCAN again.
 
         Parameters
         ----------
-        embedding, weights : Tensor
+        inputs : ClusterInputs
             That the clustering was fitted to.
 
         Returns
@@ -176,7 +178,7 @@ class HDBSCANClustering(Clustering):
         CondensedTree
             Of the rows of positive weight.
         """
-        rows = embedding.detach().numpy()[weights.detach().numpy() > 0]
+        rows = inputs.embedding.detach().numpy()[inputs.weights.detach().numpy() > 0]
         return CondensedTree(_run(rows, self.options).condensed_tree_.to_numpy())
 
     @classmethod
@@ -189,6 +191,7 @@ class HDBSCANClustering(Clustering):
         options: Mapping[str, Any],
     ) -> HDBSCANClustering:
         """Turn a fit of the present rows into row numbers."""
+        # core distances of all rows, absent ones too: new rows are assigned by them
         n_clusters = int(labels.max(initial=-1)) + 1
         min_samples = _effective(options, len(present))
         neighbours = core_neighbours(rows, present, min_samples) if len(present) else np.arange(len(rows))
@@ -203,7 +206,7 @@ class HDBSCANClustering(Clustering):
             labels=torch.from_numpy(labels.astype(np.int64)),
             n_clusters=n_clusters,
             exemplars=torch.from_numpy(np.concatenate([NO_ROWS, *exemplars])),
-            exemplar_cluster=torch.from_numpy(np.repeat(np.arange(n_clusters), [len(found) for found in exemplars])),
+            exemplar_cluster=torch.from_numpy(np.repeat(np.arange(n_clusters), [len(own) for own in exemplars])),
             neighbours=torch.from_numpy(neighbours.astype(np.int64)),
             births=torch.from_numpy(births),
             tree=torch.from_numpy(parts),
@@ -211,44 +214,49 @@ class HDBSCANClustering(Clustering):
             options=dict(options),
         )
 
-    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> HDBSCANState:
+    def state(self, inputs: ClusterInputs) -> HDBSCANState:
         """Return exemplars, core distances and edges at the frozen rows; see :meth:`Clustering.state`."""
-        core = (embedding - embedding[self.neighbours]).square().sum(dim=-1)
-        first, second = self.births[:, 0], self.births[:, 1]
-        apart = (embedding[first] - embedding[second]).square().sum(dim=-1)
+        embedding, weights = inputs.embedding, inputs.weights
+        core = (embedding - embedding[self.neighbours]).square().sum(dim=-1)  # core(i)^2, shape (n_samples,)
+        first, second = self.births[:, 0], self.births[:, 1]  # the ends (a, b) of each cluster's edge
+        apart = (embedding[first] - embedding[second]).square().sum(dim=-1)  # |z_a - z_b|^2, shape (n_clusters,)
         exemplar_weights = weights[self.exemplars]
         mine = self.exemplar_cluster.unsqueeze(-1) == torch.arange(self.n_clusters)
+        exemplars = embedding[self.exemplars]
+        edge = torch.maximum(torch.maximum(core[first], core[second]), apart)  # m(a, b)^2, shape (n_clusters,)
+        representatives, within = self._pooled(embedding, weights)
         return HDBSCANState(
-            exemplars=embedding[self.exemplars],
+            exemplars=exemplars,
             exemplar_weights=exemplar_weights,
             exemplar_cluster=self.exemplar_cluster,
             members=embedding,
             core=core,
             present=weights > 0,
             labels=self.labels,
-            edge=torch.maximum(torch.maximum(core[first], core[second]), apart),
-            within=self._within(embedding, weights),
+            edge=edge,
+            representatives=representatives,
+            within=within,
             tree=self.tree,
             nonempty=(mine & (exemplar_weights > 0).unsqueeze(-1)).any(dim=0),
             min_samples=self.min_samples,
         )
 
-    def _within(self, embedding: Tensor, weights: Tensor) -> Tensor:
-        """Pooled variance; 0 where no cluster has weight."""
+    def _pooled(self, embedding: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the members' means, shape (n_clusters, dim), and their pooled variance; 0 where no cluster has weight."""
         members = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(embedding.dtype)
         totals = (members * weights.unsqueeze(-1)).sum(dim=0)
         mass = totals.sum()
-        spread = centroid_state(embedding, weights, self.labels, self.n_clusters).spread
-        return (spread * totals).sum() / torch.where(mass > 0, mass, torch.ones_like(mass))
+        means = centroid_state(embedding, weights, self.labels, self.n_clusters)
+        return means.centers, (means.spread * totals).sum() / torch.where(mass > 0, mass, torch.ones_like(mass))
 
-    def update_continued(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> HDBSCANClustering:
+    def update_continued(self, inputs: ClusterInputs) -> HDBSCANClustering:
         """Run HDBSCAN anew, and number its clusters by the old ones that they share most members with.
 
         The total weight that stays under its number is maximised. A new cluster without an old partner gets a new
-        number after the old ones; an old cluster without a new partner has no exemplars, so it is not alive.
+        number after the old ones; an old cluster without a new partner has no exemplars, so it is empty.
         """
-        fresh = type(self).fit(embedding, weights, options=self.options)
-        partners = match(self.labels.numpy(), fresh.labels.numpy(), weights.detach().numpy())
+        fresh = type(self).fit(inputs.embedding, inputs.weights, options=self.options)
+        partners = match(self.labels.numpy(), fresh.labels.numpy(), inputs.weights.detach().numpy())
         matched = np.flatnonzero(partners >= 0)
         numbers = np.full(fresh.n_clusters, -1)
         numbers[partners[matched]] = matched
@@ -292,6 +300,7 @@ class HDBSCANClustering(Clustering):
 
     def _assign(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         distances, own = reach_of(rows, state)
+        # squared mutual reachability distance to each training row, shape (n, n_samples)
         reach = torch.maximum(torch.maximum(distances, state.core), own.unsqueeze(-1))
         reach = reach.masked_fill(~state.present, torch.inf)
         smallest = reach.amin(dim=-1, keepdim=True)
@@ -310,7 +319,7 @@ class HDBSCANClustering(Clustering):
 
     @classmethod
     def restore(
-        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
+        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]
     ) -> HDBSCANClustering:
         """Rebuild."""
         frozen: dict[str, Any] = {name: torch.from_numpy(np.array(arrays[name])) for name in FROZEN}
@@ -332,7 +341,7 @@ def _run(rows: np.ndarray, options: Mapping[str, Any]) -> Any:
 
 
 def _effective(options: Mapping[str, Any], n_present: int) -> int:
-    """Position of the core neighbour, as the package settles it."""
+    """Return the position of the core neighbour, as the package decides it."""
     chosen = {**DEFAULTS, **options}
     wanted = chosen["min_cluster_size"] if chosen["min_samples"] is None else chosen["min_samples"]
     wanted = int(wanted) - bool(chosen.get("match_reference_implementation", False))
@@ -344,19 +353,21 @@ def _anchors(
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Exemplars of each cluster, pairs of rows of its edge, and tree parts of all rows; the tree numbers present rows.
 
-    A number without members, which only a user's labels can have, has no exemplars, so it is not alive.
+    A number without members, which only a user's labels can have, has no exemplars, so it is empty.
     """
     exemplars = [NO_ROWS] * len(members)
     births = np.zeros((len(members), 2), dtype=np.int64)
     nodes = {k: tree.node_of(own) for k, own in enumerate(members) if len(own)}
     for k, node in nodes.items():
         exemplars[k] = present[tree.exemplars(node)]
-        below = tree.rows_below(node)
+        below = tree.rows_below(node)  # the cluster with what left it as noise
         if node == tree.root or len(below) > len(members[k]):
+            # never born, or only the dense part is labelled: the edge is where the first member leaves
             smallest = tree.row_lambda[members[k]].min()
             births[k] = closest_pair(rows, core, present[members[k]], present, 1 / smallest)
-        else:
+        else:  # single linkage: the shortest link between the node and the one that was split off with it
             births[k] = closest_pair(rows, core, present[below], present[tree.rows_beside(node)])
+    # tree parts of present rows; an absent row has those of the nearest present one
     parts = np.zeros((len(present), len(members)))
     parts[:, list(nodes)] = tree.tree_parts(list(nodes.values()))
     position = np.zeros(len(rows), dtype=np.int64)

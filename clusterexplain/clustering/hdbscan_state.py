@@ -33,11 +33,13 @@ class HDBSCANState(NamedTuple):
         Clusters; -1 is noise.
     edge : Tensor of shape (n_clusters,)
         Squared mutual reachability distance at which each cluster was born; farther out one is not in it.
+    representatives : Tensor of shape (n_clusters, dim)
+        Weighted means of the members: no score reads them, for the middle of such a cluster may lie outside of it.
     within : Tensor of shape ()
         Pooled within-cluster variance: the unit of floors.
     tree : Tensor of shape (n_samples, n_clusters)
         Logarithm of the tree part of the package's soft membership, up to a constant per row; constant.
-    alive : Tensor of shape (n_clusters,), bool
+    nonempty : Tensor of shape (n_clusters,), bool
         Whether any exemplar has weight.
     min_samples : int
         Position of the core neighbour when the row itself is at position 0.
@@ -51,6 +53,7 @@ class HDBSCANState(NamedTuple):
     present: Tensor
     labels: Tensor
     edge: Tensor
+    representatives: Tensor
     within: Tensor
     tree: Tensor
     nonempty: Tensor
@@ -74,7 +77,8 @@ def reach_of(rows: Tensor, state: HDBSCANState) -> tuple[Tensor, Tensor]:
     core : Tensor of shape (...)
         To the present row at position `min_samples`, or the farthest if there are fewer.
     """
-    distances = squared_distances(rows, state.members)
+    distances = squared_distances(rows, state.members)  # shape (..., n_samples)
     masked = distances.masked_fill(~state.present, torch.inf)
+    # the present rows at positions 0 to min_samples; where there are fewer, the farthest of them counts
     nearest = masked.topk(min(state.min_samples + 1, masked.shape[-1]), dim=-1, largest=False).values
     return distances, nearest.masked_fill(nearest.isinf(), 0.0).amax(dim=-1)

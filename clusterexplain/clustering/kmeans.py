@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
-from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import CentroidState, around, centroid_state, squared_distances
 
 MAX_ITERATIONS = 1000
@@ -83,8 +83,9 @@ class KMeansClusterer:
         """
         labels = self.predict(centers, embedding)
         for _ in range(MAX_ITERATIONS):
-            mass = np.equal.outer(np.arange(len(centers)), labels) * weights
+            mass = np.equal.outer(np.arange(len(centers)), labels) * weights  # shape (n_clusters, n_samples)
             totals = mass.sum(axis=1, keepdims=True)
+            # the M step, weighted means; NaN keeps an empty cluster empty
             moved = np.divide(mass @ embedding, totals, out=np.full_like(centers, np.nan), where=totals > 0)
             before, labels = labels, self.predict(self._placed(moved), embedding)
             if np.array_equal(before, labels):
@@ -92,24 +93,26 @@ class KMeansClusterer:
         return labels
 
     def predict(self, centers: np.ndarray, embedding: np.ndarray) -> np.ndarray:
-        """Return the nearest living centroid of each row."""
+        """Return the nearest centroid of a nonempty cluster of each row."""
         nonempty = np.flatnonzero(np.isfinite(centers).all(axis=1))
-        living = centers[nonempty]
+        kept = centers[nonempty]
         # |z - c|^2 without |z|^2, and without the checks of scikit-learn, which cost more than the product
-        return np.asarray(nonempty[np.argmin(0.5 * np.square(living).sum(axis=1) - embedding @ living.T, axis=1)])
+        return np.asarray(nonempty[np.argmin(0.5 * np.square(kept).sum(axis=1) - embedding @ kept.T, axis=1)])
 
     def _placed(self, centers: np.ndarray) -> np.ndarray:
         return centers / np.linalg.norm(centers, axis=1, keepdims=True) if self.spherical else centers
 
 
 @dataclass(frozen=True, eq=False)
-class KMeansClustering(Clustering):
+class KMeansClustering(Clustering[CentroidState]):
     """Hard k-means: the labels are the discrete choice, the centroids weighted means of the members."""
 
     name: ClassVar[str] = "kmeans"
     scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
+    state_type: ClassVar[type[ClusterState]] = CentroidState
     spherical: ClassVar[bool] = False
     has_random_init: ClassVar[bool] = True
+    hard_centroids: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, embedding: Tensor, weights: Tensor, n_clusters: int, *, seed: int) -> KMeansClustering:
@@ -131,28 +134,28 @@ class KMeansClustering(Clustering):
         KMeansClustering
             Labels in canonical order.
         """
-        viewed = cls(torch.empty(0, dtype=torch.int64), n_clusters).normalize(embedding)
+        normalized = cls(torch.empty(0, dtype=torch.int64), n_clusters).normalize(embedding)
         algorithm = KMeansClusterer(n_clusters, seed=seed, spherical=cls.spherical)
-        labels = torch.from_numpy(algorithm.fit(viewed.numpy(), weights.numpy()))
+        labels = torch.from_numpy(algorithm.fit(normalized.numpy(), weights.numpy()))
         return cls(labels, int(labels.max()) + 1)
 
-    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> CentroidState:
+    def state(self, inputs: ClusterInputs) -> CentroidState:
         """Return weighted means of the members and their variances; see :meth:`Clustering.state`."""
-        return centroid_state(embedding, weights, self.labels, self.n_clusters)
+        return centroid_state(inputs.embedding, inputs.weights, self.labels, self.n_clusters)
 
-    def update_continued(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> KMeansClustering:
+    def update_continued(self, inputs: ClusterInputs) -> KMeansClustering:
         """Continue Lloyd's iterations from the old members' means to convergence."""
-        centers = living_centers(self.state(embedding, weights))
+        centers = nonempty_centers(self.state(inputs))
         algorithm = KMeansClusterer(self.n_clusters, seed=0, spherical=self.spherical)
-        labels = algorithm.continue_from(centers, embedding.numpy(), weights.numpy())
+        labels = algorithm.continue_from(centers, inputs.embedding.numpy(), inputs.weights.numpy())
         return replace(self, labels=torch.from_numpy(labels))
 
-    def from_scratch(self, embedding: Tensor, weights: Tensor, *, seed: int) -> KMeansClustering:
+    def from_scratch(self, inputs: ClusterInputs, *, seed: int) -> KMeansClustering:
         """Cluster from scratch with other initialisations."""
-        return type(self).fit(embedding, weights, self.n_clusters, seed=seed)
+        return type(self).fit(inputs.embedding, inputs.weights, self.n_clusters, seed=seed)
 
     def assign(self, rows: Tensor, state: CentroidState) -> Tensor:
-        """Return the nearest living centroid."""
+        """Return the nearest centroid of a nonempty cluster."""
         return nearest_center(rows, state)
 
 
@@ -174,11 +177,12 @@ class SphericalKMeansClustering(KMeansClustering):
         """Return the rows scaled to length 1."""
         return on_sphere(embedding)
 
-    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> CentroidState:
+    def state(self, inputs: ClusterInputs) -> CentroidState:
         """Return mean directions and mean squared chord lengths."""
-        flat = super().state(embedding, weights)
-        mass = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(embedding.dtype) * weights.unsqueeze(-1)
-        return around(on_sphere(flat.centers), embedding, mass)
+        embedding, weights = inputs.embedding, inputs.weights
+        flat = super().state(inputs)
+        members = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(embedding.dtype)
+        return around(on_sphere(flat.centers), embedding, members * weights.unsqueeze(-1))
 
 
 def on_sphere(rows: Tensor) -> Tensor:
@@ -186,7 +190,7 @@ def on_sphere(rows: Tensor) -> Tensor:
     return rows / rows.square().sum(dim=-1, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny).sqrt()
 
 
-def living_centers(state: CentroidState) -> np.ndarray:
+def nonempty_centers(state: CentroidState) -> np.ndarray:
     """Return the centroids, NaN for a cluster without weight."""
     centers = state.centers.detach().numpy().copy()
     centers[~state.nonempty.numpy()] = np.nan
@@ -194,7 +198,7 @@ def living_centers(state: CentroidState) -> np.ndarray:
 
 
 def nearest_center(rows: Tensor, state: CentroidState) -> Tensor:
-    """Return the nearest living centroid of each row, shape (n,), int64."""
+    """Return the nearest centroid of a nonempty cluster of each row, shape (n,), int64."""
     return squared_distances(rows, state.centers).masked_fill(~state.nonempty, torch.inf).argmin(dim=-1)
 
 

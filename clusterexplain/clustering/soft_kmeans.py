@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.base import Clustering
+from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import CentroidState, around, squared_distances, weighted_means
 from clusterexplain.clustering.fixed_point import implicit, inverse_of, solve
 from clusterexplain.clustering.kmeans import KMeansClustering, canonical_order
@@ -22,7 +22,7 @@ TEMPERATURE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class SoftKMeansClustering(Clustering):
+class SoftKMeansClustering(Clustering[CentroidState]):
     r"""Soft k-means: the fixed point of weighted means under soft assignments.
 
     .. math::
@@ -42,7 +42,7 @@ class SoftKMeansClustering(Clustering):
         Centroids and the logarithm of T, flat.
     temperature : float
         :math:`\tau`.
-    basis : tuple of Tensor, optional
+    reference : ClusterInputs, optional
         Embeddings and weights that `solution` belongs to.
     converged : bool, default=True
         Whether it is a fixed point to rounding.
@@ -55,11 +55,12 @@ class SoftKMeansClustering(Clustering):
 
     solution: Tensor
     temperature: float = TEMPERATURE
-    basis: tuple[Tensor, Tensor] | None = None
+    reference: ClusterInputs | None = None
     converged: bool = True
 
     name: ClassVar[str] = "soft_kmeans"
     scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
+    state_type: ClassVar[type[ClusterState]] = CentroidState
     reassigns: ClassVar[bool] = False
     has_random_init: ClassVar[bool] = True
 
@@ -89,14 +90,15 @@ class SoftKMeansClustering(Clustering):
             Labels in canonical order of the largest assignments.
         """
         hard = KMeansClustering.fit(embedding, weights, n_clusters, seed=seed)
-        found = cls.soften(hard, embedding, weights, temperature)
-        order = canonical_order(found.labels.numpy())
+        soft = cls.soften(hard, embedding, weights, temperature)
+        order = canonical_order(soft.labels.numpy())
         _, first = np.unique(order, return_index=True)
-        kept = found.labels[torch.from_numpy(first)]
-        centers = found.solution[:-1].reshape(found.n_clusters, -1)[kept]
-        solution = torch.cat([centers.reshape(-1), found.solution[-1:]])
+        kept = soft.labels[torch.from_numpy(first)]
+        centers = soft.solution[:-1].reshape(soft.n_clusters, -1)[kept]
+        solution = torch.cat([centers.reshape(-1), soft.solution[-1:]])
         renumbered = cls(torch.from_numpy(order), len(kept), solution, temperature)
-        return renumbered.update_kept(embedding, weights)  # a centroid that is nobody's nearest was left out
+        # a centroid that is the nearest of no sample was left out, which moves the others
+        return renumbered.update_kept(ClusterInputs(embedding, weights))
 
     @classmethod
     def soften(
@@ -120,43 +122,44 @@ class SoftKMeansClustering(Clustering):
         SoftKMeansClustering
             Labels are those of the largest assignment.
         """
-        state = hard.state(embedding, weights)
+        inputs = ClusterInputs(embedding, weights)
+        state = hard.state(inputs)
         log_temperature = (temperature * state.within).clamp(min=torch.finfo(embedding.dtype).tiny).log()
         start = torch.cat([state.centers.reshape(-1), log_temperature.reshape(1)])
-        return cls(hard.labels, hard.n_clusters, start, temperature).update_continued(embedding, weights)
+        return cls(hard.labels, hard.n_clusters, start, temperature).update_continued(inputs)
 
     @property
     def identified(self) -> bool:
         """Whether the fixed point was reached to rounding."""
         return self.converged
 
-    def state(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> CentroidState:
+    def state(self, inputs: ClusterInputs) -> CentroidState:
         """Return centroids and variances; the derivative is that of the fixed point."""
-        moved = self._step(self.solution, embedding, weights)
-        return self._around(implicit(moved, self.solution, self._inverse), embedding, weights)
+        moved = self._step(self.solution, inputs)
+        return self._around(implicit(moved, self.solution, self._inverse), inputs)
 
-    def values(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> CentroidState:
+    def values(self, inputs: ClusterInputs) -> CentroidState:
         """Return the state without its derivative, which would need the inverse."""
-        return self._around(self.solution, embedding, weights)
+        return self._around(self.solution, inputs)
 
-    def update_kept(self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None) -> SoftKMeansClustering:
+    def update_kept(self, inputs: ClusterInputs) -> SoftKMeansClustering:
         """Solve the fixed point at other embeddings and weights."""
-        step = partial(self._step, embedding=embedding, weights=weights)
-        inverse = None if self.basis is None else self._inverse
+        step = partial(self._step, inputs=inputs)
+        inverse = None if self.reference is None else self._inverse
         solution, converged = solve(step, self.solution, inverse=inverse)
-        return replace(self, solution=solution, basis=(embedding, weights), converged=converged)
+        return replace(self, solution=solution, reference=inputs, converged=converged)
 
-    def update_continued(
-        self, embedding: Tensor, weights: Tensor, learned: Tensor | None = None
-    ) -> SoftKMeansClustering:
+    def update_continued(self, inputs: ClusterInputs) -> SoftKMeansClustering:
         """Solve the fixed point and label every sample by its largest assignment."""
-        settled = self.update_kept(embedding, weights)
-        centers, _ = settled._split(settled.solution)
-        return replace(settled, labels=squared_distances(embedding, centers).argmin(dim=-1))
+        solved = self.update_kept(inputs)
+        centers, _ = solved._split(solved.solution)
+        return replace(solved, labels=squared_distances(inputs.embedding, centers).argmin(dim=-1))
 
-    def from_scratch(self, embedding: Tensor, weights: Tensor, *, seed: int) -> SoftKMeansClustering:
+    def from_scratch(self, inputs: ClusterInputs, *, seed: int) -> SoftKMeansClustering:
         """Cluster from scratch with other initialisations."""
-        return type(self).fit(embedding, weights, self.n_clusters, seed=seed, temperature=self.temperature)
+        return type(self).fit(
+            inputs.embedding, inputs.weights, self.n_clusters, seed=seed, temperature=self.temperature
+        )
 
     def assign(self, rows: Tensor, state: CentroidState) -> Tensor:
         """Return the cluster of largest assignment, which is the nearest centroid."""
@@ -171,39 +174,45 @@ class SoftKMeansClustering(Clustering):
         """Return the temperature and whether the fixed point was reached."""
         return {"temperature": self.temperature, "converged": self.converged}
 
-    def with_reference(self, embedding: Tensor, weights: Tensor) -> SoftKMeansClustering:
-        """Take the basis over."""
-        return replace(self, basis=(embedding, weights))
+    def with_reference(self, inputs: ClusterInputs) -> SoftKMeansClustering:
+        """Take the inputs over that the solution belongs to."""
+        return replace(self, reference=inputs)
 
     @classmethod
     def restore(
-        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Any
+        cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]
     ) -> SoftKMeansClustering:
-        """Rebuild; `with_reference` gives the basis back."""
+        """Rebuild; :meth:`with_reference` gives the inputs back."""
         return cls(labels, n_clusters, torch.from_numpy(arrays["solution"].copy()), **settings)
 
     @cached_property
     def _inverse(self) -> Tensor:
-        assert self.basis is not None, "settle first"
-        step = partial(self._step, embedding=self.basis[0], weights=self.basis[1])
+        assert self.reference is not None, "a restored clustering must be told its inputs by `with_reference`"
+        step = partial(self._step, inputs=self.reference)
         return inverse_of(step, self.solution)
 
-    def _step(self, x: Tensor, embedding: Tensor, weights: Tensor) -> Tensor:
-        """One iteration of the map whose fixed point the clusters are."""
+    def _step(self, x: Tensor, inputs: ClusterInputs) -> Tensor:
+        """Return F(x): one iteration of the map whose fixed point the clusters are."""
+        embedding, weights = inputs.embedding, inputs.weights
         centers, temperature = self._split(x)
+        # w_i r_ik, shape (n_samples, n_clusters)
         mass = weights.unsqueeze(-1) * self._assignments(embedding, centers, temperature)
-        means = weighted_means(embedding, mass)
+        means = weighted_means(embedding, mass)  # mu_k
+        # T / tau, the pooled variance around the new means; its logarithm keeps T positive
         within = (squared_distances(embedding, means) * mass).sum() / weights.sum()
         tiny = torch.finfo(embedding.dtype).tiny
         return torch.cat([means.reshape(-1), (within + tiny).log().reshape(1) + math.log(self.temperature)])
 
-    def _around(self, x: Tensor, embedding: Tensor, weights: Tensor) -> CentroidState:
+    def _around(self, x: Tensor, inputs: ClusterInputs) -> CentroidState:
         centers, temperature = self._split(x)
-        return around(centers, embedding, weights.unsqueeze(-1) * self._assignments(embedding, centers, temperature))
+        assignments = self._assignments(inputs.embedding, centers, temperature)
+        return around(centers, inputs.embedding, inputs.weights.unsqueeze(-1) * assignments)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        # centroids of shape (n_clusters, dim), and T of shape ()
         return x[:-1].reshape(self.n_clusters, -1), x[-1].exp()
 
     @staticmethod
     def _assignments(embedding: Tensor, centers: Tensor, temperature: Tensor) -> Tensor:
+        # r_ik, shape (n_samples, n_clusters)
         return torch.softmax(-squared_distances(embedding, centers) / temperature, dim=-1)

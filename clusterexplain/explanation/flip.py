@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from clusterexplain.clustering import GivenLabels, KMeansClustering
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation.gradients import influence_rows
 from clusterexplain.results.explanation import Explanation
@@ -164,7 +163,7 @@ class Retrainings:
     def _retrain(self, sets: list[np.ndarray], round_: int) -> None:
         if not sets:
             return
-        rival, given = int(self.explanation.rivals[0]), isinstance(self.explanation.fit.clustering, GivenLabels)
+        rival, given = int(self.explanation.rivals[0]), self.explanation.fit.clustering.labels_given
         weights = np.stack([self.without(removed) for removed in sets])
         thetas = self.explanation.fit.thetas(weights)
         for removed, theta, row in zip(sets, thetas, weights, strict=True):
@@ -244,7 +243,7 @@ def find_flip(explanation: Explanation, *, max_removed: int | None = None) -> Fl
             f"Expected a sample with pullers; `explain` lists them."
         )
     best = shortest_prefix(order, 0, len(order), retrainings, 0)
-    if isinstance(explanation.fit.clustering, KMeansClustering):
+    if explanation.fit.clustering.hard_centroids:
         longest = min(LONGEST, max_removed, len(order) if best is None else len(best) - 1)
         predicted = _by_prediction(order[:POOL], longest, retrainings)
         found = shortest_prefix(predicted, 0, len(predicted), retrainings, 0)
@@ -344,6 +343,6 @@ def _result(retrainings: Retrainings, budget: int) -> Flip:
         landed=shown["landed"],
         tried=tried,
         budget=budget,
-        continued=not isinstance(explanation.fit.clustering, GivenLabels),
+        continued=not explanation.fit.clustering.labels_given,
         names=explanation.cluster_names,
     )

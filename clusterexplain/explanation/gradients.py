@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.func import grad, vjp, vmap
 
-from clusterexplain.clustering import Clustering
+from clusterexplain.clustering import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.scores import Score
 from clusterexplain.execution.budget import COTANGENT_BLOCK_BYTES
 from clusterexplain.explanation.queries import EmbeddedQueries
-from clusterexplain.fitting.fit import SCORE_DTYPE, ClusterInputs, Fit, learned_centroids, pair_of
+from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids, pair_of
 from clusterexplain.influence import MethodReport, TrainingJacobian
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins
@@ -108,7 +108,7 @@ def cotangents_of(fit: Fit, margins: Margins, queries: EmbeddedQueries | None = 
     clustering = fit.clustering
     if fit.pretrained:
         with torch.no_grad():
-            clustering = clustering.update_kept(*fit.cluster_inputs(params, weights))
+            clustering = clustering.update_kept(fit.cluster_inputs(params, weights))
     inputs = fit.query_inputs(margins) if queries is None else queries.inputs
     embedded = fit.embed(inputs, params) if queries is None or fit.pretrained else queries.embedding
     function = MarginFunction(clustering, fit.score, margins)
@@ -185,8 +185,8 @@ class MarginFunction:
         primals = (queries, *members) if members.model_centroids is not None else (queries, *members[:2])
         return _detached(vmap(vjp(scores, *primals)[1], chunk_size=_chunk(members))(columns.T))
 
-    def _state(self, members: Tensor, weights: Tensor, learned: Tensor | None) -> Any:
-        return self.clustering.state(self.clustering.normalize(members), weights, learned)
+    def _state(self, members: Tensor, weights: Tensor, learned: Tensor | None) -> ClusterState:
+        return self.clustering.state(ClusterInputs(self.clustering.normalize(members), weights, learned))
 
 
 def _chunk(members: ClusterInputs) -> int:

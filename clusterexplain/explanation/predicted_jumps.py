@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering import KMeansClustering
+from clusterexplain.clustering import ClusterInputs
 from clusterexplain.explanation.gradients import total_influence
 from clusterexplain.fitting.fit import Fit, pair_of
 from clusterexplain.influence import TrainingJacobian
@@ -55,7 +55,7 @@ def predict_continued(explanation: Explanation, relative: np.ndarray) -> np.ndar
         Those with labels kept where no hard label can change, or nothing is known about how.
     """
     fit, kept = explanation.fit, relative @ explanation.influence.T
-    if not isinstance(fit.clustering, KMeansClustering) or not len(relative):
+    if not fit.clustering.hard_centroids or not len(relative):
         return np.asarray(kept)
     jacobian = fit.jacobian(explanation.method, explanation.method_options)
     known = _OF_FIT.setdefault(fit, {})
@@ -146,8 +146,9 @@ class PredictedReclustering:
         weights = self.fit.weights * torch.from_numpy(1 + relative)
         carried = torch.from_numpy(self.influence @ relative)
         near, own = embedding[self.positions], before.labels[self.positions]
-        old = before.values(embedding, weights)
-        as_fitted = before.values(embedding, self.fit.weights)
+        inputs = ClusterInputs(embedding, weights)
+        old = before.values(inputs)
+        as_fitted = before.values(inputs._replace(weights=self.fit.weights))
         unmoved = self._margins(near, own, as_fitted) - self._margins(near, own, old)
         labels, state = before.labels, old
         for _ in range(MAX_ITERATIONS):
@@ -157,7 +158,7 @@ class PredictedReclustering:
             if torch.equal(moved, labels):
                 break
             labels = moved
-            state = replace(before, labels=labels).values(embedding, weights)
+            state = replace(before, labels=labels).values(inputs)
         pair = pair_of(margins)
         jump = score.margins(queries, state, *pair) - score.margins(queries, old, *pair)
         return margins.combine(jump.numpy())

@@ -94,5 +94,5 @@ def _with_seed(fit: Fit, seed: int) -> Fit:
         fit.trajectory.weights.numpy(), recipe=with_seed(fit.config, fit.recipe, fit.trajectory.weights, seed)
     )
     with torch.no_grad():
-        clustering = fit.clustering.update_kept(*fit.cluster_inputs(trajectory.params, trajectory.weights))
+        clustering = fit.clustering.update_kept(fit.cluster_inputs(trajectory.params, trajectory.weights))
     return dataclasses.replace(fit, trajectory=trajectory, clustering=clustering, _jacobians={})

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering import Clustering, centroid_state
+from clusterexplain.clustering import Clustering, ClusterState
 from clusterexplain.clustering.scores import NOISE, Score
 
 
@@ -36,7 +35,7 @@ class Assignment:
     score: Score
     embedding: Tensor
     weights: Tensor
-    state: Any
+    state: ClusterState
 
     @property
     def labels(self) -> Tensor:
@@ -66,10 +65,7 @@ class Assignment:
     @cached_property
     def centers(self) -> np.ndarray:
         """One point for each cluster, shape (n_clusters, dim): its centroid or mean; NaN for a cluster without weight."""
-        centers = getattr(self.state, "centers", getattr(self.state, "means", None))
-        if centers is None:
-            centers = centroid_state(self.embedding, self.weights, self.labels, self.n_clusters).centers
-        return np.where(self.state.nonempty.numpy()[:, None], centers.numpy(), np.nan)
+        return np.where(self.state.nonempty.numpy()[:, None], self.state.representatives.numpy(), np.nan)
 
     def assign(self, rows: Tensor) -> Tensor:
         """Return the cluster of each embedded row that was not trained on, shape (n,), int64; -1 is noise."""

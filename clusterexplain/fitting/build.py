@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from clusterexplain.clustering import Clustering
-from clusterexplain.clustering.registry import ClusteringSpec, make_clustering
-from clusterexplain.clustering.scores import SCORES, Score
+from clusterexplain.clustering import Clustering, ClusteringSpec, ClusterInputs, make_clustering
+from clusterexplain.clustering.registry import is_factory
+from clusterexplain.clustering.scores import Score, make_score
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.data.validation import check_variation
@@ -35,24 +34,27 @@ LARGEST_USUAL_DRIFT = 0.1
 _IRRELEVANT = ("random_state", "measure_smoothness", "min_agreement", "said")
 """What changes no result, so that it does not belong to a fit's key."""
 
-FindClusters = Callable[[Tensor, Tensor, Tensor | None], Clustering]
-"""``(embedding, weights, centroids that the model has learned) -> Clustering``."""
+FindClusters = Callable[[ClusterInputs], Clustering]
+"""``inputs -> Clustering``; the embedding is as the model gives it, before any normalization."""
 
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """What a configuration cannot hold: the user's own task, estimator or labels.
+    """What a configuration cannot hold: the user's own task, estimator, labels, clusterer or score.
 
     Attributes
     ----------
     task : EmbeddingTask or None
         Where the configuration names no model.
     clusterer : object
-        A fitted estimator or labels, where the configuration names no clusterer.
+        A fitted estimator, labels, a Clustering or a function that clusters, where the configuration names no clusterer.
+    score : Score or None
+        A score of the user's own.
     """
 
     task: EmbeddingTask | None = None
     clusterer: object = None
+    score: Score | None = None
 
 
 def build_fit(
@@ -109,12 +111,17 @@ def build_fit(
     scaling = Scaling.measure(data.X[present], config.scaling)
     recipe, further = prepare_recipe(config, objects.task, data, scaling, seed, weights, keep_weights=keep_weights)
 
-    def find(embedding: Tensor, row_weights: Tensor, learned: Tensor | None) -> Clustering:
-        spec = ClusteringSpec(config.n_clusters, seed, dict(config.clusterer_options or {}), learned)
-        clusterer = objects.clusterer if config.clusterer is None else config.clusterer
-        return make_clustering(clusterer, embedding, row_weights, spec)
+    clusterer = objects.clusterer if config.clusterer is None else config.clusterer
 
-    return fit_recipe(config, data, scaling, seed, recipe, weights, find, execution, further=further)
+    def find(inputs: ClusterInputs) -> Clustering:
+        return make_clustering(
+            clusterer, inputs, ClusteringSpec(config.n_clusters, seed, dict(config.clusterer_options or {}))
+        )
+
+    fit = fit_recipe(
+        config, data, scaling, seed, recipe, weights, find, execution, further=further, own_score=objects.score
+    )
+    return dataclasses.replace(fit, own_clusterer=clusterer, _jacobians={}) if is_factory(clusterer) else fit
 
 
 def fit_recipe(
@@ -128,6 +135,7 @@ def fit_recipe(
     execution: Execution,
     *,
     further: FurtherTraining | None,
+    own_score: Score | None = None,
 ) -> Fit:
     """Train a recipe, cluster its embedding and choose the score; see :func:`build_fit`.
 
@@ -141,6 +149,8 @@ def fit_recipe(
         Clusters an embedding.
     further : FurtherTraining or None
         What further training the recipe is, if the model is pretrained.
+    own_score : Score, optional
+        Of the user's own, in place of the configuration's.
     """
     rows = torch.from_numpy(weights).to(recipe.dtype)
     spacing = checkpoint_spacing(recipe, float(execution.max_memory))
@@ -148,8 +158,9 @@ def fit_recipe(
     params = trajectory.params if further is None else recipe.initial
     with torch.no_grad():
         embedding = recipe.task.embed(params, recipe.inputs).to(SCORE_DTYPE)
-        clustering = find(embedding, trajectory.weights.to(SCORE_DTYPE), learned_centroids(recipe, params))
-    score = choose_score(config, clustering)
+        inputs = ClusterInputs(embedding, trajectory.weights.to(SCORE_DTYPE), learned_centroids(recipe, params))
+        clustering = find(inputs)
+    score = make_score(own_score or config.membership_score or "auto", clustering)
     config = dataclasses.replace(config, membership_score=score.name)
     key = fit_key(config, data, seed, trajectory, clustering)
     return Fit(
@@ -228,23 +239,6 @@ def prepare_recipe(
     for reason in smoothness_reasons(config, task):
         warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=2)
     return with_choices_kept(recipe, given), None
-
-
-def choose_score(config: Config, clustering: Clustering) -> Score:
-    """Return the assignment score that is explained: the clustering's own, or the one that was asked for.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the score does not read this clustering.
-    """
-    name = clustering.scores[0] if config.membership_score == "auto" else config.membership_score
-    if name not in clustering.scores:
-        raise InvalidParameterError(
-            f"membership_score={name!r} cannot score clusterer {clustering.name!r}. Expected one of "
-            f"{', '.join(map(repr, clustering.scores))}, or 'auto' for the first of them."
-        )
-    return SCORES[name]
 
 
 def fit_key(config: Config, data: Dataset, seed: int, trajectory: Trajectory, clustering: Clustering) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from clusterexplain.clustering.registry import CLUSTERERS
+from clusterexplain.clustering.registry import CLUSTERERS, is_factory
 from clusterexplain.clustering.registry import check_options as check_clusterer_options
 from clusterexplain.clustering.registry import default_options as default_clusterer_options
-from clusterexplain.clustering.scores import SCORES
+from clusterexplain.clustering.scores import SCORES, Score
 from clusterexplain.data.scaling import KINDS
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.constraints import Constraint, Flag, Number, OneOf, Options, Share, Whole, Widths
@@ -117,7 +117,7 @@ class Config:
         check(parameters)
         known = {entry.name for entry in dataclasses.fields(cls)} - {"said"}
         plain = {name: _plain(value) for name, value in parameters.items() if name in known}
-        for name in ("model", "clusterer"):
+        for name in ("model", "clusterer", "membership_score"):
             plain[name] = parameters[name] if isinstance(parameters[name], str) else None
         if not isinstance(parameters.get("random_state"), (Integral, type(None))):
             plain["random_state"] = None  # a generator: the seed that was drawn from it is stored
@@ -174,9 +174,9 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
             given["augmentation"] = {**(strengths or {}), **given["augmentation"]}
         model_options |= given
         hidden = default_widths(config.model, model_options) if hidden is None else hidden
-    clusterer_options: dict[str, Any] = {}
+    clusterer_options = dict(config.clusterer_options or {})
     if config.clusterer is not None:
-        clusterer_options = default_clusterer_options(config.clusterer, n_samples) | (config.clusterer_options or {})
+        clusterer_options = default_clusterer_options(config.clusterer, n_samples) | clusterer_options
     said = {name: value for name, value in config.to_dict().items() if name != "said"}
     return dataclasses.replace(
         config,
@@ -241,15 +241,17 @@ def _check_model(parameters: Mapping[str, Any]) -> None:
 
 def _check_clusterer(parameters: Mapping[str, Any]) -> None:
     clusterer, options, score = (parameters[name] for name in ("clusterer", "clusterer_options", "membership_score"))
-    OneOf(("auto", *SCORES)).check("membership_score", score)
+    if not isinstance(score, Score):  # whether one of the user's own reads the clusters is known once there are some
+        OneOf(("auto", *SCORES)).check("membership_score", score)
     if isinstance(clusterer, str):
         if clusterer not in CLUSTERERS:
             raise InvalidParameterError(
                 f"clusterer={clusterer!r} is unknown. Expected one of {', '.join(map(repr, CLUSTERERS))}, an estimator that "
-                f"was fitted to the embedding of X, or one label for each row, -1 for noise."
+                f"was fitted to the embedding of X, one label for each row, -1 for noise, or a clusterer of your own: a "
+                f"Clustering, or a function (inputs, spec) -> Clustering."
             )
         check_clusterer_options(clusterer, options or {})
-    elif options:
+    elif not is_factory(clusterer) and options:
         raise InvalidParameterError(
             "clusterer_options belong to a clusterer that is asked for by name. Expected None with one that is already fitted."
         )

@@ -12,14 +12,13 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering import Clustering
-from clusterexplain.clustering.registry import ClusteringSpec, make_clustering
+from clusterexplain.clustering import Clustering, ClusteringFactory, ClusteringSpec, ClusterInputs, make_clustering
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
@@ -40,14 +39,6 @@ from clusterexplain.training.trajectory import checkpoint_spacing, train
 SCORE_DTYPE = torch.float64
 LOST = -2
 """Partner of a cluster that is not found again; -1 is noise, which has none either."""
-
-
-class ClusterInputs(NamedTuple):
-    """What clusters are a function of: embeddings, data weights and centroids that the model has learned."""
-
-    embedding: Tensor
-    weights: Tensor
-    model_centroids: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +72,8 @@ class Fit:
         What further training was chosen, for a pretrained model and its refits.
     annotations : Annotations
         What was learned about the fit since.
+    own_clusterer : ClusteringFactory or None
+        The user's own function that clusters, where the configuration names no clusterer.
     """
 
     data: Dataset
@@ -95,6 +88,7 @@ class Fit:
     pretrained: bool = False
     further: FurtherTraining | None = None
     annotations: Annotations = field(default_factory=Annotations)
+    own_clusterer: ClusteringFactory | None = None
     _jacobians: dict[str, TrainingJacobian] = field(default_factory=dict, repr=False)
 
     @property
@@ -122,7 +116,8 @@ class Fit:
         """Clusters, margins and rivals at the embedding that is shown."""
         embedding = self.clustering.normalize(self.embedding)
         with torch.no_grad():
-            state = self.clustering.values(embedding, self.weights, learned_centroids(self.recipe, self.params))
+            inputs = ClusterInputs(embedding, self.weights, learned_centroids(self.recipe, self.params))
+            state = self.clustering.values(inputs)
         return Assignment(self.clustering, self.score, embedding, self.weights, state)
 
     def inputs_of(self, rows: np.ndarray) -> Tensor:
@@ -218,7 +213,7 @@ class Fit:
         trajectory = self.record(weights)
         inputs = self.cluster_inputs(trajectory.params, trajectory.weights)
         with torch.no_grad():
-            clustering = self.clustering.update_continued(*inputs)
+            clustering = self.clustering.update_continued(inputs)
         names = Annotations(cluster_names=dict(self.annotations.cluster_names))
         return dataclasses.replace(
             self, trajectory=trajectory, clustering=clustering, pretrained=False, annotations=names, _jacobians={}
@@ -272,7 +267,7 @@ class Fit:
         return self.outcome(self.thetas(weights)[0], weights, margins, assignments=assignments, seed=seed)
 
     def cluster_from_scratch(self, inputs: ClusterInputs, seed: int) -> Clustering:
-        """Cluster embeddings from scratch, in numbers of its own; for a clusterer by name.
+        """Cluster embeddings from scratch, in numbers of its own; where :attr:`can_cluster_again`.
 
         Parameters
         ----------
@@ -281,10 +276,15 @@ class Fit:
         seed : int
             Seed of the initialisations.
         """
-        assert self.config.clusterer is not None, "labels that were given cannot be found again"
-        options = dict(self.config.clusterer_options or {})
-        spec = ClusteringSpec(self.config.n_clusters, seed, options, inputs.model_centroids)
-        return make_clustering(self.config.clusterer, inputs.embedding, inputs.weights, spec)
+        assert self.can_cluster_again, "labels that were given cannot be found again"
+        spec = ClusteringSpec(self.config.n_clusters, seed, dict(self.config.clusterer_options or {}))
+        clusterer = self.own_clusterer if self.config.clusterer is None else self.config.clusterer
+        return make_clustering(clusterer, inputs, spec)
+
+    @property
+    def can_cluster_again(self) -> bool:
+        """Whether the clusters can be found from scratch: False for labels that were given."""
+        return self.config.clusterer is not None or self.own_clusterer is not None
 
     def jacobian(
         self, method: str | TrainingJacobian | JacobianFactory = "auto", options: dict[str, Any] | None = None
@@ -322,16 +322,17 @@ class Fit:
         own, rival = pair_of(margins)
         with torch.no_grad():
             if assignments is Assignments.SCRATCH:
-                clustering = self.cluster_from_scratch(inputs, seed)
+                again = self.clustering.from_scratch if self.clustering.has_random_init else self.cluster_from_scratch
+                clustering = again(inputs, seed=seed)
                 labels, partners = self._matched(clustering, inputs.weights)
                 own, rival = (torch.where(side < 0, side, partners[side]) for side in (own, rival))
             else:
                 update = (
                     self.clustering.update_kept if assignments is Assignments.KEPT else self.clustering.update_continued
                 )
-                clustering = update(*inputs)
+                clustering = update(inputs)
                 labels, partners = clustering.labels.numpy(), torch.arange(self.clustering.n_clusters)
-            state, rows = clustering.values(*inputs), clustering.normalize(embedded)
+            state, rows = clustering.values(inputs), clustering.normalize(embedded)
             each = self.score.margins(
                 rows, state, own.clamp(min=NOISE), rival.clamp(min=NOISE), noise=margins.has_noise
             )

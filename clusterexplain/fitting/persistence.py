@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from clusterexplain._version import __version__
-from clusterexplain.clustering import Clustering
-from clusterexplain.clustering.registry import KINDS
-from clusterexplain.clustering.scores import SCORES
+from clusterexplain.clustering import Clustering, ClusteringFactory, ClusteringSpec, ClusterInputs, make_clustering
+from clusterexplain.clustering.registry import KINDS, is_factory
+from clusterexplain.clustering.scores import SCORES, Score, make_score
 from clusterexplain.data import Dataset, list_datasets, load_dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.exceptions import (
@@ -29,7 +29,7 @@ from clusterexplain.exceptions import (
 from clusterexplain.execution import Execution
 from clusterexplain.fitting.annotations import Annotations
 from clusterexplain.fitting.config import Config
-from clusterexplain.fitting.fit import Fit
+from clusterexplain.fitting.fit import Fit, learned_centroids
 from clusterexplain.fitting.recipes import further_recipe_as, make_recipe, make_task
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.stability import Stability
@@ -151,7 +151,14 @@ def _manifest(fit: Fit, spacing: int, *, named: bool, feature_names_in: list[str
     }
 
 
-def load(path: str | os.PathLike[str], data: Any, model: Model) -> tuple[Fit, list[str] | None]:
+def load(
+    path: str | os.PathLike[str],
+    data: Any,
+    model: Model,
+    *,
+    clusterer: Clustering | ClusteringFactory | None = None,
+    membership_score: Score | None = None,
+) -> tuple[Fit, list[str] | None]:
     """Open a run directory; nothing in it is executed.
 
     Parameters
@@ -162,6 +169,10 @@ def load(path: str | os.PathLike[str], data: Any, model: Model) -> tuple[Fit, li
         The training data, to be checked against the run's fingerprint; those stored in the run otherwise.
     model : EmbeddingTask, callable or None
         The task of a run that was made with a network of the user's own, or a function of the data set that makes it.
+    clusterer : Clustering, callable or None
+        The clusterer of a run that was made with one of the user's own.
+    membership_score : Score or None
+        The score of a run that was made with one of the user's own.
 
     Returns
     -------
@@ -185,7 +196,7 @@ def load(path: str | os.PathLike[str], data: Any, model: Model) -> tuple[Fit, li
     dataset = _stored_data(content) if data is None else _as_image(Dataset.of(data), content.manifest, where)
     run_directory.check_fingerprint(content.manifest, dataset.fingerprint(), where=where)
     task = _own_task(stored, model, dataset, where)
-    fit = _restore(stored, task, dataset)
+    fit = _restore(stored, task, dataset, clusterer, _own_score(stored, membership_score))
     _check_loss(fit.loss, content.manifest["loss"], where)
     _read_sidecars(fit, where)
     return fit, content.manifest["data"]["feature_names_in"]
@@ -202,7 +213,6 @@ class _Stored:
     scaling: Scaling
     seed: int
     further: FurtherTraining | None
-    clustering: Clustering
 
     @classmethod
     def of(cls, content: run_directory.RunContent, where: str) -> _Stored:
@@ -216,7 +226,6 @@ class _Stored:
                 Scaling(content.arrays["center"], content.arrays["spread"]),
                 int(manifest["seed"]),
                 None if manifest["further"] is None else FurtherTraining(**manifest["further"]),
-                _clustering(content),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RunDamagedError(
@@ -224,7 +233,13 @@ class _Stored:
             ) from error
 
 
-def _restore(stored: _Stored, own: EmbeddingTask | None, dataset: Dataset) -> Fit:
+def _restore(
+    stored: _Stored,
+    own: EmbeddingTask | None,
+    dataset: Dataset,
+    clusterer: Clustering | ClusteringFactory | None,
+    score: Score | None,
+) -> Fit:
     """Return the fit, its training replayed and its embedding compared with what was saved."""
     content, config, where = stored.content, stored.config, stored.where
     inputs = stored.scaling.to_tensor(dataset.X, config.dtype)
@@ -236,23 +251,25 @@ def _restore(stored: _Stored, own: EmbeddingTask | None, dataset: Dataset) -> Fi
     _check_layout(recipe, content.manifest["layout"], where)
     trajectory = _trajectory(stored, recipe)
     _check_replay(trajectory, where)
+    clustering = _clustering(stored, _own_kind(stored, clusterer, trajectory))
     fit = Fit(
         dataset,
         stored.scaling,
         config,
         stored.seed,
         trajectory,
-        stored.clustering,
-        SCORES[config.membership_score or ""],
+        clustering,
+        make_score(score or config.membership_score or "", clustering),
         stored.execution,
         content.manifest["fit_key"],
         pretrained=content.manifest["pretrained"],
         further=stored.further,
         annotations=Annotations(run_directory=where),
+        own_clusterer=clusterer if is_factory(clusterer) else None,
     )
     _check_embedding(fit, content.arrays["embedding"], where)
-    reference = fit.clustering.normalize(fit.embedding)
-    return dataclasses.replace(fit, clustering=fit.clustering.with_reference(reference, fit.weights))
+    reference = ClusterInputs(clustering.normalize(fit.embedding), fit.weights, learned_centroids(recipe, fit.params))
+    return dataclasses.replace(fit, clustering=clustering.with_reference(reference))
 
 
 def _trajectory(stored: _Stored, recipe: Recipe) -> Trajectory:
@@ -298,11 +315,77 @@ def _read_sidecars(fit: Fit, where: str) -> None:
         notes.stability = Stability.from_arrays(measured)
 
 
-def _clustering(content: run_directory.RunContent) -> Clustering:
-    labels = torch.from_numpy(content.arrays["labels"].astype(np.int64))
-    stored, prefix = content.manifest["clustering"], "clustering."
-    arrays = {name.removeprefix(prefix): array for name, array in content.arrays.items() if name.startswith(prefix)}
-    return KINDS[stored["name"]].restore(labels, int(stored["n_clusters"]), arrays, stored["settings"])
+def _clustering(stored: _Stored, own: type[Clustering] | None) -> Clustering:
+    """Return the saved clusters; `own` is the class of a clusterer of the user's own."""
+    prefix, content = "clustering.", stored.content
+    try:
+        labels = torch.from_numpy(content.arrays["labels"].astype(np.int64))
+        saved = content.manifest["clustering"]
+        arrays = {name.removeprefix(prefix): array for name, array in content.arrays.items() if name.startswith(prefix)}
+        kind = KINDS[saved["name"]] if own is None else own
+        return kind.restore(labels, int(saved["n_clusters"]), arrays, saved["settings"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunDamagedError(
+            f"The run {stored.where} is damaged: {type(error).__name__} {error} while reading its clusters. Restore it or fit "
+            f"anew."
+        ) from error
+
+
+def _own_kind(
+    stored: _Stored, clusterer: Clustering | ClusteringFactory | None, trajectory: Trajectory
+) -> type[Clustering] | None:
+    """Return the class of a clusterer of the user's own, None for those that are built in; a function is called once."""
+    name, config, where = stored.content.manifest["clustering"]["name"], stored.config, stored.where
+    if clusterer is None:
+        if name in KINDS:
+            return None
+        raise InvalidParameterError(
+            f"The run {where} was made with a clusterer of your own, {name!r}: a run holds labels and arrays, never code. Pass "
+            f"it again: ClusterExplainer.load(path, clusterer=...)."
+        )
+    if config.clusterer is not None:
+        raise InvalidParameterError(
+            f"The run {where} was made with clusterer={config.clusterer!r}, which is built in. Expected no clusterer=."
+        )
+    kind: type[Clustering]
+    if isinstance(clusterer, Clustering):
+        kind = type(clusterer)
+    else:
+        recipe, weights = trajectory.recipe, trajectory.weights.double()
+        params = recipe.initial if stored.content.manifest["pretrained"] else trajectory.params
+        embedding = torch.from_numpy(stored.content.arrays["embedding"])
+        inputs = ClusterInputs(embedding, weights, learned_centroids(recipe, params))
+        spec = ClusteringSpec(config.n_clusters, stored.seed, dict(config.clusterer_options or {}))
+        kind = type(make_clustering(clusterer, inputs, spec))
+    if kind.name != name:
+        raise RunMismatchError(
+            f"The run {where} was made with the clusterer {name!r}, but clusterer= makes {kind.name!r}. Expected the one that "
+            f"the run was made with."
+        )
+    return kind
+
+
+def _own_score(stored: _Stored, score: Score | None) -> Score | None:
+    """Return the score of the user's own if the run was made with one; refuse one that is missing or not needed."""
+    name = stored.config.membership_score
+    if name in SCORES:
+        if score is not None:
+            raise InvalidParameterError(
+                f"The run {stored.where} was made with membership_score={name!r}, which is built in. Expected no "
+                f"membership_score=."
+            )
+        return None
+    if score is None:
+        raise InvalidParameterError(
+            f"The run {stored.where} was made with a score of your own, {name!r}: a run holds no code. Pass it again: "
+            f"ClusterExplainer.load(path, membership_score=...)."
+        )
+    if score.name != name:
+        raise RunMismatchError(
+            f"The run {stored.where} was made with the score {name!r}, not with {score.name!r}. Expected the one that the run "
+            f"was made with."
+        )
+    return score
 
 
 def _check_replay(run: Trajectory, where: str) -> None:

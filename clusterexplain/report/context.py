@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from clusterexplain.clustering import HDBSCANClustering
+from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.condensed_tree import CondensedTree
 from clusterexplain.data import Dataset
 from clusterexplain.explanation import cohesions_of, explain_combinations, label_conflicts, living_clusters
@@ -116,9 +116,8 @@ class ReportContext:
     @cached_property
     def tree(self) -> tuple[CondensedTree, dict[int, int]]:
         """The condensed tree of an HDBSCAN, and the node of each cluster."""
-        clustering = self.fit.clustering
-        assert isinstance(clustering, HDBSCANClustering)
-        found = clustering.condensed(self.fit.assignment.embedding, self.fit.weights)
+        inputs = ClusterInputs(self.fit.assignment.embedding, self.fit.weights)
+        found = self.fit.clustering.condensed_tree(inputs)
         labels = self.labels[self.present]
         return found, {one: found.node_of(np.flatnonzero(labels == one)) for one in self.clusters}
 

@@ -50,7 +50,8 @@ def facts_of(fit: Fit) -> dict[str, str]:
     said["model"] = said["model"] or type(fit.recipe.task).__name__
     if said["clusterer"] is None:
         named = fit.clustering.name
-        said["clusterer"] = "labels that were given" if named == "labels" else f"{named}, fitted elsewhere"
+        said["clusterer"] = "labels that were given" if fit.clustering.labels_given else f"{named}, fitted elsewhere"
+    said["membership_score"] = said["membership_score"] or fit.score.name
     became = {"scaling": fit.config.scaling, "membership_score": fit.score.name}
     chosen = {name: f"{_word(value)} (auto)" for name, value in became.items() if said[name] == "auto"}
     plain = {name: _word(said[name]) for name in SHOWN_PARAMETERS if said[name] is not None} | chosen

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from clusterexplain.clustering import GaussianMixtureClustering, HDBSCANClustering
 from clusterexplain.report import charts, tables
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.margin_labels import Ends
@@ -105,11 +104,9 @@ def drawn_map(
 def drawn_standing(context: ReportContext, explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame]:
     """Return how a sample stands to the clusters: distances, responsibilities of a mixture, or the condensed tree."""
     clustering = context.fit.clustering
-    if isinstance(clustering, HDBSCANClustering):
+    if clustering.has_tree:
         nodes = tables.tree(context)
         return charts.tree_chart(nodes, sample=tables.on_tree(context, explanation, query)), nodes
     frame = tables.standing(context, explanation, query)
-    draw = (
-        charts.responsibilities_chart if isinstance(clustering, GaussianMixtureClustering) else charts.distances_chart
-    )
+    draw = charts.responsibilities_chart if clustering.has_responsibilities else charts.distances_chart
     return draw(frame), frame

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain._version import __version__
-from clusterexplain.clustering import HDBSCANClustering
 from clusterexplain.exceptions import DisagreementError
 from clusterexplain.report import charts, tables
 from clusterexplain.report.columns import (
@@ -243,8 +242,8 @@ class _Page:
 
     def _standing(self, query: int) -> dict[str, Any]:
         chart, frame = drawn_standing(self.context, self.explanation, query)
-        is_tree = isinstance(self.context.fit.clustering, HDBSCANClustering)
-        return self.specs.panel(chart, TREE_TABLE if is_tree else DISTANCES_TABLE, frame)
+        has_tree = self.context.fit.clustering.has_tree
+        return self.specs.panel(chart, TREE_TABLE if has_tree else DISTANCES_TABLE, frame)
 
     def _groups(self, query: int, column: str) -> dict[str, Any]:
         frame = self.sums[column][query]

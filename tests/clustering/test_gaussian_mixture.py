@@ -13,6 +13,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 from torch.func import grad, jacrev, vmap
 
+from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.em import Covariances
 from clusterexplain.clustering.gaussian_mixture import (
     GaussianMixtureClustering,
@@ -62,20 +63,22 @@ def _scikit_learn(z: Tensor, kind: str) -> GaussianMixture:
 def _score(
     clustering: GaussianMixtureClustering, z: Tensor, w: Tensor, query: Tensor, own: Tensor, rival: Tensor
 ) -> Tensor:
-    return Responsibility().pair(torch.index_select(z, 0, query[None])[0], clustering.state(z, w), own, rival)
+    return Responsibility().margins(
+        torch.index_select(z, 0, query[None])[0], clustering.state(ClusterInputs(z, w)), own, rival
+    )
 
 
 def _refitted(clustering: GaussianMixtureClustering, z: Tensor, w: Tensor, own: Tensor, rival: Tensor) -> Tensor:
-    settled = clustering.update_kept(z, w)
+    settled = clustering.update_kept(ClusterInputs(z, w))
     assert settled.converged
-    return Responsibility().pair(z[QUERIES], settled.values(z, w), own, rival)
+    return Responsibility().margins(z[QUERIES], settled.values(ClusterInputs(z, w)), own, rival)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_unit_weights_are_scikit_learn(kind: str) -> None:
     z = _rows()
     clustering, reference = _fit(z, kind), _scikit_learn(z, kind)
-    state = clustering.values(z, _ones(z))
+    state = clustering.values(ClusterInputs(z, _ones(z)))
     order = [
         int(np.flatnonzero(np.isclose(reference.means_, mean, rtol=1e-3).all(1))[0]) for mean in state.means.numpy()
     ]
@@ -103,9 +106,11 @@ def _full(precisions: np.ndarray, kind: str) -> np.ndarray:
 def test_weights_are_repetitions(kind: str) -> None:
     z, base = _rows(), _fit(_rows(), kind)
     times = torch.arange(len(z)) % 3
-    weighted = base.update_kept(z, times.double()).values(z, times.double())
+    weighted = base.update_kept(ClusterInputs(z, times.double())).values(ClusterInputs(z, times.double()))
     repeated = z.repeat_interleave(times, dim=0)
-    expected = base.update_kept(repeated, _ones(repeated)).values(repeated, _ones(repeated))
+    expected = base.update_kept(ClusterInputs(repeated, _ones(repeated))).values(
+        ClusterInputs(repeated, _ones(repeated))
+    )
     for found, wanted in zip(weighted, expected, strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
 
@@ -117,16 +122,21 @@ def test_a_row_of_weight_zero_is_absent_but_labelled() -> None:
         GaussianMixtureClustering.fit(more, w, 3, seed=0),
         GaussianMixtureClustering.fit(z, _ones(z), 3, seed=0),
     )
-    for found, wanted in zip(clustering.values(more, w), without.values(z, _ones(z)), strict=True):
+    for found, wanted in zip(
+        clustering.values(ClusterInputs(more, w)), without.values(ClusterInputs(z, _ones(z))), strict=True
+    ):
         torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
     assert clustering.labels[:-2].tolist() == without.labels.tolist()
-    assert clustering.labels[-2:].tolist() == clustering.assign(more[-2:], clustering.values(more, w)).tolist()
+    assert (
+        clustering.labels[-2:].tolist()
+        == clustering.assign(more[-2:], clustering.values(ClusterInputs(more, w))).tolist()
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_jacobian_is_the_derivative_of_the_map_anywhere(kind: str) -> None:
     z, w = _rows(), torch.linspace(0.5, 2, 80, dtype=torch.float64)
-    em = _fit(z, kind)._em(z, w)
+    em = _fit(z, kind)._em(ClusterInputs(z, w))
     x = _fit(z, kind).solution * 1.05  # no fixed point
     torch.testing.assert_close(em.jacobian(x), jacrev(em)(x), rtol=1e-11, atol=1e-12)
 
@@ -136,7 +146,7 @@ def test_derivatives_are_those_of_real_refits(kind: str) -> None:
     """Central differences of EM run to convergence at other weights and embeddings, in random directions."""
     z, w, clustering = _rows(), _ones(_rows()), _fit(_rows(), kind)
     own = clustering.labels[QUERIES]
-    rival = Responsibility().runner_up(z[QUERIES], clustering.values(z, w), own)
+    rival = Responsibility().runner_up(z[QUERIES], clustering.values(ClusterInputs(z, w)), own)
     slope = vmap(grad(lambda z, w, *asked: _score(clustering, z, w, *asked), argnums=(0, 1)), (None, None, 0, 0, 0))
     in_z, in_w = slope(z, w, QUERIES, own, rival)
     draw = torch.Generator().manual_seed(0)
@@ -153,11 +163,11 @@ def test_newton_and_em_from_scratch_agree_after_a_removal() -> None:
     z, clustering = _rows(), _fit(_rows())
     w = _ones(z)
     w[3] = 0
-    em = clustering._em(z, w)
+    em = clustering._em(ClusterInputs(z, w))
     x = clustering.solution
     for _ in range(3000):
         x = em(x)
-    torch.testing.assert_close(clustering.update_kept(z, w).solution, x, rtol=1e-9, atol=1e-10)
+    torch.testing.assert_close(clustering.update_kept(ClusterInputs(z, w)).solution, x, rtol=1e-9, atol=1e-10)
 
 
 def test_rotation_and_scale_of_the_space_change_no_score_and_no_influence() -> None:
@@ -168,7 +178,9 @@ def test_rotation_and_scale_of_the_space_change_no_score_and_no_influence() -> N
         clustering = _fit(z)
         asked = (QUERIES, clustering.labels[QUERIES], (clustering.labels[QUERIES] + 1) % 3)
         slope = vmap(grad(lambda w, *asked: _score(clustering, z, w, *asked)), (None, 0, 0, 0))
-        return Responsibility().pair(z[QUERIES], clustering.state(z, _ones(z)), *asked[1:]), slope(_ones(z), *asked)
+        return Responsibility().margins(z[QUERIES], clustering.state(ClusterInputs(z, _ones(z))), *asked[1:]), slope(
+            _ones(z), *asked
+        )
 
     for found, wanted in zip(scores_and_slopes(1e-4 * z @ turn - 3), scores_and_slopes(z), strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-7, atol=1e-9)
@@ -182,8 +194,8 @@ def test_an_emptied_component_is_dead_and_everything_finite(kind: str, size: int
     assert clustering.labels[-size:].unique().tolist() == [dead]
     w = _ones(z)
     w[-size:] = 0
-    emptied = clustering.update_continued(z, w)
-    state = emptied.state(z, w)
+    emptied = clustering.update_continued(ClusterInputs(z, w))
+    state = emptied.state(ClusterInputs(z, w))
     own, rival = torch.arange(4)[state.nonempty][:2]
     in_z, in_w = grad(lambda z, w: _score(emptied, z, w, QUERIES[0], own, rival), argnums=(0, 1))(z, w)
     assert emptied.converged
@@ -191,13 +203,15 @@ def test_an_emptied_component_is_dead_and_everything_finite(kind: str, size: int
     assert dead not in emptied.labels
     assert all(bool(part.isfinite().all()) for part in (*state, in_z, in_w))
     assert bool(_score(emptied, z, w, QUERIES[0], own, torch.tensor(dead)).isnan())
-    without = emptied.update_kept(z[:-size], w[:-size])
-    torch.testing.assert_close(without.values(z[:-size], w[:-size]).means, state.means, rtol=1e-9, atol=1e-9)
+    without = emptied.update_kept(ClusterInputs(z[:-size], w[:-size]))
+    torch.testing.assert_close(
+        without.values(ClusterInputs(z[:-size], w[:-size])).means, state.means, rtol=1e-9, atol=1e-9
+    )
     np.testing.assert_allclose(
         np.sort(state.means[state.nonempty, 0]),
         np.sort(
             GaussianMixtureClustering.fit(_rows(), _ones(_rows()), 3, seed=0, covariance_type=kind)
-            .values(_rows(), _ones(_rows()))
+            .values(ClusterInputs(_rows(), _ones(_rows())))
             .means[:, 0]
         ),
         rtol=1e-2,
@@ -217,24 +231,24 @@ def test_fewer_distinct_rows_than_components() -> None:
     clustering = GaussianMixtureClustering.fit(z, _ones(z), 3, seed=0)
     assert clustering.n_clusters == 2
     assert clustering.labels.tolist() == [0, 0, 1]
-    assert all(bool(part.isfinite().all()) for part in clustering.state(z, _ones(z)))
+    assert all(bool(part.isfinite().all()) for part in clustering.state(ClusterInputs(z, _ones(z))))
     same = GaussianMixtureClustering.fit(
         torch.ones(4, 2, dtype=torch.float64), torch.ones(4, dtype=torch.float64), 2, seed=0
     )
     assert same.labels.tolist() == [0, 0, 0, 0]
-    assert all(bool(part.isfinite().all()) for part in same.values(z[:1].expand(4, -1), torch.ones(4).double()))
+    assert all(
+        bool(part.isfinite().all()) for part in same.values(ClusterInputs(z[:1].expand(4, -1), torch.ones(4).double()))
+    )
 
 
 def test_restored_is_bit_identical() -> None:
     z, clustering = _rows(), _fit(_rows(), "tied")
     arrays = {name: array.copy() for name, array in clustering.arrays().items()}
-    restored = GaussianMixtureClustering.restore(clustering.labels, 3, arrays, clustering.settings).with_reference(
-        z, _ones(z)
-    )
+    inputs = ClusterInputs(z, _ones(z))
+    restored = GaussianMixtureClustering.restore(clustering.labels, 3, arrays, clustering.settings)
+    restored = restored.with_reference(inputs)
     for method in ("values", "state"):
-        for found, wanted in zip(
-            getattr(restored, method)(z, _ones(z)), getattr(clustering, method)(z, _ones(z)), strict=True
-        ):
+        for found, wanted in zip(getattr(restored, method)(inputs), getattr(clustering, method)(inputs), strict=True):
             assert torch.equal(found, wanted)
     assert restored.settings == clustering.settings
 
@@ -246,11 +260,11 @@ def test_a_fitted_mixture_keeps_its_labels(kind: str) -> None:
     w = _ones(z)
     clustering = GaussianMixtureClustering.from_parameters(reference, z, w)
     assert clustering.labels.tolist() == reference.predict(z.numpy()).tolist()
-    assert clustering.update_kept(z, w).labels is clustering.labels
+    assert clustering.update_kept(ClusterInputs(z, w)).labels is clustering.labels
     assert clustering.reg_covar * weighted_variance(z, w) == pytest.approx(0.05)
-    np.testing.assert_allclose(clustering.values(z, w).means.numpy(), reference.means_, atol=0.2)
-    followed = clustering.update_continued(z, w)
-    assert followed.labels.tolist() == followed.assign(z, followed.values(z, w)).tolist()
+    np.testing.assert_allclose(clustering.values(ClusterInputs(z, w)).means.numpy(), reference.means_, atol=0.2)
+    followed = clustering.update_continued(ClusterInputs(z, w))
+    assert followed.labels.tolist() == followed.assign(z, followed.values(ClusterInputs(z, w))).tolist()
 
 
 def test_refusals_say_what_to_do() -> None:

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.decomposition import PCA
 from sklearn.metrics import pairwise_distances
 
+from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.condensed_tree import CondensedTree
 from clusterexplain.clustering.hdbscan import HDBSCANClustering
 from clusterexplain.clustering.scores.exemplars import Exemplar, HdbscanMembership
@@ -50,7 +51,7 @@ def fit(rows: np.ndarray, weights: np.ndarray | None = None, **options: Any) -> 
 
 
 def state_of(clustering: HDBSCANClustering, rows: np.ndarray) -> Any:
-    return clustering.state(torch.from_numpy(rows), torch.ones(len(rows), dtype=torch.float64))
+    return clustering.state(ClusterInputs(torch.from_numpy(rows), torch.ones(len(rows), dtype=torch.float64)))
 
 
 @pytest.mark.parametrize(("rows", "options"), CASES)
@@ -87,7 +88,9 @@ def test_labels_are_the_packages_in_canonical_order_and_continue_to_themselves(
     assert (-1 in theirs) == ((-1, -1) in pairs)
     sizes = torch.bincount(clustering.labels[clustering.labels >= 0])
     assert (sizes.diff() <= 0).all()
-    again = clustering.update_continued(torch.from_numpy(rows), torch.ones(len(rows), dtype=torch.float64))
+    again = clustering.update_continued(
+        ClusterInputs(torch.from_numpy(rows), torch.ones(len(rows), dtype=torch.float64))
+    )
     for name, array in clustering.arrays().items():
         np.testing.assert_array_equal(array, again.arrays()[name])
     assert torch.equal(clustering.labels, again.labels)
@@ -134,7 +137,7 @@ def test_the_edge_separates_members_from_noise_whatever_the_options() -> None:
         }
         clustering = fit(rows, **options)
         labels, state = clustering.labels, state_of(clustering, rows)
-        inside = Exemplar().inside(torch.from_numpy(rows), state)
+        inside = Exemplar().boundary_margins(torch.from_numpy(rows), state)
         assert (inside[labels < 0] <= 1e-9).all()
         member = labels >= 0
         assert (inside[member, labels[member]] >= -1e-9).all()
@@ -171,10 +174,10 @@ def test_following_numbers_by_overlap_and_lets_clusters_die_and_be_born() -> Non
     assert clustering.n_clusters == 3
     weights = torch.ones(90, dtype=torch.float64)
     weights[groups == 0] = 0  # the largest is gone, so that a fresh fit calls another one cluster 0
-    followed = clustering.update_continued(torch.from_numpy(rows), weights)
+    followed = clustering.update_continued(ClusterInputs(torch.from_numpy(rows), weights))
     assert followed.n_clusters == 3
     assert torch.equal(followed.labels[groups > 0], clustering.labels[groups > 0])
-    state = followed.state(torch.from_numpy(rows), weights)
+    state = followed.state(ClusterInputs(torch.from_numpy(rows), weights))
     assert state.nonempty.tolist() == [False, True, True]
 
 
@@ -184,7 +187,7 @@ def test_a_cluster_without_an_old_partner_gets_a_new_number() -> None:
     assert before.n_clusters == 2
     apart = rows.copy()
     apart[:20] += 50.0  # the larger cluster falls in two
-    after = before.update_continued(torch.from_numpy(apart), torch.ones(70, dtype=torch.float64))
+    after = before.update_continued(ClusterInputs(torch.from_numpy(apart), torch.ones(70, dtype=torch.float64)))
     assert after.n_clusters == 3
     found = [set(part.tolist()) - {-1} for part in after.labels.split([20, 20, 30])]
     assert found[2] == {1}
@@ -203,7 +206,9 @@ def test_a_fitted_estimator_keeps_its_labels_and_is_not_touched() -> None:
     np.testing.assert_array_equal(clustering.labels, labels)
     np.testing.assert_array_equal(fitted.labels_, labels)
     assert {name: id(value) for name, value in vars(fitted).items()} == before
-    followed = clustering.update_continued(torch.from_numpy(DIGITS[:300]), torch.ones(300, dtype=torch.float64))
+    followed = clustering.update_continued(
+        ClusterInputs(torch.from_numpy(DIGITS[:300]), torch.ones(300, dtype=torch.float64))
+    )
     np.testing.assert_array_equal(followed.labels, labels)
 
 
@@ -265,13 +270,13 @@ def test_small_and_degenerate_data_stay_finite(
     z, w = torch.from_numpy(rows), torch.ones(len(rows), dtype=torch.float64)
 
     def total(members: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        state = clustering.state(members, weights)
-        return score.evidence(members, state).sum() + score.inside(members, state).sum()
+        state = clustering.state(ClusterInputs(members, weights))
+        return score.logits(members, state).sum() + score.boundary_margins(members, state).sum()
 
     gradients = torch.func.grad(total, argnums=(0, 1))(z, w)
     assert torch.isfinite(total(z, w))
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
     assert torch.isfinite(total(z, torch.zeros_like(w)))
-    assert clustering.assign(z, clustering.state(z, w)).shape == (len(rows),)
-    followed = clustering.update_continued(z, w)
+    assert clustering.assign(z, clustering.state(ClusterInputs(z, w))).shape == (len(rows),)
+    followed = clustering.update_continued(ClusterInputs(z, w))
     assert torch.equal(followed.labels, clustering.labels)

@@ -1,6 +1,7 @@
 """s: how firmly a sample sits in its cluster, as a differentiable score."""
 
-from clusterexplain.clustering.scores.base import NOISE, Score
+from clusterexplain.clustering.base import NOISE
+from clusterexplain.clustering.scores.base import Score
 from clusterexplain.clustering.scores.centroid_distance import (
     CentroidScore,
     Cosine,
@@ -9,23 +10,10 @@ from clusterexplain.clustering.scores.centroid_distance import (
     Softmax,
     StudentT,
 )
+from clusterexplain.clustering.scores.check_score import check_score
 from clusterexplain.clustering.scores.exemplars import Exemplar, HdbscanMembership
+from clusterexplain.clustering.scores.registry import SCORES, make_score
 from clusterexplain.clustering.scores.responsibility import Responsibility
-
-SCORES: dict[str, Score] = {
-    score.name: score
-    for score in (
-        LogRatioMargin(),
-        StudentT(),
-        Softmax(),
-        Cosine(),
-        DecAssignment(),
-        Responsibility(),
-        Exemplar(),
-        HdbscanMembership(),
-    )
-}
-"""Every assignment score by name."""
 
 __all__ = [
     "NOISE",
@@ -40,4 +28,6 @@ __all__ = [
     "Score",
     "Softmax",
     "StudentT",
+    "check_score",
+    "make_score",
 ]

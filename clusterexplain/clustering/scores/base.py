@@ -1,25 +1,28 @@
-"""The contract of an assignment score: one number of evidence for each cluster; a score is the difference of two."""
+"""The contract of an assignment score: one logit for each cluster; a margin is the difference of two."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar, Generic
 
 import torch
 from torch import Tensor
 
-NOISE = -1
+from clusterexplain.clustering.base import ClusterState, StateT
 
 
-class Score(ABC):
+class Score(ABC, Generic[StateT]):
     """How firmly a sample sits in its cluster, as a differentiable function of its embedding and the clusters.
 
-    Everything derives from :meth:`logits`, one real number for each cluster. The score of a pair of clusters is
-    ``evidence[own] - evidence[rival]``; the soft membership is the softmax of the evidence, so that the log-ratio of two
-    memberships is the score and the two can never tell different stories.
+    Everything derives from :meth:`logits`, one real number for each cluster. The margin of a pair of clusters is
+    ``logits[own] - logits[rival]``; the soft membership is the softmax of the logits, so that the log-ratio of two
+    memberships is the margin and the two can never tell different stories.
+
+    A score of your own is a subclass with :attr:`name`, :attr:`words`, :attr:`reads`, :meth:`logits` and
+    :meth:`boundary_margins`; :func:`clusterexplain.clustering.scores.check_score` probes whether it keeps this contract.
 
     Noise (label -1) is no cluster. It is compared with one: :meth:`boundary_margins` says how far inside the edge of each
-    cluster a sample lies, and the score of a noise sample against cluster k is ``-boundary_margins[k]``.
+    cluster a sample lies, and the margin of a noise sample against cluster k is ``-boundary_margins[k]``.
     """
 
     name: ClassVar[str]
@@ -27,10 +30,14 @@ class Score(ABC):
     """What the score is, to be read after "the margin is"."""
     noise_words: ClassVar[str] = "how far out a sample lies compared with a typical member of the cluster"
     """The same where noise is one of the pair."""
+    reads: ClassVar[tuple[type, ...]]
+    """The types of the states that the score reads."""
+    rotation_invariant: ClassVar[bool] = False
+    """Whether the logits stay as they are if the embedding is rotated, and with it rows and clusters."""
 
     @abstractmethod
-    def logits(self, rows: Tensor, state: Any) -> Tensor:
-        """Return the evidence for every cluster, shape (..., n_clusters).
+    def logits(self, rows: Tensor, state: StateT) -> Tensor:
+        """Return the logit of every cluster, shape (..., n_clusters).
 
         Parameters
         ----------
@@ -41,15 +48,15 @@ class Score(ABC):
         """
 
     @abstractmethod
-    def boundary_margins(self, rows: Tensor, state: Any) -> Tensor:
+    def boundary_margins(self, rows: Tensor, state: StateT) -> Tensor:
         """Return how far inside the edge of every cluster the rows lie, shape (..., n_clusters); 0 is the edge."""
 
-    def noise_reason(self, row: Tensor, state: Any, cluster: int) -> str:
+    def noise_reason(self, row: Tensor, state: StateT, cluster: int) -> str:
         """Return what a noise sample at `row` of shape (dim,) lacks to join a cluster: "distance" or "density"."""
         return "distance"
 
-    def margins(self, rows: Tensor, state: Any, own: Tensor, rival: Tensor, *, noise: bool = True) -> Tensor:
-        """Return the score of each row for its own cluster against its rival.
+    def margins(self, rows: Tensor, state: StateT, own: Tensor, rival: Tensor, *, noise: bool = True) -> Tensor:
+        """Return the margin of each row: its own cluster against its rival.
 
         Parameters
         ----------
@@ -78,23 +85,23 @@ class Score(ABC):
         counts = (gather_columns(nonempty, first) | (own < 0)) & (gather_columns(nonempty, second) | (rival < 0))
         return torch.where(counts, score, torch.full_like(score, torch.nan))
 
-    def membership(self, rows: Tensor, state: Any) -> Tensor:
-        """Return soft memberships, the softmax of the evidence: shape (..., n_clusters), rows sum to 1."""
-        return torch.softmax(self._living(self.logits(rows, state), state), dim=-1)
+    def membership(self, rows: Tensor, state: StateT) -> Tensor:
+        """Return soft memberships, the softmax of the logits: shape (..., n_clusters), rows sum to 1."""
+        return torch.softmax(self._nonempty(self.logits(rows, state), state), dim=-1)
 
-    def nearest(self, rows: Tensor, state: Any) -> Tensor:
-        """Return the cluster with the largest evidence, shape (...), int64."""
-        return self._living(self.logits(rows, state), state).argmax(dim=-1)
+    def nearest(self, rows: Tensor, state: StateT) -> Tensor:
+        """Return the cluster with the largest logit, shape (...), int64."""
+        return self._nonempty(self.logits(rows, state), state).argmax(dim=-1)
 
-    def runner_up(self, rows: Tensor, state: Any, own: Tensor) -> Tensor:
-        """Return the rival of each row: the cluster of largest evidence but its own; for noise, the nearest to join.
+    def runner_up(self, rows: Tensor, state: StateT, own: Tensor) -> Tensor:
+        """Return the rival of each row: the cluster of largest logit but its own; for noise, the nearest to join.
 
         Parameters
         ----------
         rows : Tensor of shape (n, dim)
             Embeddings.
         state : NamedTuple of Tensor
-            At least two living clusters, or one if every `own` is -1.
+            At least two nonempty clusters, or one if every `own` is -1.
         own : Tensor of shape (n,), int64
             Own clusters; -1 is noise.
 
@@ -103,16 +110,16 @@ class Score(ABC):
         Tensor of shape (n,), int64
             The rivals.
         """
-        logits = self._living(self.logits(rows, state), state)
+        logits = self._nonempty(self.logits(rows, state), state)
         noise = own < 0
         if bool(noise.any()):
-            boundary_margins = self._living(self.boundary_margins(rows, state), state)
+            boundary_margins = self._nonempty(self.boundary_margins(rows, state), state)
             logits = torch.where(noise.unsqueeze(-1), boundary_margins, logits)
         own_column = torch.arange(logits.shape[-1]) == own.unsqueeze(-1)
         return logits.masked_fill(own_column, -torch.inf).argmax(dim=-1)
 
     @staticmethod
-    def _living(logits: Tensor, state: Any) -> Tensor:
+    def _nonempty(logits: Tensor, state: ClusterState) -> Tensor:
         return logits.masked_fill(~state.nonempty, -torch.inf)
 
 

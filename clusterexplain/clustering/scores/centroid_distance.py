@@ -14,8 +14,11 @@ FLOOR = 0.01
 """Share of the pooled within-cluster variance that is added to squared distances before a logarithm."""
 
 
-class CentroidScore(Score):
+class CentroidScore(Score[CentroidState]):
     """What scores against centroids share: the edge of a cluster is its root mean square radius."""
+
+    reads: ClassVar[tuple[type, ...]] = (CentroidState,)
+    rotation_invariant: ClassVar[bool] = True
 
     def boundary_margins(self, rows: Tensor, state: CentroidState) -> Tensor:
         r"""Return :math:`\log(\sigma_k^2 + \epsilon) - \log(d_k^2 + \epsilon)`: 0 as far out as a typical member."""

@@ -30,7 +30,7 @@ HUGE = 600.0
 """Largest exponent that is raised: far from overflow in float64."""
 
 
-class DensityScore(Score):
+class DensityScore(Score[HDBSCANState]):
     r"""What scores of density clusters share: the edge between a cluster and noise.
 
     A row z is inside cluster k if its mutual reachability distance to a member is below the one at which k was born:
@@ -47,12 +47,14 @@ class DensityScore(Score):
     noise_words: ClassVar[str] = (
         "log squared mutual reachability distance to the cluster minus that at which the cluster splits off"
     )
+    reads: ClassVar[tuple[type, ...]] = (HDBSCANState,)
+    rotation_invariant: ClassVar[bool] = True
 
     def boundary_margins(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         """Return ``boundary_margins``, shape (..., n_clusters); unit: logarithm of a ratio of squared distances."""
 
         def boundary_margins(some: Tensor) -> Tensor:
-            core, link = _terms(some, state)
+            core, link = _terms(some, state)  # rho_k^2 is the larger of the two
             floor = GUARD * state.within + TINY
             return torch.log(state.edge + floor) - torch.log(torch.maximum(core.unsqueeze(-1), link) + floor)
 
@@ -67,7 +69,7 @@ class Exemplar(DensityScore):
     r"""How much closer a sample is to the exemplars of its own cluster than to its rival's: the default for HDBSCAN.
 
     .. math::
-        evidence_k = \frac{1}{p} \log \sum_{e \in k} w_e \, (\lVert z - z_e \rVert^2 + \epsilon)^{-p}, \qquad p = 4
+        e_k = \frac{1}{p} \log \sum_{e \in k} w_e \, (\lVert z - z_e \rVert^2 + \epsilon)^{-p}, \qquad p = 4
 
     The smooth version of :math:`-\log \min_e \lVert z - z_e \rVert^2`: a power sum, in which the nearest exemplars
     count most and every exemplar by its data weight, so that it has a derivative in weights. The floor is 1 % of the
@@ -78,12 +80,13 @@ class Exemplar(DensityScore):
     words: ClassVar[str] = "log squared distance to the rival's nearest exemplars minus that to its own cluster's"
 
     def logits(self, rows: Tensor, state: HDBSCANState) -> Tensor:
-        """Return the evidence, shape (..., n_clusters); finite, also for a cluster without weight."""
+        """Return the logits, shape (..., n_clusters); finite, also for a cluster without weight."""
         floor = FLOOR * state.within + TINY
 
         def logits(some: Tensor) -> Tensor:
             if not len(state.exemplars):
                 return some.new_zeros((*some.shape[:-1], len(_clusters(state))))
+            # log of (|z - z_e|^2 + eps)^-p, shape (..., n_exemplars)
             exponents = -POWER * torch.log(squared_distances(some, state.exemplars) + floor)
             return _stack([self._power_sum(exponents, _mine(state, k), state) for k in _clusters(state)], some)
 
@@ -91,6 +94,7 @@ class Exemplar(DensityScore):
 
     @staticmethod
     def _power_sum(exponents: Tensor, mine: Tensor, state: HDBSCANState) -> Tensor:
+        # a weighted log-sum-exp, the largest exponent taken out of the sum and kept out of the derivative
         counted = mine & (state.exemplar_weights > 0)
         largest = exponents.detach().masked_fill(~counted, -torch.inf).amax(dim=-1)
         largest = torch.where(largest.isinf(), torch.zeros_like(largest), largest)
@@ -103,7 +107,7 @@ class Exemplar(DensityScore):
 class HdbscanMembership(DensityScore):
     r"""Log-ratio of the soft memberships that ``hdbscan.all_points_membership_vectors`` gives to training rows.
 
-    .. math:: evidence_k = -\log \min_{e \in k} \lVert z - z_e \rVert + \log t_k
+    .. math:: e_k = -\log \min_{e \in k} \lVert z - z_e \rVert + \log t_k
 
     The first term is the package's distance part, to the nearest exemplar of positive weight; t is its tree part, which
     is piecewise constant: that of the nearest training row, which for a training row is the row itself. The exponents
@@ -120,12 +124,14 @@ class HdbscanMembership(DensityScore):
         floor = GUARD * state.within + TINY
 
         def logits(some: Tensor) -> Tensor:
+            # log t_k of the nearest training row, a constant
             nearest = squared_distances(some.detach(), state.members.detach()).argmin(dim=-1)
             tree = state.tree.index_select(0, nearest.reshape(-1)).reshape(*nearest.shape, -1)  # works under vmap
             if not len(state.exemplars):
                 return tree
             distances = squared_distances(some, state.exemplars)
             parts = [self._nearest(distances, _mine(state, k), state) for k in _clusters(state)]
+            # -log of the distance, half the log of its square
             return tree - 0.5 * torch.log(_stack(parts, some) + floor)
 
         return _in_chunks(logits, rows, state.members.numel())

@@ -13,7 +13,7 @@ from clusterexplain.clustering.scores.base import Score
 FLOOR = 0.01
 
 
-class Responsibility(Score):
+class Responsibility(Score[MixtureState]):
     r"""The log-ratio of two responsibilities of a Gaussian mixture.
 
     .. math::
@@ -30,6 +30,8 @@ class Responsibility(Score):
 
     name: ClassVar[str] = "responsibility"
     words: ClassVar[str] = "the log-ratio of the mixture's responsibilities"
+    reads: ClassVar[tuple[type, ...]] = (MixtureState,)
+    rotation_invariant: ClassVar[bool] = True
 
     def logits(self, rows: Tensor, state: MixtureState) -> Tensor:
         """Return log joint densities of a row and each component, shape (..., n_clusters)."""

@@ -7,9 +7,8 @@ import hashlib
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from clusterexplain.clustering import Clustering, GivenLabels
+from clusterexplain.clustering import Clustering, ClusterInputs, GivenLabels
 from clusterexplain.data import Dataset
 from clusterexplain.fitting.build import fit_recipe, prepare_recipe
 from clusterexplain.fitting.fit import Fit
@@ -75,7 +74,7 @@ def refit_with_rows(
     own = fit.recipe.task if config.model is None else None
     recipe, further = prepare_recipe(config, own, data, fit.scaling, fit.seed, given, keep_weights=fit.pretrained)
 
-    def find(embedding: Tensor, row_weights: Tensor, learned: Tensor | None) -> Clustering:
+    def find(inputs: ClusterInputs) -> Clustering:
         return GivenLabels(held, fit.clustering.n_clusters)
 
     quiet = dataclasses.replace(fit.execution, progress=False)

@@ -54,10 +54,10 @@ def stability_of(fit: Fit, *, n_seeds: int, n_bootstrap: int) -> Stability:
 
 
 def _check(fit: Fit, n_seeds: int) -> None:
-    if fit.config.clusterer is None:
+    if not fit.can_cluster_again:
         raise InvalidParameterError(
             "stability clusters every refit from scratch, but the labels of this fit were given, so there is no clusterer to "
-            "run again. Expected a clusterer by name, for example clusterer='kmeans'."
+            "run again. Expected a clusterer by name, for example clusterer='kmeans', or a function of your own that clusters."
         )
     if fit.pretrained and n_seeds:
         raise InvalidParameterError(

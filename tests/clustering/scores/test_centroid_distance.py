@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.func import grad
 
-from clusterexplain.clustering import CentroidState, centroid_state
+from clusterexplain.clustering import CentroidState, ClusterInputs, centroid_state
 from clusterexplain.clustering.kmeans import SphericalKMeansClustering, on_sphere
 from clusterexplain.clustering.scores import SCORES
 
@@ -61,7 +61,7 @@ def test_the_cosine_is_free_of_the_length_of_every_row() -> None:
 
     def cosine(rows: torch.Tensor) -> torch.Tensor:
         viewed = clustering.normalize(rows)
-        state = clustering.state(viewed, weights)
+        state = clustering.state(ClusterInputs(viewed, weights))
         assert torch.allclose(state.centers.norm(dim=1), torch.ones(3, dtype=torch.float64))
         return SCORES["cosine"].margins(viewed, state, labels, (labels + 1) % 3)
 

@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.func import grad, vmap
 
+from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.hdbscan import HDBSCANClustering
 from clusterexplain.clustering.scores.exemplars import FLOOR, POWER, Exemplar, HdbscanMembership, noise_reason_of
 
@@ -36,7 +37,9 @@ def test_membership_ratios_are_the_packages(data: str) -> None:
     fitted = hdbscan.HDBSCAN(min_cluster_size=size, prediction_data=True, core_dist_n_jobs=1).fit(rows.numpy())
     theirs = hdbscan.all_points_membership_vectors(fitted)
     clustering = HDBSCANClustering.from_fitted_estimator(fitted, rows)
-    logits = HdbscanMembership().logits(rows, clustering.state(rows, torch.ones(len(rows), dtype=torch.float64)))
+    logits = HdbscanMembership().logits(
+        rows, clustering.state(ClusterInputs(rows, torch.ones(len(rows), dtype=torch.float64)))
+    )
     others = np.setdiff1d(np.arange(len(rows)), clustering.exemplars)  # an exemplar's own distance is 0
     ours = logits.numpy()[others]
     expected = np.log(theirs[others])
@@ -46,7 +49,7 @@ def test_membership_ratios_are_the_packages(data: str) -> None:
 def test_exemplar_evidence_is_the_power_sum() -> None:
     clustering, rows, weights = fit("digits")
     weights = weights * torch.linspace(0.5, 2, len(weights), dtype=torch.float64)
-    state = clustering.state(rows, weights)
+    state = clustering.state(ClusterInputs(rows, weights))
     squares = torch.cdist(rows, rows[clustering.exemplars]).square() + FLOOR * state.within
     terms = weights[clustering.exemplars] * squares**-POWER
     sums = torch.stack([terms[:, clustering.exemplar_cluster == k].sum(1) for k in range(clustering.n_clusters)], -1)
@@ -57,7 +60,7 @@ def test_exemplar_evidence_is_the_power_sum() -> None:
 @both_scores
 def test_scores_agree_with_the_labels(score: Any, data: str) -> None:
     clustering, rows, weights = fit(data)
-    state = clustering.state(rows, weights)
+    state = clustering.state(ClusterInputs(rows, weights))
     inside, labels = score.boundary_margins(rows, state), clustering.labels
     noise = labels < 0
     assert noise.any()
@@ -74,7 +77,7 @@ def _questions(
     members, noise = torch.where(clustering.labels >= 0)[0][::9], torch.where(clustering.labels < 0)[0][::3]
     asked = torch.cat([members, noise])
     own = clustering.labels[asked]
-    return asked, own, score.runner_up(rows[asked], clustering.state(rows, weights), own)
+    return asked, own, score.runner_up(rows[asked], clustering.state(ClusterInputs(rows, weights)), own)
 
 
 @all_data
@@ -89,11 +92,11 @@ def test_derivatives_are_those_of_finite_differences(score: Any, data: str) -> N
 
     def scores(flat: Tensor) -> Tensor:
         z, w = flat[: rows.numel()].reshape(rows.shape), flat[rows.numel() :]
-        return score.margins(z[asked], clustering.state(z, w), own, rival)
+        return score.margins(z[asked], clustering.state(ClusterInputs(z, w)), own, rival)
 
     def one(flat: Tensor, sample: Tensor, first: Tensor, second: Tensor) -> Tensor:
         z, w = flat[: rows.numel()].reshape(rows.shape), flat[rows.numel() :]
-        return score.margins(z.index_select(0, sample).squeeze(0), clustering.state(z, w), first, second)
+        return score.margins(z.index_select(0, sample).squeeze(0), clustering.state(ClusterInputs(z, w)), first, second)
 
     at = torch.cat([rows.reshape(-1), weights])
     exact = vmap(grad(one), in_dims=(None, 0, 0, 0))(at, asked.unsqueeze(1), own, rival) @ direction
@@ -110,7 +113,7 @@ def test_weight_0_is_finite_and_differentiable_and_the_exemplar_gone() -> None:
     weights[gone] = 0
 
     def one(w: Tensor, sample: Tensor) -> Tensor:
-        return Exemplar().logits(sample, clustering.state(rows, w))[0]
+        return Exemplar().logits(sample, clustering.state(ClusterInputs(rows, w)))[0]
 
     asked = torch.cat([torch.arange(0, 300, 20), torch.tensor([gone])])
     gradients = vmap(grad(one), in_dims=(None, 0))(weights, rows[asked])
@@ -128,8 +131,8 @@ def test_rotation_and_scale_do_not_matter(score: Any) -> None:
     asked, own, rival = _questions(clustering, score, rows, weights)
     turn = torch.linalg.qr(torch.randn(10, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]
     moved = 7.3 * rows @ turn + 2.0
-    expected = score.margins(rows[asked], clustering.state(rows, weights), own, rival)
-    found = score.margins(moved[asked], clustering.state(moved, weights), own, rival)
+    expected = score.margins(rows[asked], clustering.state(ClusterInputs(rows, weights)), own, rival)
+    found = score.margins(moved[asked], clustering.state(ClusterInputs(moved, weights)), own, rival)
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8)
 
 
@@ -137,7 +140,7 @@ def test_rotation_and_scale_do_not_matter(score: Any) -> None:
 def test_a_cluster_that_lost_its_exemplars_has_no_score_but_breaks_no_other(score: Any) -> None:
     clustering, rows, weights = fit("digits")
     weights = torch.where(clustering.labels == 0, 0.0, weights)
-    state = clustering.state(rows, weights)
+    state = clustering.state(ClusterInputs(rows, weights))
     assert state.nonempty.tolist() == [False] + [True] * (clustering.n_clusters - 1)
     assert torch.isfinite(score.logits(rows, state)).all()
     assert torch.isfinite(score.boundary_margins(rows, state)).all()
@@ -149,7 +152,7 @@ def test_a_cluster_that_lost_its_exemplars_has_no_score_but_breaks_no_other(scor
 
 def test_many_rows_are_scored_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     clustering, rows, weights = fit("digits")
-    state = clustering.state(rows, weights)
+    state = clustering.state(ClusterInputs(rows, weights))
     whole = [score.logits(rows, state) for score in SCORES] + [SCORES[0].boundary_margins(rows, state)]
     assigned = clustering.assign(rows, state)
     monkeypatch.setattr("clusterexplain.execution.budget.DISTANCE_CHUNK", 50_000)
@@ -165,7 +168,7 @@ def test_noise_lacks_density_or_is_too_far() -> None:
     rows = torch.from_numpy(np.concatenate([group, group + [8.0, 0.0], crowd, [[15.0, -15.0]]]))
     weights = torch.ones(len(rows), dtype=torch.float64)
     clustering = HDBSCANClustering.fit(rows, weights, options={"min_cluster_size": 20, "min_samples": 3})
-    state = clustering.state(rows, weights)
+    state = clustering.state(ClusterInputs(rows, weights))
     assert clustering.labels[-5:].tolist() == [-1] * 5
     near = Exemplar().boundary_margins(rows, state).argmax(dim=-1).tolist()
     assert noise_reason_of(rows[-2], state, near[-2]) == "distance"  # one of four neighbours, far away

@@ -7,6 +7,7 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 from torch.func import grad
 
+from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.em import precisions_cholesky
 from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering, MixtureState
 from clusterexplain.clustering.scores.responsibility import Responsibility
@@ -57,7 +58,7 @@ def test_memberships_are_scikit_learns_probabilities() -> None:
     z = torch.randn(60, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     fitted = GaussianMixture(2, random_state=0, tol=1e-10, max_iter=2000).fit(z.numpy())
     w = torch.ones(60, dtype=torch.float64)
-    state = GaussianMixtureClustering.from_parameters(fitted, z, w).values(z, w)
+    state = GaussianMixtureClustering.from_parameters(fitted, z, w).values(ClusterInputs(z, w))
     expected = torch.from_numpy(fitted.predict_proba(z.numpy()))
     torch.testing.assert_close(Responsibility().membership(z, state), expected, rtol=0, atol=1e-3)
 

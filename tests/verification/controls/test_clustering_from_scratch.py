@@ -13,6 +13,7 @@ from sklearn.metrics import confusion_matrix
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.clustering import (
+    ClusterInputs,
     GaussianMixtureClustering,
     KMeansClustering,
     SoftKMeansClustering,
@@ -84,8 +85,8 @@ def test_it_is_not_tried_where_nothing_starts_at_random(small: ClusterExplainer,
     check = verify(given.explain([0]), **FEW)
     assert check.from_scratch.empty
     assert "from scratch" not in check.verdict
-    with pytest.raises(NotImplementedError, match="labels has no start"):
-        given.fit_.clustering.from_scratch(torch.zeros(3, 2), torch.ones(3), seed=0)
+    with pytest.raises(NotImplementedError, match="labels has no random start"):
+        given.fit_.clustering.from_scratch(ClusterInputs(torch.zeros(3, 2), torch.ones(3)), seed=0)
 
 
 @pytest.mark.parametrize(
@@ -98,10 +99,12 @@ def test_every_clusterer_starts_again(kind: Any) -> None:
     fewer = torch.where(torch.arange(60) < 40, weights, 0.0)
     assert kind.has_random_init
     for seed, given in ((0, weights), (1, weights), (0, fewer)):
-        again, alone = first.from_scratch(first.normalize(rows), given, seed=seed), kind.fit(rows, given, 5, seed=seed)
+        again = first.from_scratch(ClusterInputs(first.normalize(rows), given), seed=seed)
+        alone = kind.fit(rows, given, 5, seed=seed)
         assert type(again) is kind
         assert torch.equal(again.labels, alone.labels)
-    starts = [first.from_scratch(first.normalize(rows), weights, seed=seed).labels for seed in range(1, 12)]
+    inputs = ClusterInputs(first.normalize(rows), weights)
+    starts = [first.from_scratch(inputs, seed=seed).labels for seed in range(1, 12)]
     assert not all(torch.equal(one, first.labels) for one in starts)
 
 
