@@ -14,7 +14,7 @@ import pandas as pd
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.storage import ArrayCache
 
-FOLDER = "pieces"
+FOLDER = "cache"
 
 
 class ResultCache:

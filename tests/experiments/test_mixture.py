@@ -259,7 +259,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_tables(tmp_path: Path, mo
     run = partial(module.run, quick=True, show_progress=False)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path)
-    assert len(list((tmp_path / "pieces").iterdir())) == 3
+    assert len(list((tmp_path / "cache").iterdir())) == 3
     resumed = run(tmp_path)
     assert calls == [(variant, seed) for seed in (0, 1) for variant in ("published", "corrected")] + [
         ("corrected", 1), ("corrected", 0),

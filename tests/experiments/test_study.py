@@ -35,7 +35,7 @@ def test_a_part_is_computed_once_for_its_settings_and_version(tmp_path: Path) ->
 def test_a_torn_file_is_computed_again(tmp_path: Path) -> None:
     calls, compute = counted()
     ResultCache(tmp_path, version="1").frame("part", {}, compute)
-    (file,) = (tmp_path / "pieces").iterdir()
+    (file,) = (tmp_path / "cache").iterdir()
     file.write_bytes(file.read_bytes()[:40])
     ResultCache(tmp_path, version="1").frame("part", {}, compute)
     assert len(calls) == 2
