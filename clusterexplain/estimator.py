@@ -25,6 +25,7 @@ from clusterexplain.execution import Execution
 from clusterexplain.explanation.explain import explain
 from clusterexplain.fitting.build import Objects, build_fit
 from clusterexplain.fitting.config import Config
+from clusterexplain.fitting.config_file import read_config
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
@@ -202,6 +203,30 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         self.random_state = random_state
         self.verbose = verbose
 
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str], **parameters: Any) -> ClusterExplainer:
+        """Return an estimator with the parameters of a TOML file, not yet fitted.
+
+        Parameters
+        ----------
+        path : path-like
+            A file with a table ``[fit]``, as ``clusterexplain config RUN`` prints it; its table ``[data]`` is left to the
+            caller.
+        **parameters : object
+            Instead of those of the file, for what a file cannot hold: a task, a fitted clusterer, labels.
+
+        Returns
+        -------
+        ClusterExplainer
+            Not fitted.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the file cannot be read, or has other names.
+        """
+        return cls(**{**read_config(path).parameters, **parameters})
+
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, train: bool = True) -> ClusterExplainer:
         """Train, cluster and record.
 
@@ -355,7 +380,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
         return average_over_seeds(explanation, refit_seeds(self.fit_.seed, n_seeds - 1))
 
-    def cluster(self, cluster: int, *, n_shown: int = 5) -> ClusterAnswer:
+    def explain_cluster(self, cluster: int, *, n_shown: int = 5) -> ClusterAnswer:
         """Say who holds a cluster together, who is typical of it, and which other clusters pull at it.
 
         Parameters
@@ -399,7 +424,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         return explain_combinations(self.fit_, cohesions_of(self.fit_))
 
-    def between(self, first: int, second: int) -> Explanation:
+    def separation(self, first: int, second: int) -> Explanation:
         """Say which examples keep two clusters apart, and which merge them.
 
         Parameters
@@ -444,7 +469,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
         return find_flip(self.explain(query, against=against), max_removed=max_removed)
 
-    def twins(self, *, share: float = 0.01) -> pd.DataFrame:
+    def label_conflicts(self, *, share: float = 0.01) -> pd.DataFrame:
         """List near-identical training rows with different labels.
 
         Parameters

@@ -21,7 +21,7 @@ print(ce.cluster_names_)
 # (without them the members lie nearer to the boundary) and which loosen it. `towards` lists the other clusters, nearest first.
 
 # %%
-answer = ce.cluster(4)
+answer = ce.explain_cluster(4)
 print(answer.cohesion.headline())
 print(answer.typical(3))
 print(answer.untypical(3))
@@ -32,7 +32,7 @@ print(answer.towards.head(3))
 
 # %%
 neighbour = int(answer.towards["rival"][0])
-apart = ce.between(4, neighbour)
+apart = ce.separation(4, neighbour)
 print(apart)
 by_cluster = apart.by("cluster").set_index("group")
 print(by_cluster.loc[[4, neighbour], ["influence", "low", "high"]])

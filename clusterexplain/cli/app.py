@@ -34,6 +34,7 @@ for verb in (
     clusters.label_conflicts,
     verify.stability,
     clusters.name,
+    fit.config,
     fit.data,
     fit.demo,
 ):

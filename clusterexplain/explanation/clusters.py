@@ -202,7 +202,7 @@ def separation_of(fit: Fit, first: int, second: int) -> Margins:
     """
     if first == second:
         raise InvalidParameterError(
-            f"between needs two different clusters, but both are {first}. Expected for example 4 and 7."
+            f"separation needs two different clusters, but both are {first}. Expected for example 4 and 7."
         )
     sides = [_members(fit, first), _members(fit, second)]
     own = np.repeat([first, second], [len(side) for side in sides])

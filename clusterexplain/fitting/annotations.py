@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,8 @@ class Annotations:
         Names that clusters were given.
     run_directory : str or None
         Where the fit was saved to or loaded from, for the commands that a page offers.
+    data_source : dict
+        Where the data came from, by :data:`clusterexplain.fitting.config_file.DATA_KEYS`; known to the command line.
     """
 
     map_coordinates: np.ndarray | None = None
@@ -33,3 +36,4 @@ class Annotations:
     smoothness: Smoothness | None = None
     cluster_names: dict[int, str] = field(default_factory=dict)
     run_directory: str | None = None
+    data_source: dict[str, Any] = field(default_factory=dict)

@@ -147,6 +147,7 @@ def _manifest(fit: Fit, spacing: int, *, named: bool, feature_names_in: list[str
             "feature_names_in": feature_names_in,
             "image_shape": fit.data.image_shape,
             "text": fit.data.text,
+            "source": fit.annotations.data_source,
         },
     }
 
@@ -264,7 +265,7 @@ def _restore(
         content.manifest["fit_key"],
         pretrained=content.manifest["pretrained"],
         further=stored.further,
-        annotations=Annotations(run_directory=where),
+        annotations=Annotations(run_directory=where, data_source=dict(content.manifest["data"]["source"])),
         own_clusterer=clusterer if is_factory(clusterer) else None,
     )
     _check_embedding(fit, content.arrays["embedding"], where)

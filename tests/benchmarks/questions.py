@@ -57,7 +57,7 @@ def bridges(pair: tuple[int, int], n_planted: int = PLANTED) -> tuple[Explanatio
     explainer = fitted(np.vstack([DIGITS.X, (DIGITS.X[ends[0]] + DIGITS.X[ends[1]]) / 2]))
     # Clusters may be numbered otherwise with the new rows: those of the ends' members are meant.
     first, second = (int(np.bincount(explainer.labels_[: len(DIGITS)][base.labels_ == one]).argmax()) for one in pair)
-    return explainer.between(first, second), planted
+    return explainer.separation(first, second), planted
 
 
 def copies(query: int, n_planted: int = PLANTED) -> tuple[Explanation, np.ndarray]:

@@ -51,7 +51,7 @@ def test_errors_are_one_line_and_exit_code_2(
             ["cluster", "T cells"],
             "No cluster has the name 'T cells'. Expected a cluster number, or the name of a cluster ('B cells')",
         ),
-        (["separation", "1", "B cells"], "between needs two different clusters, but both are 1"),
+        (["separation", "1", "B cells"], "separation needs two different clusters, but both are 1"),
         (["separation", "0", "noise"], "No cluster has the name 'noise'"),
         (["why", "--sample", "4", "--against", "nobody"], "No cluster has the name 'nobody'"),
         (["why", "--sample", "4", "--against", "noise"], "against='noise' is not a cluster"),

@@ -143,7 +143,7 @@ def test_a_cluster_answer_in_words_and_json() -> None:
     for text in (repr(answer), answer._repr_mimebundle_()["text/html"]):
         assert "Cluster 1 has" in text
         assert "not checked" in text.lower()
-    quick = fitted().cluster(1, n_shown=0)
+    quick = fitted().explain_cluster(1, n_shown=0)
     assert quick.members["self_influence"].isna().all()
     np.testing.assert_allclose(quick.cohesion.influence, answer.cohesion.influence, rtol=1e-12)
     strict(quick.to_dict())
@@ -153,9 +153,9 @@ def test_a_cluster_answer_in_words_and_json() -> None:
 def test_a_cluster_that_does_not_exist(cluster: int) -> None:
     message = rf"There is no cluster {cluster} with members\. Expected one of: 0, 1, 2"
     with pytest.raises(InvalidParameterError, match=message):
-        fitted().cluster(cluster)
+        fitted().explain_cluster(cluster)
     with pytest.raises(InvalidParameterError, match=message):
-        fitted().between(0, cluster)
+        fitted().separation(0, cluster)
 
 
 # between
@@ -163,7 +163,7 @@ def test_a_cluster_that_does_not_exist(cluster: int) -> None:
 
 @pytest.mark.parametrize(("case", "first", "second"), [("kmeans", 0, 2), ("gmm", 1, 0), ("hdbscan", 0, 1)])
 def test_separation_is_the_average_of_both_sides(case: str, first: int, second: int) -> None:
-    ce, asked = fitted(case), fitted(case).between(first, second)
+    ce, asked = fitted(case), fitted(case).separation(first, second)
     sides = [
         ce.explain(members_of(case, own).tolist(), against=rival) for own, rival in ((first, second), (second, first))
     ]
@@ -172,7 +172,7 @@ def test_separation_is_the_average_of_both_sides(case: str, first: int, second: 
     np.testing.assert_allclose(asked.influence[0], expected, rtol=1e-9, atol=1e-9 * scale)
     assert asked.scores[0] == pytest.approx(np.mean([side.scores.mean() for side in sides]), rel=1e-12)
     assert asked.sides() == ("keeps them apart", "merges them")
-    turned = ce.between(second, first)
+    turned = ce.separation(second, first)
     np.testing.assert_allclose(turned.influence, asked.influence, rtol=1e-9, atol=1e-12)
     assert turned.scores[0] == pytest.approx(asked.scores[0], rel=1e-12)
     strict(asked.to_dict())
@@ -190,7 +190,7 @@ def test_a_pair_seen_from_the_other_side_has_the_opposite_sign() -> None:
 @pytest.mark.parametrize("question", ["cohesion", "separation"])
 def test_influence_on_a_mixture_is_that_of_real_refits(question: str) -> None:
     ce = fitted("gmm")
-    asked = ce.cluster(1, n_shown=0).cohesion if question == "cohesion" else ce.between(0, 1)
+    asked = ce.explain_cluster(1, n_shown=0).cohesion if question == "cohesion" else ce.separation(0, 1)
     picked = [0, 7, 12, 25, 31]
     slopes = []
     for i in picked:
@@ -205,7 +205,7 @@ def test_influence_on_a_mixture_is_that_of_real_refits(question: str) -> None:
 
 def test_answers_about_clusters_are_verified_like_any_other() -> None:
     ce = fitted()
-    for asked in (ce.cluster(0, n_shown=0).cohesion, ce.between(0, 1)):
+    for asked in (ce.explain_cluster(0, n_shown=0).cohesion, ce.separation(0, 1)):
         check = ce.verify(asked, n_single=8, n_groups=4)
         assert check.explanation.check is not None
         assert check.explanation.checked.startswith("checked without a result: untested")
@@ -216,8 +216,10 @@ def test_answers_about_clusters_are_verified_like_any_other() -> None:
 
 
 def test_two_different_clusters_are_needed() -> None:
-    with pytest.raises(InvalidParameterError, match=r"between needs two different clusters, but both are 1\. Expected"):
-        fitted().between(1, 1)
+    with pytest.raises(
+        InvalidParameterError, match=r"separation needs two different clusters, but both are 1\. Expected"
+    ):
+        fitted().separation(1, 1)
 
 
 # flip
@@ -365,7 +367,7 @@ def test_planted_twins_are_listed_in_ids() -> None:
     labels[[3, 7, 8]], labels[[20, 30, 31]] = 0, [1, 2, 0]
     ids = np.array([f"s{i}" for i in range(N)])
     ce = make(clusterer=labels, n_steps=2).fit(Dataset(X, ids=ids))
-    found = ce.twins(share=0.05)
+    found = ce.label_conflicts(share=0.05)
     assert found.columns.tolist() == ["id", "cluster", "twin", "twin_cluster", "distance", "relative"]
     pairs = found[["id", "cluster", "twin", "twin_cluster"]].to_numpy().tolist()
     assert pairs[:2] == [["s3", 0, "s20", 1], ["s7", 0, "s30", 2]]
@@ -373,17 +375,19 @@ def test_planted_twins_are_listed_in_ids() -> None:
     assert found["distance"].iloc[0] == 0
     assert 0 < found["relative"].iloc[1] < 1e-3
     assert found["distance"].is_monotonic_increasing
-    assert ce.twins(share=0)["id"].tolist() == ["s3"]
+    assert ce.label_conflicts(share=0)["id"].tolist() == ["s3"]
     absent = np.ones(N)
     absent[20] = 0
-    left_out = make(clusterer=labels, n_steps=2).fit(Dataset(X, ids=ids), sample_weight=absent).twins(share=0.05)
+    left_out = (
+        make(clusterer=labels, n_steps=2).fit(Dataset(X, ids=ids), sample_weight=absent).label_conflicts(share=0.05)
+    )
     assert "s20" not in left_out["twin"].tolist()
     with pytest.raises(InvalidParameterError, match=r"share=2 must lie in \[0, 1\)"):
-        ce.twins(share=2)
+        ce.label_conflicts(share=2)
 
 
 def test_no_twins_is_an_empty_table() -> None:
-    found = fitted().twins(share=0)
+    found = fitted().label_conflicts(share=0)
     assert found.empty
     assert found.columns[0] == "id"
 
@@ -494,7 +498,7 @@ def test_names_are_shown_kept_and_taken_away(named: ClusterExplainer, tmp_path: 
     assert 'in cluster 0 "T cells"' in e.headline()
     assert 'rival: cluster 2 "<b>"' in e.headline()
     assert "<b>" not in e._repr_mimebundle_()["text/html"]
-    assert '"T cells"' in named.between(1, 0).headline()
+    assert '"T cells"' in named.separation(1, 0).headline()
     assert 'Cluster 0 "T cells"' in named.cluster(0, n_shown=0).cohesion.headline()
     named.save(tmp_path / "run")
     assert ClusterExplainer.load(tmp_path / "run").cluster_names_ == named.cluster_names_
@@ -635,14 +639,14 @@ def test_groups_with_missing_names_and_of_clusters() -> None:
     e = ce.explain([0])
     assert e.by("batch")["group"].tolist() == ["a", "missing"]
     assert e.by("dose")["n"].tolist() == [N // 3] * 3
-    frame = ce.between(0, 1).by("batch")
-    assert frame["influence"].sum() == pytest.approx(ce.between(0, 1).influence.sum())
+    frame = ce.separation(0, 1).by("batch")
+    assert frame["influence"].sum() == pytest.approx(ce.separation(0, 1).influence.sum())
     with pytest.raises(InvalidParameterError, match=r"group has shape \(3,\), expected \(36,\)"):
         e.by(np.arange(3))
 
 
 def test_blocks_of_queries_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = fitted().cluster(0, n_shown=0).cohesion
+    whole = fitted().explain_cluster(0, n_shown=0).cohesion
     monkeypatch.setattr("clusterexplain.fitting.fit.QUERY_BLOCK", 3)
-    blocks = fitted().cluster(0, n_shown=0).cohesion
+    blocks = fitted().explain_cluster(0, n_shown=0).cohesion
     np.testing.assert_allclose(blocks.influence, whole.influence, rtol=1e-9, atol=1e-12)

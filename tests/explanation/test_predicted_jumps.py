@@ -162,7 +162,7 @@ def test_a_cluster_is_the_mean_of_its_members() -> None:
     members = np.flatnonzero(ce.labels_ == 1)
     each = ce.explain(members.tolist())
     expected = each.predict(weights, assignments="continued").mean(axis=1)
-    cohesion = ce.cluster(1, n_shown=0).cohesion
+    cohesion = ce.explain_cluster(1, n_shown=0).cohesion
     found = cohesion.predict(weights, assignments="continued")
     assert found.shape == (5, 1)
     np.testing.assert_allclose(found[:, 0], expected, rtol=1e-8, atol=1e-10)
@@ -173,7 +173,7 @@ def test_a_cluster_is_the_mean_of_its_members() -> None:
     first, second = (np.flatnonzero(ce.labels_ == k) for k in (0, 2))
     sides = [ce.explain(rows.tolist(), against=k) for rows, k in ((first, 2), (second, 0))]
     halves = [side.predict(weights, assignments="continued").mean(axis=1) for side in sides]
-    between = ce.between(0, 2).predict(weights, assignments="continued")[:, 0]
+    between = ce.separation(0, 2).predict(weights, assignments="continued")[:, 0]
     np.testing.assert_allclose(between, np.mean(halves, axis=0), rtol=1e-8, atol=1e-10)
 
 

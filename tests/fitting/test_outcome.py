@@ -63,7 +63,7 @@ def test_a_cluster_that_lost_all_its_members_is_named(blobs: np.ndarray, assignm
 def test_a_combination_of_margins_names_the_cluster_that_dissolved(blobs: np.ndarray) -> None:
     labels = np.arange(30) % 3
     ce = ClusterExplainer(**SMALL, clusterer=labels, min_agreement=0.0).fit(blobs)
-    separation, weights = ce.between(0, 1), np.ones(30)
+    separation, weights = ce.separation(0, 1), np.ones(30)
     weights[labels == 1] = 0
     outcome = ce.fit_.at(weights, separation.margins)
     assert outcome.reasons == ("cluster 1 dissolved: no member of positive weight is left",)

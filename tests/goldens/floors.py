@@ -126,7 +126,7 @@ class Fitted:
 
     def explain_pair(self, first: int, second: int) -> Any:
         """Explain what keeps two clusters apart."""
-        return self.explainer.between(first, second)
+        return self.explainer.separation(first, second)
 
     @staticmethod
     def answer(explanation: Any) -> Iterator[tuple[str, Any]]:
@@ -210,7 +210,7 @@ class Fitted:
 
     def tables(self) -> Iterator[tuple[str, Any]]:
         """Yield what the fit says about its clusters and about one of them."""
-        one = self.explainer.cluster(0, n_shown=2)
+        one = self.explainer.explain_cluster(0, n_shown=2)
         listed = {
             "clusters": (self.explainer.clusters(), ("cluster", "n", "median_margin", "typical", "marginal")),
             "members": (one.members, ("id", "margin", "rival", "self_influence")),

@@ -315,7 +315,12 @@ def test_shuffled_labels_are_refused_unless_the_user_knows_better() -> None:
     ce = ClusterExplainer(**SMALL, dtype="float64", clusterer=labels).fit(rows(), sample_weight=unequal())
     np.testing.assert_array_equal(ce.labels_, labels)
     message = r"Only \d+\.\d% of the clustered samples .* by the score 'margin', less than min_agreement=0\.8: .*min_agreement"
-    for ask in (lambda: ce.explain([3]), lambda: ce.cluster(0), lambda: ce.between(0, 1), lambda: ce.flip(3)):
+    for ask in (
+        lambda: ce.explain([3]),
+        lambda: ce.explain_cluster(0),
+        lambda: ce.separation(0, 1),
+        lambda: ce.flip(3),
+    ):
         with pytest.raises(DisagreementError, match=message):
             ask()
     allowed = ClusterExplainer(**SMALL, dtype="float64", clusterer=labels, min_agreement=0)
@@ -453,7 +458,7 @@ def test_all_noise_is_a_fit_without_explanations(tmp_path: Path) -> None:
     for ask in (lambda: ce.explain([0]), lambda: ce.flip(0)):
         with pytest.raises(InvalidParameterError, match=r"Every sample is noise, so there is no cluster to explain"):
             ask()
-    for ask in (lambda: ce.cluster(0), lambda: ce.between(0, 1)):
+    for ask in (lambda: ce.explain_cluster(0), lambda: ce.separation(0, 1)):
         with pytest.raises(InvalidParameterError, match=r"There is no cluster 0 with members\. Expected one of: none"):
             ask()
     with pytest.raises(InvalidParameterError, match="does not name a cluster"):
@@ -470,7 +475,7 @@ def test_one_cluster_has_no_rival() -> None:
         ClusterExplainer(**{**SMALL, "n_clusters": 1, "n_steps": 10}, clusterer="soft_kmeans").fit(rows()),
     ):
         assert (ce.labels_ == 0).all()
-        for ask in (lambda ce=ce: ce.explain([0]), lambda ce=ce: ce.cluster(0), lambda ce=ce: ce.flip(0)):
+        for ask in (lambda ce=ce: ce.explain([0]), lambda ce=ce: ce.explain_cluster(0), lambda ce=ce: ce.flip(0)):
             with pytest.raises(InvalidParameterError, match=r"only one cluster, so no rival"):
                 ask()
         assert ce.score(rows()) == -1
@@ -490,12 +495,12 @@ def test_one_cluster_and_noise_are_rivals() -> None:
     expected = slopes([e], FEW)[0]
     for query in range(2):
         assert error(e.influence[query, FEW], expected[query]) <= TOLERANCE
-    cohesion = ce.cluster(0).cohesion
+    cohesion = ce.explain_cluster(0).cohesion
     assert np.isfinite(cohesion.influence).all()
-    assert len(ce.cluster(0).towards) == 0
+    assert len(ce.explain_cluster(0).towards) == 0
     with pytest.raises(InvalidParameterError, match="There is no cluster 1 with members"):
-        ce.between(0, 1)
-    json.dumps([e.to_dict(), ce.cluster(0).to_dict()], allow_nan=False)
+        ce.separation(0, 1)
+    json.dumps([e.to_dict(), ce.explain_cluster(0).to_dict()], allow_nan=False)
 
 
 def test_singletons_are_finite() -> None:
@@ -507,7 +512,7 @@ def test_singletons_are_finite() -> None:
     assert np.isfinite(e.influence).all()
     assert e.scores[0] > 0
     json.dumps(e.to_dict(), allow_nan=False)
-    alone = ce.cluster(3)
+    alone = ce.explain_cluster(3)
     assert len(alone.members) == 1
     assert np.isfinite(alone.cohesion.influence).all()
     weights = np.ones(N)
@@ -579,10 +584,10 @@ def test_labels_with_gaps_keep_their_numbers(tmp_path: Path) -> None:
     ):
         ce.explain([0], against=0)
     with pytest.raises(InvalidParameterError, match=r"There is no cluster 2 with members\. Expected one of: 1, 4, 6"):
-        ce.cluster(2)
+        ce.explain_cluster(2)
     with pytest.raises(InvalidParameterError, match=r"There is no cluster 0 with members"):
-        ce.between(1, 0)
-    assert ce.cluster(4).towards["rival"].isin([1, 6]).all()
+        ce.separation(1, 0)
+    assert ce.explain_cluster(4).towards["rival"].isin([1, 6]).all()
     ce.save(tmp_path / "run")
     np.testing.assert_array_equal(ClusterExplainer.load(tmp_path / "run").labels_, labels)
 
@@ -607,7 +612,7 @@ def test_a_component_that_is_nobodys_most_likely_is_a_clear_answer() -> None:
     quick(ce.fit(rows(), sample_weight=unequal()))
     np.testing.assert_array_equal(ce.labels_, labels)
     with pytest.raises(InvalidParameterError, match=r"There is no cluster 2 with members"):
-        ce.cluster(2)
+        ce.explain_cluster(2)
     try:
         e = ce.explain([0, 1])
     except ClusterExplainError as refused:

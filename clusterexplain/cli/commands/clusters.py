@@ -61,7 +61,7 @@ def cluster(
     from clusterexplain.cli import terminal
 
     _, explainer = open_run(run, task, quiet=quiet or as_json)
-    answer = explainer.cluster(cluster_number(which, explainer), n_shown=top)
+    answer = explainer.explain_cluster(cluster_number(which, explainer), n_shown=top)
     cohesion, checked = _verified(explainer, answer.cohesion, verify=verify)
     if as_json:
         terminal.as_json({**answer.to_dict(top), **cohesion.to_dict(top), **checked})
@@ -94,7 +94,7 @@ def separation(
     from clusterexplain.cli import terminal
 
     _, explainer = open_run(run, task, quiet=quiet or as_json)
-    explanation = explainer.between(cluster_number(first, explainer), cluster_number(second, explainer))
+    explanation = explainer.separation(cluster_number(first, explainer), cluster_number(second, explainer))
     explanation, checked = _verified(explainer, explanation, verify=verify)
     if as_json:
         terminal.as_json({**explanation.to_dict(top), **checked})
@@ -113,7 +113,7 @@ def label_conflicts(
     from clusterexplain.cli import terminal
 
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
-    conflicts = explainer.twins(share=share).rename(columns=CONFLICT_COLUMNS)
+    conflicts = explainer.label_conflicts(share=share).rename(columns=CONFLICT_COLUMNS)
     if as_json:
         terminal.as_json(json.loads(conflicts.to_json(orient="records")))
         return

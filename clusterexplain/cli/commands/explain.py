@@ -68,7 +68,7 @@ def why(
         return
     terminal.answer(explanation, top)
     if sample:
-        terminal.label_conflicts(explanation, explainer.twins())
+        terminal.label_conflicts(explanation, explainer.label_conflicts())
     if groups is not None and by is not None:
         terminal.groups(groups, by)
     if sample and not quiet:

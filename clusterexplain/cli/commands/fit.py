@@ -23,6 +23,7 @@ DEFAULT_CLUSTERS = 8
 DEMO_REMOVALS = {"n_single": 24, "n_within": 24, "n_groups": 16}
 
 INPUT = "Train on this data set (see `data`), or on a .csv, .parquet or .npy file."
+CONFIGURED = "Take data and parameters from this .toml file (see `config`). Options on the command line come first."
 SHOWN_TEXT = "Show this column of the file in reports as the text of each row. It is not trained on."
 METADATA = "Store this column of the file for `why --by`. It is not trained on. Repeat it for several columns."
 N_CLUSTERS = f"Find N clusters. A named data set has its own default; otherwise it is {DEFAULT_CLUSTERS}."
@@ -35,7 +36,8 @@ SCALED = (
     "'global'."
 )
 
-Data = Annotated[str, option("--data", INPUT, value="NAME|FILE")]
+Data = Annotated[str | None, option("--data", INPUT, value="NAME|FILE")]
+ConfigFile = Annotated[Path | None, option("--config", CONFIGURED, value="FILE")]
 Out = Annotated[Path, option("--out", "Make this run directory.")]
 Ids = Annotated[str | None, option("--ids", "Take the ids from this column of the file.", value="COLUMN")]
 Text = Annotated[str | None, option("--text", SHOWN_TEXT, value="COLUMN")]
@@ -65,8 +67,10 @@ DemoOut = Annotated[Path | None, option("--out", "Make this run directory. The d
 
 
 def fit(
-    data: Data,
+    context: typer.Context,
     out: Out,
+    data: Data = None,
+    config: ConfigFile = None,
     ids: Ids = None,
     text: Text = None,
     metadata: Metadata = None,
@@ -92,23 +96,82 @@ def fit(
     from clusterexplain.cli.tasks import find_factory
     from clusterexplain.estimator import ClusterExplainer
 
-    dataset, usual_clusters = _open_data(data, {"ids": ids, "text": text, "metadata": metadata or []})
-    explainer = ClusterExplainer(
-        model if task is None else find_factory(task)(dataset),
-        clusterer if labels is None else _given_labels(labels, clusterer),
-        n_clusters=clusters or usual_clusters,
-        clusterer_options=name_value_pairs(clusterer_option, "--clusterer-option", "covariance_type=diag") or None,
-        membership_score=score,
-        min_agreement=min_agreement,
-        latent_dim=latent_dim,
-        n_steps=steps,
-        measure_smoothness=measure_smoothness,
-        scaling=None if scaling == "none" else scaling,
-        max_memory=max_memory * 1e9,
-        random_state=seed,
-        verbose=not quiet,
+    chosen = {
+        "n_clusters": ("clusters", clusters),
+        "clusterer": ("clusterer", clusterer),
+        "clusterer_options": ("clusterer_option", _clusterer_options(clusterer_option)),
+        "membership_score": ("score", score),
+        "min_agreement": ("min_agreement", min_agreement),
+        "model": ("model", model),
+        "latent_dim": ("latent_dim", latent_dim),
+        "n_steps": ("steps", steps),
+        "measure_smoothness": ("measure_smoothness", measure_smoothness),
+        "scaling": ("scaling", None if scaling == "none" else scaling),
+        "random_state": ("seed", seed),
+    }
+    columns = {
+        "file": data,
+        "ids": ids,
+        "text": text,
+        "metadata": metadata,
+        "labels": labels,
+        "task": task,
+        "train": train,
+    }
+    parameters, source = _with_config(context, config, chosen, columns)
+    dataset, usual_clusters = _open_data(
+        source["file"], {"ids": source["ids"], "text": source["text"], "metadata": source["metadata"] or []}
     )
-    _fit_and_save(explainer, dataset, out, train=train, overwrite=overwrite)
+    if source["task"] is not None:
+        parameters["model"] = find_factory(source["task"])(dataset)
+    if source["labels"] is not None:
+        parameters["clusterer"] = _given_labels(Path(source["labels"]), parameters["clusterer"])
+    parameters["n_clusters"] = parameters["n_clusters"] or usual_clusters
+    explainer = ClusterExplainer(**parameters, max_memory=max_memory * 1e9, verbose=not quiet)
+    _fit_and_save(explainer, dataset, out, source, overwrite=overwrite)
+
+
+def config(run: options.Run = None, task: options.Task = None) -> None:
+    """Print the configuration file that repeats a run: `clusterexplain fit --config FILE --out FOLDER`."""
+    from clusterexplain.cli.arguments import open_run
+    from clusterexplain.fitting.config_file import config_text
+
+    _, explainer = open_run(run, task, quiet=True)
+    fitted = explainer.fit_
+    typer.echo(config_text(fitted.config, fitted.annotations.data_source), nl=False)
+
+
+def _clusterer_options(pairs: list[str] | None) -> dict[str, Any] | None:
+    return name_value_pairs(pairs, "--clusterer-option", "covariance_type=diag") or None
+
+
+def _with_config(
+    context: typer.Context, file: Path | None, chosen: dict[str, tuple[str, Any]], columns: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return parameters and the source of the data: of the file, but for what was given on the command line."""
+    from clusterexplain.fitting.config_file import read_config
+
+    parameters = {name: value for name, (_, value) in chosen.items()}
+    source = {name: str(value) if isinstance(value, Path) else value for name, value in columns.items()}
+    if file is not None:
+        stored = read_config(file)
+        asked = {name for name in context.params if _is_given(context, name)}
+        parameters |= {
+            name: value for name, value in stored.parameters.items() if chosen.get(name, ("",))[0] not in asked
+        }
+        source |= {key: value for key, value in stored.data.items() if ("data" if key == "file" else key) not in asked}
+    if source["file"] is None:
+        raise InvalidParameterError(
+            "There is nothing to fit. Expected --data with a data set or a file, or --config with a file whose table [data] "
+            "names one."
+        )
+    return parameters, source
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def data(as_json: options.Json = False) -> None:
@@ -138,7 +201,7 @@ def demo(
     folder = Path("runs") / f"demo-{name}" if out is None else out
     dataset, usual_clusters = _open_data(name, {})
     explainer = ClusterExplainer(n_clusters=usual_clusters, random_state=0, verbose=not quiet)
-    _fit_and_save(explainer, dataset, folder, overwrite=True)
+    _fit_and_save(explainer, dataset, folder, {"file": name}, overwrite=True)
     explanation = explainer.explain(sample_ids([sample], explainer))
     terminal.answer(explanation, 5)
     check = explainer.verify(explanation, cache=folder, **DEMO_REMOVALS)
@@ -179,7 +242,7 @@ def _given_labels(file: Path, clusterer: str) -> np.ndarray:
 
 
 def _fit_and_save(
-    explainer: ClusterExplainer, dataset: Dataset, out: Path, *, train: bool = True, overwrite: bool
+    explainer: ClusterExplainer, dataset: Dataset, out: Path, source: dict[str, Any], *, overwrite: bool
 ) -> None:
     """Train, cluster and save; print what was made and the next command."""
     from clusterexplain.cli import terminal
@@ -187,7 +250,8 @@ def _fit_and_save(
 
     terminal.set_verbosity(quiet=not explainer.verbose)
     check_target(out, overwrite=overwrite)
-    explainer.fit(dataset, train=train)
+    explainer.fit(dataset, train=source.get("train", True))
+    explainer.fit_.annotations.data_source = {key: value for key, value in source.items() if value not in (None, [])}
     explainer.save(out, overwrite=overwrite)
     if explainer.verbose:
         terminal.fitted(explainer, out)

@@ -37,7 +37,7 @@ def test_cluster(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
     ):
         assert words in out
     answer = call.json("cluster", "1", "--top", "3")
-    expected = ce.cluster(1, n_shown=3)
+    expected = ce.explain_cluster(1, n_shown=3)
     assert answer["cluster"] == 1
     assert answer["size"] == len(expected.members)
     assert answer["answers"] == expected.cohesion.to_dict(3)["answers"]
@@ -52,7 +52,7 @@ def test_separation(folder: Path, ce: ClusterExplainer, call: Caller) -> None:
     assert 'Cluster 0 and cluster 1 "B cells"' in out
     assert "KEEPS THEM APART" in out
     assert "MERGES THEM" in out
-    assert call.json("separation", "0", "1", "--top", "4") == ce.between(0, 1).to_dict(4)
+    assert call.json("separation", "0", "1", "--top", "4") == ce.separation(0, 1).to_dict(4)
 
 
 def test_verify_of_a_pair(folder: Path, call: Caller) -> None:

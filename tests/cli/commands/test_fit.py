@@ -158,3 +158,30 @@ def test_fits_that_cannot_be_made_are_one_line(
     np.save("bomb.npy", np.array([None] * 30, dtype=object), allow_pickle=True)
     assert message in call.refused("fit", "--data", "data.csv", "--out", "x", "--steps", "2", "--quiet", *arguments)
     assert not Path("x").exists()
+
+
+def test_a_configuration_repeats_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Caller) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 4)), columns=list("abcd"))
+    rows.assign(name=[f"s{row}" for row in range(40)], batch=["x", "y"] * 20).to_csv("rows.csv", index=False)
+    few = ("--clusters", "3", "--steps", "20", "--latent-dim", "2", "--quiet")
+    source = ("--data", "rows.csv", "--ids", "name", "--metadata", "batch")
+    assert call("fit", *source, "--clusterer", "gmm", *few, "--seed", "4", "--out", "runs/one")[0] == 0
+    code, text, _ = call("config", "--run", "runs/one")
+    assert code == 0
+    Path("run.toml").write_text(text)
+    assert 'metadata = ["batch"]' in text
+    assert call("fit", "--config", "run.toml", "--quiet", "--out", "runs/two")[0] == 0
+    one, two = (json.loads((Path("runs") / name / "run.json").read_text()) for name in ("one", "two"))
+    assert one["files"] == two["files"]
+    assert one["data"] == two["data"]
+    assert call("fit", "--config", "run.toml", "--seed", "5", "--quiet", "--out", "runs/three")[0] == 0
+    three = json.loads(Path("runs/three/run.json").read_text())
+    assert three["config"]["random_state"] == 5
+    assert three["config"]["clusterer"] == "gmm"
+
+
+def test_without_data_there_is_nothing_to_fit(call: Caller) -> None:
+    code, _, errors = call("fit", "--out", "runs/none", "--quiet")
+    assert code == 2
+    assert "There is nothing to fit. Expected --data with a data set or a file, or --config" in errors
