@@ -62,7 +62,10 @@ def test_checks_before_the_newest_are_kept_newest_first(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"together": {"status": "supported"}}, "entries are missing: grade, sentence, figures, null"),
+        (
+            {"together": {"status": "supported"}},
+            "entries are missing: grade, sentence, estimand, reason, figures, null",
+        ),
         ({"answers": [[0, 1]]}, "an answer is not three whole numbers: row, cluster and runner-up"),
         ({"each": {}}, "each is not a list of verdicts"),
         ({"retrained": {}}, "entries are missing: position, kind"),
