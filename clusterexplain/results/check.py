@@ -33,10 +33,18 @@ class EstimandCheck:
         What retraining was asked about.
     grade : {"A", "B", "C", "D", "U"}
         The worse one of the grades with labels kept and with the clustering continued.
+    sizes : ndarray of shape (n_removals,), int
+        Examples that each removal concerns.
+    tried : ndarray of shape (n_removals, n_queries), bool
+        Which removals were retrained for this estimand and concern the query.
+    own_cluster : ndarray of shape (n_removals, n_queries), bool
+        Whether all that is removed is of the query's own cluster.
     predicted : dict of str to ndarray of shape (n_removals, n_queries)
         Predicted changes of the scores, with labels "kept" and with the clustering "continued"; NaN where not tried.
     retrained : dict of str to ndarray of shape (n_seeds, n_removals, n_queries)
         Retrained changes, the same, and clustered from "scratch" where that was tried; NaN where a cluster dissolved, too.
+    reference_rankings : dict of str to ndarray of shape (n_removals, n_queries)
+        What the baselines predict, see :func:`clusterexplain.verification.controls.reference_rankings.reference_rankings`.
     overlap : dict of str to ndarray of shape (n_seeds, n_removals, n_queries)
         How much of the query's two clusters is the same after the removal, from 0 to 1 (the smaller Jaccard similarity):
         "continued", and from "scratch" where that was tried.
@@ -62,8 +70,12 @@ class EstimandCheck:
 
     estimand: Estimand
     grade: Letter
+    sizes: np.ndarray
+    tried: np.ndarray
+    own_cluster: np.ndarray
     predicted: dict[str, np.ndarray]
     retrained: dict[str, np.ndarray]
+    reference_rankings: dict[str, np.ndarray]
     overlap: dict[str, np.ndarray]
     overlap_unchanged: np.ndarray | None
     null_changes: np.ndarray

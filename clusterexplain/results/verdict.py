@@ -81,7 +81,7 @@ class Verdict:
     def of(cls, stored: dict[str, Any]) -> Verdict:
         """Return the verdict that :meth:`to_dict` wrote."""
         null = float("nan") if stored["null"] is None else float(stored["null"])
-        asked = Estimand(stored.get("estimand", "seed")), stored.get("reason", "")
+        asked = Estimand(stored["estimand"]), stored["reason"]
         return cls(stored["status"], stored["sentence"], stored["figures"], null, stored["grade"], *asked)
 
 

@@ -342,6 +342,7 @@ _VERDICT: Rule = record(
         "grade": one_of(GRADES, "a grade is none of"),
         "estimand": one_of(ESTIMANDS, "an estimand is none of"),
         "sentence": text("a sentence is not text"),
+        "reason": text("a reason is not text"),
         "figures": values_of(
             number_or_null(
                 "a figure is not a correlation: null or a number from -1 to 1", -1 - ROUND_OFF, 1 + ROUND_OFF

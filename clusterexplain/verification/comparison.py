@@ -119,8 +119,12 @@ def estimand_check(faithfulness: Faithfulness, query_ids: np.ndarray) -> Estiman
     return EstimandCheck(
         estimand=faithfulness.estimand,
         grade=faithfulness.grade.letter,
+        sizes=faithfulness.sizes,
+        tried=faithfulness.tried,
+        own_cluster=faithfulness.own_cluster,
         predicted=faithfulness.predicted,
         retrained=retrained,
+        reference_rankings=faithfulness.reference_rankings,
         overlap=overlap,
         overlap_unchanged=None if scratch is None else scratch.unmoved,
         null_changes=faithfulness.null_changes,

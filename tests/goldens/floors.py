@@ -26,7 +26,6 @@ from clusterexplain.experiments.mixture.points import draw_mixture
 from clusterexplain.experiments.weat import run as weat
 from clusterexplain.explanation.gradients import cotangents_of
 from clusterexplain.training import Adam
-from clusterexplain.verification.controls.reference_rankings import reference_rankings
 from clusterexplain.word_embeddings import Cosine, EmbeddingBias, Weat
 from clusterexplain.word_embeddings.sampled import SampledSkipGram
 from tests.goldens import cases
@@ -191,22 +190,18 @@ class Fitted:
         """Yield predicted and retrained changes of a check."""
         named = {RENAMED.get(name, name): value for name, value in options.items()}
         execution = Execution(n_jobs=named.pop("n_jobs"), progress=named.pop("show_progress"))
-        check = self.explainer.verify(explanation, **named, execution=execution)
-        headline, removals, queries = check.headline, check.removals, range(len(explanation))
-        member = explanation.labels[:, None] == explanation.train_labels
-        yield "check.sizes", np.array([len(removal.members) for removal in removals])
-        yield "check.tried", np.array([[removal.query in (None, query) for query in queries] for removal in removals])
-        yield "check.own", np.array([member[:, removal.members].all(axis=1) for removal in removals])
+        headline = self.explainer.verify(explanation, **named, execution=execution).headline
+        yield from (
+            ("check.sizes", headline.sizes),
+            ("check.tried", headline.tried),
+            ("check.own", headline.own_cluster),
+        )
         yield "check.overlap", headline.overlap["continued"]
         yield "check.unchanged", headline.null_changes + explanation.scores  # a null by itself is nothing but rounding
         for kind in ("kept", "continued"):
             yield f"check.predicted.{kind}", headline.predicted[kind]
             yield f"check.retrained.{kind}", headline.retrained[kind]
-        base = explanation.sample_weight
-        weights = np.stack([removal.weights(base) for removal in removals])
-        relative = np.divide(weights, base, out=np.ones_like(weights), where=base > 0) - 1
-        rankings = reference_rankings(explanation, seed=named["random_state"])
-        yield from ((f"check.yardstick.{name}", relative @ rows.T) for name, rows in rankings.items())
+        yield from ((f"check.yardstick.{name}", rows) for name, rows in headline.reference_rankings.items())
 
     def tables(self) -> Iterator[tuple[str, Any]]:
         """Yield what the fit says about its clusters and about one of them."""

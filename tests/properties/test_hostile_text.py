@@ -152,6 +152,8 @@ def _set(*keys: Any) -> Callable[[dict[str, Any], Any], None]:
         (["together", "status"], "proven", "a status is none of supported, not supported, untested"),
         (["each", 1, "status"], ["supported"], "a status is none of"),
         (["each", 1, "sentence"], None, "a sentence is not text"),
+        (["each", 1, "estimand"], "all", "an estimand is none of seed, model, recipe"),
+        (["together", "reason"], 1, "a reason is not text"),
         (["each", 0, "figures"], [], "figures is not an object"),
         (["each", 0, "figures", "single_kept"], 1.5, "a figure is not a correlation"),
         (["each", 0, "figures", "single_kept"], "0.9", "a figure is not a correlation"),

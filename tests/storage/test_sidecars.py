@@ -12,7 +12,15 @@ import pytest
 from clusterexplain.exceptions import RunDamagedError
 from clusterexplain.storage import sidecars
 
-VERDICT = {"status": "supported", "grade": "A", "sentence": "", "figures": {"single_kept": 0.9}, "null": None}
+VERDICT = {
+    "status": "supported",
+    "grade": "A",
+    "estimand": "seed",
+    "sentence": "",
+    "reason": "",
+    "figures": {"single_kept": 0.9},
+    "null": None,
+}
 
 
 def check(fit_key: str, **changes: Any) -> dict[str, Any]:
@@ -62,7 +70,10 @@ def test_checks_before_the_newest_are_kept_newest_first(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"together": {"status": "supported"}}, "entries are missing: grade, sentence, figures, null"),
+        (
+            {"together": {"status": "supported"}},
+            "entries are missing: grade, estimand, sentence, reason, figures, null",
+        ),
         ({"answers": [[0, 1]]}, "an answer is not three whole numbers: row, cluster and runner-up"),
         ({"each": {}}, "each is not a list of verdicts"),
         ({"retrained": {}}, "entries are missing: position, kind"),
