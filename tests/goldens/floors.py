@@ -102,6 +102,7 @@ class Fitted:
         yield "labels", self.explainer.labels_
         yield "centers", self.explainer.cluster_centers_
         state = self.fit.assignment.state._asdict()
+        state.pop("representatives", None)  # where a state stores them, they are the centers from above
         yield from ((f"state.{STORED.get(name, name)}", value) for name, value in state.items())
         yield "margins", self.explainer.margins_
         yield from self.seen(self.explainer.data_.X, "")
