@@ -72,7 +72,8 @@ class UnitCounts:
             Derivative in every unit's weight.
         """
         cells = (on_table + on_table.T).reshape(-1).to(torch.float64).numpy()
-        return self.pairs @ cells + self.words @ on_occurrences.to(torch.float64).numpy()
+        on_weights: np.ndarray = self.pairs @ cells + self.words @ on_occurrences.to(torch.float64).numpy()
+        return on_weights
 
     def subset(self, rows: np.ndarray) -> UnitCounts:
         """Return the counts of some units alone."""
@@ -114,7 +115,8 @@ def kept_share(occurrences: np.ndarray, subsample: float) -> np.ndarray:
     array([0.577, 1.   ])
     """
     frequency = occurrences / occurrences.sum()
-    return np.minimum(1.0, np.sqrt(np.divide(subsample, frequency)))
+    share: np.ndarray = np.minimum(1.0, np.sqrt(np.divide(subsample, frequency)))
+    return share
 
 
 def count(passages: list[tuple[int, Passage]], n_units: int, kept: np.ndarray, window: int) -> UnitCounts:

@@ -69,7 +69,8 @@ class Cosine:
     def __call__(self, vectors: Tensor, index: Index) -> Tensor:
         """Return the cosine, in [-1, 1]."""
         first, second = directions(vectors, index, self.words)
-        return first @ second
+        cosine: Tensor = first @ second
+        return cosine
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,8 @@ class WordMembership:
                 )
             means.append(torch.nn.functional.normalize(directions(vectors, index, members).mean(dim=0), dim=0))
         cosines = torch.stack(means) @ own / self.temperature
-        return cosines[0] - torch.logsumexp(cosines[1:], dim=0)
+        log_odds: Tensor = cosines[0] - torch.logsumexp(cosines[1:], dim=0)
+        return log_odds
 
 
 def nearest(vectors: Tensor, index: Index, word: str, n: int) -> pd.DataFrame:

@@ -179,7 +179,8 @@ def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.Dat
 
 def _asked(explainer: ClusterExplainer, n_queries: int) -> np.ndarray:
     order = np.argsort(explainer.margins_, kind="stable")
-    return order[np.linspace(0, len(order) - 1, n_queries).round().astype(int)]
+    rows: np.ndarray = order[np.linspace(0, len(order) - 1, n_queries).round().astype(int)]
+    return rows
 
 
 def _further(explainer: ClusterExplainer) -> Recipe:

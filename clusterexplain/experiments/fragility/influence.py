@@ -99,8 +99,10 @@ def _effects(network: Network, theta: Tensor, examples: Examples, queries: Examp
     if kind.single:
         inverse, _ = torch.linalg.inv_ex(_summed_in_single(network, theta, examples))
         if kind.queries_first:
-            return (of_examples @ (inverse @ of_queries.T)).double() / examples.n_rows
-        return (of_queries @ (inverse @ of_examples.T)).T.double() / examples.n_rows
+            effects: Tensor = of_examples @ (inverse @ of_queries.T)
+        else:
+            effects = (of_queries @ (inverse @ of_examples.T)).T
+        return effects.double() / examples.n_rows
     matrix = curvature(network, theta, examples, kind.curvature, last=kind.last)
     matrix.diagonal().add_(kind.decay + kind.damping)
     return of_examples @ _solve(matrix, of_queries.T) / examples.n_rows
@@ -144,4 +146,5 @@ def _solve(matrix: Tensor, right: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
     known = values.abs() > 1e-10 * values.abs().max()
     scaled = torch.where(known, 1 / torch.where(known, values, 1.0), 0.0)
-    return vectors @ (scaled[:, None] * (vectors.T @ right))
+    solution: Tensor = vectors @ (scaled[:, None] * (vectors.T @ right))
+    return solution

@@ -24,19 +24,23 @@ def _selu(values: Tensor) -> Tensor:
 
 
 def _selu_vjp(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    return torch.ops.aten.elu_backward(cotangent, SELU_ALPHA, SELU_SCALE, 1.0, True, after)
+    on_before: Tensor = torch.ops.aten.elu_backward(cotangent, SELU_ALPHA, SELU_SCALE, 1.0, True, after)
+    return on_before
 
 
 def _tanh_vjp(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    return torch.ops.aten.tanh_backward(cotangent, after)
+    on_before: Tensor = torch.ops.aten.tanh_backward(cotangent, after)
+    return on_before
 
 
 def _relu_vjp(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    return torch.ops.aten.threshold_backward(cotangent, after, 0)
+    on_before: Tensor = torch.ops.aten.threshold_backward(cotangent, after, 0)
+    return on_before
 
 
 def _gelu_vjp(cotangent: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    return torch.ops.aten.gelu_backward(cotangent, before)
+    on_before: Tensor = torch.ops.aten.gelu_backward(cotangent, before)
+    return on_before
 
 
 ACTIVATIONS: dict[str, Activation] = {

@@ -79,4 +79,5 @@ def changes_chart(table: pd.DataFrame) -> alt.FacetChart:
     header = alt.Header(labelColor=theme.INK, labelLimit=260)
     facet = alt.Facet("panel:N", sort=list(dict.fromkeys(frame["panel"])), title=None, header=header)
     chart = points.facet(facet, columns=frame["query"].nunique()).resolve_scale(x="independent", y="independent")
-    return theme.configured(chart)
+    configured: alt.FacetChart = theme.configured(chart)
+    return configured

@@ -77,7 +77,8 @@ class MixtureNetwork(DEC):
 
     def cotangents(self, layout: Layout, theta: Tensor, points: Tensor, own: Tensor) -> Tensor:
         """Return the derivatives of :meth:`log_memberships` in flat parameters, shape (n_queries, n_params)."""
-        return jacrev(lambda flat: self.log_memberships(layout.split(flat), points, own))(theta).detach()
+        slopes: Tensor = jacrev(lambda flat: self.log_memberships(layout.split(flat), points, own))(theta)
+        return slopes.detach()
 
     def targets_of(self, params: Params, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return the targets that the next step of this arm would use, shape (n_samples, 3)."""

@@ -34,7 +34,8 @@ def leave_one_out(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor)
     """
     weights = torch.cat([torch.ones(1, recipe.n_samples, dtype=recipe.dtype), without_each(recipe, removed)])
     scores = scores_of(recipe, retrain_many(recipe, weights, chunk=len(weights)), queries, own)
-    return scores[1:] - scores[0]
+    changes: np.ndarray = scores[1:] - scores[0]
+    return changes
 
 
 def without_each(recipe: Recipe, removed: Tensor) -> Tensor:

@@ -206,7 +206,8 @@ class _Experiment:
             "president",
             "party",
         ]
-        return frame[[*known, "n_words", "text"]]
+        table: pd.DataFrame = frame[[*known, "n_words", "text"]]
+        return table
 
     def _retrained(self, units: str, share: float, n: int, start: int) -> pd.DataFrame:
         model, answer = self.fitted[units]
