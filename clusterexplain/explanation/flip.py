@@ -20,6 +20,7 @@ from torch import Tensor
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.explanation.gradients import influence_rows
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.text.flip import FlipNumbers, flip_found, flip_not_found
 from clusterexplain.results.text.names import cluster_name, terminal_safe
 
 LENGTHS = 12
@@ -81,21 +82,19 @@ class Flip:
     @property
     def sentence(self) -> str:
         """The result as a plain sentence."""
-        n, retrainings = len(self.removed), len(self.tried)
-        own, rival = cluster_name(self.own, self.names), cluster_name(self.rival, self.names)
-        examples = f"{n} training example{'s' if n > 1 else ''}"
-        if not self.flipped:
-            return (
-                f"No set of at most {self.budget} training examples was found whose removal moves sample {self.sample} from "
-                f"{own} to {rival} ({retrainings} retrainings). Nearest came the removal of {examples}: margin "
-                f"{self.margin:+.3f} becomes {self.retrained:+.3f} (predicted {self.predicted:+.3f}). A larger max_removed may "
-                f"find one"
-            )
-        how = "retraining and re-clustering" if self.continued else "retraining, with the given labels kept"
-        return (
-            f"Without {examples} sample {self.sample} moves from {own} to {rival}, checked by {how}: margin {self.margin:+.3f} "
-            f"becomes {self.retrained:+.3f} (predicted {self.predicted:+.3f}; {retrainings} retrainings; a smaller may exist)"
+        numbers = FlipNumbers(
+            self.sample,
+            cluster_name(self.own, self.names),
+            cluster_name(self.rival, self.names),
+            len(self.removed),
+            self.budget,
+            self.margin,
+            self.predicted,
+            self.retrained,
+            len(self.tried),
+            self.continued,
         )
+        return flip_found(numbers) if self.flipped else flip_not_found(numbers)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain data."""

@@ -15,23 +15,24 @@ from clusterexplain.report import tables
 from clusterexplain.report.assets import asset
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.export import picture
-from clusterexplain.report.figures import drawn_check
+from clusterexplain.report.figures import check_figure
 from clusterexplain.report.plots import Plots
 from clusterexplain.report.svg import map_svg, scatter_svg
-from clusterexplain.report.text import map_words, place_words, pull_words
+from clusterexplain.report.text import concentration, map_note, misplaced
 from clusterexplain.results.check import Check
-from clusterexplain.results.explanation import SIDES, Explanation
-from clusterexplain.results.text.names import NOISE, format_change, replace_unprintable
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.text.explanation import side_heading
+from clusterexplain.results.text.margins import SIDES
+from clusterexplain.results.text.names import format_change, replace_unprintable
+from clusterexplain.results.text.stability import own_check_note, stability_note
 
 LISTED = 6
 CARDS = 3
 """Queries that a card shows at most."""
-MOST_DOTS = 2000
+MOST_POINTS = 2000
 LARGEST = 400_000
 """Bytes of a card: pictures of rows are left out rather than that it be larger."""
 LONGEST_TEXT = 300
-HEADINGS, NOISE_HEADINGS = ("pulled it in", "pushed it away"), ("kept it out", "drew it in")
-"""Of the two lists of one sample: in a cluster, and in the noise."""
 
 
 def card(explanation: Explanation, context: ReportContext) -> str:
@@ -41,7 +42,7 @@ def card(explanation: Explanation, context: ReportContext) -> str:
     ----------
     explanation : Explanation
         Its first ``CARDS`` queries are shown.
-    exhibit : ReportContext
+    context : ReportContext
         Its fit.
 
     Returns
@@ -55,8 +56,8 @@ def card(explanation: Explanation, context: ReportContext) -> str:
 
 def bundle(explanation: Explanation, context: ReportContext) -> dict[str, Any]:
     """Return what a notebook can show: text, the card, and with the extra ``export`` the map as PNG."""
-    found: dict[str, Any] = {"text/plain": repr(explanation), "text/html": card(explanation, context)}
-    return found | _png(Plots(explanation, context).map(0))
+    text: dict[str, Any] = {"text/plain": repr(explanation), "text/html": card(explanation, context)}
+    return text | _png(Plots(explanation, context).map(0))
 
 
 def check_card(check: Check) -> str:
@@ -71,14 +72,14 @@ def check_card(check: Check) -> str:
     summary = known.to_html(index=False, float_format="{:.3f}".format, na_rep="\N{EN DASH}", border=0)
     return (
         f'{style()}<div class="cx"><p><b class="cx-badge">{html.escape(check.status)}</b> {html.escape(check.verdict)}.</p>'
-        f'<div class="cx-two"><div>{picture}<p><small>Each dot is one retraining, clusters re-clustered.</small></p></div>'
-        f"<div>{summary}</div></div></div>"
+        f'<div class="cx-two"><div>{picture}<p><small>Each point is one retraining with the clustering continued.</small></p>'
+        f"</div><div>{summary}</div></div></div>"
     )
 
 
 def check_bundle(check: Check) -> dict[str, Any]:
     """Return what a notebook can show of a check."""
-    chart = drawn_check(check.explanation)[0]
+    chart = check_figure(check.explanation)[0]
     return {"text/plain": repr(check), "text/html": check_card(check)} | _png(chart)
 
 
@@ -112,13 +113,13 @@ def _card(explanation: Explanation, context: ReportContext, *, pictures: bool) -
 
 def _block(explanation: Explanation, context: ReportContext, query: int, *, pictures: bool) -> str:
     whole = explanation.combined
-    words = [explanation.headline(query), pull_words(explanation, query)]
+    words = [explanation.headline(query), concentration(explanation, query)]
     if explanation.stability is not None:
-        words.append(f"Stability: {explanation.stability.badges[query]}.")
+        words.append(stability_note(explanation.stability.badges[query].text))
     if explanation.seed_variability is not None:
         words.append(explanation.seed_words(query))
     if explanation.check is not None and len(explanation) > 1:
-        words.append(f"Its own check: {explanation.check.each[query].status}.")
+        words.append(own_check_note(explanation.check.each[query].status))
     shown = (
         ""
         if whole
@@ -133,18 +134,18 @@ def _block(explanation: Explanation, context: ReportContext, query: int, *, pict
 
 
 def _map(explanation: Explanation, context: ReportContext, query: int) -> str:
-    listed = tables.listed(explanation, query, LISTED)
-    wanted = [context.position_of[one] for one in listed["id"]]
-    rows = tables.shown_rows(context.present, wanted, most=MOST_DOTS)
-    lines = [*map_words(context, len(rows)).split("\n"), place_words(context, explanation, query)]
+    strongest = tables.strongest(explanation, query, LISTED)
+    wanted = [context.position_of[id_] for id_ in strongest["id"]]
+    rows = tables.shown_rows(context.present, wanted, most=MOST_POINTS)
+    lines = [*map_note(context, len(rows)).split("\n"), misplaced(context, explanation, query)]
     words = "; ".join(line for line in lines if line)
     return (
         map_svg(
             context.coordinates[rows],
             context.labels[rows],
-            tables.rings(context, listed, with_rows=False),
-            tables.sample(context, explanation, query),
-            tables.middles(context),
+            tables.highlights(context, strongest, with_rows=False),
+            tables.sample_point(context, explanation, query),
+            tables.label_positions(context),
             f"Map: {explanation.query_ids[query]} (star), what {explanation.sides(query)[0]} (circles) and what "
             f"{explanation.sides(query)[1]} (dashed squares)"[:LONGEST_TEXT],
         )
@@ -154,22 +155,15 @@ def _map(explanation: Explanation, context: ReportContext, query: int) -> str:
 
 def _list(explanation: Explanation, context: ReportContext, query: int, side: int, *, pictures: bool) -> str:
     listed = explanation.top(LISTED, query=query, side=SIDES[side])
-    heading = _headings(explanation, query)[side]
+    heading = side_heading(explanation.sides(query)[side], combination=explanation.combined)
     largest = max(abs(explanation.influence[query]).max(), np.finfo(float).tiny)
     rows = "".join(
         _row(row, explanation, context, query, side, largest, pictures=pictures) for row in listed.to_dict("records")
     )
     return (
-        f"<table><caption>{html.escape(heading.capitalize())}</caption><thead><tr><th></th><th>id</th><th>cluster</th>"
+        f"<table><caption>{html.escape(heading)}</caption><thead><tr><th></th><th>id</th><th>cluster</th>"
         f"<th>if removed, change of margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
     )
-
-
-def _headings(explanation: Explanation, query: int) -> tuple[str, str]:
-    """Return the headings of the two lists: what a positive and a negative influence did to a sample, or to a combination."""
-    if explanation.combined:
-        return explanation.sides(query)
-    return NOISE_HEADINGS if explanation.labels[query] == NOISE else HEADINGS
 
 
 def _row(
@@ -196,10 +190,10 @@ def _row(
 
 
 def _face(context: ReportContext, row: np.ndarray, position: int, *, pictures: bool) -> str:
-    shown = context.rows.show(row, position)
-    if shown.image and pictures:
-        return f'<img alt="" src="{shown.image}">'
-    return _text(shown.text, 120) if shown.text else ""
+    preview = context.previews.preview(row, position)
+    if preview.image and pictures:
+        return f'<img alt="" src="{preview.image}">'
+    return _text(preview.text, 120) if preview.text else ""
 
 
 def _text(text: str, limit: int) -> str:

@@ -14,8 +14,9 @@ from clusterexplain.data import Dataset
 from clusterexplain.explanation import cohesions_of, explain_combinations, label_conflicts, living_clusters
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.report.facts import facts_of
+from clusterexplain.report.preview import Renderer
 from clusterexplain.report.projection import FEWEST_FOR_UMAP, principal_plane, umap_coordinates
-from clusterexplain.report.samples import Renderer, Rows
+from clusterexplain.report.samples import SamplePreviewer
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.stability import Stability
 from clusterexplain.results.text.names import cluster_name
@@ -74,13 +75,13 @@ class ReportContext:
         return principal_plane(self.fit.embedding.numpy()) if self.drawn_by == "PCA" else umap_coordinates(self.fit)
 
     @cached_property
-    def rows(self) -> Rows:
+    def previews(self) -> SamplePreviewer:
         """How rows are shown."""
-        return Rows.of(self.data, self.render)
+        return SamplePreviewer.of(self.data, self.render)
 
     @cached_property
-    def twins(self) -> pd.DataFrame:
-        """Near-identical rows with other labels."""
+    def label_conflicts(self) -> pd.DataFrame:
+        """Near-duplicates with another label."""
         return label_conflicts(self.fit)
 
     @cached_property
@@ -101,7 +102,7 @@ class ReportContext:
     @cached_property
     def position_of(self) -> dict[str, int]:
         """Row number by id, the id as text."""
-        return {str(one): position for position, one in enumerate(self.data.ids.tolist())}
+        return {str(id_): position for position, id_ in enumerate(self.data.ids.tolist())}
 
     @cached_property
     def clusters(self) -> list[int]:
@@ -117,13 +118,17 @@ class ReportContext:
     def tree(self) -> tuple[CondensedTree, dict[int, int]]:
         """The condensed tree of an HDBSCAN, and the node of each cluster."""
         inputs = ClusterInputs(self.fit.assignment.embedding, self.fit.weights)
-        found = self.fit.clustering.condensed_tree(inputs)
+        tree = self.fit.clustering.condensed_tree(inputs)
         labels = self.labels[self.present]
-        return found, {one: found.node_of(np.flatnonzero(labels == one)) for one in self.clusters}
+        return tree, {cluster: tree.node_of(np.flatnonzero(labels == cluster)) for cluster in self.clusters}
 
     def name_of(self, cluster: int) -> str:
         """Return what a cluster is called."""
         return cluster_name(int(cluster), self.names)
+
+    def ids_of(self, rows: np.ndarray) -> list[str]:
+        """Return the ids of rows as text."""
+        return [str(id_) for id_ in self.data.ids[rows]]
 
     def members(self, cluster: int) -> np.ndarray:
         """Return row numbers of a cluster's members (of the noise for -1), most typical first."""

@@ -134,7 +134,7 @@ def write_file(path: Path, content: bytes) -> Path:
 def _cleaned(part: Any) -> Any:
     """Return a specification whose texts a picture can hold."""
     if isinstance(part, dict):
-        return {replace_unprintable(name): _cleaned(one) for name, one in part.items()}
+        return {replace_unprintable(name): _cleaned(value) for name, value in part.items()}
     if isinstance(part, list):
-        return [_cleaned(one) for one in part]
+        return [_cleaned(entry) for entry in part]
     return replace_unprintable(part) if isinstance(part, str) else part

@@ -8,7 +8,7 @@ import pandas as pd
 
 from clusterexplain.report import charts, tables
 from clusterexplain.report.context import ReportContext
-from clusterexplain.report.margin_labels import Ends
+from clusterexplain.report.text import labels_of
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.removals import RANDOM, TOP_PULLERS
 
@@ -23,7 +23,7 @@ def titled(chart: alt.LayerChart, title: str, subtitle: str) -> alt.LayerChart:
     return chart.properties(title=charts.theme.titled(title, subtitle))
 
 
-def drawn_check(explanation: Explanation) -> tuple[alt.LayerChart, pd.DataFrame]:
+def check_figure(explanation: Explanation) -> tuple[alt.LayerChart, pd.DataFrame]:
     """Return predicted against retrained changes of all queries.
 
     Parameters
@@ -40,49 +40,49 @@ def drawn_check(explanation: Explanation) -> tuple[alt.LayerChart, pd.DataFrame]
     """
     assert explanation.check is not None
     table = tables.all_retrained(explanation)
-    deeper = {Ends.of(explanation, query).deeper for query in range(len(explanation))}
+    increases = {labels_of(explanation, query).increase for query in range(len(explanation))}
     chart = charts.check_chart(
-        table, null=explanation.check.null or None, grade=explanation.status, deeper=", or ".join(sorted(deeper))
+        table, null=explanation.check.null or None, grade=explanation.status, deeper=", or ".join(sorted(increases))
     )
     return chart, table
 
 
-def drawn_waterfall(explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame]:
+def waterfall_figure(explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame]:
     """Return the predicted margin as the strongest pullers go: chart and steps."""
-    steps, flip = tables.steps(explanation, query)
+    steps, flip = tables.removal_steps(explanation, query)
     known = tables.retrained(explanation, query)
     together = known[known["what"].isin(TOGETHER)]
-    ends = Ends.of(explanation, query)
+    labels = labels_of(explanation, query)
     chart = charts.waterfall_chart(
         steps,
         retrained=together,
         flip=tables.flip_point(steps, flip),
-        sides=(ends.stays, ends.leaves),
-        above=ends.above,
+        sides=(labels.above, labels.below),
+        above=labels.axis,
     )
     return chart, steps
 
 
-def drawn_map(
+def map_figure(
     context: ReportContext,
     explanation: Explanation,
     query: int,
-    listed: pd.DataFrame,
-    dots: pd.DataFrame,
+    strongest: pd.DataFrame,
+    points: pd.DataFrame,
     **options: Any,
 ) -> alt.LayerChart:
     """Return the map with the sample, its pullers and pushers.
 
     Parameters
     ----------
-    exhibit, explanation, query : ReportContext, Explanation, int
+    context, explanation, query : ReportContext, Explanation, int
         What is drawn.
-    listed : DataFrame
-        Pullers and pushers, see :func:`tables.listed`.
-    dots : DataFrame
-        Of the map, see :func:`tables.dots`.
+    strongest : DataFrame
+        Pullers and pushers, see :func:`tables.strongest`.
+    points : DataFrame
+        Of the map, see :func:`tables.points`.
     **options : object
-        with_rows of :func:`tables.rings`; subtitle.
+        with_rows of :func:`tables.highlights`; subtitle.
 
     Returns
     -------
@@ -91,22 +91,24 @@ def drawn_map(
     """
     with_rows = options.pop("with_rows", True)
     return charts.map_chart(
-        dots,
-        rings=tables.rings(context, listed, with_rows=with_rows),
+        points,
+        highlights=tables.highlights(context, strongest, with_rows=with_rows),
         links=tables.links(context, explanation, query),
-        sample=tables.sample(context, explanation, query),
-        middles=tables.middles(context),
+        sample=tables.sample_point(context, explanation, query),
+        label_positions=tables.label_positions(context),
         sides=explanation.sides(query),
         **options,
     )
 
 
-def drawn_standing(context: ReportContext, explanation: Explanation, query: int) -> tuple[alt.LayerChart, pd.DataFrame]:
-    """Return how a sample stands to the clusters: distances, responsibilities of a mixture, or the condensed tree."""
+def distances_figure(
+    context: ReportContext, explanation: Explanation, query: int
+) -> tuple[alt.LayerChart, pd.DataFrame]:
+    """Return where a sample is among the clusters: distances, responsibilities of a mixture, or the condensed tree."""
     clustering = context.fit.clustering
     if clustering.has_tree:
-        nodes = tables.tree(context)
-        return charts.tree_chart(nodes, sample=tables.on_tree(context, explanation, query)), nodes
-    frame = tables.standing(context, explanation, query)
+        nodes = tables.tree_nodes(context)
+        return charts.tree_chart(nodes, sample=tables.tree_position(context, explanation, query)), nodes
+    frame = tables.distances(context, explanation, query)
     draw = charts.responsibilities_chart if clustering.has_responsibilities else charts.distances_chart
     return draw(frame), frame

@@ -15,8 +15,8 @@ from clusterexplain._version import __version__
 from clusterexplain.report.assets import asset
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.export import refuse_folder, write_file
-from clusterexplain.report.margin_labels import page_title
 from clusterexplain.report.payload import payload
+from clusterexplain.report.text import page_question
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.text.names import replace_unprintable
 
@@ -39,7 +39,7 @@ def write_page(
     ----------
     explanation : Explanation
         All its queries can be chosen on the page.
-    exhibit : ReportContext
+    context : ReportContext
         Its fit.
     path : path-like
         Where to write; the folder is made if it is missing.
@@ -82,11 +82,11 @@ def safe_json(value: Any) -> str:
 
 
 def _title(explanation: Explanation) -> str:
-    named = ", ".join(str(one)[:80] for one in explanation.query_ids[:SHOWN_IDS])
+    named = ", ".join(str(sample)[:80] for sample in explanation.query_ids[:SHOWN_IDS])
     more = f" and {len(explanation) - SHOWN_IDS} more" if len(explanation) > SHOWN_IDS else ""
     if explanation.combined:
-        return f"{page_title(explanation)}: {named}{more}"
-    return f"{page_title(explanation)} {named}{more}"
+        return f"{page_question(explanation)}: {named}{more}"
+    return f"{page_question(explanation)} {named}{more}"
 
 
 def _library(name: str) -> str:

@@ -9,11 +9,12 @@ import numpy as np
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.report import charts, tables
 from clusterexplain.report.context import ReportContext
-from clusterexplain.report.figures import drawn_check, drawn_map, drawn_standing, drawn_waterfall, titled
-from clusterexplain.report.samples import LONGEST_NAME, snippet
-from clusterexplain.report.text import HEAT_WORDS, map_words, place_words, subject
+from clusterexplain.report.figures import check_figure, distances_figure, map_figure, titled, waterfall_figure
+from clusterexplain.report.preview import LONGEST_NAME, snippet
+from clusterexplain.report.text import map_note, misplaced, subject
 from clusterexplain.report.widget import live, selected
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.text.clusters import PULLS_NOTE
 
 if TYPE_CHECKING:
     import altair as alt
@@ -30,13 +31,13 @@ class Plots:
     ----------
     explanation : Explanation
         What is drawn.
-    exhibit : ReportContext
+    context : ReportContext
         Its fit.
     """
 
     def __init__(self, explanation: Explanation, context: ReportContext) -> None:
         self._explanation = explanation
-        self._report_context = context
+        self._context = context
 
     def map(self, query: int = 0, *, top: int = TOP) -> alt.LayerChart:
         """Draw the two-dimensional view with the sample, its pullers and pushers.
@@ -55,14 +56,14 @@ class Plots:
             (a brush), ``cluster`` (the legend).
         """
         self._refuse_beyond(query)
-        explanation, context = self._explanation, self._report_context
-        listed = tables.listed(explanation, query, top)
+        explanation, context = self._explanation, self._context
+        strongest = tables.strongest(explanation, query, top)
         position = int(explanation.positions[query])
-        wanted = [context.position_of[one] for one in listed["id"]] + ([position] if position >= 0 else [])
+        wanted = [context.position_of[id_] for id_ in strongest["id"]] + ([position] if position >= 0 else [])
         rows = tables.shown_rows(context.present, wanted)
-        dots = tables.dots(context, rows)
-        lines = [map_words(context, len(rows)), place_words(context, explanation, query)]
-        chart = drawn_map(context, explanation, query, listed, dots)
+        points = tables.points(context, rows)
+        lines = [map_note(context, len(rows)), misplaced(context, explanation, query)]
+        chart = map_figure(context, explanation, query, strongest, points)
         return self._titled(chart, "Map of the training examples", query, *lines)
 
     def widget(self, query: int = 0, *, top: int = TOP) -> alt.JupyterChart:
@@ -87,18 +88,18 @@ class Plots:
 
     def selected(self, widget: alt.JupyterChart) -> list[Any]:
         """Return the ids of the training examples that are selected on a live map."""
-        return selected(widget, self._report_context)
+        return selected(widget, self._context)
 
     def influence(self, query: int = 0, *, top: int = TOP) -> alt.LayerChart:
         """Draw the strongest pullers and pushers as bars, split into the three parts of their influence."""
         self._refuse_beyond(query)
-        chart = charts.influence_chart(tables.listed(self._explanation, query, top))
+        chart = charts.influence_chart(tables.strongest(self._explanation, query, top))
         return self._titled(chart, "Strongest pulls and pushes", query)
 
     def waterfall(self, query: int = 0) -> alt.LayerChart:
         """Draw the predicted margin as the strongest pullers are removed one by one, with what retraining gave."""
         self._refuse_beyond(query)
-        chart = drawn_waterfall(self._explanation, query)[0]
+        chart = waterfall_figure(self._explanation, query)[0]
         return self._titled(chart, "What if its strongest pullers were removed?", query)
 
     def groups(self, by: str = "cluster", query: int = 0) -> alt.LayerChart:
@@ -139,12 +140,12 @@ class Plots:
                 "This explanation is not checked, so there is nothing to draw. Expected the explanation of a check: "
                 "c = ce.verify(e); c.explanation.plot.check()."
             )
-        return self._titled(drawn_check(self._explanation)[0], "Predicted and retrained changes of the margin", None)
+        return self._titled(check_figure(self._explanation)[0], "Predicted and retrained changes of the margin", None)
 
     def clusters(self) -> alt.LayerChart:
         """Draw which cluster's examples hold or loosen which cluster's members."""
-        chart = charts.heatmap_chart(tables.cluster_pulls(self._report_context))
-        return titled(chart, "Which cluster's examples hold or loosen which", HEAT_WORDS)
+        chart = charts.heatmap_chart(tables.cluster_pulls(self._context))
+        return titled(chart, "Which cluster's examples hold or loosen which", PULLS_NOTE)
 
     def stability(self, query: int = 0) -> alt.LayerChart:
         """Draw how often samples kept their cluster in refits, if ``stability`` was run.
@@ -165,24 +166,24 @@ class Plots:
             If stability was not measured.
         """
         self._refuse_beyond(query)
-        if self._report_context.stability is None:
+        if self._context.stability is None:
             raise InvalidParameterError("Stability was not measured. Expected ce.stability() before the explanation.")
         position = int(self._explanation.positions[query])
-        rows = tables.shown_rows(self._report_context.present, [position] if position >= 0 else [])
-        chosen = tables.stability(self._report_context, np.array([position] if position >= 0 else [], dtype=np.intp))
-        chart = charts.stability_chart(tables.stability(self._report_context, rows), chosen=chosen)
+        rows = tables.shown_rows(self._context.present, [position] if position >= 0 else [])
+        chosen = tables.sample_stability(self._context, np.array([position] if position >= 0 else [], dtype=np.intp))
+        chart = charts.stability_chart(tables.sample_stability(self._context, rows), chosen=chosen)
         return self._titled(chart, "How often refits keep samples in their cluster", query)
 
     def standing(self, query: int = 0) -> alt.LayerChart:
-        """Draw how the sample stands to the clusters: distances, responsibilities of a mixture, or the condensed tree."""
+        """Draw where the sample is among the clusters: distances, responsibilities of a mixture, or the condensed tree."""
         self._refuse_beyond(query)
         if self._explanation.combined:
             raise InvalidParameterError(
                 "This chart is about a sample, but the explanation is about whole clusters. Expected ce.explain([id]); "
                 "plot.clusters() draws whole clusters."
             )
-        chart = drawn_standing(self._report_context, self._explanation, query)[0]
-        return self._titled(chart, "How it stands to the clusters", query)
+        chart = distances_figure(self._context, self._explanation, query)[0]
+        return self._titled(chart, "Its place among the clusters", query)
 
     def _titled(self, chart: alt.LayerChart, title: str, query: int | None, *lines: str) -> alt.LayerChart:
         """Name the sample and its clusters (of all samples for None): a picture leaves the page whose headings say it."""

@@ -1,5 +1,6 @@
 """Small static pictures in SVG, for where no script runs: the map of a card, and the scatter of a check.
 
+Altair draws every chart of a page; these two are written by hand, because a card must need neither a script nor vl-convert.
 Ink is ``currentColor`` and there is no background, so that a picture follows the theme around it.
 """
 
@@ -21,17 +22,22 @@ PULL, PUSH, STAR = "#0060c0", "#d06000", "#d00000"
 
 
 def map_svg(
-    place: np.ndarray, labels: np.ndarray, rings: pd.DataFrame, sample: pd.DataFrame, middles: pd.DataFrame, title: str
+    coordinates: np.ndarray,
+    labels: np.ndarray,
+    highlights: pd.DataFrame,
+    sample: pd.DataFrame,
+    label_positions: pd.DataFrame,
+    title: str,
 ) -> str:
     """Draw the map of one query.
 
     Parameters
     ----------
-    place : ndarray of shape (n_shown, 2)
-        Where the dots are.
+    coordinates : ndarray of shape (n_shown, 2)
+        Where the points are.
     labels : ndarray of shape (n_shown,), int
         Their clusters; -1 is noise.
-    rings, sample, middles : DataFrame
+    highlights, sample, label_positions : DataFrame
         From :mod:`clusterexplain.report.tables`.
     title : str
         For those who cannot see it.
@@ -39,18 +45,18 @@ def map_svg(
     Returns
     -------
     str
-        An ``svg`` element without scripts or references. All dots of a cluster are one path, so it stays small.
+        An ``svg`` element without scripts or references. All points of a cluster are one path, so it stays small.
     """
-    scale = _Scale.around(place)
-    dots = "".join(
-        f'<path d="{_dots(scale, place[labels == label])}" stroke="{_colour(int(label))}"/>'
+    scale = _Scale.around(coordinates)
+    points = "".join(
+        f'<path d="{_points(scale, coordinates[labels == label])}" stroke="{_colour(int(label))}"/>'
         for label in np.unique(labels)
     )
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title, quote=True)}" '
         f'style="width:100%;max-width:{WIDTH}px;height:auto">'
-        f'<g fill="none" stroke-width="3.6" stroke-linecap="round" opacity="0.55">{dots}</g>'
-        f"{_rings(scale, rings)}{_stars(scale, sample)}{_numbers(scale, middles)}</svg>"
+        f'<g fill="none" stroke-width="3.6" stroke-linecap="round" opacity="0.55">{points}</g>'
+        f"{_highlights(scale, highlights)}{_stars(scale, sample)}{_cluster_labels(scale, label_positions)}</svg>"
     )
 
 
@@ -93,30 +99,30 @@ class _Scale:
         self.extent = np.where(high > low, high - low, 1)
 
     @classmethod
-    def around(cls, place: np.ndarray) -> _Scale:
-        return cls(place.min(axis=0), place.max(axis=0))
+    def around(cls, coordinates: np.ndarray) -> _Scale:
+        return cls(coordinates.min(axis=0), coordinates.max(axis=0))
 
-    def __call__(self, place: np.ndarray) -> np.ndarray:
-        unit = (np.asarray(place, dtype=float) - self.low) / self.extent
+    def __call__(self, coordinates: np.ndarray) -> np.ndarray:
+        unit = (np.asarray(coordinates, dtype=float) - self.low) / self.extent
         return np.asarray(
             MARGIN + np.stack([unit[:, 0] * (WIDTH - 2 * MARGIN), (1 - unit[:, 1]) * (HEIGHT - 2 * MARGIN)], axis=1)
         )
 
 
-def _dots(scale: _Scale, place: np.ndarray) -> str:
-    return "".join(f"M{x:.0f} {y:.0f}h0" for x, y in scale(place))
+def _points(scale: _Scale, coordinates: np.ndarray) -> str:
+    return "".join(f"M{x:.0f} {y:.0f}h0" for x, y in scale(coordinates))
 
 
-def _rings(scale: _Scale, rings: pd.DataFrame) -> str:
-    if not len(rings):
+def _highlights(scale: _Scale, highlights: pd.DataFrame) -> str:
+    if not len(highlights):
         return ""
-    radius = 4 + 7 * np.sqrt(rings["size"] / rings["size"].max())
+    radius = 4 + 7 * np.sqrt(highlights["size"] / highlights["size"].max())
     return "".join(
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:.1f}" fill="none" stroke="{PULL}" stroke-width="2"/>'
         if pulls
         else f'<rect x="{x - r:.1f}" y="{y - r:.1f}" width="{2 * r:.1f}" height="{2 * r:.1f}" fill="none" stroke="{PUSH}" '
         f'stroke-width="2" stroke-dasharray="3 2"/>'
-        for (x, y), r, pulls in zip(scale(rings[["x", "y"]].to_numpy()), radius, rings["pulls"], strict=True)
+        for (x, y), r, pulls in zip(scale(highlights[["x", "y"]].to_numpy()), radius, highlights["pulls"], strict=True)
     )
 
 
@@ -133,14 +139,14 @@ def _stars(scale: _Scale, sample: pd.DataFrame) -> str:
     )
 
 
-def _numbers(scale: _Scale, middles: pd.DataFrame) -> str:
-    if not len(middles):
+def _cluster_labels(scale: _Scale, label_positions: pd.DataFrame) -> str:
+    if not len(label_positions):
         return ""
-    places = scale(middles[["x", "y"]].to_numpy())
+    coordinates = scale(label_positions[["x", "y"]].to_numpy())
     return "".join(
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="13" font-weight="bold" fill="currentColor">'
         f"{html.escape(label)}</text>"
-        for (x, y), label in zip(places, middles["label"], strict=True)
+        for (x, y), label in zip(coordinates, label_positions["label"], strict=True)
     )
 
 

@@ -1,68 +1,32 @@
-"""Sentences of reports: what a view is, which command goes on, what a term means."""
+"""The words of a report: what an explanation says to the sentences of :mod:`clusterexplain.results.text`."""
 
 from __future__ import annotations
-
-import shlex
-from typing import Any
 
 import numpy as np
 
 from clusterexplain.report import tables
 from clusterexplain.report.context import ReportContext
-from clusterexplain.results.explanation import KEPT_OUT, SIDES, Explanation
-from clusterexplain.results.text.names import NOISE, terminal_safe
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.text import explanation as explanation_text
+from clusterexplain.results.text import flip as flip_text
+from clusterexplain.results.text import map as map_text
+from clusterexplain.results.text import margins as margin_text
+from clusterexplain.results.text.margins import MarginLabels
+from clusterexplain.results.text.names import terminal_safe
 
-GLOSSARY = (
-    (
-        "margin",
-        "How firmly a sample sits in its cluster rather than in the rival cluster: a difference of the evidence for the two. "
-        "Positive is inside, 0 is the boundary, negative is the rival's side.",
-    ),
-    (
-        "influence",
-        "The derivative of the margin in the weight of one training example, through training, embedding and clustering. "
-        "Positive pulled the sample in: without that example the margin is predicted to be smaller.",
-    ),
-    (
-        "if removed",
-        "The predicted change of the margin if that one training example were removed and everything trained again with the "
-        "same randomness: minus its influence. The percentage is of the margin.",
-    ),
-    (
-        "rival",
-        "The cluster that the sample would most likely be in if not in its own: the runner-up, unless another was asked for.",
-    ),
-    (
-        "stability",
-        "How often the sample kept its cluster when everything was refitted with other seeds and on other draws of the data. "
-        "It says nothing about which examples matter.",
-    ),
-    (
-        "checked",
-        "The model was trained again without some examples, and the changes of the margin were compared with the predicted "
-        "ones. The verdict says with which randomness. An answer that is not checked is a prediction.",
-    ),
-    (
-        "members frozen, re-clustered",
-        "After retraining, a hard clustering can keep the old members of its clusters, which tests the mathematics, or choose "
-        "them anew, which is what really happens.",
-    ),
-)
-"""Terms and what they mean, each in at most 45 words."""
+LONGEST_NAME = 60
+"""Letters of a name in a title."""
 
 
-HEAT_WORDS = (
-    "Row: whose members, each with the margin to its own runner-up. Column: whose examples. More weight on examples moves the "
-    "members deeper inside (blue) or nearer to a boundary (orange).\n"
-    "A cluster's own examples together leave its centroid in place, so an orange diagonal only says that a network trained "
-    "more on the cluster spreads it out.\n"
-    "The pull in ce.cluster(k).towards is another number: on the margin against one named rival."
-)
-"""What the heat map shows; the reasons are in :func:`tables.cluster_pulls`."""
+def labels_of(explanation: Explanation, query: int) -> MarginLabels:
+    """Return what the sides of a query's margin are called."""
+    rival = explanation.name_of(explanation.rivals[query])
+    return margin_text.margin_labels(int(explanation.labels[query]), rival, explanation.topic)
 
 
-SHOWN_NAMES, LONGEST_NAME = 3, 60
-"""Samples that a title names, and letters of each."""
+def page_question(explanation: Explanation) -> str:
+    """Return the question that a page is about."""
+    return margin_text.page_question(labels_of(explanation, query).question for query in range(len(explanation)))
 
 
 def subject(explanation: Explanation, query: int | None) -> str:
@@ -80,179 +44,52 @@ def subject(explanation: Explanation, query: int | None) -> str:
     str
         For example "Sample 123: cluster 1, rival cluster 4".
     """
-    names = [_short(one) for one in explanation.query_ids.tolist()]
+    samples = [_short(sample) for sample in explanation.query_ids.tolist()]
     if query is None:
-        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-        listed = f"{', '.join(names[:SHOWN_NAMES])}{more}"
-        return listed if explanation.combined else f"Sample{'s' if len(names) > 1 else ''} {listed}"
+        return margin_text.samples_subject(samples, combinations=explanation.combined)
     if explanation.combined:
-        return f"All members of {names[query]}"
-    own, rival = (_short(explanation.name_of(one[query])) for one in (explanation.labels, explanation.rivals))
-    return f"Sample {names[query]}: {own}, rival {rival}"
+        return margin_text.members_subject(samples[query])
+    own, rival = (_short(explanation.name_of(clusters[query])) for clusters in (explanation.labels, explanation.rivals))
+    return margin_text.sample_subject(samples[query], own, rival)
+
+
+def map_note(context: ReportContext, n_shown: int) -> str:
+    """Say what the map is, of which `n_shown` points are drawn."""
+    dim = context.fit.embedding.shape[1]
+    return map_text.map_note(n_shown, len(context.present), context.drawn_by, dim)
+
+
+def misplaced(context: ReportContext, explanation: Explanation, query: int) -> str:
+    """Say that the map shows a sample among another cluster's members, empty where it does not."""
+    return map_text.misplaced(*tables.foreign_neighbours(context, explanation, query))
+
+
+def concentration(explanation: Explanation, query: int) -> str:
+    """Say how concentrated the pull is, and where most of it comes from; empty if nothing pulls."""
+    pull = np.maximum(explanation.influence[query], 0)
+    if not pull.sum() > 0:
+        return ""
+    shares = np.cumsum(np.sort(pull)[::-1]) / pull.sum()
+    clusters = np.unique(explanation.train_labels)
+    sums = np.array([pull[explanation.train_labels == cluster].sum() for cluster in clusters])
+    return explanation_text.concentration(
+        n_half=int(np.searchsorted(shares, 0.5)) + 1,
+        n_examples=int((explanation.sample_weight > 0).sum()),
+        share=float(sums.max() / pull.sum()),
+        cluster=explanation.name_of(int(clusters[sums.argmax()])),
+        positive=explanation.sides(query)[0],
+    )
+
+
+def predicted_flip(explanation: Explanation, query: int) -> str:
+    """Say after how many removals a sample is predicted to change sides, and whether it is itself among them."""
+    labels = labels_of(explanation, query)
+    if not explanation.scores[query] > 0:
+        return labels.not_positive
+    n, n_without_itself, itself = tables.predicted_flips(explanation, query)
+    return flip_text.predicted_flip(labels, n, n_without_itself, itself=itself)
 
 
 def _short(name: object) -> str:
     text = terminal_safe(str(name))
     return text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def map_words(context: ReportContext, shown: int) -> str:
-    """Say what the map is, and how much of it is drawn.
-
-    Parameters
-    ----------
-    exhibit : ReportContext
-        The fit.
-    shown : int
-        Dots that are drawn.
-
-    Returns
-    -------
-    str
-        Lines.
-    """
-    n, dim = len(context.present), context.fit.embedding.shape[1]
-    some = f"{n:,} training examples" if shown == n else f"a random sample of {shown:,} of {n:,} training examples"
-    return (
-        f"{some}, drawn by {context.drawn_by}, to look at only\n"
-        f"explanations come from the {dim}-dimensional embedding and not from this map"
-    )
-
-
-def place_words(context: ReportContext, explanation: Explanation, query: int) -> str:
-    """Say that the map shows a sample among another cluster's members, where it does.
-
-    Parameters
-    ----------
-    exhibit, explanation, query : ReportContext, Explanation, int
-        Whose.
-
-    Returns
-    -------
-    str
-        One line; empty if most of its neighbours on the map are of its own cluster, or if it was not trained on.
-    """
-    on_map, in_embedding, n = tables.strangers(context, explanation, query)
-    if 2 * on_map <= n:
-        return ""
-    return f"{on_map} of its {n} nearest on this map are of other clusters, {in_embedding} of {n} in the embedding"
-
-
-def profile_words(profile: list[tuple[str, float]]) -> str:
-    """Say what a cluster of table rows is.
-
-    Parameters
-    ----------
-    profile : list of (str, float)
-        From :meth:`Rows.profile`.
-
-    Returns
-    -------
-    str
-        For example "higher kcal (+1.8 sd), lower sugar (-1.1 sd)"; empty if there is nothing to say.
-    """
-    return ", ".join(f"{'higher' if size > 0 else 'lower'} {name} ({size:+.1f} sd)" for name, size in profile)
-
-
-def command(
-    verb: str,
-    samples: list[Any],
-    run: str | None,
-    against: int | None = None,
-    *,
-    task: str | None = None,
-    how: str = "",
-) -> str:
-    """Return a command to copy.
-
-    Parameters
-    ----------
-    verb : str
-        "why", "verify" or "report".
-    samples : list
-        Ids.
-    run : str or None
-        The run directory, if the fit is saved.
-    against : int, optional
-        The rival cluster, -1 for noise; the runner-up by default.
-    task : str, optional
-        Where the run's own network is made.
-    how : str, default=""
-        Options of method and seeds, see :attr:`Explanation.flags`.
-
-    Returns
-    -------
-    str
-        For a shell.
-    """
-    asked = " ".join(f"--sample {shlex.quote(str(one))}" for one in samples)
-    where = "" if run is None else f" --run {shlex.quote(run)}"
-    rival = "" if against is None else f" --against {'noise' if against == NOISE else against}"
-    own = "" if task is None else f" --task {shlex.quote(task)}"
-    return f"clusterexplain {verb} {asked}{rival}{how}{where}{own}"
-
-
-def twins_words(explanation: Explanation, query: int) -> str:
-    """Say what a page without twins means: that there are none, or that none were looked for."""
-    if explanation.positions[query] < 0:
-        return "Twins are looked for among training examples only."
-    return "No near-identical row has another label."
-
-
-def trust_words(explanation: Explanation, *, can_check: bool) -> str:
-    """Say what the status of the check means.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        Its status.
-    can_check : bool
-        Whether there is a command that checks it.
-
-    Returns
-    -------
-    str
-        One or two sentences.
-    """
-    how = "The command beside the answer checks it." if can_check else "ce.verify(e) checks it."
-    if explanation.check is None:
-        return f"Nothing was retrained: this answer is a prediction. {how}"
-    return {
-        "A": "Retraining without examples changed the margins in the predicted order, and about as much as predicted.",
-        "B": "Retraining without examples changed the margins in the predicted order.",
-        "C": "Retraining changed the margins roughly in the predicted order, but not reliably: do not quote the numbers.",
-        "D": "Retraining did not change the margins in the predicted order: do not rely on this answer.",
-        "U": "Retraining could not tell whether this answer is right; the verdict says why.",
-    }[explanation.check.grade]
-
-
-def pull_words(explanation: Explanation, query: int) -> str:
-    """Say how concentrated the pull is, and where most of it comes from.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        Whose.
-    query : int
-        Position of the query.
-
-    Returns
-    -------
-    str
-        One sentence, empty if nothing pulls.
-    """
-    pull = np.maximum(explanation.influence[query], 0)
-    if not pull.sum() > 0:
-        return ""
-    shares = np.cumsum(np.sort(pull)[::-1]) / pull.sum()
-    half = int(np.searchsorted(shares, 0.5)) + 1
-    clusters = np.unique(explanation.train_labels)
-    sums = np.array([pull[explanation.train_labels == one].sum() for one in clusters])
-    first = explanation.name_of(int(clusters[sums.argmax()]))
-    holds = explanation.sides(query)[0]
-    what = {SIDES[0]: "its pull", KEPT_OUT[0]: "what kept it out"}.get(holds, f"all that {holds}")
-    present = int((explanation.sample_weight > 0).sum())
-    return (
-        f"Half of {what} comes from {half:,} of {present:,} training examples; {sums.max() / pull.sum():.0%} of it comes from "
-        f"{first}."
-    )

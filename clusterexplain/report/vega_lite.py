@@ -79,7 +79,7 @@ class Specs:
             "spec": self._numbers[text],
             "data": order,
             "table": table,
-            "columns": [list(one) for one in columns],
+            "columns": [list(column) for column in columns],
         }
 
     def _table(self, drawn: list[Any], names: list[str], fields: list[str], frame: pd.DataFrame) -> str | None:
@@ -101,15 +101,15 @@ class Specs:
 def _renamed(part: Any, order: list[str]) -> Any:
     """Return a specification in which data sets are called by the order of their first mention."""
     if isinstance(part, list):
-        return [_renamed(one, order) for one in part]
+        return [_renamed(entry, order) for entry in part]
     if not isinstance(part, dict):
         return part
-    found = {}
+    renamed = {}
     for key, value in part.items():
         if key == "data" and isinstance(value, dict) and set(value) == {"name"}:
             if value["name"] not in order:
                 order.append(value["name"])
-            found[key] = {"name": f"d{order.index(value['name'])}"}
+            renamed[key] = {"name": f"d{order.index(value['name'])}"}
         else:
-            found[key] = _renamed(value, order)
-    return found
+            renamed[key] = _renamed(value, order)
+    return renamed

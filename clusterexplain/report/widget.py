@@ -50,7 +50,7 @@ def selected(widget: Any, context: ReportContext) -> list[Any]:
     ----------
     widget : altair.JupyterChart
         From :func:`live`, of a map.
-    exhibit : ReportContext
+    context : ReportContext
         The fit.
 
     Returns
@@ -65,5 +65,5 @@ def selected(widget: Any, context: ReportContext) -> list[Any]:
         inside = ((context.coordinates >= low) & (context.coordinates <= high)).all(axis=1)
         return list(context.data.ids[inside].tolist())
     picked = getattr(widget.selections, "picked", None)
-    named = [] if picked is None else [str(one["id"]) for one in picked.value or []]
-    return [context.data.ids[context.position_of[one]].item() for one in named if one in context.position_of]
+    clicked = [] if picked is None else [str(point["id"]) for point in picked.value or []]
+    return [context.data.ids[context.position_of[id_]].item() for id_ in clicked if id_ in context.position_of]

@@ -265,9 +265,9 @@ class Check:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
-        from clusterexplain.report import card
+        from clusterexplain.report import check_bundle
 
-        return card.check_bundle(self)
+        return check_bundle(self)
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:

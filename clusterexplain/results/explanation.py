@@ -16,20 +16,19 @@ import pandas as pd
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.results.annotations import SeedVariability, StabilitySummary
 from clusterexplain.results.influence_rows import InfluenceRows
-from clusterexplain.results.margins import Margins
-from clusterexplain.results.text.margins import combination_sides, combination_title
-from clusterexplain.results.text.names import NOISE, cluster_name, method_flags, method_words, terminal_safe
+from clusterexplain.results.margins import Margins, Topic
+from clusterexplain.results.text import check as check_text
+from clusterexplain.results.text import explanation as text
+from clusterexplain.results.text.margins import SIDES, combination_title, sides_of
+from clusterexplain.results.text.methods import averaged_method_words, method_flags
+from clusterexplain.results.text.names import NOISE, cluster_name, terminal_safe
+from clusterexplain.results.text.stability import own_check_note, stability_note
 from clusterexplain.results.verdict import UNTESTED, CheckSummary
 from clusterexplain.statistics.groups import group_sums
 
 if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.fitting.fit import Fit
-
-
-SIDES = ("pulled in", "pushed away")
-KEPT_OUT = ("kept out", "drew in")
-"""The same for a sample that is noise."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,6 +133,16 @@ class Explanation:
     def combined(self) -> bool:
         """Whether the scores are combinations of many samples' margins, about whole clusters."""
         return self.margins.combination is not None
+
+    @property
+    def topic(self) -> Topic | None:
+        """What combinations of margins are explained, None for single samples."""
+        return None if self.margins.combination is None else self.margins.combination.subjects[0].topic
+
+    @property
+    def n_seeds(self) -> int:
+        """Trainings that the influence is a mean over."""
+        return 1 if self.seed_variability is None else self.seed_variability.n_seeds
 
     @property
     def encoder(self) -> np.ndarray:
@@ -324,8 +333,7 @@ class Explanation:
     @property
     def flags(self) -> str:
         """Options of the command line that ask for this method and these seeds, nothing for the usual way."""
-        n_seeds = 1 if self.seed_variability is None else self.seed_variability.n_seeds
-        return method_flags(self.method, self.method_options, n_seeds)
+        return method_flags(self.method, self.method_options, self.n_seeds)
 
     def to_dict(self, top: int = 10) -> dict[str, Any]:
         """Return the answer as plain data, the same that ``why --json`` prints.
@@ -375,7 +383,7 @@ class Explanation:
             "method": self.method,
             "method_note": self.method_note,
             "method_options": self.method_options,
-            "sign": f"influence > 0 {self.sides()[0]}; if_removed is the predicted change of the margin",
+            "sign": text.sign(self.sides()[0]),
             "score": self.score_words,
             "agreement": self.agreement,
             "checked": check,
@@ -450,7 +458,7 @@ class Explanation:
             Where to write.
         render : callable, optional
             Your own way to show a row: ``render(row, position)`` returns text, an image (array, PNG bytes or data URI), or a
-            :class:`clusterexplain.report.samples.Shown`. By default images become thumbnails, texts snippets, and table rows
+            :class:`clusterexplain.report.SamplePreview`. By default images become thumbnails, texts snippets, and table rows
             the columns in which they differ most.
         run : str, optional
             The run directory, for the commands that the page offers to copy.
@@ -494,24 +502,32 @@ class Explanation:
 
     def headline(self, query: int = 0) -> str:
         """Return the answer about one query as a sentence."""
-        if self.combined:
-            return combination_title(self.margins, query, self.scores[query], self.cluster_names)
-        own, rival = self.probabilities[query]
+        sample, rival, margin = self.query_ids[query], int(self.rivals[query]), float(self.scores[query])
+        if self.margins.combination is not None:
+            return combination_title(self.margins.combination.subjects[query], margin, self.cluster_names)
         present = self.sample_weight > 0
-        like_it = int((self.train_labels[present] == self.labels[query]).sum())
+        n_members = int((self.train_labels[present] == self.labels[query]).sum())
+        share_with_larger_margin = float(self.share_with_larger_margin[query])
         if self.labels[query] == NOISE:
-            rank = self.share_with_larger_margin[query]
-            farther = f"; {rank:.0%} of the noise is farther outside" if np.isfinite(rank) else ""
-            return (
-                f"Sample {self.query_ids[query]} is noise, as {like_it} of {present.sum()} samples are. To join "
-                f"{self.name_of(self.rivals[query])} it lacks {self.noise_reasons[query]}. Its margin is "
-                f"{self.scores[query]:.3f}: positive is outside, at 0 it would join{farther}."
+            return text.noise_headline(
+                sample,
+                rival,
+                margin=margin,
+                reason=self.noise_reasons[query],
+                share_with_larger_margin=share_with_larger_margin,
+                n_noise=n_members,
+                n_samples=int(present.sum()),
+                names=self.cluster_names,
             )
-        return (
-            f"Sample {self.query_ids[query]} is in {self.name_of(self.labels[query])} "
-            f"({like_it} members); rival: {self.name_of(self.rivals[query])}. "
-            f"Its margin is {self.scores[query]:.3f} (0 is the boundary), its membership {own:.2f} "
-            f"against {rival:.2f}; it is more marginal than {self.share_with_larger_margin[query]:.0%} of its cluster."
+        return text.headline(
+            sample,
+            int(self.labels[query]),
+            rival,
+            margin=margin,
+            membership=self.probabilities[query].tolist(),
+            share_with_larger_margin=share_with_larger_margin,
+            n_members=n_members,
+            names=self.cluster_names,
         )
 
     def name_of(self, cluster: int) -> str:
@@ -520,17 +536,12 @@ class Explanation:
 
     def sides(self, query: int = 0) -> tuple[str, str]:
         """Return what a positive and a negative influence on a query did, in words."""
-        if self.combined:
-            return combination_sides(self.margins)
-        return KEPT_OUT if self.labels[query] == NOISE else SIDES
+        return sides_of(int(self.labels[query]), self.topic)
 
     @property
     def method_words(self) -> str:
         """The method and what its answer is about, in words."""
-        words = method_words(self.method, self.method_note)
-        return (
-            words if self.seed_variability is None else f"{words}, averaged over {self.seed_variability.n_seeds} seeds"
-        )
+        return averaged_method_words(self.method, self.method_note, self.n_seeds)
 
     @property
     def status(self) -> str:
@@ -541,54 +552,53 @@ class Explanation:
     def checked(self) -> str:
         """Whether a retraining check covers this explanation, in words."""
         if self.check is None:
-            return "not checked; verify does it"
-        settled = "" if self.check.status != UNTESTED else " without a result"
-        return f"checked{settled}: {self.check.sentence}"
+            return check_text.checked(None)
+        return check_text.checked(self.check.sentence, conclusive=self.check.status != UNTESTED)
 
     def __repr__(self) -> str:
         """Return the answer as text."""
         blocks = []
         for position in range(min(len(self), 3)):
             table = self._shown(position).to_string(index=False, float_format="{:+.4f}".format)
-            words = terminal_safe(f"{self.headline(position)}{self._badge(position)}")
+            words = terminal_safe(" ".join([self.headline(position), *self._notes(position)]))
             blocks.append(f"{words}\n{terminal_safe(table, lines=True)}")
         if len(self) > 3:
             blocks.append(f"... and {len(self) - 3} more queries")
-        blocks.append(terminal_safe(f"{self._basis_words} This answer is {self.checked}."))
+        basis = text.basis(self.score_words, self.agreement, self.method_words)
+        blocks.append(terminal_safe(f"{basis} This answer is {self.checked}."))
         return "\n\n".join(blocks)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
-        from clusterexplain.report import ReportContext, card
+        from clusterexplain.report import ReportContext, bundle
 
-        return card.bundle(self, ReportContext.of(self, quick=True))
+        return bundle(self, ReportContext.of(self, quick=True))
 
     def seed_words(self, query: int = 0) -> str:
         """Say how much of an explanation that was averaged over seeds they share; empty if it was not."""
         found = self.seed_variability
         if found is None:
             return ""
-        row, stable = self.influence[query], found.stable[query]
-        strongest, margins = np.argsort(-np.abs(row), kind="stable")[:10], found.margins[:, query]
-        return (
-            f"Over {found.n_seeds} seeds: two seeds rank the examples with a correlation of {found.shared[query]:.2f} "
-            f"({found.within[query]:.2f} within its own cluster), two such means with {found.of_mean(query):.2f} expected; "
-            f"{stable.sum():,} effects are seed-stable, {stable[strongest].sum()} of the {len(strongest)} strongest; its "
-            f"margin is {margins.mean():.3f} on average, from {margins.min():.3f} to {margins.max():.3f}."
+        stable, margins = found.stable[query], found.margins[:, query]
+        strongest = np.argsort(-np.abs(self.influence[query]), kind="stable")[:10]
+        return text.seed_agreement(
+            found.n_seeds,
+            shared=float(found.shared[query]),
+            within=float(found.within[query]),
+            expected=found.of_mean(query),
+            n_stable=int(stable.sum()),
+            n_stable_strongest=int(stable[strongest].sum()),
+            n_strongest=len(strongest),
+            margins=(float(margins.mean()), float(margins.min()), float(margins.max())),
         )
 
-    @property
-    def _basis_words(self) -> str:
-        return (
-            f"The margin is {self.score_words}; it agrees with the clustering for {self.agreement:.1%} of the training "
-            f"examples. Method {self.method_words}."
+    def _notes(self, query: int) -> list[str]:
+        """Return the sentences about one query beyond its headline."""
+        notes = [] if self.stability is None else [stability_note(self.stability.badges[query].text)]
+        notes += [] if self.seed_variability is None else [self.seed_words(query)]
+        return notes + (
+            [own_check_note(self.check.each[query].words)] if self.check is not None and len(self) > 1 else []
         )
-
-    def _badge(self, query: int) -> str:
-        stable = "" if self.stability is None else f" Stability: {self.stability.badges[query]}."
-        stable += "" if self.seed_variability is None else f" {self.seed_words(query)}"
-        by_itself = self.check is not None and len(self) > 1
-        return stable + (f" Its own check: {self.check.each[query].words}." if by_itself and self.check else "")
 
     def _shown(self, query: int) -> pd.DataFrame:
         columns = ["side", "id", "cluster", "if_removed", "if_removed_percent"]

@@ -496,7 +496,7 @@ def test_names_are_shown_kept_and_taken_away(named: ClusterExplainer, tmp_path: 
     sample = int(np.flatnonzero(named.labels_ == 0)[0])
     e = named.explain([sample], against=2)
     assert 'in cluster 0 "T cells"' in e.headline()
-    assert 'rival: cluster 2 "<b>"' in e.headline()
+    assert 'compared with cluster 2 "<b>"' in e.headline()
     assert "<b>" not in e._repr_mimebundle_()["text/html"]
     assert '"T cells"' in named.separation(1, 0).headline()
     assert 'Cluster 0 "T cells"' in named.cluster(0, n_shown=0).cohesion.headline()

@@ -17,7 +17,7 @@ import pytest
 
 from clusterexplain import ClusterExplainer, Dataset, load_dataset
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
-from clusterexplain.report.samples import Rows
+from clusterexplain.report.samples import SamplePreviewer
 from clusterexplain.storage import run_directory, sidecars
 from clusterexplain.storage.run_directory import newest_run
 from tests.conftest import SMALL
@@ -86,8 +86,8 @@ def test_texts_survive(blobs: np.ndarray, tmp_path: Path) -> None:
     assert found[:5] + found[6:8] + found[9:] == TEXTS[:5] + TEXTS[6:8] + TEXTS[9:]
     assert found[5] == "\ufffdtorn"
     assert pd.isna(found[8])
-    rows, before = Rows.of(loaded), Rows.of(data)
-    assert [rows.show(blobs[i], i) for i in range(30)] == [before.show(blobs[i], i) for i in range(30)]
+    rows, before = SamplePreviewer.of(loaded), SamplePreviewer.of(data)
+    assert [rows.preview(blobs[i], i) for i in range(30)] == [before.preview(blobs[i], i) for i in range(30)]
 
 
 def test_named_data_keep_what_was_added(tmp_path: Path) -> None:

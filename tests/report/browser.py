@@ -28,7 +28,7 @@ class Opened:
     log: list[str] = field(default_factory=list)
     saved: str = ""
 
-    def update_kept(self) -> None:
+    def settle(self) -> None:
         """Wait until every chart is drawn."""
         from playwright.sync_api import TimeoutError as NotInTime
 
@@ -44,7 +44,7 @@ class Opened:
     def choose(self, id_: Any) -> None:
         self.page.evaluate("(id) => { location.hash = 'sample=' + encodeURIComponent(id); }", str(id_))
         self.page.wait_for_function("(id) => document.getElementById('pick').value === id", arg=str(id_))
-        self.update_kept()
+        self.settle()
 
     def payload(self) -> dict[str, Any]:
         return dict(json.loads(self.page.locator("#page").text_content()))
@@ -70,7 +70,7 @@ class Opened:
         script = "nodes => nodes.map((node) => String(node.__data__.datum.id))"
         return list(self.page.locator(f"{figure} svg g.{layer}_marks > *").evaluate_all(script))
 
-    def places(self, layer: str = "dots") -> dict[str, tuple[float, float]]:
+    def places(self, layer: str = "points") -> dict[str, tuple[float, float]]:
         """Return where dots are in the window, by id."""
         script = """nodes => nodes.map((node) => { const box = node.getBoundingClientRect();
             return [String(node.__data__.datum.id), [box.x + box.width / 2, box.y + box.height / 2]]; })"""

@@ -59,7 +59,7 @@ def opens(browser: Any) -> Iterator[Opener]:
         watch(seen, address)
         seen.page.goto(address + hash_)
         if settle:
-            seen.update_kept()
+            seen.settle()
         return seen
 
     yield opened

@@ -24,7 +24,7 @@ from tests.report.pages import Made
 def follows(seen: Opened, made: Made, query: int) -> None:
     """Assert that every panel is about a query, and the address too."""
     id_ = made.ids[query]
-    seen.update_kept()
+    seen.settle()
     seen.page.wait_for_function(
         "(id) => document.querySelector('#map svg g.sample_marks > *')?.__data__.datum.id === id", arg=id_
     )
@@ -36,16 +36,16 @@ def follows(seen: Opened, made: Made, query: int) -> None:
     pulled, pushed = (top[top["side"] == side]["id"].astype(str).tolist() for side in SIDES)
     assert seen.ids("pulled")[:10] == pulled
     assert seen.ids("pushed")[:10] == pushed
-    assert sorted(seen.items("#map", "rings")) == sorted(pulled + pushed)
+    assert sorted(seen.items("#map", "highlights")) == sorted(pulled + pushed)
     assert set(seen.items("#bars", "totals") or pulled + pushed) == {*pulled, *pushed}
-    steps, _ = tables.steps(made.e, query)
+    steps, _ = tables.removal_steps(made.e, query)
     assert seen.items("#waterfall", "steps") == steps["id"].tolist()
     assert [row[1] for row in seen.open_table("#bars")] == pulled + pushed
     assert_shows(
         seen.open_table("#groups"), tables.groups(made.e, "cluster")[query], ["group", "n", "if_removed", "influence"]
     )
     assert_shows(
-        seen.open_table("#standing"), tables.standing(made.context, made.e, query), ["cluster", "role", "distance"]
+        seen.open_table("#distances"), tables.distances(made.context, made.e, query), ["cluster", "role", "distance"]
     )
 
 
@@ -93,7 +93,7 @@ def test_quick_steps_and_a_new_width_leave_no_errors(sheet: Made, opens: Opener)
     seen = opens(sheet.path)
     for _ in range(14):
         seen.page.keyboard.press("ArrowRight")
-    seen.update_kept()
+    seen.settle()
     seen.page.set_viewport_size({"width": PHONE, "height": 800})
     seen.page.wait_for_function(f"() => document.querySelector('#map svg').getBoundingClientRect().width < {PHONE}")
     follows(seen, sheet, 14 % len(sheet.ids))
@@ -139,7 +139,7 @@ def test_a_window_on_the_map_filters_the_lists(sheet: Made, opens: Opener) -> No
     assert seen.page.locator("#offer").is_hidden()
     seen.page.get_by_role("button", name="Clear the window").press("Enter")
     assert seen.focused("#search")
-    seen.update_kept()
+    seen.settle()
     assert {side: seen.ids(side) for side in before} == before
     assert seen.page.locator("#clear").is_hidden()
     seen.clean()

@@ -31,13 +31,13 @@ def test_hostile_texts_are_only_text(hostile: Made, opens: Opener) -> None:
         assert seen.star() == [id_]
         assert seen.ids("pulled") == [str(one) for one in hostile.e.top(TOP, query=query, side=SIDES[0])["id"]]
         if query:
-            seen.page.hover("#map svg g.rings_marks > *:nth-child(2)", force=True)
+            seen.page.hover("#map svg g.highlights_marks > *:nth-child(2)", force=True)
     inert(seen)
-    for name in ("map", "bars", "waterfall", "groups", "standing", "heat"):
+    for name in ("map", "bars", "waterfall", "groups", "distances", "heat"):
         assert seen.open_table(f"#{name}")
     for column in tables.group_columns(hostile.context):
         seen.page.select_option("#by", value=column)
-        seen.update_kept()
+        seen.settle()
         found = [int(row[1]) for row in seen.open_table("#groups")]
         assert found == tables.groups(hostile.e, column)[-1]["n"].tolist()
     for one in seen.page.locator("summary").all():
@@ -83,7 +83,7 @@ def test_hostile_rows_are_only_text(folder: Path, opens: Opener, shown: str) -> 
         seen = opens(e.report(folder / f"rows-{shown}-{name}.html", **options), width=PHONE)
         for id_ in e.query_ids:
             seen.choose(id_)
-            seen.page.hover("#map svg g.rings_marks > *:nth-child(2)", force=True)
+            seen.page.hover("#map svg g.highlights_marks > *:nth-child(2)", force=True)
             assert seen.overflow() == []
         for side in ("pulled", "pushed"):
             seen.ids(side)
@@ -106,6 +106,6 @@ def test_ids_with_the_names_of_javascript(folder: Path, opens: Opener) -> None:
             assert seen.ids("pulled") == [str(one) for one in e.top(TOP, query=query, side=SIDES[0])["id"]]
         for column in ("__proto__", "cluster"):
             seen.page.select_option("#by", value=column)
-            seen.update_kept()
+            seen.settle()
             assert len(seen.open_table("#groups")) == len(e[query].by(column))
         inert(seen)

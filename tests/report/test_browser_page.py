@@ -63,9 +63,11 @@ def shows_its_panels(made: Made, seen: Opened) -> None:
             assert box is not None
             assert box["width"] > 300
             assert box["height"] > 80
-        assert seen.page.locator("#standing").is_hidden() == whole
+        assert seen.page.locator("#distances").is_hidden() == whole
         assert seen.text("#waterfall .note") == page["queries"][query]["charts"]["flip"]
-        assert seen.page.locator("#twins table").count() or page["queries"][query]["twins_words"] in seen.text("#twins")
+        assert seen.page.locator("#conflicts table").count() or page["queries"][query]["conflicts_note"] in seen.text(
+            "#conflicts"
+        )
         assert seen.ids("pulled") == [str(one) for one in made.e.top(TOP, query=query, side=SIDES[0])["id"]]
         assert seen.ids("pushed") == [str(one) for one in made.e.top(TOP, query=query, side=SIDES[1])["id"]]
     assert seen.page.locator("#by option").all_inner_texts() == ["cluster"]
@@ -85,23 +87,23 @@ def shows_its_panels(made: Made, seen: Opened) -> None:
 
 def test_panels_of_clusterers(gallery: dict[str, Made], opens: Opener) -> None:
     for kind, reads, columns in (
-        ("k-means", tables.standing, ["cluster", "role", "distance", "membership"]),
-        ("gmm", tables.standing, ["cluster", "role", "distance", "membership"]),
+        ("k-means", tables.distances, ["cluster", "role", "distance", "membership"]),
+        ("gmm", tables.distances, ["cluster", "role", "distance", "membership"]),
     ):
         made = gallery[kind]
         seen = opens(made.path)
-        assert_shows(seen.open_table("#standing"), reads(made.context, made.e, 0), columns)
-        assert ("memberships sum to 1" in seen.page.locator("#standing svg").text_content()) == (kind == "gmm")
+        assert_shows(seen.open_table("#distances"), reads(made.context, made.e, 0), columns)
+        assert ("memberships sum to 1" in seen.page.locator("#distances svg").text_content()) == (kind == "gmm")
     for kind in ("hdbscan", "noise"):
         made = gallery[kind]
         seen = opens(made.path)
-        frame = tables.tree(made.context)
-        found = seen.open_table("#standing")
+        frame = tables.tree_nodes(made.context)
+        found = seen.open_table("#distances")
         assert_shows(found, frame, ["node"])
         finite = np.isfinite(frame["death"].to_numpy(dtype=float))
         shown = numbers([row[4] for row in found])
         np.testing.assert_allclose(shown[finite], frame["death"][finite], atol=5.01e-5)
-        assert seen.items("#standing", "sample") == made.ids
+        assert seen.items("#distances", "sample") == made.ids
         seen.clean()
     assert "lacks" in seen.text("#answer .headline")
     assert "Each" in opens(gallery["between"].path).text("#pulled h3")
@@ -113,8 +115,8 @@ def test_the_page_asks_for_nothing_and_complains_about_nothing(sheet: Made, digi
         assert seen.page.locator("figure:visible").count() == 9
         for _ in made.ids:
             seen.page.locator("#next").click()
-            seen.update_kept()
-        seen.page.hover("#map svg g.dots_marks > *:nth-child(5)", force=True)
+            seen.settle()
+        seen.page.hover("#map svg g.points_marks > *:nth-child(5)", force=True)
         seen.page.locator("#theme").click()
         seen.clean()
 
@@ -136,7 +138,7 @@ def test_charts_that_cannot_be_drawn_say_so(sheet: Made, opens: Opener) -> None:
     seen = opens(sheet.path)
     seen.page.evaluate("() => { window.drawn = vegaEmbed; vegaEmbed = () => Promise.reject(new Error('no canvas')); }")
     seen.page.locator("#next").click()
-    for name in ("map", "bars", "waterfall", "groups", "standing", "strip"):
+    for name in ("map", "bars", "waterfall", "groups", "distances", "strip"):
         place = seen.page.locator(f"#{name} .plot")
         place.get_by_text("This chart could not be drawn in this browser. The table holds its numbers.").wait_for()
         assert place.locator("svg").count() == 0
@@ -147,7 +149,7 @@ def test_charts_that_cannot_be_drawn_say_so(sheet: Made, opens: Opener) -> None:
     assert all("no canvas" in line for line in seen.log)
     seen.page.evaluate("() => { vegaEmbed = window.drawn; }")
     seen.page.locator("#next").click()
-    seen.update_kept()
+    seen.settle()
     assert seen.star() == [sheet.ids[2]]
 
 
@@ -196,7 +198,7 @@ def test_no_serious_barriers(sheet: Made, gallery: dict[str, Made], opens: Opene
         seen.page.locator("#map input[type=checkbox]").check()
         seen.page.locator("#waterfall input[type=range]").press("ArrowLeft")
         seen.page.set_viewport_size({"width": 900, "height": 900})
-        seen.update_kept()
+        seen.settle()
         assert barriers(axe, seen) == []
         assert barriers(axe, opens(gallery["hdbscan"].path, width=PHONE)) == []
 

@@ -42,7 +42,7 @@ def pixels(page: Any, png: bytes) -> dict[str, float]:
 def test_pictures_can_be_saved(sheet: Made, opens: Opener, browser: Any, scheme: str) -> None:
     seen = opens(sheet.path, color_scheme=scheme)
     blank = browser.new_page()
-    for name in ("map", "bars", "waterfall", "groups", "standing", "heat", "checkchart", "jaccard", "strip"):
+    for name in ("map", "bars", "waterfall", "groups", "distances", "heat", "checkchart", "jaccard", "strip"):
         place = seen.page.locator(f"#{name}")
         save = place.get_by_role("button", name=re.compile("^Save PNG"))
         png = seen.download(save.click if scheme == "light" else lambda save=save: save.press("Enter"))
@@ -77,7 +77,7 @@ def test_lists_and_tables_can_be_saved(sheet: Made, opens: Opener) -> None:
         expected = sheet.e.top(TOP, query=1, side=side).drop(columns="side")
         assert saved.columns.tolist() == expected.columns.tolist()
         pd.testing.assert_frame_equal(saved, expected, check_dtype=False, check_exact=True)
-    steps, _ = tables.steps(sheet.e, 1)
+    steps, _ = tables.removal_steps(sheet.e, 1)
     seen.open_table("#waterfall")
     saved = read_csv(seen.download(seen.page.locator("#waterfall").get_by_role("button", name="Save CSV").click))
     assert seen.saved == "r10-what-if-its-strongest-pullers-were-removed-one-after-the-other.csv"

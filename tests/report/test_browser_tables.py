@@ -28,7 +28,7 @@ SORT = """(table) => [...table.querySelectorAll('th')].map((head, index) => [0, 
 
 def test_every_column_of_every_table_sorts(sheet: Made, opens: Opener) -> None:
     seen = opens(sheet.path)
-    figures = ("map", "bars", "waterfall", "groups", "standing", "heat", "checkchart", "jaccard", "strip")
+    figures = ("map", "bars", "waterfall", "groups", "distances", "heat", "checkchart", "jaccard", "strip")
     for name in figures:
         seen.open_table(f"#{name}")
     for side in ("pulled", "pushed"):
@@ -70,26 +70,26 @@ def test_tables_hold_the_numbers_of_the_frames(sheet: Made, opens: Opener) -> No
         )
         columns = ["side", "id", "cluster", "if_removed", "encoder", "cluster_part", "direct"]
         assert_shows(seen.open_table("#bars"), strongest, columns)
-        steps, _ = tables.steps(sheet.e, query)
+        steps, _ = tables.removal_steps(sheet.e, query)
         assert_shows(seen.open_table("#waterfall"), steps, ["removed", "called", "cluster", "after"])
         for column in tables.group_columns(context):
             seen.page.select_option("#by", value=column)
-            seen.update_kept()
+            seen.settle()
             groups = tables.groups(sheet.e, column)[query]
             columns = ["group", "n", "if_removed", "influence", "low", "high", "pull_share", "push_share"]
             assert_shows(seen.open_table("#groups"), groups, columns)
         columns = ["cluster", "role", "distance", "membership"]
-        assert_shows(seen.open_table("#standing"), tables.standing(context, sheet.e, query), columns)
+        assert_shows(seen.open_table("#distances"), tables.distances(context, sheet.e, query), columns)
     assert seen.page.locator("#by option").all_inner_texts() == ["cluster", "lab", "day"]
     drawn = np.arange(60)
-    assert_shows(seen.open_table("#map"), tables.dots(context, drawn, with_rows=False), ["id", "cluster", "margin"])
+    assert_shows(seen.open_table("#map"), tables.points(context, drawn, with_rows=False), ["id", "cluster", "margin"])
     columns = ["target", "source", "n", "influence", "if_removed"]
     assert_shows(seen.open_table("#heat"), tables.cluster_pulls(context), columns)
     columns = ["query", "kind", "n_removed", "assignments", "predicted", "retrained"]
     assert_shows(seen.open_table("#checkchart"), tables.all_retrained(sheet.e), columns)
     columns = ["cluster", "size", "jaccard", "low", "high", "verdict"]
     assert_shows(seen.open_table("#jaccard"), tables.cluster_stability(context), columns)
-    assert_shows(seen.open_table("#strip"), tables.stability(context, drawn), ["id", "cluster", "share"])
+    assert_shows(seen.open_table("#strip"), tables.sample_stability(context, drawn), ["id", "cluster", "share"])
     seen.clean()
 
 

@@ -21,7 +21,7 @@ Frames = dict[str, pd.DataFrame]
 
 
 def map_frames() -> Frames:
-    dots = pd.DataFrame(
+    points = pd.DataFrame(
         {
             "id": [f"d{i}" for i in range(6)],
             "cluster": ["cluster 10", "cluster 2", 'cluster 4 "nines"', "noise", "cluster 2", "cluster 10"],
@@ -32,17 +32,17 @@ def map_frames() -> Frames:
             "image": PICTURE,
         }
     )
-    rings = dots.iloc[:4].drop(columns="margin").assign(
+    highlights = points.iloc[:4].drop(columns="margin").assign(
         pulls=[True, True, False, False], size=[0.3, 0.2, 0.2, 0.1], if_removed=[-0.3, -0.2, 0.2, 0.1],
         if_removed_percent=[-30.0, -20.0, np.nan, 10.0],
     )  # fmt: skip
-    rings["side"] = np.where(rings["pulls"], "pulled in", "pushed away")
+    highlights["side"] = np.where(highlights["pulls"], "pulled in", "pushed away")
     return {
-        "dots": dots,
-        "rings": rings,
+        "points": points,
+        "highlights": highlights,
         "links": pd.DataFrame({"id": ["d1", "d2"], "x": 4.0, "y": 1.5, "x2": [1.0, 2.0], "y2": [-1.0, 2.0]}),
-        "middles": pd.DataFrame({"cluster": ["cluster 2"], "label": ["2"], "x": [2.5], "y": [0.25]}),
-        "sample": dots.loc[[4], ["id", "x", "y", "image"]],
+        "label_positions": pd.DataFrame({"cluster": ["cluster 2"], "label": ["2"], "x": [2.5], "y": [0.25]}),
+        "sample": points.loc[[4], ["id", "x", "y", "image"]],
     }
 
 
@@ -71,7 +71,7 @@ def waterfall_frames() -> Frames:
     retrained = pd.DataFrame(
         {
             "removed": [2, 2, 3], "what": ["top pullers", "random", "others"], "predicted": [0.05, 0.3, -0.1],
-            "assignments": ["members frozen", "re-clustered", "members frozen"], "margin": [0.07, 0.29, -0.2],
+            "assignments": ["labels kept", "clustering continued", "labels kept"], "margin": [0.07, 0.29, -0.2],
             "low": [0.0, np.nan, -0.3], "high": [0.1, np.nan, -0.1],
         }
     )  # fmt: skip
@@ -95,7 +95,7 @@ def check_frames() -> Frames:
     table = pd.DataFrame(
         {
             "query": ["q", "q", "q", "r"], "kind": ["single", "top pullers", "new kind", "group"],
-            "assignments": ["members frozen", "re-clustered"] * 2, "n_removed": [1, 10, 3, 5],
+            "assignments": ["labels kept", "clustering continued"] * 2, "n_removed": [1, 10, 3, 5],
             "predicted": [0.01, -0.2, 0.03, 0.1], "retrained": [0.02, -0.15, 0.01, 0.12],
         }
     )  # fmt: skip
@@ -132,7 +132,7 @@ def cluster_stability_frames() -> Frames:
 
 
 def distance_frames(field: str = "distance") -> Frames:
-    roles = ["rival", "own", "other"]
+    roles = ["compared with", "own", "other"]
     return {"frame": pd.DataFrame({"cluster": ["c1", "c0", "c2"], field: [0.3, 0.6, 0.1], "role": roles})}
 
 
@@ -278,8 +278,8 @@ def test_hostile_texts_are_drawn_whole_or_cut_by_the_renderer_alone(name: str) -
 @pytest.mark.parametrize(
     ("name", "view", "frame", "columns"),
     [
-        ("map", "dots", "dots", ["x", "y", "margin"]),
-        ("map", "rings", "rings", ["size", "if_removed", "if_removed_percent"]),
+        ("map", "points", "points", ["x", "y", "margin"]),
+        ("map", "highlights", "highlights", ["size", "if_removed", "if_removed_percent"]),
         ("map", "neighbours", "links", ["x", "y", "x2", "y2"]),
         ("influence", "parts", "listed", ["influence", "encoder", "cluster_part", "direct", "if_removed"]),
         ("waterfall", "steps", "steps", ["removed", "before", "after"]),
@@ -327,7 +327,7 @@ def test_parameters_have_fixed_names(name: str, params: dict[str, str | None]) -
     kinds = {one["name"]: one.get("select", {}).get("type") for one in found}
     assert kinds == params
     views_named = {view for one in found for view in one.get("views", [])}
-    assert views_named <= {"dots", "points"}
+    assert views_named <= {"points"}
 
 
 def test_the_slider_runs_over_the_steps() -> None:
@@ -366,10 +366,10 @@ def test_links_have_a_checkbox_only_if_there_are_any() -> None:
 
 def test_only_the_sides_that_are_there_take_their_colours() -> None:
     frames = map_frames()
-    frames["rings"] = frames["rings"][~frames["rings"]["pulls"]]
-    rings = views(spec_of("map", frames))["rings"]["encoding"]
-    assert rings["stroke"]["scale"]["range"] == [theme.PUSH]
-    assert rings["shape"]["scale"]["range"] == ["square"]
+    frames["highlights"] = frames["highlights"][~frames["highlights"]["pulls"]]
+    highlights = views(spec_of("map", frames))["highlights"]["encoding"]
+    assert highlights["stroke"]["scale"]["range"] == [theme.PUSH]
+    assert highlights["shape"]["scale"]["range"] == ["square"]
 
 
 def test_a_cluster_looks_the_same_in_every_chart() -> None:
@@ -378,9 +378,9 @@ def test_a_cluster_looks_the_same_in_every_chart() -> None:
     colours, shapes = theme.looks(names)
     assert colours[0] == colours[1] != colours[3] == theme.GREY
     assert shapes[0] != shapes[1]
-    dots = views(spec_of("map", map_frames()))["dots"]["encoding"]
+    points = views(spec_of("map", map_frames()))["points"]["encoding"]
     nodes = views(spec_of("tree", tree_frames()))["selected"]["encoding"]
-    assert dots["color"]["scale"]["range"][0] == theme.CLUSTERS[2]
+    assert points["color"]["scale"]["range"][0] == theme.CLUSTERS[2]
     assert nodes["color"]["scale"]["range"] == list(theme.CLUSTERS[:2])
 
 
@@ -406,9 +406,9 @@ def test_groups_are_sorted_by_size_and_bars_by_nearness() -> None:
 
 
 def test_missing_numbers_are_not_shown_as_zero() -> None:
-    dots = views(spec_of("map", map_frames()))["dots"]
-    assert {"field": "margin_shown", "title": "margin", "type": "nominal"} in dots["encoding"]["tooltip"]
-    assert "isValid(datum['margin'])" in dots["transform"][0]["calculate"]
+    points = views(spec_of("map", map_frames()))["points"]
+    assert {"field": "margin_shown", "title": "margin", "type": "nominal"} in points["encoding"]["tooltip"]
+    assert "isValid(datum['margin'])" in points["transform"][0]["calculate"]
 
 
 def test_long_subtitles_are_broken_into_lines() -> None:

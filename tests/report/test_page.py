@@ -22,7 +22,7 @@ from clusterexplain.results.text.names import terminal_safe
 from tests.conftest import SMALL
 
 EVIL = "</script><script>alert('x')</script><!--<script>\"&`${title}$text\u202e\u2028"
-CHARTS = ("map", "influence", "waterfall", "standing")
+CHARTS = ("map", "influence", "waterfall", "distances")
 
 
 class Read(HTMLParser):
@@ -206,7 +206,7 @@ def test_a_component_without_members_does_not_stop_a_page(tmp_path: Path, monkey
 @pytest.mark.parametrize("wanted", [[], [0, 5, 19_999], list(range(0, 20_000, 100))])
 def test_a_sample_of_the_rows_is_drawn_with_the_wanted_ones(wanted: list[int]) -> None:
     rows = tables.shown_rows(np.arange(20_000), wanted)
-    assert len(rows) == len(set(rows.tolist())) == tables.MAX_DOTS == 4000
+    assert len(rows) == len(set(rows.tolist())) == tables.MAX_POINTS == 4000
     assert set(wanted) <= set(rows.tolist())
     assert (np.diff(rows) > 0).all()
     np.testing.assert_array_equal(rows, tables.shown_rows(np.arange(20_000), wanted))

@@ -13,19 +13,10 @@ import pytest
 
 from clusterexplain import Dataset
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.report.samples import (
-    LARGEST_GIVEN,
-    LARGEST_IMAGE,
-    LONGEST_SIDE,
-    LONGEST_SNIPPET,
-    SHOWN_COLUMNS,
-    Rows,
-    Shown,
-    png_data_uri,
-    snippet,
-    thumbnail,
-)
-from clusterexplain.report.text import profile_words
+from clusterexplain.report.preview import LARGEST_GIVEN, LONGEST_SNIPPET, SamplePreview, snippet
+from clusterexplain.report.samples import SHOWN_COLUMNS, SamplePreviewer
+from clusterexplain.report.thumbnails import LARGEST_IMAGE, LONGEST_SIDE, png_data_uri, thumbnail
+from clusterexplain.results.text.clusters import profile
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TABLE = Dataset(np.random.default_rng(0).normal(size=(12, 5)) * [1, 1, 1000, 1, 0], feature_names=list("abcde"))
@@ -51,9 +42,9 @@ def decoded(uri: str) -> np.ndarray:
     return lines[:, 1:].reshape((height, width) if colour == 0 else (height, width, {2: 3}[colour]))
 
 
-def own(found: Any) -> Shown:
+def own(found: Any) -> SamplePreview:
     """Show what a user's function returned for row 3."""
-    return Rows.of(TABLE, lambda row, position: found).show(TABLE.X[3], 3)
+    return SamplePreviewer.of(TABLE, lambda row, position: found).preview(TABLE.X[3], 3)
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (1, 1), (3, 4, 3)])
@@ -67,15 +58,15 @@ def test_pngs_hold_their_pixels(shape: tuple[int, ...]) -> None:
 
 def test_images_are_dark_where_values_are_large_and_keep_their_size() -> None:
     images = np.array([[0.0, 5.0, 10.0, 10.0, 5.0, 0.0], [0.0] * 6])
-    rows = Rows.of(Dataset(images, image_shape=(2, 3)))
+    rows = SamplePreviewer.of(Dataset(images, image_shape=(2, 3)))
     assert (rows.kind, rows.is_table) == ("image", False)
-    shown = rows.show(images[0], 0)
+    shown = rows.preview(images[0], 0)
     assert shown.text == ""
     np.testing.assert_array_equal(decoded(shown.image), [[255, 128, 0], [0, 128, 255]])
-    beyond = rows.show(np.array([-5.0, 5.0, 15.0, 10.0, 5.0, 0.0]), -1)
+    beyond = rows.preview(np.array([-5.0, 5.0, 15.0, 10.0, 5.0, 0.0]), -1)
     assert beyond == shown
-    constant = Rows.of(Dataset(np.ones((2, 6)), image_shape=(2, 3)))
-    np.testing.assert_array_equal(decoded(constant.show(np.ones(6), 0).image), np.full((2, 3), 255))
+    constant = SamplePreviewer.of(Dataset(np.ones((2, 6)), image_shape=(2, 3)))
+    np.testing.assert_array_equal(decoded(constant.preview(np.ones(6), 0).image), np.full((2, 3), 255))
 
 
 @pytest.mark.parametrize("shape", [(65, 65), (1000, 64), (1, 10_000), (130, 97, 3), (64, 64, 3)])
@@ -129,12 +120,12 @@ def test_texts_are_one_line_without_controls(text: str) -> None:
     expected = HOSTILE[text]
     assert snippet(text) == expected
     snippet(text).encode()
-    assert own(text) == Shown(text=expected)
-    assert own(Shown(text=text, image="data:image/gif;base64,R0lG")).text == expected
-    rows = Rows.of(data)
+    assert own(text) == SamplePreview(text=expected)
+    assert own(SamplePreview(text=text, image="data:image/gif;base64,R0lG")).text == expected
+    rows = SamplePreviewer.of(data)
     assert (rows.kind, rows.is_table) == ("text", False)
-    assert rows.show(TABLE.X[0], 0).text == expected.replace("half", "half \ufffd").replace("ter", "ter\ufffd")
-    assert rows.show(TABLE.X[0], -1) == Shown()
+    assert rows.preview(TABLE.X[0], 0).text == expected.replace("half", "half \ufffd").replace("ter", "ter\ufffd")
+    assert rows.preview(TABLE.X[0], -1) == SamplePreview()
 
 
 def test_long_texts_are_cut_at_a_word() -> None:
@@ -153,16 +144,16 @@ def test_long_texts_are_cut_at_a_word() -> None:
 
 def test_missing_texts_are_empty_and_images_keep_theirs() -> None:
     table = pd.DataFrame({"body": pd.Series(["a", None, np.nan, pd.NA, 5, 2.5] * 2, dtype=object)})
-    rows = Rows.of(Dataset(TABLE.X[:, :4], metadata=table, text="body", image_shape=(2, 2)))
+    rows = SamplePreviewer.of(Dataset(TABLE.X[:, :4], metadata=table, text="body", image_shape=(2, 2)))
     assert rows.kind == "image"
-    assert [rows.show(TABLE.X[0, :4], i).text for i in range(6)] == ["a", "", "", "", "5", "2.5"]
-    assert rows.show(TABLE.X[0, :4], np.int64(0)).image.startswith("data:image/png")
+    assert [rows.preview(TABLE.X[0, :4], i).text for i in range(6)] == ["a", "", "", "", "5", "2.5"]
+    assert rows.preview(TABLE.X[0, :4], np.int64(0)).image.startswith("data:image/png")
 
 
 def test_tables_show_nothing_but_differ_by_columns() -> None:
-    rows = Rows.of(TABLE)
+    rows = SamplePreviewer.of(TABLE)
     assert (rows.kind, rows.is_table) == ("table", True)
-    assert rows.show(TABLE.X[0], 0) == Shown()
+    assert rows.preview(TABLE.X[0], 0) == SamplePreview()
     mean, spread = TABLE.X.mean(axis=0), TABLE.X.std(axis=0)
     row = mean + spread * [3, -1, -4, 2, 0]
     found = rows.differences(row, mean, mean + 1)
@@ -171,7 +162,7 @@ def test_tables_show_nothing_but_differ_by_columns() -> None:
     assert [(one.value, one.reference, one.cluster_mean) for one in found] == [
         (row[one], mean[one], mean[one] + 1) for one in (2, 0, 3)
     ]
-    unnamed = Rows.of(Dataset(TABLE.X[:, :2]))
+    unnamed = SamplePreviewer.of(Dataset(TABLE.X[:, :2]))
     assert [one.name for one in unnamed.differences(row[:2], mean[:2], mean[:2])] == ["column 0", "column 1"]
     constant = mean + [0, 0, 0, 0, 1]
     assert rows.differences(constant, mean, mean)[0].name == "e"
@@ -179,30 +170,30 @@ def test_tables_show_nothing_but_differ_by_columns() -> None:
 
 def test_texts_of_a_table_with_names_have_columns_too() -> None:
     metadata = pd.DataFrame({"body": ["words"] * 12})
-    rows = Rows.of(Dataset(TABLE.X, feature_names=list("abcde"), metadata=metadata, text="body"))
+    rows = SamplePreviewer.of(Dataset(TABLE.X, feature_names=list("abcde"), metadata=metadata, text="body"))
     assert (rows.kind, rows.is_table) == ("text", True)
-    assert rows.show(TABLE.X[0], 0) == Shown(text="words")
+    assert rows.preview(TABLE.X[0], 0) == SamplePreview(text="words")
     image = Dataset(TABLE.X[:, :4], feature_names=list("abcd"), metadata=metadata, text="body", image_shape=(2, 2))
-    assert not Rows.of(image).is_table
+    assert not SamplePreviewer.of(image).is_table
 
 
 def test_a_profile_names_the_columns_that_differ_most_from_the_whole() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 8)) * 10.0 ** rng.integers(-3, 4, size=8)
     X[:, 7] = 3.0
-    rows, mean, spread = Rows.of(Dataset(X, feature_names=list("abcdefgh"))), X.mean(axis=0), X.std(axis=0)
+    rows, mean, spread = SamplePreviewer.of(Dataset(X, feature_names=list("abcdefgh"))), X.mean(axis=0), X.std(axis=0)
     found = rows.profile(mean + spread * [0.1, -2, 0.3, 1, -0.5, 0.4, 0.26, 0], mean)
     assert [name for name, _ in found] == list("bdefc")
     np.testing.assert_allclose([size for _, size in found], [-2, 1, -0.5, 0.4, 0.3])
     assert rows.profile(mean, mean) == []
     assert rows.profile(mean + 1e-9, mean) == []
-    assert profile_words([("kcal", 1.84), ("sugar", -1.1)]) == "higher kcal (+1.8 sd), lower sugar (-1.1 sd)"
+    assert profile([("kcal", 1.84), ("sugar", -1.1)]) == "higher kcal (+1.8 sd), lower sugar (-1.1 sd)"
 
 
 def test_differences_are_those_of_numpy() -> None:
     rng = np.random.default_rng(3)
     X = rng.normal(size=(50, 9)) * 10.0 ** rng.integers(-6, 7, size=9)
-    rows = Rows.of(Dataset(X))
+    rows = SamplePreviewer.of(Dataset(X))
     for one, other in rng.permutation(50).reshape(-1, 2):
         expected = np.argsort(np.abs(X[one] - X[other]) / X.std(axis=0))[::-1][:SHOWN_COLUMNS]
         found = rows.differences(X[one], X[other], X.mean(axis=0))
@@ -220,10 +211,10 @@ def test_users_functions_get_rows_as_given_and_may_change_them() -> None:
         row[:] = 0
         return "shown"
 
-    rows = Rows.of(TABLE, render)
+    rows = SamplePreviewer.of(TABLE, render)
     assert (rows.kind, rows.is_table) == ("own", False)
     query = TABLE.X[2].copy()
-    assert rows.show(query, np.int64(2)) == rows.show(query, -1) == Shown(text="shown")
+    assert rows.preview(query, np.int64(2)) == rows.preview(query, -1) == SamplePreview(text="shown")
     np.testing.assert_array_equal(query, TABLE.X[2])
     assert [(position, kind) for _, position, kind in seen] == [(2, int), (-1, int)]
     np.testing.assert_array_equal(seen[0][0], TABLE.X[2])
@@ -238,7 +229,7 @@ def test_users_functions_get_rows_as_given_and_may_change_them() -> None:
         (b"GIF87a...", "gif"),
         (b"RIFF\n\0\0\nWEBPVP8 ", "webp"),
         ("data:image/jpeg;base64,/9j/4AAQSkZJRg==", "jpeg"),
-        (Shown("words", "data:image/gif;base64,R0lG"), "gif"),
+        (SamplePreview("words", "data:image/gif;base64,R0lG"), "gif"),
     ],
 )
 def test_users_pictures(found: Any, kind: str) -> None:
@@ -246,7 +237,7 @@ def test_users_pictures(found: Any, kind: str) -> None:
     assert shown.image.startswith(f"data:image/{kind};base64,")
     if isinstance(found, bytes):
         assert base64.b64decode(shown.image.split(",")[1]) == found
-    assert shown.text == ("words" if isinstance(found, Shown) else "")
+    assert shown.text == ("words" if isinstance(found, SamplePreview) else "")
 
 
 def test_users_arrays() -> None:
@@ -258,13 +249,16 @@ def test_users_arrays() -> None:
     beyond = np.array([[1 + 1e-7, -1e-7]])
     np.testing.assert_array_equal(decoded(own(beyond).image), [[255, 0]])
     assert max(decoded(own(np.zeros((500, 300, 3), dtype=np.uint8)).image).shape) <= LONGEST_SIDE
-    assert own("data: what we measured") == Shown(text="data: what we measured")
+    assert own("data: what we measured") == SamplePreview(text="data: what we measured")
 
 
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (None, r"render returned NoneType for row 3, which cannot be shown\. Expected text, an image .*or Shown\("),
+        (
+            None,
+            r"render returned NoneType for row 3, which cannot be shown\. Expected text, an image .*or SamplePreview\(",
+        ),
         (5, r"returned int for row 3"),
         ([[0, 1]], r"returned list for row 3"),
         (bytearray(PNG), r"returned bytearray for row 3"),
@@ -313,31 +307,31 @@ def test_other_addresses_are_never_pictures(address: str) -> None:
     with pytest.raises(
         InvalidParameterError, match=r"is no picture that a page can hold\. Expected a data URI 'data:im"
     ):
-        Shown(image=address)
+        SamplePreview(image=address)
     if address.startswith("data:image/"):
         with pytest.raises(InvalidParameterError, match=r"render returned for row 3 cannot be shown: image="):
             own(address)
     else:
-        assert own(address) == Shown(text=address.strip())
+        assert own(address) == SamplePreview(text=address.strip())
 
 
 def test_wrong_renderers() -> None:
     with pytest.raises(InvalidParameterError, match=r"returned NoneType for a row that was not trained on"):
-        Rows.of(TABLE, lambda row, position: None).show(TABLE.X[0], -1)
+        SamplePreviewer.of(TABLE, lambda row, position: None).preview(TABLE.X[0], -1)
     with pytest.raises(
         InvalidParameterError, match=r"render='text' cannot be called\. Expected a function render\(row, pos"
     ):
-        Rows.of(TABLE, "text")  # type: ignore[arg-type]
+        SamplePreviewer.of(TABLE, "text")  # type: ignore[arg-type]
     with pytest.raises(
         InvalidParameterError, match=r"text of type str and image of type bytes\. Expected str for both"
     ):
-        Shown(image=PNG)  # type: ignore[arg-type]
+        SamplePreview(image=PNG)  # type: ignore[arg-type]
     assert len(own(PNG + bytes(LARGEST_GIVEN - 8)).image) > LARGEST_GIVEN
 
 
 def test_the_same_bytes_twice() -> None:
     images = np.random.default_rng(1).normal(size=(6, 100 * 70))
     data = Dataset(images, image_shape=(100, 70))
-    assert [Rows.of(data).show(row, i) for i, row in enumerate(images)] == [
-        Rows.of(data).show(row, i) for i, row in enumerate(images)
+    assert [SamplePreviewer.of(data).preview(row, i) for i, row in enumerate(images)] == [
+        SamplePreviewer.of(data).preview(row, i) for i, row in enumerate(images)
     ]

@@ -20,8 +20,7 @@ from clusterexplain.data import Dataset
 from clusterexplain.exceptions import DriftWarning, InvalidParameterError
 from clusterexplain.explanation import explain_cluster
 from clusterexplain.report import ReportContext, tables
-from clusterexplain.report.margin_labels import flip_words, page_title
-from clusterexplain.report.text import place_words, trust_words, twins_words
+from clusterexplain.report.text import misplaced, page_question, predicted_flip
 from clusterexplain.report.vega_lite import as_dict
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.influence_rows import InfluenceRows
@@ -55,8 +54,14 @@ def data_of(path: Path) -> dict[str, Any]:
     return dict(json.loads(found.group(1)))
 
 
-def context(explanation: Explanation) -> Any:
+def context(explanation: Explanation) -> ReportContext:
     return ReportContext.of(explanation)
+
+
+def drawn_at(coordinates: np.ndarray, explanation: Explanation) -> ReportContext:
+    made = context(explanation)
+    vars(made)["coordinates"] = coordinates
+    return made
 
 
 def test_a_users_altair_settings_change_no_byte(checked: Explanation, tmp_path: Path) -> None:
@@ -117,9 +122,9 @@ def test_a_far_rival_stands_beside_the_nearest(fitted: ClusterExplainer) -> None
     e = ce.explain([0])
     distance = np.linalg.norm(ce.cluster_centers_ - ce.embedding_[0], axis=1)
     far = int(distance.argmax())
-    table = tables.standing(context(e), ce.explain([0], against=far), 0)
+    table = tables.distances(context(e), ce.explain([0], against=far), 0)
     assert len(table) == tables.clusters.MOST_CLUSTERS + 1
-    assert table["role"].iloc[-1] == "rival"
+    assert table["role"].iloc[-1] == "compared with"
     assert table["distance"].is_monotonic_increasing
 
 
@@ -131,7 +136,7 @@ def test_large_checks_are_drawn_as_a_sample(checked: Explanation) -> None:
     verdict = checked.check.together
     large = dataclasses.replace(checked, check=CheckSummary(verdict, checked.check.each, 3, table))
     shown = tables.all_retrained(large)
-    assert len(shown) == tables.answers.MOST_RETRAINED
+    assert len(shown) == tables.check.MOST_RETRAINED
     assert set(shown["query"]) == {"0", "7", "20"}
     large.plot.check().to_dict()
     assert "text/html" in large._repr_mimebundle_()
@@ -199,17 +204,14 @@ def test_checks_belong_to_weights_and_method(fitted: ClusterExplainer, checked: 
         fitted.explain([7]).stored_check()
 
 
-def test_an_explanation_of_an_earlier_fit_is_not_shown_with_a_later_one() -> None:
+def test_an_explanation_is_shown_with_its_own_fit(tmp_path: Path) -> None:
     ce = ClusterExplainer(n_clusters=3, **SMALL).fit(blobs())
     e = ce.explain([0])
+    before = e.report(tmp_path / "why.html").read_bytes()
     weights = np.ones(48)
     weights[:6] = 0
     ce.fit(blobs(), sample_weight=weights)
-    with pytest.raises(InvalidParameterError, match="made at other sample weights"):
-        e.report("never.html")
-    assert list(e._repr_mimebundle_()) == ["text/plain"]
-    ce.fit(blobs())
-    assert "text/html" in e._repr_mimebundle_()
+    assert e.report(tmp_path / "why.html").read_bytes() == before
 
 
 def test_examples_of_weight_0_are_not_counted(tmp_path: Path) -> None:
@@ -292,17 +294,17 @@ def test_a_map_says_when_it_shows_a_sample_among_others(fitted: ClusterExplainer
     misled = np.array(fitted.embedding_[:, :2])
     misled[0] = 100.0
     misled[other] = 100.0 + np.arange(12)[:, None] / 100
-    shown = dataclasses.replace(context(e), draw=lambda: misled)
+    shown = drawn_at(misled, e)
     z = fitted.embedding_
     near = np.argsort(np.linalg.norm(z - z[0], axis=1), kind="stable")[1:11]
     strangers = int((fitted.labels_[near] != fitted.labels_[0]).sum())
-    assert tables.strangers(shown, e, 0) == (10, strangers, 10)
-    assert place_words(shown, e, 0) == (
+    assert tables.foreign_neighbours(shown, e, 0) == (10, strangers, 10)
+    assert misplaced(shown, e, 0) == (
         f"10 of its 10 nearest on this map are of other clusters, {strangers} of 10 in the embedding"
     )
-    honest = dataclasses.replace(shown, draw=lambda: z)
-    assert place_words(honest, e, 0) == ""
-    assert place_words(shown, fitted.explain(blobs()[:1] + 0.1), 0) == ""
+    honest = drawn_at(z, e)
+    assert misplaced(honest, e, 0) == ""
+    assert misplaced(shown, fitted.explain(blobs()[:1] + 0.1), 0) == ""
 
 
 def test_pictures_name_the_sample_and_its_clusters(checked: Explanation) -> None:
@@ -311,7 +313,7 @@ def test_pictures_name_the_sample_and_its_clusters(checked: Explanation) -> None
     for chart in (draw.map(1), draw.influence(1), draw.waterfall(1), draw.groups(query=1), draw.standing(1)):
         title = chart.to_dict()["title"]
         assert title["text"]
-        assert title["subtitle"][0] == f"Sample 7: {own}, rival {rival}"
+        assert title["subtitle"][0] == f"Sample 7: {own}, compared with {rival}"
     assert draw.check().to_dict()["title"]["subtitle"] == ["Samples 0, 7, 20"]
     assert draw.clusters().to_dict()["title"]["text"]
     whole = explain_cluster(checked.fit, 0).cohesion.plot.waterfall().to_dict()["title"]
@@ -359,27 +361,30 @@ def test_a_model_that_arrived_has_no_band() -> None:
 
 def test_flip_sentences(fitted: ClusterExplainer) -> None:
     e = fitted.explain([0])
-    assert flip_words(_pulled(e, [0.5, 0.1, 0.1, 0.1], own=3), 0) == (
+    assert predicted_flip(_pulled(e, [0.5, 0.1, 0.1, 0.1], own=3), 0) == (
         "About 2 removals of its strongest pullers are predicted to move it to the other side."
     )
-    assert flip_words(_pulled(e, [0.7], own=1), 0) == (
+    assert predicted_flip(_pulled(e, [0.7], own=1), 0) == (
         "About 1 removal of its strongest pullers is predicted to move it to the other side."
     )
-    assert flip_words(_pulled(e, [0.1] * 5, own=9), 0).startswith("No number of removals")
-    assert flip_words(_pulled(e, [0.5, 0.05, 0.1], own=0), 0) == (
+    assert predicted_flip(_pulled(e, [0.1] * 5, own=9), 0).startswith("No number of removals")
+    assert predicted_flip(_pulled(e, [0.5, 0.05, 0.1], own=0), 0) == (
         "About 2 removals of its strongest pullers, the sample itself among them, are predicted to move it to the other "
-        "side; of the others alone, none is."
+        "side. Without removing the sample itself, no number of removals is predicted to do so."
     )
-    assert flip_words(_pulled(e, [0.7, 0.4, 0.4], own=0), 0) == (
-        "Removing the sample itself is predicted to move it to the other side; of the others alone, about 2 removals are."
+    assert predicted_flip(_pulled(e, [0.7, 0.4, 0.4], own=0), 0) == (
+        "Removing the sample itself is predicted to move it to the other side. Without removing the sample itself, about 2 "
+        "removals are needed."
     )
-    assert flip_words(_pulled(e, [0.7, 0.65], own=0), 0).endswith("of the others alone, about 1 removal is.")
+    assert predicted_flip(_pulled(e, [0.7, 0.65], own=0), 0).endswith(
+        "Without removing the sample itself, about 1 removal is needed."
+    )
     rival = fitted.explain(blobs()[:1], against=int(e.labels[0] == 0))
     outside = dataclasses.replace(rival, scores=-np.abs(rival.scores))
-    assert flip_words(outside, 0) == "Its margin is not above 0: it is on the other side of this boundary already."
+    assert predicted_flip(outside, 0) == "Its margin is not above 0: it is already on the other side of this boundary."
     whole = fitted.cluster(0).cohesion
-    assert "it to the other side" not in flip_words(whole, 0)
-    assert "mean margin" in flip_words(whole, 0)
+    assert "it to the other side" not in predicted_flip(whole, 0)
+    assert "mean margin" in predicted_flip(whole, 0)
 
 
 def _pulled(e: Explanation, influence: list[float], own: int) -> Explanation:
@@ -394,11 +399,11 @@ def test_steps_name_the_sample_itself_and_leave_out_what_was_not_there(fitted: C
     e = _pulled(fitted.explain([0]), [0.3, 0.2, 0.4], own=2)
     weights = np.ones(48)
     weights[1] = 0
-    table, flip = tables.steps(dataclasses.replace(e, sample_weight=weights), 0)
+    table, flip = tables.removal_steps(dataclasses.replace(e, sample_weight=weights), 0)
     assert table["id"].tolist() == ["2", "0"]
     assert table["called"].tolist() == ["2 (itself)", "0"]
     assert flip == 2
-    assert tables.flips(e, 0) == (2, None, True)
+    assert tables.predicted_flips(e, 0) == (2, None, True)
 
 
 def test_noise_and_whole_clusters_have_words_of_their_own(fitted: ClusterExplainer, tmp_path: Path) -> None:
@@ -407,7 +412,7 @@ def test_noise_and_whole_clusters_have_words_of_their_own(fitted: ClusterExplain
     ce = ClusterExplainer(clusterer="hdbscan", clusterer_options={"min_cluster_size": 8}, **SMALL).fit(X)
     noise = int(np.flatnonzero(ce.labels_ == -1)[0])
     e = ce.explain([noise])
-    assert page_title(e) == "Why is it noise?"
+    assert page_question(e) == "Why is it noise?"
     drawn = json.dumps([as_dict(e.plot.waterfall()), as_dict(e.plot.map())])
     for wrong in ("in its cluster", "into its cluster", "pulled in"):
         assert wrong not in drawn
@@ -419,15 +424,16 @@ def test_noise_and_whole_clusters_have_words_of_their_own(fitted: ClusterExplain
         drawn = json.dumps([as_dict(whole.plot.waterfall()), as_dict(whole.plot.map())])
         assert "in its cluster" not in drawn
         assert whole.sides()[0] in drawn
-        assert page_title(whole) == "What {} and what {}".format(*whole.sides())
+        assert page_question(whole) == "What {} and what {}".format(*whole.sides())
 
 
-def test_claims_that_are_not_made(fitted: ClusterExplainer, checked: Explanation) -> None:
-    new = fitted.explain(blobs()[:1] + 0.1)
-    assert twins_words(new, 0) == twins_words(fitted.cluster(0).cohesion, 0) != twins_words(fitted.explain([0]), 0)
-    assert "command" not in trust_words(new, can_check=False)
-    assert "command beside" in trust_words(new, can_check=True)
-    assert "as predicted" not in trust_words(checked, can_check=True)
+def test_claims_that_are_not_made(fitted: ClusterExplainer, checked: Explanation, tmp_path: Path) -> None:
+    new, asked = fitted.explain(blobs()[:1] + 0.1), fitted.explain([0])
+    whole = fitted.cluster(0).cohesion
+    told = [data_of(one.report(tmp_path / "why.html"))["queries"][0]["conflicts_note"] for one in (new, whole, asked)]
+    assert told[0] == told[1] != told[2]
+    assert "command next to" in data_of(asked.report(tmp_path / "why.html"))["trust"]["meaning"]
+    assert "as predicted" not in data_of(checked.report(tmp_path / "why.html"))["trust"]["meaning"]
 
 
 def test_commands_name_all_samples_and_the_task(checked: Explanation, fitted: ClusterExplainer, tmp_path: Path) -> None:
@@ -442,14 +448,14 @@ def test_commands_name_all_samples_and_the_task(checked: Explanation, fitted: Cl
 def test_commands_ask_for_the_same_method(fitted: ClusterExplainer, tmp_path: Path) -> None:
     asked = fitted.explain([3], method="implicit", method_options={"damping": 0.1})
     page = data_of(asked.report(tmp_path / "why.html"))
-    how = page["words"]["how"]
+    how = page["words"]["flags"]
     assert how == " --method implicit --method-option damping=0.1"
     assert page["queries"][0]["verify"] == f"clusterexplain verify --sample 3{how}"
 
 
 def test_listed_examples_of_cluster_cards_are_in_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ce = ClusterExplainer(n_clusters=3, **SMALL).fit(blobs(300))
-    full = tables.places.shown_rows
+    full = tables.map.shown_rows
     monkeypatch.setattr(tables, "shown_rows", lambda present, wanted, most=20: full(present, wanted, most=20))
     page = data_of(ce.explain([0]).report(tmp_path / "why.html"))
     rows = set(page["rows"]["id"])

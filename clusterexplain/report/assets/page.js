@@ -24,7 +24,7 @@ function show(index, { push = true } = {}) {
   showAnswer(query, ANSWERS[index]);
   showLists();
   showCharts(query);
-  showTwins(query);
+  showConflicts(query);
   say(`${query.title} is shown.`);
 }
 
@@ -61,8 +61,8 @@ function closeOffer() {
 }
 
 function reportCommand(id) {
-  const { run, task, how } = PAGE.words;
-  return `clusterexplain report --sample ${quoted(id)}${how}` + (run ? ` --run ${quoted(run)}` : "") + (task ? ` --task ${quoted(task)}` : "");
+  const { run, task, flags } = PAGE.words;
+  return `clusterexplain report --sample ${quoted(id)}${flags}` + (run ? ` --run ${quoted(run)}` : "") + (task ? ` --task ${quoted(task)}` : "");
 }
 
 function quoted(text) {
@@ -92,7 +92,7 @@ function showAnswer(query, answer) {
     el("ul", { class: "badges" }, badges),
     values.length ? el("div", {}, el("h3", {}, "Where it differs most from its cluster"), el("ul", {}, values)) : null ?? "",
     exemplars(`Typical of ${PAGE.names[answer.cluster] ?? "its cluster"}`, query.own) ?? "",
-    exemplars(`Typical of ${PAGE.names[answer.rival] ?? "the rival"}, the rival`, query.rival) ?? "",
+    exemplars(`Typical of ${PAGE.names[answer.rival] ?? "the other cluster"}, which it is compared with`, query.rival) ?? "",
     query.verify && answerUnchecked() ? el("p", {}, "Not checked. ", el("code", {}, datum(query.verify, 300)), " ", el("span", { class: "tools" }, copier("Copy command", query.verify))) : "");
 }
 
@@ -173,13 +173,13 @@ function bar(row, largest, side) {
 
 function showCharts(query) {
   const figures = query.charts, stem = stemOf(query);
-  drawChart(at("map"), figures.map, "Map", { note: [PAGE.words.map.replaceAll("\n", "; "), query.place].filter(Boolean).join("; "), stem }).then((view) => view && listenToMap(view));
+  drawChart(at("map"), figures.map, "Map", { note: [PAGE.words.map.replaceAll("\n", "; "), query.misplaced].filter(Boolean).join("; "), stem }).then((view) => view && listenToMap(view));
   drawChart(at("bars"), figures.influence, "Strongest pulls and pushes, in three parts", { stem });
   drawChart(at("waterfall"), figures.waterfall, "What if its strongest pullers were removed, one after the other?", { note: figures.flip, stem });
   const names = Object.keys(query.groups), by = names.includes(at("by").value) ? at("by").value : names[0];
   at("by").replaceChildren(...names.map((name) => el("option", { value: name, selected: name === by }, name)));
   showGroups();
-  optional("standing", figures.standing, "How it stands to the clusters", { stem });
+  optional("distances", figures.distances, "Its place among the clusters", { stem });
   optional("strip", figures.stability, "How often refits keep samples in their cluster", { stem });
 }
 
@@ -204,10 +204,10 @@ function showGroups() {
   if (panel) drawChart(at("groups"), panel, "Influence by group, with 95 % intervals", { stem: stemOf(query) });
 }
 
-function showTwins(query) {
-  const columns = [["id", "twin", "", (row) => example(row.id)], ["cluster", "its cluster", ""], ["distance", "distance", ".4f"], ["relative", "in usual nearest distances", ".4f"]];
-  at("twins").replaceChildren(el("h3", {}, "Twins"), query.twins.length ? sortable(columns, query.twins, "Near-identical rows with other labels")
-    : el("p", {}, query.twins_words));
+function showConflicts(query) {
+  const columns = [["id", "near-duplicate", "", (row) => example(row.id)], ["cluster", "its cluster", ""], ["distance", "distance", ".4f"], ["relative", "in usual nearest distances", ".4f"]];
+  at("conflicts").replaceChildren(el("h3", {}, "Near-duplicates with another label"), query.conflicts.length ? sortable(columns, query.conflicts, "Near-duplicates with another label")
+    : el("p", {}, query.conflicts_note));
 }
 
 function showClusters() {

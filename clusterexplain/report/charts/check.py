@@ -8,11 +8,12 @@ import pandas as pd
 
 from clusterexplain.report.charts import theme, tooltips
 from clusterexplain.results.removals import DOWN_WEIGHT, GROUP, RANDOM, SINGLE, TOP_PULLERS
+from clusterexplain.results.text.check import ASSIGNMENTS
 
 if TYPE_CHECKING:
     import altair as alt
 
-ASSIGNMENTS = ("members frozen", "re-clustered")
+SHOWN_ASSIGNMENTS = (ASSIGNMENTS["kept"], ASSIGNMENTS["continued"])
 KINDS = tuple(kind.label for kind in (SINGLE, GROUP, TOP_PULLERS, RANDOM, DOWN_WEIGHT))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 X_TITLE = "predicted change of the margin"
@@ -37,7 +38,7 @@ def check_chart(
     ----------
     table : DataFrame
         One row for each (query, retraining, assignments): query (id), kind ("single", "group", "top pullers" or another
-        word), assignments ("members frozen" or "re-clustered"), n_removed (training examples), predicted and retrained
+        word), assignments ("labels kept" or "clustering continued"), n_removed (training examples), predicted and retrained
         (change of the margin; positive is deeper in its cluster).
     null : float, optional
         Half-width of the band around 0 in which a retrained change cannot be told from none, in units of the margin;
@@ -52,7 +53,7 @@ def check_chart(
     Returns
     -------
     LayerChart
-        Points on the diagonal were predicted exactly.
+        On the diagonal, prediction and retraining agree.
     """
     null = None if null is None or pd.isna(null) else null
     layers = [] if null is None else _band(null)
@@ -64,8 +65,8 @@ def check_chart(
             width=width,
             height=height,
             description=(
-                "Scatter plot: predicted change of the margin (across) against the change after actual retraining (up), one "
-                "symbol for each sample and retraining. On the dashed diagonal the prediction is exact. In the grey band "
+                "Scatter plot: predicted change of the margin (across) against the change after retraining (up), one "
+                "symbol for each sample and retraining. On the dashed diagonal the two agree. In the grey band "
                 "around 0 a retrained change cannot be told from none."
             ),
         )
@@ -119,8 +120,8 @@ def _points(table: pd.DataFrame, deeper: str) -> alt.Chart:
     frame["order"] = frame["kind"].map({kind: i for i, kind in enumerate(kinds)})
     shapes = [SHAPES[i % len(SHAPES)] for i in range(len(kinds))]
     shown = alt.selection_point(name="shown", fields=["assignments"], bind="legend")
-    colour = alt.Scale(domain=list(ASSIGNMENTS), range=list(theme.PAIR))
-    fill = alt.Scale(domain=list(ASSIGNMENTS), range=["transparent", "rgba(238, 51, 119, 0.45)"])
+    colour = alt.Scale(domain=list(SHOWN_ASSIGNMENTS), range=list(theme.PAIR))
+    fill = alt.Scale(domain=list(SHOWN_ASSIGNMENTS), range=["transparent", "rgba(238, 51, 119, 0.45)"])
     legend = alt.Legend(
         title="clusters (click to single out)", orient="bottom", symbolType="circle", symbolStrokeWidth=1.5, columns=1
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 STEP = 26
-ROLES = ("own", "rival", "other")
+ROLES = ("own", "compared with", "other")
 
 
 def distances_chart(frame: pd.DataFrame, *, width: int = 560, height: int | None = None) -> alt.LayerChart:
@@ -21,7 +21,7 @@ def distances_chart(frame: pd.DataFrame, *, width: int = 560, height: int | None
     Parameters
     ----------
     frame : DataFrame
-        One row for each cluster: cluster, distance (in the embedding, 0 or more), role ("own", "rival" or "other").
+        One row for each cluster: cluster, distance (in the embedding, 0 or more), role ("own", "compared with" or "other").
     width : int, default=560
         Pixels.
     height : int, optional
@@ -47,7 +47,7 @@ def responsibilities_chart(frame: pd.DataFrame, *, width: int = 560, height: int
     Parameters
     ----------
     frame : DataFrame
-        One row for each cluster: cluster, membership (0 to 1; they sum to 1), role ("own", "rival" or "other").
+        One row for each cluster: cluster, membership (0 to 1; they sum to 1), role ("own", "compared with" or "other").
     width : int, default=560
         Pixels.
     height : int, optional

@@ -164,11 +164,11 @@ def _sides(frame: pd.DataFrame) -> list[alt.Chart]:
     import altair as alt
 
     puller, pusher = _meeting(frame)
-    words = [
+    labels = [
         alt.Chart(puller, name="pullers").transform_calculate(word="'\u25cf ' + datum.side"),
         alt.Chart(pusher, name="pushers").transform_calculate(word="'\u25a0 ' + datum.side"),
     ]
     return [
-        one.mark_text(align="right", fontStyle="italic").encode(y=_row(), x=alt.value("width"), text="word:N")
-        for one in words
+        label.mark_text(align="right", fontStyle="italic").encode(y=_row(), x=alt.value("width"), text="word:N")
+        for label in labels
     ]

@@ -1,4 +1,4 @@
-"""The map: every training example as a dot, the sample as a star, its pullers and pushers as rings and squares."""
+"""The map: every training example as a point, the sample as a star, its pullers and pushers as circles and squares."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clusterexplain.report.charts import theme, tooltips
-from clusterexplain.report.charts.query_marker import star
+from clusterexplain.report.charts.query_marker import query_marker
 
 if TYPE_CHECKING:
     import altair as alt
@@ -16,11 +16,11 @@ SIDES = ("pulled in", "pushed away")
 
 
 def map_chart(
-    dots: pd.DataFrame,
+    points: pd.DataFrame,
     *,
-    rings: pd.DataFrame | None = None,
+    highlights: pd.DataFrame | None = None,
     links: pd.DataFrame | None = None,
-    middles: pd.DataFrame | None = None,
+    label_positions: pd.DataFrame | None = None,
     sample: pd.DataFrame | None = None,
     sides: tuple[str, str] = SIDES,
     subtitle: str = "",
@@ -30,21 +30,21 @@ def map_chart(
     """Draw the two-dimensional view: to look at, nothing is explained from it.
 
     Its parameters have fixed names: ``cluster`` (clusters picked in the legend; the others fade), ``window`` (a rectangle
-    drawn over the dots; filters nothing here), ``picked`` (the id that was clicked), and, if there are links, ``links``
+    drawn over the points; filters nothing here), ``picked`` (the id that was clicked), and, if there are links, ``links``
     (checkbox, off at first).
 
     Parameters
     ----------
-    dots : DataFrame
+    points : DataFrame
         One row for each training example that is drawn: id, cluster (its display name, or "noise"), x, y, margin (may be
         missing); optional row (text) and image (data URI) for the tooltip.
-    rings : DataFrame, optional
+    highlights : DataFrame, optional
         One row for each listed puller or pusher: id, cluster, x, y, pulls (True pulled in, False pushed away), side (the
         word for it), size (size of the influence, above 0), if_removed (change of the margin), if_removed_percent (of the
         margin); optional row and image.
     links : DataFrame, optional
         Lines from the sample to its nearest neighbours in the embedding: id (of the neighbour), x, y, x2, y2.
-    middles : DataFrame, optional
+    label_positions : DataFrame, optional
         Where the clusters' labels go: cluster, label, x, y.
     sample : DataFrame, optional
         The explained sample, one row or none: id, x, y; optional row and image.
@@ -60,15 +60,15 @@ def map_chart(
     LayerChart
         Positive influence in blue circles, negative in dashed orange squares; a larger one is a larger influence.
     """
-    layers = [_dots(dots)]
+    layers = [_points(points)]
     if links is not None and len(links):
         layers.insert(0, _links(links))
-    if rings is not None and len(rings):
-        layers.extend(_rings(rings))
-    if middles is not None and len(middles):
-        layers.extend(_middles(middles))
+    if highlights is not None and len(highlights):
+        layers.extend(_highlights(highlights))
+    if label_positions is not None and len(label_positions):
+        layers.extend(_cluster_labels(label_positions))
     if sample is not None and len(sample):
-        layers.append(star(sample, "x", "y").encode(**_place()))
+        layers.append(query_marker(sample, "x", "y").encode(**_place()))
     chart = theme.layered(*layers).resolve_scale(
         color="independent", shape="independent", stroke="independent", strokeDash="independent"
     )  # else the legends of one layer would not be merged into one
@@ -94,13 +94,13 @@ def _place() -> dict[str, Any]:
     return {"x": alt.X("x:Q", axis=None, scale=scale), "y": alt.Y("y:Q", axis=None, scale=scale)}
 
 
-def _dots(dots: pd.DataFrame) -> alt.Chart:
+def _points(points: pd.DataFrame) -> alt.Chart:
     import altair as alt
 
-    names = theme.ordered(dots["cluster"])
+    names = theme.ordered(points["cluster"])
     colours, shapes = theme.looks(names)
-    frame = theme.pick(dots, "id", "cluster", "x", "y", "margin").assign(
-        order=dots["cluster"].map({name: i for i, name in enumerate(names)}).to_numpy()
+    frame = theme.pick(points, "id", "cluster", "x", "y", "margin").assign(
+        order=points["cluster"].map({name: i for i, name in enumerate(names)}).to_numpy()
     )
     legend = alt.Legend(
         title="cluster (click to single out)", orient="bottom", columns=3, labelLimit=alt.ExprRef("width / 3 - 28"),
@@ -113,7 +113,7 @@ def _dots(dots: pd.DataFrame) -> alt.Chart:
     )  # fmt: skip
     picked = alt.selection_point(name="picked", fields=["id"], on="click", nearest=False, toggle=False)
     return (
-        alt.Chart(frame, name="dots")
+        alt.Chart(frame, name="points")
         .transform_calculate(margin_shown=tooltips.known("margin", "+.4f"))
         .mark_point(filled=True, size=26, aria=False)  # thousands: the description of the chart must do
         .encode(
@@ -130,19 +130,19 @@ def _dots(dots: pd.DataFrame) -> alt.Chart:
     )  # fmt: skip
 
 
-def _rings(rings: pd.DataFrame) -> list[alt.Chart]:
-    """Return circles for pullers and squares for pushers, on a white outline that lifts them off the dots."""
+def _highlights(highlights: pd.DataFrame) -> list[alt.Chart]:
+    """Return circles for pullers and squares for pushers, on a white outline that lifts them off the points."""
     import altair as alt
 
     columns = ("id", "cluster", "x", "y", "side", "pulls", "size", "if_removed", "if_removed_percent")
-    frame = theme.pick(rings, *columns).assign(order=(~rings["pulls"].to_numpy(dtype=bool)).astype(int))
+    frame = theme.pick(highlights, *columns).assign(order=(~highlights["pulls"].to_numpy(dtype=bool)).astype(int))
     size = alt.Size("size:Q", scale=alt.Scale(zero=True, range=[40, 620]), legend=None)
     base = alt.Chart(frame).encode(**_place(), size=size)
     shape = alt.when("datum.pulls").then(alt.value("circle")).otherwise(alt.value("square"))
-    outlines = base.properties(name="ring_outlines").mark_point(
+    outlines = base.properties(name="highlight_outlines").mark_point(
         filled=False, stroke="#ffffff", strokeWidth=5, opacity=0.55, aria=False
     )
-    marks = base.properties(name="rings").mark_point(filled=False, strokeWidth=2.2, opacity=1)
+    marks = base.properties(name="highlights").mark_point(filled=False, strokeWidth=2.2, opacity=1)
     tooltip = [
         tooltips.word("id", "id"), tooltips.word("side", "side"), tooltips.word("cluster", "cluster"),
         tooltips.signed("if_removed", "if removed, change of margin"),
@@ -188,15 +188,17 @@ def _links(links: pd.DataFrame) -> alt.Chart:
     )
 
 
-def _middles(middles: pd.DataFrame) -> list[alt.Chart]:
+def _cluster_labels(label_positions: pd.DataFrame) -> list[alt.Chart]:
     """Return the clusters' labels, dark on a white outline: legible on every colour, on light and dark pages."""
     import altair as alt
 
-    base = alt.Chart(middles[["cluster", "label", "x", "y"]].reset_index(drop=True)).encode(**_place(), text="label:N")
+    base = alt.Chart(label_positions[["cluster", "label", "x", "y"]].reset_index(drop=True)).encode(
+        **_place(), text="label:N"
+    )
     style: dict[str, Any] = {"fontWeight": "bold", "fontSize": 14, "limit": 140}
     return [
-        base.properties(name="outlines").mark_text(
+        base.properties(name="cluster_label_outlines").mark_text(
             **style, stroke="#ffffff", strokeWidth=3, strokeOpacity=0.8, aria=False
         ),
-        base.properties(name="middles").mark_text(**style, color="#111111"),
+        base.properties(name="cluster_labels").mark_text(**style, color="#111111"),
     ]

@@ -16,7 +16,7 @@ SHAPE = (
 )  # fmt: skip
 
 
-def star(sample: pd.DataFrame, x: str, y: str, *lines: alt.Tooltip) -> alt.Chart:
+def query_marker(sample: pd.DataFrame, x: str, y: str, *lines: alt.Tooltip) -> alt.Chart:
     """Draw the explained sample; the caller gives the channels x and y.
 
     Parameters

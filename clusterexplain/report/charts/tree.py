@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from clusterexplain.report.charts import theme, tooltips
-from clusterexplain.report.charts.query_marker import star
+from clusterexplain.report.charts.query_marker import query_marker
 
 if TYPE_CHECKING:
     import altair as alt
@@ -41,7 +41,7 @@ def tree_chart(
     layers = [_others(frame[~selected]), _selected(frame[selected])]
     if sample is not None and len(sample):
         falls = tooltips.number("lambda", "falls out at lambda", ".4g")
-        layers.append(star(sample, "x", "lambda", falls).encode(x=_x("x"), y=_y("lambda")))
+        layers.append(query_marker(sample, "x", "lambda", falls).encode(x=_x("x"), y=_y("lambda")))
     return theme.configured(
         theme.layered(*layers).properties(
             width=width,

@@ -9,12 +9,13 @@ import pandas as pd
 
 from clusterexplain.report.charts import theme, tooltips
 from clusterexplain.results.removals import RANDOM, TOP_PULLERS
+from clusterexplain.results.text.check import ASSIGNMENTS
 
 if TYPE_CHECKING:
     import altair as alt
 
 SIDES = ("stays in its cluster", "changes sides")
-ASSIGNMENTS = ("members frozen", "re-clustered")
+SHOWN_ASSIGNMENTS = (ASSIGNMENTS["kept"], ASSIGNMENTS["continued"])
 X_TITLE = "strongest pullers removed"
 ABOVE = "above 0: in its cluster"
 BOUNDARY = "datum.value === 0 ? 'boundary 0' : datum.label"
@@ -43,7 +44,7 @@ def waterfall_chart(
         its cluster, below 0 across the boundary), pulls (True: the one that goes pulled in); optional row and image.
     retrained : DataFrame, optional
         One row for each retraining: removed (how many), what ("top pullers", "random" or another word), assignments
-        ("members frozen" or "re-clustered"), predicted and margin (predicted, and after retraining); optional low and high
+        ("labels kept" or "clustering continued"), predicted and margin (predicted, and after retraining); optional low and high
         (ends of an interval for margin, may be missing).
     flip : DataFrame, optional
         One row or none: removed and margin where the prediction crosses the boundary.
@@ -77,7 +78,7 @@ def waterfall_chart(
             description=(
                 "Waterfall: the predicted margin from left to right as the strongest pullers are removed one by one. "
                 f"Blue, solid bars: {sides[0]} (margin above 0). Orange, dashed bars: {sides[1]} (margin below 0). Symbols: "
-                "margins after actual retraining."
+                "margins after retraining."
             ),
         )
     )
@@ -182,7 +183,7 @@ def _retrained(retrained: pd.DataFrame, above: str) -> list[alt.Chart]:
     ink: dict[str, Any] = {"orient": "bottom", "symbolStrokeColor": theme.INK, "columns": 1}
     legend = alt.Legend(title="fill: retrained without", symbolType="square", **ink)
     shape = alt.Legend(title="shape: clusters", symbolFillColor=theme.GREY, **ink)
-    scale = alt.Scale(domain=list(ASSIGNMENTS), range=["circle", "triangle-up"])
+    scale = alt.Scale(domain=list(SHOWN_ASSIGNMENTS), range=["circle", "triangle-up"])
     dots = (
         alt.Chart(frame, name="retrained")
         .mark_point(size=70, strokeWidth=1.6, stroke=theme.INK, opacity=1)

@@ -1,62 +1,57 @@
-"""The numbers behind every chart, as tables: charts draw them, pages list them, nothing is computed twice.
+"""Frames: the numbers behind every chart. Charts draw them, pages list them, nothing is computed twice.
 
-Ids and clusters are text here, as they are shown.
+Ids and clusters are text here, as they are shown. What they look like is the business of
+:mod:`clusterexplain.report.charts`.
 """
 
-from clusterexplain.report.tables.answers import (
-    all_retrained,
+from clusterexplain.report.tables.check import all_retrained, retrained
+from clusterexplain.report.tables.clusters import cluster_pulls, distances
+from clusterexplain.report.tables.explanation import (
     flip_point,
-    flips,
     group_columns,
     groups,
-    listed,
-    retrained,
-    steps,
-    twins,
-)
-from clusterexplain.report.tables.clusters import (
-    cluster_pulls,
-    cluster_stability,
-    on_tree,
-    stability,
-    standing,
-    tree,
+    label_conflicts,
+    predicted_flips,
+    removal_steps,
+    strongest,
 )
 from clusterexplain.report.tables.map import (
-    MAX_DOTS,
+    MAX_POINTS,
     densest,
-    dots,
+    foreign_neighbours,
+    highlights,
+    label_positions,
     links,
-    middles,
-    rings,
-    sample,
+    points,
+    sample_point,
     shown_rows,
-    strangers,
 )
+from clusterexplain.report.tables.stability import cluster_stability, sample_stability
+from clusterexplain.report.tables.tree import tree_nodes, tree_position
 
 __all__ = [
-    "MAX_DOTS",
+    "MAX_POINTS",
     "all_retrained",
     "cluster_pulls",
     "cluster_stability",
     "densest",
-    "dots",
+    "distances",
     "flip_point",
-    "flips",
+    "foreign_neighbours",
     "group_columns",
     "groups",
+    "highlights",
+    "label_conflicts",
+    "label_positions",
     "links",
-    "listed",
-    "middles",
-    "on_tree",
+    "points",
+    "predicted_flips",
+    "removal_steps",
     "retrained",
-    "rings",
-    "sample",
+    "sample_point",
+    "sample_stability",
     "shown_rows",
-    "stability",
-    "standing",
-    "steps",
-    "strangers",
-    "tree",
-    "twins",
+    "strongest",
+    "tree_nodes",
+    "tree_position",
 ]

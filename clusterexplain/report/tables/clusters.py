@@ -1,4 +1,4 @@
-"""The numbers of the clusters: who holds whom, how a sample stands to them, how they come back in refits."""
+"""Whole clusters: whose examples hold or loosen whose members, and how far a sample is from each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def cluster_pulls(context: ReportContext) -> pd.DataFrame:
 
     Parameters
     ----------
-    exhibit : ReportContext
+    context : ReportContext
         The fit.
 
     Returns
@@ -38,8 +38,8 @@ def cluster_pulls(context: ReportContext) -> pd.DataFrame:
     """
     summed = context.cohesion.by("cluster")
     size, parts = len(summed) // len(context.clusters), []
-    largest = sorted(context.clusters, key=lambda one: -len(context.members(one)))[:MOST_CLUSTERS]
-    drawn = [one for one in context.clusters if one in largest]
+    largest = sorted(context.clusters, key=lambda cluster: -len(context.members(cluster)))[:MOST_CLUSTERS]
+    drawn = [cluster for cluster in context.clusters if cluster in largest]
     for rank, target in enumerate(context.clusters):
         if target not in drawn:
             continue
@@ -49,9 +49,11 @@ def cluster_pulls(context: ReportContext) -> pd.DataFrame:
             pd.DataFrame(
                 {
                     "target": context.name_of(target),
-                    "source": [context.name_of(one) for one in frame["group"]],
+                    "source": [context.name_of(source) for source in frame["group"]],
                     "target_rank": rank,
-                    "source_rank": [len(context.clusters) if one == NOISE else int(one) for one in frame["group"]],
+                    "source_rank": [
+                        len(context.clusters) if source == NOISE else int(source) for source in frame["group"]
+                    ],
                     **{name: frame[name] for name in ("n", "influence", "low", "high")},
                     "if_removed": frame["if_removed"].where(frame["group"] != target),
                 }
@@ -60,12 +62,12 @@ def cluster_pulls(context: ReportContext) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def standing(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
-    """Return how the sample stands to every cluster.
+def distances(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
+    """Return how far the sample is from every cluster, and its membership there.
 
     Parameters
     ----------
-    exhibit : ReportContext
+    context : ReportContext
         The fit.
     explanation : Explanation
         Whose.
@@ -75,65 +77,23 @@ def standing(context: ReportContext, explanation: Explanation, query: int) -> pd
     Returns
     -------
     DataFrame
-        Columns cluster, role ("own", "rival", "other"), distance (to the centroid, in embedding units), membership; nearest
-        first, of more than ``MOST_CLUSTERS`` the nearest, own and rival.
+        Columns cluster, role ("own", "compared with", "other"), distance (to the centroid, in embedding units),
+        membership; nearest first, of more than ``MOST_CLUSTERS`` the nearest, own and rival.
     """
     fit = context.fit
     row = fit.embed_normalized(fit.inputs_of(explanation.queries[query : query + 1]))
     distance = np.linalg.norm(fit.assignment.centers - row.numpy(), axis=1)
     membership = fit.assignment.membership(row).numpy()[0]
     own, rival = int(explanation.labels[query]), int(explanation.rivals[query])
-    near = [int(one) for one in np.argsort(distance, kind="stable") if int(one) in context.clusters]
-    order = [one for place, one in enumerate(near) if place < MOST_CLUSTERS or one in (own, rival)]
+    near = [int(cluster) for cluster in np.argsort(distance, kind="stable") if int(cluster) in context.clusters]
+    order = [cluster for place, cluster in enumerate(near) if place < MOST_CLUSTERS or cluster in (own, rival)]
     return pd.DataFrame(
         {
-            "cluster": [context.name_of(one) for one in order],
-            "role": ["own" if one == own else "rival" if one == rival else "other" for one in order],
+            "cluster": [context.name_of(cluster) for cluster in order],
+            "role": [
+                "own" if cluster == own else "compared with" if cluster == rival else "other" for cluster in order
+            ],
             "distance": distance[order],
             "membership": membership[order],
         }
     )
-
-
-def tree(context: ReportContext) -> pd.DataFrame:
-    """Return the condensed tree of an HDBSCAN as rectangles, see :meth:`CondensedTree.rectangles`; cluster as text."""
-    found, nodes = context.tree
-    frame = found.rectangles()
-    named = {node: context.name_of(cluster) for cluster, node in nodes.items()}
-    return frame.assign(cluster=[named.get(int(node), "") for node in frame["node"]])
-
-
-def on_tree(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
-    """Return where a sample leaves the condensed tree: id, x, lambda; no row if it was not trained on."""
-    position = int(explanation.positions[query])
-    present = np.flatnonzero(context.fit.weights.numpy() > 0)
-    row = int(np.searchsorted(present, position))
-    if position < 0 or context.fit.weights[position] == 0:
-        return pd.DataFrame({name: [] for name in ("id", "x", "lambda")})
-    found, _ = context.tree
-    frame = found.rectangles()
-    left, right, death = frame.loc[frame["node"] == found.row_node[row], ["left", "right", "death"]].to_numpy()[0]
-    lambda_ = min(float(found.row_lambda[row]), float(death))
-    middle = (left + right) / 2
-    return pd.DataFrame({"id": [str(explanation.query_ids[query])], "x": [middle], "lambda": [lambda_]})
-
-
-def stability(context: ReportContext, rows: np.ndarray) -> pd.DataFrame:
-    """Return how often samples kept their cluster in refits: id, cluster, share (0 to 1), for the given rows."""
-    if context.stability is None:
-        return pd.DataFrame({name: [] for name in ("id", "cluster", "share")})
-    return pd.DataFrame(
-        {
-            "id": context.data.ids[rows].astype(str),
-            "cluster": [context.name_of(one) for one in context.labels[rows]],
-            "share": context.stability.share[rows],
-        }
-    )
-
-
-def cluster_stability(context: ReportContext) -> pd.DataFrame:
-    """Return the Jaccard similarity of every cluster with its partners in refits, see :meth:`Stability.clusters`."""
-    if context.stability is None:
-        return pd.DataFrame({name: [] for name in ("cluster", "size", "jaccard", "low", "high", "verdict")})
-    frame = context.stability.clusters()
-    return frame.assign(cluster=[context.name_of(one) for one in frame["cluster"]])

@@ -10,16 +10,16 @@ import pandas as pd
 from clusterexplain.report.context import ReportContext
 from clusterexplain.results.explanation import Explanation
 
-MAX_DOTS = 4000
-"""Dots that are drawn at most; more are sampled, and the chart says so."""
+MAX_POINTS = 4000
+"""Points that are drawn at most; more are sampled, and the chart says so."""
 NEIGHBOURS = 10
 """Nearest training examples that are told about, and joined to the sample by lines."""
 MOST_COMPARED = 600
 """Members of a cluster that are looked at to place its number; of more a random sample."""
 
 
-def shown_rows(present: np.ndarray, wanted: list[int], *, most: int = MAX_DOTS) -> np.ndarray:
-    """Return the row numbers of the dots that are drawn: all, or a random sample with the wanted ones in it.
+def shown_rows(present: np.ndarray, wanted: list[int], *, most: int = MAX_POINTS) -> np.ndarray:
+    """Return the row numbers of the points that are drawn: all, or a random sample with the wanted ones in it.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def shown_rows(present: np.ndarray, wanted: list[int], *, most: int = MAX_DOTS) 
     wanted : list of int
         Row numbers that must be drawn.
     most : int, default=4000
-        Dots that are drawn at most.
+        Points that are drawn at most.
 
     Returns
     -------
@@ -43,12 +43,12 @@ def shown_rows(present: np.ndarray, wanted: list[int], *, most: int = MAX_DOTS) 
     return np.sort(np.concatenate([kept, rest[: max(0, most - len(kept))]]))
 
 
-def dots(context: ReportContext, rows: np.ndarray, *, with_rows: bool = True) -> pd.DataFrame:
-    """Return the dots of the map.
+def points(context: ReportContext, rows: np.ndarray, *, with_rows: bool = True) -> pd.DataFrame:
+    """Return the points of the map.
 
     Parameters
     ----------
-    exhibit : ReportContext
+    context : ReportContext
         The fit.
     rows : ndarray of int
         Row numbers to draw.
@@ -72,21 +72,21 @@ def dots(context: ReportContext, rows: np.ndarray, *, with_rows: bool = True) ->
     return _with_rows(frame, context, rows) if with_rows else frame
 
 
-def middles(context: ReportContext) -> pd.DataFrame:
+def label_positions(context: ReportContext) -> pd.DataFrame:
     """Return where each cluster's number is written on the map: at its :func:`densest` member."""
     clusters = context.clusters
-    places = [densest(context.coordinates[context.members(one)]) for one in clusters]
+    centers = [densest(context.coordinates[context.members(cluster)]) for cluster in clusters]
     return pd.DataFrame(
         {
-            "cluster": [context.name_of(one) for one in clusters],
-            "label": [str(one) for one in clusters],
-            "x": [place[0] for place in places],
-            "y": [place[1] for place in places],
+            "cluster": [context.name_of(cluster) for cluster in clusters],
+            "label": [str(cluster) for cluster in clusters],
+            "x": [x for x, _ in centers],
+            "y": [y for _, y in centers],
         }
     )
 
 
-def densest(places: np.ndarray) -> np.ndarray:
+def densest(coordinates: np.ndarray) -> np.ndarray:
     """Return the place around which a third of the others lie closest.
 
     A cluster that the map splits has its number on one of its parts; a mean or a median would put it between them, where
@@ -94,29 +94,29 @@ def densest(places: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    places : ndarray of shape (n_members, 2)
+    coordinates : ndarray of shape (n_members, 2)
         At least one.
 
     Returns
     -------
     ndarray of shape (2,)
-        One of the places.
+        One of them.
     """
-    if len(places) > MOST_COMPARED:
-        places = places[np.random.default_rng(0).permutation(len(places))[:MOST_COMPARED]]
-    distances = np.linalg.norm(places[:, None] - places, axis=2)
-    return np.asarray(places[np.quantile(distances, 1 / 3, axis=1).argmin()])
+    if len(coordinates) > MOST_COMPARED:
+        coordinates = coordinates[np.random.default_rng(0).permutation(len(coordinates))[:MOST_COMPARED]]
+    distances = np.linalg.norm(coordinates[:, None] - coordinates, axis=2)
+    return np.asarray(coordinates[np.quantile(distances, 1 / 3, axis=1).argmin()])
 
 
-def rings(context: ReportContext, frame: pd.DataFrame, *, with_rows: bool = True) -> pd.DataFrame:
-    """Return the rings around listed examples on the map: `frame` of :func:`listed` with x, y and size."""
-    rows = np.array([context.position_of[one] for one in frame["id"]], dtype=np.intp)
+def highlights(context: ReportContext, frame: pd.DataFrame, *, with_rows: bool = True) -> pd.DataFrame:
+    """Return the marks around listed examples on the map: `frame` of :func:`tables.strongest` with x, y and size."""
+    rows = np.array([context.position_of[id_] for id_ in frame["id"]], dtype=np.intp)
     placed = frame.assign(x=context.coordinates[rows, 0], y=context.coordinates[rows, 1], size=frame["influence"].abs())
     columns = ["id", "cluster", "x", "y", "pulls", "side", "size", "if_removed", "if_removed_percent"]
     return _with_rows(placed[columns], context, rows) if with_rows else placed[columns]
 
 
-def sample(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
+def sample_point(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
     """Return where the sample is on the map: id, x, y; no row if it was not trained on."""
     position = int(explanation.positions[query])
     picked = [] if position < 0 else [position]
@@ -139,7 +139,7 @@ def links(context: ReportContext, explanation: Explanation, query: int) -> pd.Da
     return pd.DataFrame(
         {
             "id": context.data.ids[near].astype(str),
-            "cluster": [context.name_of(one) for one in context.labels[near]],
+            "cluster": [context.name_of(cluster) for cluster in context.labels[near]],
             "distance": distances,
             "x": here[0],
             "y": here[1],
@@ -149,12 +149,12 @@ def links(context: ReportContext, explanation: Explanation, query: int) -> pd.Da
     )
 
 
-def strangers(context: ReportContext, explanation: Explanation, query: int) -> tuple[int, int, int]:
+def foreign_neighbours(context: ReportContext, explanation: Explanation, query: int) -> tuple[int, int, int]:
     """Count the sample's nearest training examples that are of other clusters.
 
     Parameters
     ----------
-    exhibit, explanation, query : ReportContext, Explanation, int
+    context, explanation, query : ReportContext, Explanation, int
         Whose.
 
     Returns
@@ -181,10 +181,10 @@ def _nearest(context: ReportContext, view: np.ndarray, position: int) -> tuple[n
 
 
 def _with_rows(frame: pd.DataFrame, context: ReportContext, rows: np.ndarray) -> pd.DataFrame:
-    shown = [context.rows.show(context.data.X[row], int(row)) for row in rows]
+    previews = [context.previews.preview(context.data.X[row], int(row)) for row in rows]
     added: dict[str, Any] = {}
-    if any(one.image for one in shown):
-        added["image"] = [one.image for one in shown]
-    if any(one.text for one in shown):
-        added["row"] = [one.text for one in shown]
+    if any(preview.image for preview in previews):
+        added["image"] = [preview.image for preview in previews]
+    if any(preview.text for preview in previews):
+        added["row"] = [preview.text for preview in previews]
     return frame.assign(**added)

@@ -1,17 +1,15 @@
-"""Clusters, changes, texts and tables as every surface shows them."""
+"""What things are called, and how names, numbers and texts from data are shown."""
 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
-NOISE = -1
+from clusterexplain.results.margins import NOISE
+
 LONGEST_NAME = 80
 RESERVED = ("noise", "runner-up")
-EXACT = ("unrolled", "further")
-"""Methods that are asked for by asking for none."""
 
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters but for tabs and line ends, halves of characters, and what is no character: no picture can hold them."""
@@ -21,15 +19,58 @@ _LINE_ENDS = re.compile(r"[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
 _INSTEAD = "\N{REPLACEMENT CHARACTER}"
 
 
-def cluster_name(cluster: int, names: dict[int, str] | None = None) -> str:
+@dataclass(frozen=True)
+class Vocabulary:
+    """Nouns of a trade for the things that sentences are about: cells and genes, documents and topics.
+
+    Attributes
+    ----------
+    sample, samples : str
+        A row that is explained.
+    example, examples : str
+        A row that was trained on.
+    cluster, clusters : str
+        A group that the clusterer found.
+    """
+
+    sample: str = "sample"
+    samples: str = "samples"
+    example: str = "training example"
+    examples: str = "training examples"
+    cluster: str = "cluster"
+    clusters: str = "clusters"
+
+    def count_examples(self, n: int) -> str:
+        """Return a number of training examples in words.
+
+        Examples
+        --------
+        >>> Vocabulary().count_examples(1), Vocabulary(examples="cells").count_examples(1_200)
+        ('1 training example', '1,200 cells')
+        """
+        return f"{n:,} {self.example if n == 1 else self.examples}"
+
+
+COMMON = Vocabulary()
+"""The nouns of cluster analysis: used unless others are given."""
+
+
+def capitalize_first(text: str) -> str:
+    """Return a text that can begin a sentence: its first letter large, the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def cluster_name(cluster: int, names: Mapping[int, str] | None = None, *, vocabulary: Vocabulary = COMMON) -> str:
     """Return what a cluster is called.
 
     Parameters
     ----------
     cluster : int
         Its number; -1 is noise.
-    names : dict of int to str, optional
+    names : mapping of int to str, optional
         Names that clusters were given.
+    vocabulary : Vocabulary, optional
+        Nouns.
 
     Returns
     -------
@@ -43,7 +84,8 @@ def cluster_name(cluster: int, names: dict[int, str] | None = None) -> str:
     """
     if cluster == NOISE:
         return "noise"
-    return f'cluster {cluster} "{names[cluster]}"' if names and cluster in names else f"cluster {cluster}"
+    called = f"{vocabulary.cluster} {cluster}"
+    return f'{called} "{names[cluster]}"' if names and cluster in names else called
 
 
 def is_name(text: object) -> bool:
@@ -81,35 +123,6 @@ def replace_unprintable(text: str) -> str:
     return UNPRINTABLE.sub(_INSTEAD, text)
 
 
-def method_flags(method: str, options: Mapping[str, Any], n_seeds: int) -> str:
-    """Return how an answer was asked for as options of a command, nothing for the usual way.
-
-    Parameters
-    ----------
-    method : str
-        Name of the influence method.
-    options : mapping of str to value
-        Its options.
-    n_seeds : int
-        Seeds that the answer is a mean of.
-
-    Returns
-    -------
-    str
-        For a shell, with a space before each option.
-
-    Examples
-    --------
-    >>> method_flags("implicit", {"solver": "cg"}, 8)
-    ' --method implicit --method-option solver=cg --seeds 8'
-    >>> method_flags("unrolled", {}, 1)
-    ''
-    """
-    name = "" if method in EXACT else f" --method {method}"
-    chosen = "".join(f" --method-option {shlex.quote(f'{key}={value}')}" for key, value in options.items())
-    return name + chosen + (f" --seeds {n_seeds}" if n_seeds > 1 else "")
-
-
 def terminal_safe(text: str, *, lines: bool = False) -> str:
     r"""Return a text that leaves a terminal as it is: no control characters, no marks of direction, one line.
 
@@ -133,27 +146,3 @@ def terminal_safe(text: str, *, lines: bool = False) -> str:
     if lines:
         return "\n".join(terminal_safe(line) for line in text.split("\n"))
     return _STEERING.sub(_INSTEAD, replace_unprintable(_LINE_ENDS.sub(" ", text)))
-
-
-def method_words(name: str, note: str) -> str:
-    """Say what a method is and what its answer is about.
-
-    Parameters
-    ----------
-    name : str
-        The method.
-    note : str
-        Of the explanation.
-
-    Returns
-    -------
-    str
-        In words, without a full stop.
-    """
-    return {
-        "unrolled": "unrolled, the exact derivative through the recorded training",
-        "further": f"further, the exact derivative of training on {note}",
-        "implicit": f"implicit, an approximation from the final parameters alone ({note})",
-        "gradient_dot": "gradient_dot, a baseline: the product of two gradients at the final parameters",
-        "gradient_cosine": "gradient_cosine, a baseline: the cosine of two gradients at the final parameters",
-    }[name]

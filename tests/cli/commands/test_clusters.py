@@ -92,7 +92,7 @@ def test_names_are_given_shown_and_taken_away(folder: Path, ce: ClusterExplainer
     code, out, _ = call("why", "--sample", sample, "--against", "B cells")
     assert code == 0
     assert 'in cluster 0 "T [red]cells"' in out
-    assert 'rival: cluster 1 "B cells"' in out
+    assert 'compared with cluster 1 "B cells"' in out
     assert call.json("why", "--sample", sample, "--against", "B cells")["answers"][0]["rival"] == 1
     assert call("name", "2", "B cells")[0] == 0
     message = "'B cells' is the name of clusters 1, 2. Expected one of these numbers"

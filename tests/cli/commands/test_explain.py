@@ -17,7 +17,7 @@ from tests.cli.caller import COLUMNS, Caller, run_main, sample_of
 def test_why_answers_in_words(plain: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main(monkeypatch, "why", "--sample", "11") == 0
     out = capsys.readouterr().out
-    assert re.search(r"Sample 11 is in cluster \d \(\d+ members\); rival: cluster \d\. Its margin", out)
+    assert re.search(r"Sample 11 is in cluster \d \(\d+ members\), compared with cluster \d\. Its margin", out)
     for words in (
         "PULLED IT IN",
         "PUSHED IT AWAY",

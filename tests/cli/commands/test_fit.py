@@ -78,7 +78,7 @@ def test_fit_with_a_clusterer_and_its_options(folder: Path, ce: ClusterExplainer
     assert answer["lacks"] in ("density", "distance")
     code, out, _ = call("why", "--run", "h", "--sample", str(inside[0]), "--against", "noise")
     assert code == 0
-    assert "rival: noise" in out
+    assert "compared with noise" in out
 
 
 @pytest.mark.parametrize("kind", ["csv", "npy", "parquet"])

@@ -1,4 +1,4 @@
-"""The numbers of one query: its pullers and pushers, what removals would do, groups, twins."""
+"""What an explanation says about one query: pullers and pushers, predicted removals, groups, near-duplicates."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import pandas as pd
 
 from clusterexplain.data.near_duplicates import conflicts_of
 from clusterexplain.report.context import ReportContext
-from clusterexplain.results.explanation import SIDES, Explanation
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.text.margins import SIDES
 
 FEWEST_STEPS, MOST_STEPS = 20, 150
 MOST_GROUPS = 30
-MOST_RETRAINED = 4000
-"""Rows of a check that are drawn at most; more are sampled."""
+CONFLICT_COLUMNS = ("id", "cluster", "distance", "relative")
 
 
-def listed(explanation: Explanation, query: int, top: int) -> pd.DataFrame:
+def strongest(explanation: Explanation, query: int, top: int) -> pd.DataFrame:
     """Return the strongest pullers and pushers.
 
     Parameters
@@ -38,14 +38,14 @@ def listed(explanation: Explanation, query: int, top: int) -> pd.DataFrame:
     words = explanation.sides(query)
     return frame.assign(
         id=frame["id"].astype(str),
-        cluster=[explanation.name_of(one) for one in frame["cluster"]],
+        cluster=[explanation.name_of(cluster) for cluster in frame["cluster"]],
         rank=np.arange(1, len(frame) + 1),
         pulls=pulls,
         side=np.where(pulls, words[0], words[1]),
     )
 
 
-def steps(explanation: Explanation, query: int) -> tuple[pd.DataFrame, int | None]:
+def removal_steps(explanation: Explanation, query: int) -> tuple[pd.DataFrame, int | None]:
     """Return the predicted margin as the strongest pullers are removed one after the other.
 
     Parameters
@@ -75,14 +75,14 @@ def steps(explanation: Explanation, query: int) -> tuple[pd.DataFrame, int | Non
             "removed": np.arange(1, shown + 1),
             "id": ids,
             "called": np.where(picked == explanation.positions[query], ids + " (itself)", ids),
-            "cluster": [explanation.name_of(one) for one in explanation.train_labels[picked]],
+            "cluster": [explanation.name_of(cluster) for cluster in explanation.train_labels[picked]],
             "before": np.concatenate([[margin], after[: max(shown - 1, 0)]])[:shown],
             "after": after[:shown],
         }
     ), flip
 
 
-def flips(explanation: Explanation, query: int) -> tuple[int | None, int | None, bool]:
+def predicted_flips(explanation: Explanation, query: int) -> tuple[int | None, int | None, bool]:
     """Return after how many removals of the strongest pullers a sample is predicted to change sides.
 
     Parameters
@@ -95,7 +95,7 @@ def flips(explanation: Explanation, query: int) -> tuple[int | None, int | None,
     Returns
     -------
     flip : int or None
-        Of all pullers, the sample itself among them, see :func:`steps`.
+        Of all pullers, the sample itself among them, see :func:`removal_steps`.
     without_itself : int or None
         Of the others alone, as :meth:`ClusterExplainer.flip` removes them.
     itself : bool
@@ -110,72 +110,14 @@ def flips(explanation: Explanation, query: int) -> tuple[int | None, int | None,
 
 def flip_point(frame: pd.DataFrame, flip: int | None) -> pd.DataFrame:
     """Return where the margin is predicted to change sides: removed, margin; no row if that is not among the steps."""
-    found = frame[frame["removed"] == flip] if flip is not None else frame[:0]
-    return pd.DataFrame({"removed": found["removed"], "margin": found["after"]}).reset_index(drop=True)
-
-
-def retrained(explanation: Explanation, query: int) -> pd.DataFrame:
-    """Return margins after retraining, from the check: for the waterfall (same sets) and the scatter.
-
-    Parameters
-    ----------
-    explanation : Explanation
-        Whose.
-    query : int
-        Position of the query.
-
-    Returns
-    -------
-    DataFrame
-        Columns query, what (which examples were removed), removed (how many), assignments, predicted and retrained (changes
-        of the margin), margin_predicted and margin; no rows without a check.
-    """
-    check = explanation.check
-    if check is None or check.retrained is None:
-        columns = ("query", "what", "removed", "assignments", "predicted", "retrained", "margin_predicted", "margin")
-        return pd.DataFrame({name: [] for name in columns})
-    rows = check.retrained[check.retrained["position"] == query]
-    margin = explanation.scores[query]
-    parts = [
-        pd.DataFrame(
-            {
-                "query": str(explanation.query_ids[query]),
-                "what": rows["kind"].to_numpy(),
-                "removed": rows["n_removed"].to_numpy(dtype=int),
-                "assignments": words,
-                "predicted": rows[predicted].to_numpy(dtype=float),
-                "retrained": rows[truth].to_numpy(dtype=float),
-                "margin_predicted": margin + rows[predicted].to_numpy(dtype=float),
-                "margin": margin + rows[truth].to_numpy(dtype=float),
-            }
-        )
-        for words, predicted, truth in (
-            ("members frozen", "predicted_kept", "kept"),
-            ("re-clustered", "predicted_continued", "continued"),
-        )
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def all_retrained(explanation: Explanation) -> pd.DataFrame:
-    """Return the changes of every query's margin in the check, a random sample if they are more than ``MOST_RETRAINED``.
-
-    Columns query, kind, assignments, n_removed, predicted, retrained.
-    """
-    frame = pd.concat([retrained(explanation, query) for query in range(len(explanation))], ignore_index=True)
-    frame = frame.rename(columns={"what": "kind", "removed": "n_removed"})
-    known = frame["retrained"].notna() & frame["predicted"].notna()
-    shown = frame.loc[known, ["query", "kind", "assignments", "n_removed", "predicted", "retrained"]]
-    if len(shown) <= MOST_RETRAINED:
-        return shown
-    picked = np.sort(np.random.default_rng(0).permutation(len(shown))[:MOST_RETRAINED])
-    return shown.iloc[picked]
+    crossing = frame[frame["removed"] == flip] if flip is not None else frame[:0]
+    return pd.DataFrame({"removed": crossing["removed"], "margin": crossing["after"]}).reset_index(drop=True)
 
 
 def group_columns(context: ReportContext) -> list[str]:
     """Return what influence can be summed by: clusters, and metadata of 2 to 30 values that occur twice on average."""
     metadata = context.data.metadata
-    known = [] if metadata is None else [str(one) for one in metadata.columns if one != context.data.text]
+    known = [] if metadata is None else [str(column) for column in metadata.columns if column != context.data.text]
     most = min(MOST_GROUPS, len(context.data) // 2)
     return ["cluster", *(name for name in known if 2 <= _different(metadata, name) <= most)]
 
@@ -184,23 +126,24 @@ def groups(explanation: Explanation, column: str) -> list[pd.DataFrame]:
     """Return the influence summed over groups, see :meth:`Explanation.by`: one frame for each query, group as text."""
     frame = explanation.by(column).drop(columns="query")
     called = (
-        [explanation.name_of(int(one)) for one in frame["group"]] if column == "cluster" else _texts(frame["group"])
+        [explanation.name_of(int(cluster)) for cluster in frame["group"]]
+        if column == "cluster"
+        else _texts(frame["group"])
     )
     whole = frame.assign(group=called)
     size = len(whole) // max(1, len(explanation))
     return [whole.iloc[query * size : (query + 1) * size].reset_index(drop=True) for query in range(len(explanation))]
 
 
-def twins(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
-    """Return near-identical rows of the sample with other labels: id, cluster, distance, relative."""
-    found = (
-        conflicts_of(context.twins, explanation.query_ids[query])
-        if explanation.positions[query] >= 0
-        else context.twins[:0]
-    )
-    if not len(found):
-        return pd.DataFrame({name: [] for name in ("id", "cluster", "distance", "relative")})
-    return found.assign(id=found["id"].astype(str), cluster=[context.name_of(one) for one in found["cluster"]])
+def label_conflicts(context: ReportContext, explanation: Explanation, query: int) -> pd.DataFrame:
+    """Return near-duplicates of the sample with another label: id, cluster, distance, relative; no row for new rows."""
+    if explanation.positions[query] < 0:
+        return pd.DataFrame({name: [] for name in CONFLICT_COLUMNS})
+    conflicts = conflicts_of(context.label_conflicts, explanation.query_ids[query])
+    if not len(conflicts):
+        return pd.DataFrame({name: [] for name in CONFLICT_COLUMNS})
+    clusters = [context.name_of(cluster) for cluster in conflicts["cluster"]]
+    return conflicts.assign(id=conflicts["id"].astype(str), cluster=clusters)
 
 
 def _pullers(explanation: Explanation, query: int) -> np.ndarray:
@@ -219,7 +162,7 @@ def _crossing(margin: float, after: np.ndarray) -> int | None:
 def _texts(groups: pd.Series) -> pd.Series:
     """Return groups as text, whole numbers without a fraction, with their type where two of them read alike."""
     texts = groups.map(_text)
-    kinds = groups.map(lambda one: type(one).__name__)
+    kinds = groups.map(lambda group: type(group).__name__)
     pairs = pd.DataFrame({"text": texts, "kind": kinds}).drop_duplicates()
     twice = set(pairs.loc[pairs["text"].duplicated(), "text"])
     return texts.where(~texts.isin(twice), texts + " (" + kinds + ")")
