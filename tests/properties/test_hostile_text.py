@@ -66,7 +66,7 @@ def test_pictures_of_control_characters_are_xml(evil: ClusterExplainer, chart: s
 
 def test_cards_of_control_characters_are_whole(evil: ClusterExplainer) -> None:
     pytest.importorskip("vl_convert")
-    for shown in (evil.explain([f"{EVIL}3"]), evil.cluster(0)):
+    for shown in (evil.explain([f"{EVIL}3"]), evil.explain_cluster(0)):
         bundle = shown._repr_mimebundle_()
         assert bundle["image/png"].startswith(b"\x89PNG")
         for kind in ("text/html", "text/plain"):
@@ -98,7 +98,7 @@ def test_a_picture_that_cannot_be_drawn_is_left_out_of_a_card(
 
 def test_nothing_steers_a_terminal(evil: ClusterExplainer, blobs: np.ndarray) -> None:
     e = evil.explain([f"{EVIL}3", f"{EVIL}4"])
-    for shown in (e, evil.cluster(0), evil.flip(f"{EVIL}3", max_removed=1)):
+    for shown in (e, evil.explain_cluster(0), evil.flip(f"{EVIL}3", max_removed=1)):
         assert not UNPRINTED.search(repr(shown))
     plain = ClusterExplainer(**SMALL).fit(blobs).explain([3, 4])
     assert repr(e).count("\n") == repr(plain).count("\n")  # ids add no lines

@@ -156,9 +156,9 @@ def gallery(folder: Path) -> dict[str, Made]:
         "gmm": (mixture, mixture.explain([3])),
         "hdbscan": (density, density.explain([3])),
         "noise": (density, density.explain(noise)),
-        "whole cluster of hdbscan": (density, density.cluster(0).cohesion),
-        "cohesion": (means, means.cluster(0).cohesion),
-        "between": (means, means.between(0, 1)),
+        "whole cluster of hdbscan": (density, density.explain_cluster(0).cohesion),
+        "cohesion": (means, means.explain_cluster(0).cohesion),
+        "between": (means, means.separation(0, 1)),
         "new rows": (means, means.explain(X[:2] + 0.5)),
         "two clusters": (two, two.explain([0])),
     }

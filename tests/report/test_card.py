@@ -51,7 +51,7 @@ def test_the_card_is_inert(blobs: np.ndarray) -> None:
         text="t",
     )
     ce = ClusterExplainer(**SMALL).fit(data).name_clusters({0: EVIL.replace("\u202e", "")})
-    card = html_of(ce.explain([f"{EVIL}4"])) + html_of(ce.cluster(0))
+    card = html_of(ce.explain([f"{EVIL}4"])) + html_of(ce.explain_cluster(0))
     assert "<script" not in card
     assert "onerror=alert" in card  # as text
     assert not re.search(r"<img(?! alt=\"\" src=\"data:image/png;base64,)", card)

@@ -382,7 +382,7 @@ def test_flip_sentences(fitted: ClusterExplainer) -> None:
     rival = fitted.explain(blobs()[:1], against=int(e.labels[0] == 0))
     outside = dataclasses.replace(rival, scores=-np.abs(rival.scores))
     assert predicted_flip(outside, 0) == "Its margin is not above 0: it is already on the other side of this boundary."
-    whole = fitted.cluster(0).cohesion
+    whole = fitted.explain_cluster(0).cohesion
     assert "it to the other side" not in predicted_flip(whole, 0)
     assert "mean margin" in predicted_flip(whole, 0)
 
@@ -420,7 +420,7 @@ def test_noise_and_whole_clusters_have_words_of_their_own(fitted: ClusterExplain
     assert "kept out" in drawn
     text = e.report(tmp_path / "noise.html").read_text()
     assert "<title>Why is it noise?" in text
-    for whole in (fitted.cluster(0).cohesion, fitted.between(0, 1)):
+    for whole in (fitted.explain_cluster(0).cohesion, fitted.separation(0, 1)):
         drawn = json.dumps([as_dict(whole.plot.waterfall()), as_dict(whole.plot.map())])
         assert "in its cluster" not in drawn
         assert whole.sides()[0] in drawn
@@ -429,7 +429,7 @@ def test_noise_and_whole_clusters_have_words_of_their_own(fitted: ClusterExplain
 
 def test_claims_that_are_not_made(fitted: ClusterExplainer, checked: Explanation, tmp_path: Path) -> None:
     new, asked = fitted.explain(blobs()[:1] + 0.1), fitted.explain([0])
-    whole = fitted.cluster(0).cohesion
+    whole = fitted.explain_cluster(0).cohesion
     told = [data_of(one.report(tmp_path / "why.html"))["queries"][0]["conflicts_note"] for one in (new, whole, asked)]
     assert told[0] == told[1] != told[2]
     assert "command next to" in data_of(asked.report(tmp_path / "why.html"))["trust"]["meaning"]

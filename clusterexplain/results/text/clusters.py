@@ -9,7 +9,7 @@ PULLS_NOTE = (
     "members deeper inside (blue) or nearer to a boundary (orange).\n"
     "A cluster's own examples together leave its centroid in place, so an orange diagonal only says that a network trained "
     "more on the cluster spreads it out.\n"
-    "The pull in ce.cluster(k).towards is another number: on the margin against one named cluster."
+    "The pull in ce.explain_cluster(k).towards is another number: on the margin against one named cluster."
 )
 """What the heat map of clusters shows; the reasons are in :func:`clusterexplain.report.tables.cluster_pulls`."""
 
