@@ -256,8 +256,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         InvalidParameterError
             If a parameter is out of range.
         """
-        parameters = self.get_params(deep=False)
-        config = Config.of(parameters)
+        execution = Execution(self.n_jobs, self.max_memory, self.verbose)
+        config = Config.of(self.get_params(deep=False))
         data = Dataset.of(X)
         weights = check_sample_weight(sample_weight, len(data))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -265,7 +265,6 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         clusterer = None if isinstance(self.clusterer, str) else self.clusterer
         score = self.membership_score if isinstance(self.membership_score, Score) else None
         objects = Objects(task, clusterer, score)
-        execution = Execution(self.n_jobs, float(self.max_memory), self.verbose)
         fitted = build_fit(config, objects, data, weights, seed=seed, execution=execution, keep_weights=not train)
         if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
             warnings.warn(

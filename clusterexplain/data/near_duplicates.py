@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.neighbors import NearestNeighbors
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 
 COLUMNS = ["id", "cluster", "twin", "twin_cluster", "distance", "relative"]
 SHARE = 0.01
@@ -27,7 +28,7 @@ def find_label_conflicts(
     share: float = SHARE,
     closest: float = CLOSEST,
     n: int | None = None,
-    n_jobs: int | None = None,
+    execution: Execution = DEFAULT_EXECUTION,
 ) -> pd.DataFrame:
     """List near-identical rows with different labels: where the clustering draws a line that the data hardly show.
 
@@ -57,8 +58,8 @@ def find_label_conflicts(
     n : int, optional
         Keep only the closest pairs; all by default. A thousand duplicates, half of them in another cluster, are 250,000
         pairs.
-    n_jobs : int or None, default=None
-        As in scikit-learn.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Its `n_jobs` is that of the search for neighbours.
 
     Returns
     -------
@@ -90,10 +91,10 @@ def find_label_conflicts(
     rows, labels, ids = _checked(rows, labels, ids, share=share, closest=closest, n=n)
     distinct, group = np.unique(rows, axis=0, return_inverse=True)
     group = group.ravel()
-    nearest = _nearest(distinct, n_jobs)
+    nearest = _nearest(distinct, execution)
     typical = float(np.median(nearest)) if len(nearest) else 0.0
     limit = min(float(np.quantile(nearest, share)), closest * typical) if share > 0 and len(nearest) else 0.0
-    first, second, distance = _pairs(distinct, np.flatnonzero(nearest <= limit * (1 + ROUNDING)), limit, n_jobs)
+    first, second, distance = _pairs(distinct, np.flatnonzero(nearest <= limit * (1 + ROUNDING)), limit, execution)
     i, j, apart = _expanded(first, second, distance, group, labels)
     order = np.lexsort((j, i, apart))[:n]
     i, j, apart = i[order], j[order], apart[order]
@@ -159,24 +160,26 @@ def _checked(
     return rows + 0.0, labels, ids  # -0.0 and 0.0 are the same number
 
 
-def _nearest(distinct: np.ndarray, n_jobs: int | None) -> np.ndarray:
+def _nearest(distinct: np.ndarray, execution: Execution) -> np.ndarray:
     """Return the distance of each distinct row to its nearest other one; empty if there is none."""
     if len(distinct) < 2:
         return np.empty(0)
-    found = NearestNeighbors(n_neighbors=1, n_jobs=n_jobs).fit(distinct - distinct.mean(axis=0))
+    found = NearestNeighbors(n_neighbors=1, n_jobs=execution.n_jobs).fit(distinct - distinct.mean(axis=0))
     neighbour = found.kneighbors(return_distance=False)[:, 0]
     return np.linalg.norm(distinct - distinct[neighbour], axis=1)
 
 
 def _pairs(
-    distinct: np.ndarray, candidates: np.ndarray, limit: float, n_jobs: int | None
+    distinct: np.ndarray, candidates: np.ndarray, limit: float, execution: Execution
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the pairs of distinct rows within the limit, both ends of which are candidates, and their distances."""
     if len(candidates) < 2:
         return np.empty(0, dtype=int), np.empty(0, dtype=int), np.empty(0)
     centred = distinct[candidates] - distinct[candidates].mean(axis=0)
     slack = 1e-12 * np.square(centred).sum(axis=1).max()  # what inner products may lose of a squared distance
-    found = NearestNeighbors(radius=float(np.sqrt(limit**2 * (1 + ROUNDING) + slack)), n_jobs=n_jobs).fit(centred)
+    found = NearestNeighbors(radius=float(np.sqrt(limit**2 * (1 + ROUNDING) + slack)), n_jobs=execution.n_jobs).fit(
+        centred
+    )
     neighbours = found.radius_neighbors(return_distance=False)
     first = np.repeat(candidates, [len(one) for one in neighbours])
     second = candidates[np.concatenate(neighbours).astype(int)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TypeVar
 
@@ -50,6 +50,9 @@ class Execution:
             raise InvalidParameterError(f"n_jobs={jobs!r} must be None or a whole number other than 0.")
         if not isinstance(memory, Real) or not math.isfinite(memory) or memory <= 0:
             raise InvalidParameterError(f"max_memory={memory!r} must be a finite number above 0.")
+        # plain numbers, whatever numpy type they were given in: an execution is stored with its fit
+        object.__setattr__(self, "n_jobs", None if jobs is None else int(jobs))
+        object.__setattr__(self, "max_memory", float(memory))
 
     def map(self, function: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
         """Return ``[function(job) for job in jobs]``, computed side by side; see :func:`.executors.map_jobs`.
@@ -86,3 +89,13 @@ class Execution:
             The same items.
         """
         return progress(items, label=label, total=total, show=self.progress)
+
+    def silent(self) -> Execution:
+        """Return the same without progress bars, for a computation inside of one that shows its own."""
+        return replace(self, progress=False)
+
+
+DEFAULT_EXECUTION = Execution()
+"""Every core that this process may use, 2 GB for a recorded training, no progress bars."""
+SEQUENTIAL = Execution(n_jobs=1)
+"""One job after the other, in the order in which they are given."""

@@ -22,4 +22,4 @@ def label_conflicts(fit: Fit, *, share: float = 0.01) -> pd.DataFrame:
     present = np.flatnonzero(fit.weights.numpy() > 0)
     rows = fit.scaling.apply(fit.data.X)[present]
     labels = fit.clustering.labels.numpy()[present]
-    return find_label_conflicts(rows, labels, fit.data.ids[present], share=share, n_jobs=fit.execution.n_jobs)
+    return find_label_conflicts(rows, labels, fit.data.ids[present], share=share, execution=fit.execution)

@@ -51,7 +51,7 @@ def average_over_seeds(explanation: Explanation, seeds: list[int]) -> Explanatio
     rows, scores = [explanation.rows], [explanation.scores]
     for seed in fit.execution.track(seeds, "explaining with other seeds"):
         other = _with_seed(fit, seed)
-        rows.append(influence_rows(other, margins, Unrolled(other.trajectory, fit.execution.n_jobs)))
+        rows.append(influence_rows(other, margins, Unrolled(other.trajectory, fit.execution.silent())))
         theta, weights = other.trajectory.final, other.weights.numpy()
         scores.append(other.outcome(theta, weights, margins, assignments="kept").scores)
     mean = InfluenceRows(*(np.mean([getattr(row, name) for row in rows], axis=0) for name in InfluenceRows.COMPONENTS))

@@ -153,8 +153,7 @@ def fit_recipe(
         Of the user's own, in place of the configuration's.
     """
     rows = torch.from_numpy(weights).to(recipe.dtype)
-    spacing = checkpoint_spacing(recipe, float(execution.max_memory))
-    trajectory = train(recipe, rows, spacing=spacing, show_progress=execution.progress)
+    trajectory = train(recipe, rows, spacing=checkpoint_spacing(recipe, execution), execution=execution)
     params = trajectory.params if further is None else recipe.initial
     with torch.no_grad():
         embedding = recipe.task.embed(params, recipe.inputs).to(SCORE_DTYPE)

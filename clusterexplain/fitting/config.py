@@ -208,10 +208,6 @@ def check(parameters: Mapping[str, Any]) -> None:
     _check_model(parameters)
     _check_clusterer(parameters)
     _check_optimizer_options(parameters)
-    n_jobs = parameters.get("n_jobs")
-    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
-        raise InvalidParameterError(f"n_jobs={n_jobs!r} must be None or a whole number other than 0.")
-    Number().check("max_memory", parameters.get("max_memory", 1.0))
     if parameters["measure_smoothness"] and parameters["n_clusters"] < 2:
         raise InvalidParameterError(
             "measure_smoothness=True needs margins between clusters, but n_clusters=1. Expected n_clusters >= 2."

@@ -195,14 +195,13 @@ class Fit:
         """
         recipe = self.recipe if recipe is None else recipe
         rows = torch.from_numpy(np.atleast_2d(weights)).to(recipe.dtype)
-        n_jobs, show = self.execution.n_jobs, self.execution.progress
-        return retrain_many(recipe, rows, chunk=chunk, done=done, n_jobs=n_jobs, show_progress=show)
+        return retrain_many(recipe, rows, chunk=chunk, done=done, execution=self.execution)
 
     def record(self, weights: np.ndarray, *, recipe: Recipe | None = None) -> Trajectory:
         """Train once at data weights of shape (n_samples,) and record the training, so that it can be differentiated."""
         recipe = self.recipe if recipe is None else recipe
-        spacing = checkpoint_spacing(recipe, float(self.execution.max_memory))
-        return train(recipe, self.to_weights(weights), spacing=spacing, show_progress=self.execution.progress)
+        spacing = checkpoint_spacing(recipe, self.execution)
+        return train(recipe, self.to_weights(weights), spacing=spacing, execution=self.execution)
 
     def to_weights(self, weights: np.ndarray) -> Tensor:
         """Return data weights of shape (n_samples,) as the training sees them."""
@@ -306,8 +305,7 @@ class Fit:
             options,
             self.trajectory,
             further="" if self.further is None else str(self.further),
-            n_jobs=self.execution.n_jobs,
-            show_progress=self.execution.progress,
+            execution=self.execution,
         )
         if not isinstance(method, str):
             if jacobian.report.name in METHODS:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.influence.implicit import Implicit
 from clusterexplain.influence.jacobian import TrainingJacobian
 from clusterexplain.influence.simple import GradientCosine, GradientDot
@@ -37,8 +38,7 @@ def make_jacobian(
     trajectory: Trajectory,
     *,
     further: str,
-    n_jobs: int | None,
-    show_progress: bool,
+    execution: Execution = DEFAULT_EXECUTION,
 ) -> TrainingJacobian:
     """Make the Jacobian that an influence method takes for d theta / d w.
 
@@ -54,10 +54,8 @@ def make_jacobian(
         The recorded training.
     further : str
         What further training it is, empty for a training from scratch.
-    n_jobs : int or None
-        Threads.
-    show_progress : bool
-        Progress bars on a terminal.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Workers and progress bars of the exact methods; the others solve on one thread.
 
     Returns
     -------
@@ -79,7 +77,7 @@ def make_jacobian(
         _refuse(options, (), method)
         name = "further" if further else "unrolled"
         description = f"with or without an example in {further}" if further else ""
-        return Unrolled(trajectory, n_jobs, show_progress, name, description)
+        return Unrolled(trajectory, execution, name, description)
     if method == "implicit":
         return _implicit(options, trajectory)
     _refuse(options, OF_OBJECTIVE, method)

@@ -10,9 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.execution.budget import REVERSE_PASS_BYTES
-from clusterexplain.execution.executors import map_jobs
-from clusterexplain.execution.progress import progress
 from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian, check_rows
 from clusterexplain.training.trajectory import Trajectory
 
@@ -43,10 +42,8 @@ class Unrolled(TrainingJacobian):
     ----------
     run : Trajectory
         The training to differentiate.
-    n_jobs : int or None, default=None
-        Groups of cotangents or tangents that run side by side.
-    show_progress : bool, default=False
-        Show a bar on a terminal when it takes longer than a second.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Chunks of cotangents or tangents that are multiplied side by side, and a bar for the first of them.
     name : str, default="unrolled"
         For reports; "further" where the recorded training starts from given weights.
     description : str, default=""
@@ -59,8 +56,7 @@ class Unrolled(TrainingJacobian):
     """
 
     run: Trajectory
-    n_jobs: int | None = None
-    show_progress: bool = False
+    execution: Execution = DEFAULT_EXECUTION
     name: str = "unrolled"
     description: str = ""
 
@@ -106,7 +102,7 @@ class Unrolled(TrainingJacobian):
         return self._in_chunks(tangents, self._forward, compile_steps)
 
     def _in_chunks(
-        self, vectors: Tensor, product: Callable[[Tensor, bool], Tensor], compile_steps: Callable[[int, int], None]
+        self, vectors: Tensor, product: Callable[[Tensor, Execution], Tensor], compile_steps: Callable[[int, int], None]
     ) -> Tensor:
         """Multiply rows in chunks of one size, the last one padded with zeros; chunks may run side by side."""
         chunk = self._chunk(len(vectors))
@@ -121,11 +117,11 @@ class Unrolled(TrainingJacobian):
                 compiled.event(step)
         jobs = list(enumerate(padded.split(chunk)))
 
-        def run(job: tuple[int, Tensor]) -> Tensor:
+        def multiply(job: tuple[int, Tensor]) -> Tensor:
             number, rows = job
-            return product(rows, self.show_progress and number == 0)
+            return product(rows, self.execution if number == 0 else self.execution.silent())
 
-        return torch.cat(map_jobs(run, jobs, n_jobs=self.n_jobs))[: len(vectors)]
+        return torch.cat(self.execution.map(multiply, jobs))[: len(vectors)]
 
     def _chunk(self, n_vectors: int) -> int:
         """Return how many vectors run side by side; it does not depend on the number of workers."""
@@ -134,7 +130,7 @@ class Unrolled(TrainingJacobian):
         most = max(1, min(MAX_CHUNK, int(REVERSE_PASS_BYTES / vector_bytes)))
         return math.ceil(n_vectors / math.ceil(n_vectors / most))
 
-    def _reverse(self, cotangents: Tensor, show: bool) -> Tensor:
+    def _reverse(self, cotangents: Tensor, shown: Execution) -> Tensor:
         """Return ``cotangents @ J`` of one chunk: (n, n_params) -> (n, n_samples)."""
         recipe, compiled = self.run.recipe, self.run.compiled
         weights, n = self.run.weights, len(cotangents)
@@ -146,7 +142,7 @@ class Unrolled(TrainingJacobian):
             for start, states in self.run.segments_reversed()
             for offset in reversed(range(len(states)))
         )
-        bar = progress(steps, label="reverse pass", total=recipe.plan.n_steps, show=show)
+        bar = shown.track(steps, "reverse pass", total=recipe.plan.n_steps)
         with torch.inference_mode():
             for step, before in bar:
                 index, inputs = recipe.batch(step)
@@ -162,7 +158,7 @@ class Unrolled(TrainingJacobian):
                     rows += on_weights  # (n, n_samples): an event sees all examples
         return rows
 
-    def _forward(self, tangents: Tensor, show: bool) -> Tensor:
+    def _forward(self, tangents: Tensor, shown: Execution) -> Tensor:
         """Return ``tangents @ J.T`` of one chunk: (n, n_samples) -> (n, n_params)."""
         recipe, compiled = self.run.recipe, self.run.compiled
         weights, n = self.run.weights, len(tangents)
@@ -171,7 +167,7 @@ class Unrolled(TrainingJacobian):
         steps = (
             (start + offset, before) for start, states in self.run.segments() for offset, before in enumerate(states)
         )
-        bar = progress(steps, label="forward pass", total=recipe.plan.n_steps, show=show)
+        bar = shown.track(steps, "forward pass", total=recipe.plan.n_steps)
         with torch.inference_mode():
             for step, before in bar:
                 index, inputs = recipe.batch(step)

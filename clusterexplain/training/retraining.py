@@ -8,9 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.execution.budget import RETRAINING_CHUNK_BYTES
-from clusterexplain.execution.executors import map_jobs
-from clusterexplain.execution.progress import progress
 from clusterexplain.training.compiled_steps import CompiledSteps
 from clusterexplain.training.recipe import Recipe
 
@@ -41,8 +40,7 @@ def retrain_many(
     *,
     chunk: int | None = None,
     done: Callable[[int, Tensor], None] | None = None,
-    n_jobs: int | None = None,
-    show_progress: bool = False,
+    execution: Execution = DEFAULT_EXECUTION,
 ) -> Tensor:
     """Train once for each row of `weights`.
 
@@ -60,10 +58,8 @@ def retrain_many(
         their last bits depend on it.
     done : callable, optional
         Called with the number of each chunk and its trained parameters as soon as they are there, from whichever thread.
-    n_jobs : int or None, default=None
-        Chunks that run side by side; None is one for each core.
-    show_progress : bool, default=False
-        Show a bar on a terminal when it takes longer than a second.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Chunks that are trained side by side, and a bar for the first of them.
 
     Returns
     -------
@@ -80,14 +76,12 @@ def retrain_many(
             compiled.event(step, chunk)
     jobs = list(padded.split(chunk))
 
-    def run(job: tuple[int, Tensor]) -> Tensor:
+    def train_chunk(job: tuple[int, Tensor]) -> Tensor:
         number, chunk_weights = job
         state = tuple(part.expand(chunk, -1).contiguous() for part in recipe.initial_state())  # each (chunk, size)
-        bar = progress(
-            range(recipe.plan.n_steps), label=f"retraining {len(weights)} times", show=show_progress and number == 0
-        )
+        shown = execution if number == 0 else execution.silent()
         with torch.inference_mode():
-            for step in bar:
+            for step in shown.track(range(recipe.plan.n_steps), f"retraining {len(weights)} times"):
                 index, inputs = recipe.batch(step)
                 if recipe.planned(step).event(step):
                     state = compiled.event(step, chunk)(state, recipe.inputs, chunk_weights)
@@ -98,4 +92,4 @@ def retrain_many(
             done(number, trained[: len(weights) - number * chunk])
         return trained
 
-    return torch.cat(map_jobs(run, list(enumerate(jobs)), n_jobs=n_jobs))[: len(weights)]
+    return torch.cat(execution.map(train_chunk, list(enumerate(jobs))))[: len(weights)]

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import MemoryBudgetError, TrainingDivergedError
-from clusterexplain.execution.executors import one_thread
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution, one_thread
 from clusterexplain.training.compiled_steps import CompiledSteps
 from clusterexplain.training.optimizer import State
 from clusterexplain.training.recipe import Recipe
@@ -95,15 +94,15 @@ def subsample(run: Trajectory) -> Trajectory:
     return replace(run, checkpoints=run.checkpoints[::keep], spacing=run.spacing * keep)
 
 
-def checkpoint_spacing(recipe: Recipe, max_memory: float) -> int:
+def checkpoint_spacing(recipe: Recipe, execution: Execution) -> int:
     """Choose the smallest spacing of checkpoints that keeps the reverse pass within the budget.
 
     Parameters
     ----------
     recipe : Recipe
         Fixes the number of steps T and the bytes s of one state.
-    max_memory : float
-        Budget in bytes. A spacing k needs (T/k + k) states, smallest near k = sqrt(T).
+    execution : Execution
+        Its `max_memory` is the budget. A spacing k needs (T/k + k) states, smallest near k = sqrt(T).
 
     Returns
     -------
@@ -120,18 +119,23 @@ def checkpoint_spacing(recipe: Recipe, max_memory: float) -> int:
     best = max(1, round(math.sqrt(steps)))
     for spacing in range(1, best + 1):
         needed = (math.ceil(steps / spacing) + (spacing if spacing > 1 else 0)) * state_bytes
-        if needed <= max_memory:
+        if needed <= execution.max_memory:
             kind = "the full trajectory" if spacing == 1 else f"a checkpoint every {spacing} steps"
             logger.info("recording %d steps: keeping %s, %.0f MB", steps, kind, needed / 1e6)
             return spacing
     raise MemoryBudgetError(
         f"Recording {steps} steps of {recipe.layout.size} parameters needs at least {needed / 1e6:.3g} MB, but max_memory "
-        f"allows {max_memory / 1e6:.3g} MB. Raise max_memory, or use fewer steps or a smaller network."
+        f"allows {execution.max_memory / 1e6:.3g} MB. Raise max_memory, or use fewer steps or a smaller network."
     )
 
 
 def train(
-    recipe: Recipe, weights: Tensor, *, spacing: int, show_progress: bool = False, label: str = "training"
+    recipe: Recipe,
+    weights: Tensor,
+    *,
+    spacing: int,
+    execution: Execution = DEFAULT_EXECUTION,
+    label: str = "training",
 ) -> Trajectory:
     """Train once and record.
 
@@ -143,8 +147,8 @@ def train(
         Data weights; 1 is present, 0 is absent.
     spacing : int
         From :func:`checkpoint_spacing`.
-    show_progress : bool, default=False
-        Show a bar on a terminal when it takes longer than a second.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Whether a bar is shown; one training runs on one thread.
     label : str, default="training"
         Text before the bar.
 
@@ -161,7 +165,7 @@ def train(
     compiled, state = CompiledSteps(recipe), recipe.initial_state()
     checkpoints = []
     with one_thread(), torch.no_grad():
-        for step in progress(range(recipe.plan.n_steps), label=label, show=show_progress):
+        for step in execution.track(range(recipe.plan.n_steps), label):
             if step % spacing == 0:
                 checkpoints.append(state)
             state = compiled.advance(state, weights, step)

@@ -85,8 +85,8 @@ class RetrainingCache:
             self._cache.write(names[number], kept.numpy())
 
         full = torch.cat([_padded(blocks[number]) for number in group])
-        quiet = dataclasses.replace(fit, execution=dataclasses.replace(fit.execution, progress=False))
-        quiet.thetas(full.numpy(), recipe=recipe, chunk=BLOCK, done=done)
+        silent = dataclasses.replace(fit, execution=fit.execution.silent())
+        silent.thetas(full.numpy(), recipe=recipe, chunk=BLOCK, done=done)
 
     def _names(self, recipe: Recipe, key: str, blocks: list[Tensor]) -> list[str]:
         depends = {

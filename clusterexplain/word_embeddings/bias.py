@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
+from clusterexplain.execution import Execution
 from clusterexplain.results.influence_table import InfluenceTable
 from clusterexplain.training.optimizer import Adam
 from clusterexplain.word_embeddings.bound_score import BoundScore
@@ -174,6 +175,7 @@ class EmbeddingBias(BaseEstimator):
             If a setting is out of range.
         """
         check_settings(self.get_params(deep=False))
+        execution = self._execution
         corpus = texts if isinstance(texts, Corpus) else self._read(texts)
         out = np.zeros(len(corpus), dtype=bool)
         n_out = round(self.held_out * len(corpus))
@@ -191,7 +193,7 @@ class EmbeddingBias(BaseEstimator):
             self.random_state,
             DTYPES[self.dtype],
         )
-        self.trajectory_ = self.recipe_.record(np.ones(len(self.corpus_)), show_progress=self.show_progress)
+        self.trajectory_ = self.recipe_.record(np.ones(len(self.corpus_)), execution=execution)
         return self
 
     @property
@@ -253,7 +255,7 @@ class EmbeddingBias(BaseEstimator):
         bound = self._bound(score)
         theta = self.trajectory_.final
         gradient = bound.gradient(theta)
-        influence = self.trajectory_.vjp(gradient, show_progress=self.show_progress)
+        influence = self.trajectory_.vjp(gradient, execution=self._execution)
         share, word = largest_shares(bound.uses(self.corpus_), bound.words)
         return UnitInfluence(
             name=bound.name,
@@ -327,7 +329,7 @@ class EmbeddingBias(BaseEstimator):
         check_is_fitted(self, "trajectory_")
         units = np.arange(len(self.corpus_))
         weights = [np.where(np.isin(units, removed), 0.0, 1.0) for removed in removals]
-        return self.recipe_.train_many(weights, n_jobs=self.n_jobs)
+        return self.recipe_.train_many(weights, execution=self._execution)
 
     def mitigate(self, score: WordScore | str | None = None, *, n_seeds: int = 5, **options: Any) -> WordChange:
         """Move a score towards 0 by re-weighting or forgetting the units that hold it up, next to controls.
@@ -366,11 +368,15 @@ class EmbeddingBias(BaseEstimator):
 
     def intervention_runner(self, score: WordScore | str | None = None) -> InterventionRunner:
         """Return what carries interventions out on this corpus, judged by a score."""
-        return InterventionRunner(self._bound(score), self.corpus_, self.held_out_.counts, self.n_jobs)
+        return InterventionRunner(self._bound(score), self.corpus_, self.held_out_.counts, self._execution)
 
     def train_at_seed(self, score: WordScore | str | None, seed: int) -> SeedTraining:
         """Train with other initial vectors (seed 0 is the fit's own) and trace the score."""
-        return SeedTraining.train(self.recipe_, self._bound(score), self.random_state + seed, self.n_jobs)
+        return SeedTraining.train(self.recipe_, self._bound(score), self.random_state + seed, self._execution)
+
+    @property
+    def _execution(self) -> Execution:
+        return Execution(self.n_jobs, progress=self.show_progress)
 
     def _bound(self, score: WordScore | str | None) -> BoundScore:
         check_is_fitted(self, "trajectory_")

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from clusterexplain.execution.executors import map_jobs
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.statistics import mean_interval
 from clusterexplain.word_embeddings.bound_score import BoundScore
 from clusterexplain.word_embeddings.corpus import Corpus
@@ -91,13 +91,15 @@ class SeedTraining:
     half_influence: np.ndarray | None
 
     @classmethod
-    def train(cls, recipe: SkipGram, score: BoundScore, seed: int, n_jobs: int | None = None) -> SeedTraining:
+    def train(
+        cls, recipe: SkipGram, score: BoundScore, seed: int, execution: Execution = DEFAULT_EXECUTION
+    ) -> SeedTraining:
         """Train at a seed and trace the score."""
         recipe, halves = recipe.with_seed(seed), score.halves(seed)
         trajectory = recipe.record(np.ones(recipe.counts.n_units))
         scores = (score,) if halves is None else (score, halves[0])
         gradients = [traced.gradient(trajectory.final) for traced in scores]
-        rows = map_jobs(trajectory.vjp, gradients, n_jobs=n_jobs)
+        rows = execution.map(trajectory.vjp, gradients)
         return cls(recipe, trajectory.final, halves, rows[0], rows[1] if halves is not None else None)
 
 
@@ -113,14 +115,14 @@ class InterventionRunner:
         Training units.
     held_out : UnitCounts
         Units that were not trained on.
-    n_jobs : int or None
+    execution : Execution, default=DEFAULT_EXECUTION
         Trainings that run side by side.
     """
 
     score: BoundScore
     corpus: Corpus
     held_out: UnitCounts
-    n_jobs: int | None = None
+    execution: Execution = DEFAULT_EXECUTION
 
     def run(self, training: SeedTraining, plan: Intervention) -> pd.DataFrame:
         """Carry an intervention out at one seed, with its controls.
@@ -132,7 +134,7 @@ class InterventionRunner:
             measures.
         """
         arms = [("before", np.empty(0, dtype=np.intp)), *self._arms(training, plan)]
-        thetas = map_jobs(lambda arm: self._changed(training, plan, arm[1]), arms, n_jobs=self.n_jobs)
+        thetas = self.execution.map(lambda arm: self._changed(training, plan, arm[1]), arms)
         predicts = plan.how == "retrain"
         return pd.DataFrame(
             [

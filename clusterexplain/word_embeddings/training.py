@@ -28,9 +28,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import TrainingDivergedError
-from clusterexplain.execution import budget
-from clusterexplain.execution.executors import map_jobs, one_thread
-from clusterexplain.execution.progress import progress
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution, budget, one_thread
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.word_embeddings.counts import UnitCounts
 from clusterexplain.word_embeddings.objective import CountCotangent, ExpectedLoss
@@ -110,22 +108,24 @@ class SkipGram:
         with one_thread():
             return self.train_in_job(weights)
 
-    def train_many(self, rows: list[np.ndarray], *, n_jobs: int | None = None) -> list[Tensor]:
+    def train_many(self, rows: list[np.ndarray], *, execution: Execution = DEFAULT_EXECUTION) -> list[Tensor]:
         """Train at many unit weights, side by side; the same bytes as one by one."""
-        return map_jobs(self.train_in_job, rows, n_jobs=n_jobs)
+        return execution.map(self.train_in_job, rows)
 
     def train_in_job(self, weights: np.ndarray) -> Tensor:
-        """Train inside a thread of :func:`clusterexplain.execution.executors.map_jobs`, which has set the number of threads."""
+        """Train inside a thread of :meth:`clusterexplain.execution.Execution.map`, which has set the number of threads."""
         with torch.no_grad():
             return self._train(weights)
 
-    def record(self, weights: np.ndarray, *, spacing: int | None = None, show_progress: bool = False) -> WordTrajectory:
+    def record(
+        self, weights: np.ndarray, *, spacing: int | None = None, execution: Execution = DEFAULT_EXECUTION
+    ) -> WordTrajectory:
         """Train and remember enough to differentiate; `spacing` is the number of steps between two states that are kept."""
         loss, state = self.loss(weights), self.optimizer.initial_state(self.initial().reshape(-1))
         every = self._spacing() if spacing is None else spacing
         checkpoints = []
         with one_thread(), torch.no_grad():
-            for step in progress(range(self.optimizer.n_steps), label="training word vectors", show=show_progress):
+            for step in execution.track(range(self.optimizer.n_steps), "training word vectors"):
                 if step % every == 0:
                     checkpoints.append(state)
                 state = self.advance(state, loss, step)
@@ -181,7 +181,7 @@ class WordTrajectory:
     final: Tensor
     spacing: int
 
-    def vjp(self, cotangent: Tensor, *, show_progress: bool = False) -> np.ndarray:
+    def vjp(self, cotangent: Tensor, *, execution: Execution = DEFAULT_EXECUTION) -> np.ndarray:
         r"""Return the derivative of a scalar in the weight of every unit, through all steps of the training.
 
         From :math:`\lambda_T = (g, 0, 0)` each reverse step adds
@@ -192,8 +192,8 @@ class WordTrajectory:
         ----------
         cotangent : Tensor of shape (2, n_words, dim)
             Derivative of the scalar in the trained vectors.
-        show_progress : bool, default=False
-            Show a bar on a terminal.
+        execution : Execution, default=DEFAULT_EXECUTION
+            Whether a bar is shown; one pass runs on one thread.
 
         Returns
         -------
@@ -204,7 +204,7 @@ class WordTrajectory:
         loss, optimizer = recipe.loss(self.weights), recipe.optimizer
         sums = CountCotangent.empty(loss.table)
         on_state = optimizer.initial_state(cotangent.to(recipe.dtype).reshape(-1))
-        bar = progress(self._reversed(loss), label="reverse pass", total=optimizer.n_steps, show=show_progress)
+        bar = execution.track(self._reversed(loss), "reverse pass", total=optimizer.n_steps)
         with one_thread(), torch.no_grad():
             for step, state in bar:
                 theta = recipe.vectors(state[0])

@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from clusterexplain import ClusterExplainer, load_dataset
-from clusterexplain.execution.executors import one_thread
+from clusterexplain.execution import Execution, one_thread
 from clusterexplain.training import Recipe, retrain_many
 from clusterexplain.training.trajectory import train
 
@@ -81,7 +81,7 @@ def main(repeats: int) -> None:
         ratios.setdefault("one plain training [s]", []).append(plain)
         ratios.setdefault("recorded training / plain training", []).append(training / plain)
         for jobs in (1, None):
-            together = seconds(lambda jobs=jobs: retrain_many(run.recipe, weights, n_jobs=jobs))
+            together = seconds(lambda jobs=jobs: retrain_many(run.recipe, weights, execution=Execution(n_jobs=jobs)))
             name = f"{REPLICAS} plain trainings / {REPLICAS} replicas, {'one core' if jobs else 'all cores'}"
             ratios.setdefault(name, []).append(REPLICAS * plain / together)
     states = sum(part.numel() * part.element_size() for state in run.checkpoints for part in state)

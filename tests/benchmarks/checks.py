@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from clusterexplain import ClusterExplainer, load_dataset
+from clusterexplain.execution import Execution
 from clusterexplain.verification import choose_queries
 
 MINUTES = "{:.1f} min"
@@ -49,9 +50,15 @@ def measure(model: str, n_queries: int, keep: Path | None, means: list[int]) -> 
     everywhere = explainer.sample_weight_ > 0
     queries = choose_queries(explainer.margins_, explainer.labels_, everywhere, n_queries).tolist()
     folder = None if keep is None else keep / model
+    shown = Execution(progress=True)
     begin = time.perf_counter()
     check = explainer.verify(
-        explainer.explain(queries), level="standard", n_duplicates=16, n_planted=4, cache=folder, show_progress=True
+        explainer.explain(queries),
+        level="standard",
+        n_duplicates=16,
+        n_planted=4,
+        cache=folder,
+        execution=shown,
     )
     print(
         f"\n## {model}: standard check of {len(queries)} samples, {MINUTES.format((time.perf_counter() - begin) / 60)}\n"
@@ -65,7 +72,7 @@ def measure(model: str, n_queries: int, keep: Path | None, means: list[int]) -> 
     print(check.duplicates.describe().to_markdown(floatfmt=".3f"), "\n")
     for n_seeds in means:
         mean = explainer.explain(queries, n_seeds=n_seeds)
-        found = explainer.verify(mean, level="standard", estimands="recipe", cache=folder, show_progress=True)
+        found = explainer.verify(mean, level="standard", estimands="recipe", cache=folder, execution=shown)
         tables.append(rows_of(found, f"{n_seeds} seeds"))
         print(f"{n_seeds} seeds: {found.verdict}\n")
     print(pd.concat(tables, ignore_index=True).to_markdown(index=False, floatfmt=".3f"))

@@ -95,6 +95,7 @@ def test_wrong_weights(weights: np.ndarray, message: str) -> None:
         ({"hidden": (0,)}, r"hidden=\(0,\) must be a tuple of positive whole numbers"),
         ({"hidden": 64}, r"hidden=64 must be a tuple of positive whole numbers.*for example \(64,\)"),
         ({"n_jobs": 0}, r"n_jobs=0 must be None or a whole number other than 0"),
+        ({"max_memory": "2 GB"}, r"max_memory='2 GB' must be a finite number above 0"),
     ],
 )
 def test_wrong_parameters(parameters: dict[str, Any], message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from clusterexplain.exceptions import InvalidParameterError
@@ -32,3 +33,12 @@ def test_results_come_in_the_order_of_the_jobs(n_jobs: int | None) -> None:
 
 def test_tracked_items_are_the_items() -> None:
     assert list(Execution(progress=True).track(iter("abc"), "letters", total=3)) == ["a", "b", "c"]
+
+
+def test_numbers_of_numpy_become_plain_ones() -> None:
+    execution = Execution(n_jobs=np.int64(2), max_memory=np.float32(1e9))
+    assert (type(execution.n_jobs), type(execution.max_memory)) == (int, float)
+
+
+def test_silent_hides_the_bar_and_changes_nothing_else() -> None:
+    assert Execution(2, 1e6, progress=True).silent() == Execution(2, 1e6)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from clusterexplain.cli.app import app
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.execution import Execution
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import factors, protocol
 from clusterexplain.experiments.fragility.clusters import Models
@@ -42,7 +43,7 @@ TINY = Size(
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, object]:
     out = tmp_path_factory.mktemp("fragility")
-    return out, run(out, size=TINY, show_progress=False, n_jobs=1)
+    return out, run(out, size=TINY, execution=Execution(n_jobs=1))
 
 
 def test_it_gives_tables_findings_and_charts(study) -> None:
@@ -63,9 +64,9 @@ def test_a_killed_run_goes_on_to_the_same_tables(study, tmp_path: Path, monkeypa
         with monkeypatch.context() as patched:
             patched.setattr(ResultCache, "frame", _killed_after(calls))
             with pytest.raises(KeyboardInterrupt):
-                run(tmp_path, size=TINY, show_progress=False, n_jobs=1)
+                run(tmp_path, size=TINY, execution=Execution(n_jobs=1))
         protocol._trained.cache_clear()
-    resumed = run(tmp_path, size=TINY, show_progress=False, n_jobs=1)
+    resumed = run(tmp_path, size=TINY, execution=Execution(n_jobs=1))
     for name, table in uninterrupted.tables.items():
         pd.testing.assert_frame_equal(resumed.tables[name], table, check_exact=True)
     assert resumed.findings == uninterrupted.findings
@@ -97,7 +98,7 @@ def test_the_command_writes_the_study(study, tmp_path: Path, monkeypatch: pytest
     out = tmp_path / "out"
     shown = CliRunner().invoke(app, ["reproduce", "fragility", "--quick", "--quiet", "--jobs", "1", "--out", str(out)])
     assert shown.exit_code == 0, shown.output
-    assert asked == {"quick": True, "show_progress": False, "n_jobs": 1, "folder": out}
+    assert asked == {"quick": True, "execution": Execution(n_jobs=1), "folder": out}
     assert "The fragility of influence functions" in shown.output
     assert (out / "replication.csv").exists()
     assert (out / "README.txt").exists()

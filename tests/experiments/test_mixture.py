@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from clusterexplain.execution import Execution
 from clusterexplain.experiments.mixture import corrected, published
 from clusterexplain.experiments.mixture.comparison import Comparison
 from clusterexplain.experiments.mixture.estimates import METHODS
@@ -167,7 +168,9 @@ def test_exact_rows_equal_central_differences_of_retrained_scores(arm: str) -> N
     """In float64, through recomputed targets and the place where the centroids start."""
     run = small_arm(arm)
     recipe, queries, own = run.recipe, torch.arange(0, N, 4), torch.tensor([0, 1, 2])
-    rows = Unrolled(run, 1).vjp(recipe.task.cotangents(recipe.layout, run.final, recipe.inputs[queries], own))
+    rows = Unrolled(run, Execution(n_jobs=1)).vjp(
+        recipe.task.cotangents(recipe.layout, run.final, recipe.inputs[queries], own)
+    )
     up, down, _ = np.split(scores_of(recipe, retrained(arm), queries, own), [N, 2 * N])
     expected = (up - down).T / 2e-5
     np.testing.assert_allclose(rows.numpy(), expected, atol=1e-6 * np.abs(expected).max())
@@ -256,7 +259,7 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_tables(tmp_path: Path, mo
     monkeypatch.setattr(module, "corrected", partial(counted, "corrected"))
     monkeypatch.setattr(published, "published", partial(counted, "published"))
     monkeypatch.setattr(module, "SHOWN", (0, 6, 12))
-    run = partial(module.run, quick=True, show_progress=False)
+    run = partial(module.run, quick=True)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path)
     assert len(list((tmp_path / "cache").iterdir())) == 3

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from clusterexplain.cli.app import app
+from clusterexplain.execution import Execution
 from clusterexplain.experiments.weat import run
 from clusterexplain.word_embeddings import Weat
 from clusterexplain.word_embeddings.influence import CAUTION
@@ -57,18 +58,18 @@ def test_an_interrupted_experiment_goes_on_where_it_was(
 
     monkeypatch.setattr(run._Experiment, "_changes", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run.run(tmp_path, quick=True, show_progress=False, n_jobs=1)
-    first = run.run(tmp_path, quick=True, show_progress=False, n_jobs=1)
+        run.run(tmp_path, quick=True, execution=Execution(n_jobs=1))
+    first = run.run(tmp_path, quick=True, execution=Execution(n_jobs=1))
     assert calls == [0, 0, 1, 1, 1]
     assert set(first.tables) == TABLES
-    again = run.run(tmp_path, quick=True, show_progress=False, n_jobs=1)
+    again = run.run(tmp_path, quick=True, execution=Execution(n_jobs=1))
     assert len(calls) == 5
     for name in TABLES:
         pd.testing.assert_frame_equal(first.tables[name], again.tables[name], check_exact=True)
 
 
 def test_numbers_do_not_depend_on_workers(tiny: None, tmp_path: Path) -> None:
-    one, two = (run.run(None, quick=True, show_progress=False, n_jobs=n) for n in (1, 2))
+    one, two = (run.run(None, quick=True, execution=Execution(n_jobs=n)) for n in (1, 2))
     for name in ("retrained", "changes", "influence_speeches"):
         pd.testing.assert_frame_equal(one.tables[name], two.tables[name], check_exact=True)
 

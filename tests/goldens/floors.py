@@ -220,13 +220,13 @@ def mixture_study(variant: str) -> Iterator[tuple[str, Any]]:
     """Yield predicted and retrained changes of a small part of ``reproduce mog``: "published" or "corrected"."""
     options = dict(cases.MIXTURE)
     draw, n_steps = partial(draw_mixture, per_component=options.pop("per_component")), options.pop("n_steps")
+    execution = Execution(options.pop("n_jobs"), progress=options.pop("show_progress"))
     if variant == "published":
         with mock.patch.object(published, "draw_mixture", draw):
-            found = published.published(**options)
+            found = published.published(**options, execution=execution)
     else:
-        del options["show_progress"]
         with mock.patch.multiple(corrected, draw_mixture=draw, N_STEPS=n_steps):
-            found = corrected.corrected(**options)
+            found = corrected.corrected(**options, execution=execution)
     for number, one in enumerate(found):
         yield f"{number}.retrained", one.retrained
         yield from ((f"{number}.{method.replace(' ', '_')}", value) for method, value in one.predicted.items())
@@ -262,7 +262,7 @@ def word_vectors() -> Iterator[tuple[str, Any]]:
 def study(name: str) -> Iterator[tuple[str, Any]]:
     """Yield the tables of a quick experiment, one of ``cases.EXPERIMENTS``, column by column, but for the clock's."""
     run = {"reproduce_mog": mixture.run, "reproduce_weat": weat.run}[name]
-    for table, frame in run(None, quick=True, show_progress=False, n_jobs=1).tables.items():
+    for table, frame in run(None, quick=True, execution=Execution(n_jobs=1)).tables.items():
         timed = [column for column in frame if column.endswith("seconds")]
         kept = frame.drop(columns=timed).rename(columns={"purity": "right"})  # as it was called at commit 88e2d3f
         yield from ((f"{table}.{column}", kept[column].to_numpy()) for column in kept)

@@ -132,7 +132,7 @@ def test_a_jacobian_of_your_own_is_a_method(fitted: ClusterExplainer) -> None:
         np.testing.assert_array_equal(e.influence, expected.influence)
         assert (e.method, e.method_note) == ("mine", "as an example")
     assert e.predict(np.ones(30), assignments="continued").shape == (2,)  # found again by its name
-    make = partial(make_jacobian, trajectory=trajectory, further="", n_jobs=1, show_progress=False)
+    make = partial(make_jacobian, trajectory=trajectory, further="")
     with pytest.raises(InvalidParameterError, match="'damping': a method of your own does not take them"):
         make(Renamed.of_run, {"damping": 1})
     with pytest.raises(InvalidParameterError, match=r"returned a Tensor\. Expected a TrainingJacobian"):

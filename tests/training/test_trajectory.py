@@ -6,6 +6,7 @@ import torch
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import MemoryBudgetError, TrainingDivergedError
+from clusterexplain.execution import Execution
 from clusterexplain.training import retrain_many
 from clusterexplain.training.trajectory import checkpoint_spacing, subsample, train
 from tests.conftest import SMALL
@@ -32,7 +33,7 @@ def test_replicas_equal_separate_trainings(small: ClusterExplainer) -> None:
 def test_replicas_do_not_depend_on_workers(small: ClusterExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clusterexplain.training.retraining.retraining_chunk", lambda recipe, n: 2)
     weights = torch.ones(5, 30, dtype=torch.float64).tril(25)
-    assert torch.equal(*(retrain_many(_recipe(small), weights, n_jobs=jobs) for jobs in (1, 2)))
+    assert torch.equal(*(retrain_many(_recipe(small), weights, execution=Execution(n_jobs=jobs)) for jobs in (1, 2)))
 
 
 def test_weight_zero_is_absence_whatever_the_row_holds(blobs: np.ndarray) -> None:
@@ -50,7 +51,7 @@ def test_weight_zero_is_absence_whatever_the_row_holds(blobs: np.ndarray) -> Non
 def test_a_tight_budget_spaces_checkpoints_and_keeps_the_rows(small: ClusterExplainer, blobs: np.ndarray) -> None:
     recipe = _recipe(small)
     full = recipe.plan.n_steps * 3 * recipe.layout.size * 8
-    assert checkpoint_spacing(recipe, full) == 1
+    assert checkpoint_spacing(recipe, Execution(max_memory=full)) == 1
     tight = ClusterExplainer(**SMALL, dtype="float64", max_memory=0.5 * full).fit(blobs)
     assert tight.fit_.trajectory.spacing > 1
     np.testing.assert_array_equal(tight.explain([3]).influence, small.explain([3]).influence)

@@ -62,8 +62,10 @@ def fragility(out: Out = None, quick: Quick = False, jobs: Jobs = None, quiet: Q
 def _run(
     experiment: str, run: Callable[..., Study], out: Path | None, *, quick: bool, jobs: int | None, quiet: bool
 ) -> None:
+    from clusterexplain.execution import Execution
+
     folder = Path("reproduced") / experiment if out is None else out
-    study = run(folder, quick=quick, show_progress=not quiet, n_jobs=jobs)
+    study = run(folder, quick=quick, execution=Execution(jobs, progress=not quiet))
     study.write(folder)
     typer.echo(str(study))
     typer.echo(f"\nTables and figures: {folder}")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from clusterexplain import ClusterExplainer, Explanation
 from clusterexplain.data import load_dataset
-from clusterexplain.execution import progress
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.statistics import average, bootstrap_interval, sign_agreement, spearman
 from clusterexplain.training import BatchPlan, Recipe
@@ -92,9 +92,7 @@ WORDS = {
 }
 
 
-def of_models(
-    models: Models, cache: ResultCache, *, n_jobs: int | None = None, show_progress: bool = False
-) -> pd.DataFrame:
+def of_models(models: Models, cache: ResultCache, *, execution: Execution = DEFAULT_EXECUTION) -> pd.DataFrame:
     """Change one factor at a time, from both ends, for every model.
 
     Parameters
@@ -103,10 +101,8 @@ def of_models(
         What is run.
     cache : ResultCache
         Where outcomes are kept.
-    n_jobs : int or None, default=None
-        Retrainings side by side.
-    show_progress : bool, default=False
-        A bar on a terminal.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Retrainings that run side by side, and a bar for the seeds.
 
     Returns
     -------
@@ -117,17 +113,17 @@ def of_models(
     comparisons = []
     for name in models.names:
         parts = []
-        for seed in progress(range(models.n_seeds), label=name, show=show_progress):
+        for seed in execution.track(range(models.n_seeds), name):
             settings = {"model": name, "seed": seed, "n_samples": models.n_samples, "n_steps": models.n_steps}
             settings |= {"n_removed": models.n_removed, "n_queries": models.n_queries}
             settings |= {"width": models.width, "latent_dim": models.latent_dim}
-            parts.append(cache.frame("model", settings, partial(outcomes, models, name, seed, n_jobs)))
+            parts.append(cache.frame("model", settings, partial(outcomes, models, name, seed, execution)))
         comparisons += [_compare(name, "criticised", CRITICISED, CONTROLLED, parts)]
         comparisons += [_compare(name, "controlled", CONTROLLED, CRITICISED, parts)]
     return pd.concat(comparisons, ignore_index=True)
 
 
-def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.DataFrame:
+def outcomes(models: Models, name: str, seed: int, execution: Execution) -> pd.DataFrame:
     """Fit a model, explain it in two ways and retrain it in two ways.
 
     Returns
@@ -145,7 +141,7 @@ def outcomes(models: Models, name: str, seed: int, n_jobs: int | None) -> pd.Dat
         latent_dim=models.latent_dim,
         n_steps=models.n_steps,
         random_state=seed,
-        n_jobs=n_jobs,
+        n_jobs=execution.n_jobs,
     ).fit(data)
     asked = _asked(explainer, models.n_queries)
     exact = explainer.explain(asked)

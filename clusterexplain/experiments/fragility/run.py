@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from clusterexplain.execution import one_thread, progress
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution, one_thread
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import charts, published_figures
 from clusterexplain.experiments.fragility.clusters import Models, of_models
@@ -108,8 +108,7 @@ def run(
     out: Path | None,
     *,
     quick: bool = False,
-    show_progress: bool = True,
-    n_jobs: int | None = None,
+    execution: Execution = DEFAULT_EXECUTION,
     size: Size | None = None,
 ) -> Study:
     """Run the criticised validation of influence functions again, and find which of its steps make influence look fragile.
@@ -120,10 +119,8 @@ def run(
         Folder in which parts are kept, so that an interrupted run resumes.
     quick : bool, default=False
         A small version, under three minutes, whose figures mean nothing.
-    show_progress : bool, default=True
-        A bar on a terminal.
-    n_jobs : int or None, default=None
-        Threads for the models with clusters; the classifiers use one.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Threads for the models with clusters (the classifiers use one), and bars for the parts.
     size : Size, optional
         How much is run, instead of the standard or the quick version.
 
@@ -147,9 +144,9 @@ def run(
         "digits": _digits(size, cache),
     }
     with one_thread():
-        tables = {name: _concat(part, name, show=show_progress) for name, part in parts.items() if part}
+        tables = {name: _concat(part, name, execution) for name, part in parts.items() if part}
     if size.models.names:
-        tables["models"] = of_models(size.models, cache, n_jobs=n_jobs, show_progress=show_progress)
+        tables["models"] = of_models(size.models, cache, execution=execution)
     return Study(
         title="The fragility of influence functions, reproduced and taken apart",
         tables=tables,
@@ -159,8 +156,8 @@ def run(
     )
 
 
-def _concat(parts: list[Callable[[], pd.DataFrame]], label: str, *, show: bool) -> pd.DataFrame:
-    return pd.concat([part() for part in progress(parts, label=label.replace("_", " "), show=show)], ignore_index=True)
+def _concat(parts: list[Callable[[], pd.DataFrame]], label: str, execution: Execution) -> pd.DataFrame:
+    return pd.concat([part() for part in execution.track(parts, label.replace("_", " "))], ignore_index=True)
 
 
 def _replication(size: Size, cache: ResultCache) -> list[Callable[[], pd.DataFrame]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
@@ -16,7 +17,7 @@ N_STEPS, LEARNING_RATE, EPSILON = 200, 5e-3, 1e-3
 OWN_LOSS, LIKELIHOOD = "retrained on its own loss", "retrained on the negative log-likelihood"
 
 
-def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> list[Comparison]:
+def corrected(seed: int, *, removed_every: int, execution: Execution = DEFAULT_EXECUTION) -> list[Comparison]:
     """Run both arms for one draw of the points.
 
     Parameters
@@ -25,7 +26,7 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
         Of points and initial parameters.
     removed_every : int
         Distance of two removed points in the order of the points; 1 removes each in turn.
-    n_jobs : int or None, default=None
+    execution : Execution, default=DEFAULT_EXECUTION
         Chunks of exact rows that are computed side by side.
 
     Returns
@@ -42,7 +43,7 @@ def corrected(seed: int, *, removed_every: int, n_jobs: int | None = None) -> li
         assigned = components if labels is not None else _assigned(run, run.params)
         own = assigned[queries]
         cotangents = _task(run).cotangents(run.recipe.layout, run.final, points[queries], own)
-        rows, solution = estimates(run, cotangents, own, assigned, n_jobs=n_jobs)
+        rows, solution = estimates(run, cotangents, own, assigned, execution=execution)
         truths[arm] = leave_one_out(run.recipe, removed, queries, own)
         facts: dict[str, float | str] = {
             "settled": settled(run),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.experiments.mixture.one_pass import DAMPING, one_pass
 from clusterexplain.influence import Implicit, RunObjective, Unrolled, gradient_dot, same_cluster
 from clusterexplain.influence.solvers import Solution
@@ -21,7 +22,7 @@ def estimates(
     labels: Tensor,
     *,
     exact: Tensor | None = None,
-    n_jobs: int | None = None,
+    execution: Execution = DEFAULT_EXECUTION,
 ) -> tuple[dict[str, Tensor], Solution]:
     """Return the influence of every example on every score by every method.
 
@@ -37,7 +38,7 @@ def estimates(
         Clusters of the examples.
     exact : Tensor of shape (n_queries, n_samples), optional
         The exact rows, where they are those of another training than this one.
-    n_jobs : int or None, default=None
+    execution : Execution, default=DEFAULT_EXECUTION
         Chunks of exact rows that are computed side by side.
 
     Returns
@@ -51,7 +52,7 @@ def estimates(
     dense, chunk = Implicit.of_run(run, damping=DAMPING), len(cotangents)
     rows, solution = one_pass(run, cotangents)
     rows_by_method = {
-        EXACT: Unrolled(run, n_jobs).vjp(cotangents) if exact is None else exact,
+        EXACT: Unrolled(run, execution).vjp(cotangents) if exact is None else exact,
         "implicit": dense.rows(dense.solve(cotangents).value),
         ONE_PASS: rows,
         "gradient product": gradient_dot(RunObjective.of_run(run), run.final, run.weights, cotangents, chunk=chunk),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering import KMeansClusterer, centroid_state
-from clusterexplain.execution import one_thread, progress
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution, one_thread
 from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.corrected import OWN_LOSS, purity
 from clusterexplain.experiments.mixture.estimates import estimates
@@ -27,9 +27,7 @@ NOISE = 0.5
 AS_PUBLISHED, FRESH = "as published", "fresh optimizer"
 
 
-def published(
-    seed: int, *, removed_every: int, n_jobs: int | None = None, show_progress: bool = False
-) -> list[Comparison]:
+def published(seed: int, *, removed_every: int, execution: Execution = DEFAULT_EXECUTION) -> list[Comparison]:
     """Run both arms for one draw of the points.
 
     Parameters
@@ -39,10 +37,8 @@ def published(
     removed_every : int
         Distance of two removed points in the order of the points; 1 removes each in turn. The published retrainings are
         repeated for each query with the optimizer as the last one left it, so fewer of them also mean a shorter chain.
-    n_jobs : int or None, default=None
-        Chunks of exact rows that are computed side by side.
-    show_progress : bool, default=False
-        Show a bar for the chain.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Chunks of exact rows that are computed side by side, and a bar for the chain.
 
     Returns
     -------
@@ -58,13 +54,15 @@ def published(
     own = clusters[MATCHED][queries]
     likelihood = recipe_of(points, initial, clusters[MATCHED])
     truths = {
-        AS_PUBLISHED: chain(likelihood, removed, queries, own, show_progress=show_progress),
+        AS_PUBLISHED: chain(likelihood, removed, queries, own, execution),
         FRESH: leave_one_out(likelihood, removed, queries, own),
     }
     comparisons = []
     for arm, run in runs.items():
         mine = clusters[arm][queries]
-        rows, facts = _rows(run, likelihood if arm == MATCHED else run.recipe, queries, mine, clusters[arm], n_jobs)
+        rows, facts = _rows(
+            run, likelihood if arm == MATCHED else run.recipe, queries, mine, clusters[arm], execution.silent()
+        )
         facts |= {"settled": float("nan"), "purity": purity(_assigned(run), components)}
         last = {} if arm == MATCHED else {OWN_LOSS: leave_one_out(run.recipe, removed, queries, mine)}
         for truth, retrained in (truths | last).items():
@@ -115,7 +113,9 @@ def clusters_of_components(run: Trajectory) -> Tensor:
         return _task(run).assignments(run.params, torch.tensor(MEANS, dtype=run.recipe.dtype)).argmax(dim=1)
 
 
-def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show_progress: bool = False) -> np.ndarray:
+def chain(
+    recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, execution: Execution = DEFAULT_EXECUTION
+) -> np.ndarray:
     """Return the published truth: for each query the examples are removed in turn, by one optimizer.
 
     The network is put back before each retraining, the moments of Adam and its count of steps are not: a retraining of two
@@ -129,8 +129,8 @@ def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show
         Row numbers of what is removed, in this order.
     queries, own : Tensor of shape (n_queries,), int64
         Row numbers and clusters.
-    show_progress : bool, default=False
-        Show a bar.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Whether a bar is shown; a chain runs on one thread.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show
     step, all_rows = compiled.step(0), torch.arange(n)
     taken, columns = 0, []
     with one_thread(), torch.inference_mode():
-        for query in progress(range(len(queries)), label="retraining in a chain", show=show_progress):
+        for query in execution.track(range(len(queries)), "retraining in a chain"):
             thetas = []
             for weights in without_each(recipe, removed):
                 theta = start
@@ -158,12 +158,12 @@ def chain(recipe: Recipe, removed: Tensor, queries: Tensor, own: Tensor, *, show
 
 
 def _rows(
-    run: Trajectory, retrained: Recipe, queries: Tensor, own: Tensor, clusters: Tensor, n_jobs: int | None
+    run: Trajectory, retrained: Recipe, queries: Tensor, own: Tensor, clusters: Tensor, execution: Execution
 ) -> tuple[dict[str, Tensor], dict[str, float | str]]:
     """Return the estimates at a trained network with the labels of the retrainings, and the derivative of the latter."""
     points = run.recipe.inputs[queries]
     again = train(retrained, run.weights, spacing=1)
-    exact = Unrolled(again, n_jobs).vjp(_task(again).cotangents(retrained.layout, again.final, points, own))
+    exact = Unrolled(again, execution).vjp(_task(again).cotangents(retrained.layout, again.final, points, own))
     here = replace(run, recipe=retrained)
     cotangents = _task(here).cotangents(retrained.layout, run.final, points, own)
     rows, solution = estimates(here, cotangents, own, clusters, exact=exact)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from clusterexplain.execution import progress
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.mixture import published
 from clusterexplain.experiments.mixture.charts import agreement_chart, changes_chart
@@ -27,7 +27,7 @@ SHOWN = (0, 51, 102)
 """Queries of the picture, one of each Gaussian."""
 
 
-def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_jobs: int | None = None) -> Study:
+def run(out: Path | None, *, quick: bool = False, execution: Execution = DEFAULT_EXECUTION) -> Study:
     """Run both variants over all seeds.
 
     Parameters
@@ -36,10 +36,8 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
         Folder in which the parts are kept; None keeps nothing.
     quick : bool, default=False
         Two seeds instead of ten, and every fifth point is removed instead of all 150.
-    show_progress : bool, default=True
-        Show bars on a terminal.
-    n_jobs : int or None, default=None
-        Chunks of exact rows that are computed side by side.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Chunks of exact rows that are computed side by side, and bars.
 
     Returns
     -------
@@ -53,8 +51,8 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
     seeds, every = (QUICK_SEEDS, QUICK_REMOVED_EVERY) if quick else (SEEDS, REMOVED_EVERY)
     cache, parts = ResultCache(out, version=VERSION), []
     variants = {
-        "published": partial(published.published, removed_every=every, n_jobs=n_jobs, show_progress=show_progress),
-        "corrected": partial(corrected, removed_every=every, n_jobs=n_jobs),
+        "published": partial(published.published, removed_every=every, execution=execution),
+        "corrected": partial(corrected, removed_every=every, execution=execution.silent()),
     }
     recipe = [N_STEPS, LEARNING_RATE, EPSILON]
     settings: dict[str, dict[str, Any]] = {
@@ -62,10 +60,10 @@ def run(out: Path | None, *, quick: bool = False, show_progress: bool = True, n_
         "corrected": {"removed_every": every, "recipe": recipe},
     }
     first = lru_cache(maxsize=1)(
-        partial(corrected, 0, removed_every=every, n_jobs=n_jobs)
+        partial(corrected, 0, removed_every=every, execution=execution.silent())
     )  # for its table and for the picture
     jobs = [(name, seed) for seed in range(seeds) for name in variants]
-    for name, seed in progress(jobs, label="mixture of Gaussians", show=show_progress):
+    for name, seed in execution.track(jobs, "mixture of Gaussians"):
         compute = first if (name, seed) == ("corrected", 0) else partial(variants[name], seed)
         parts.append(cache.frame(name, settings[name] | {"seed": seed}, partial(_agreement, compute, seed)))
     shown = cache.frame("shown", settings["corrected"], lambda: _shown(first()))

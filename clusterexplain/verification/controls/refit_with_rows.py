@@ -77,8 +77,8 @@ def refit_with_rows(
     def find(inputs: ClusterInputs) -> Clustering:
         return GivenLabels(held, fit.clustering.n_clusters)
 
-    quiet = dataclasses.replace(fit.execution, progress=False)
-    larger = fit_recipe(config, data, fit.scaling, fit.seed, recipe, given, find, quiet, further=further)
+    silent = fit.execution.silent()
+    larger = fit_recipe(config, data, fit.scaling, fit.seed, recipe, given, find, silent, further=further)
     new = hashlib.sha256(rows.tobytes() + labels.astype(np.int64).tobytes() + weights.tobytes()).hexdigest()[:16]
     return dataclasses.replace(larger, key=f"{fit.key} and {new}", _jacobians={})
 

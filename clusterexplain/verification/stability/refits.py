@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.execution.executors import map_jobs
+from clusterexplain.execution import SEQUENTIAL, Execution
 from clusterexplain.results.stability import Stability
 from clusterexplain.statistics.matching import renumbered
 
@@ -24,7 +24,7 @@ def measure(
     *,
     n_seeds: int = 10,
     n_bootstrap: int = 10,
-    n_jobs: int | None = 1,
+    execution: Execution = SEQUENTIAL,
 ) -> Stability:
     """Refit, match every refit's clusters to those of the fit, and collect the labels.
 
@@ -48,7 +48,7 @@ def measure(
         Names the fit.
     n_seeds, n_bootstrap : int, default=10
         Refits of either kind.
-    n_jobs : int or None, default=1
+    execution : Execution, default=SEQUENTIAL
         Refits that run side by side in threads; results do not depend on it.
 
     Returns
@@ -76,7 +76,7 @@ def measure(
         there = np.where(weights > 0, base_weights, 0.0)
         return renumbered(base_labels, labels.astype(np.int64), there), weights.astype(np.float64)
 
-    refits = map_jobs(refit, jobs, n_jobs=n_jobs)
+    refits = execution.map(refit, jobs)
     labels, weights = (np.stack(part) for part in zip(*refits, strict=True))
     return Stability(labels, np.array([kind for kind, _ in jobs]), base_labels, base_weights, ids, weights, fit_key)
 

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.execution import Execution
 from clusterexplain.verification.stability import Stability, bootstrap_weights, measure, refit_seeds
 
 FIT = np.repeat([0, 1, 2, -1], [8, 6, 4, 2])
@@ -262,8 +263,8 @@ def test_same_seed_same_bytes() -> None:
 
 def test_result_does_not_depend_on_jobs() -> None:
     found = [
-        measure(lambda kind, number: (np.roll(FIT, number), ONES), FIT, ONES, IDS, "key", n_jobs=n_jobs).labels
-        for n_jobs in (1, 2)
+        measure(lambda kind, number: (np.roll(FIT, number), ONES), FIT, ONES, IDS, "key", execution=execution).labels
+        for execution in (Execution(n_jobs=1), Execution(n_jobs=2))
     ]
     np.testing.assert_array_equal(*found)
 
