@@ -92,7 +92,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Options of a named model: beta ("vae"); temperature, augmentation, encoder, projector_dim, embedding
         ("contrastive"); pretrain, update_every, rate ("dec").
     further_steps, further_rate : int and float, optional
-        Length and peak learning rate of further training (``fit(X, train=False)``); chosen from the run by default.
+        Length and peak learning rate of further training (``fit(X, train=False)``); chosen from the training by default.
     measure_smoothness : bool, default=False
         Retrain with single examples at 95 % weight and keep the agreement as ``smoothness_``.
     scaling : {"auto", "global", "standard", None}, default="auto"

@@ -13,7 +13,7 @@ The tree (the class on the right is what callers may already catch)::
     +-- DisagreementError           ValueError    the explained score does not tell what the labels tell
     +-- UnknownSampleError          IndexError    no sample has this id
     +-- TrainingDivergedError       ArithmeticError  the loss or the parameters became non-finite
-    +-- MemoryBudgetError           MemoryError   the recorded run cannot fit the budget
+    +-- MemoryBudgetError           MemoryError   the recorded training cannot fit the budget
     +-- MissingExtraError           ImportError   an optional package is not installed
     +-- ReportWriteError            OSError       a page, picture or table could not be written
     +-- RunError
@@ -79,7 +79,7 @@ class TrainingDivergedError(ClusterExplainError, ArithmeticError):
 
 
 class MemoryBudgetError(ClusterExplainError, MemoryError):
-    """The recorded run does not fit into the memory budget."""
+    """The recorded training does not fit into the memory budget."""
 
 
 class MissingExtraError(ClusterExplainError, ImportError):

@@ -389,9 +389,9 @@ def _own_score(stored: _Stored, score: Score | None) -> Score | None:
     return score
 
 
-def _check_replay(run: Trajectory, where: str) -> None:
+def _check_replay(trajectory: Trajectory, where: str) -> None:
     """Replay the last segment: bit for bit is silent, round-off is a warning, more is damage."""
-    error = run.replay_error()
+    error = trajectory.replay_error()
     if error > LARGEST_REPLAY_ERROR:
         raise RunDamagedError(
             f"The run {where} is damaged: replaying its last steps ends elsewhere (relative error {error:.1g}). "

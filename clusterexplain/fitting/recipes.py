@@ -99,7 +99,7 @@ def make_recipe(config: Config, task: EmbeddingTask, inputs: Tensor, seed: int) 
 def make_further_recipe(
     config: Config, task: EmbeddingTask, inputs: Tensor, seed: int, weights: Tensor
 ) -> tuple[Recipe, FurtherTraining]:
-    """Build the recipe of further training from a task's own weights, its rate chosen by a run with nothing removed.
+    """Build the recipe of further training from a task's own weights, its rate chosen by a training with nothing removed.
 
     Parameters
     ----------

@@ -105,15 +105,17 @@ def variants_of(fit: Fit, estimand: str, seeds: list[int]) -> list[Variant]:
 
 
 def _further(fit: Fit) -> list[Variant]:
-    run, usual = fit.trajectory, max(4, round(SHARE * fit.recipe.plan.n_steps))
+    trajectory, usual = fit.trajectory, max(4, round(SHARE * fit.recipe.plan.n_steps))
     variants: list[Variant] = []
     rate: float | None = None
     for factor in SWEEP:
         n_steps = max(1, round(factor * usual))
-        plan = BatchPlan.draw(run.recipe.n_samples, n_steps=n_steps, batch_size=fit.config.batch_size, seed=PLAN_SEED)
-        optimizer = replace(run.recipe.optimizer, n_steps=n_steps)
-        recipe = replace(run.recipe, initial=run.params, plan=plan, optimizer=optimizer)
-        recipe, chosen = choose_rate(recipe, run.weights, given=rate)
+        plan = BatchPlan.draw(
+            trajectory.recipe.n_samples, n_steps=n_steps, batch_size=fit.config.batch_size, seed=PLAN_SEED
+        )
+        optimizer = replace(trajectory.recipe.optimizer, n_steps=n_steps)
+        recipe = replace(trajectory.recipe, initial=trajectory.params, plan=plan, optimizer=optimizer)
+        recipe, chosen = choose_rate(recipe, trajectory.weights, given=rate)
         rate = chosen.learning_rate
         variants.append(Variant(recipe, f"model {n_steps} {rate:g}", f"{n_steps} further steps"))
     return variants

@@ -3,7 +3,7 @@
 from clusterexplain.influence.curvature import Curvature, GaussNewton, Hessian, Restricted, Shifted
 from clusterexplain.influence.implicit import Implicit
 from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian
-from clusterexplain.influence.objective import RunObjective
+from clusterexplain.influence.objective import TrajectoryObjective
 from clusterexplain.influence.registry import JacobianFactory, make_jacobian
 from clusterexplain.influence.simple import GradientCosine, GradientDot, gradient_dot, same_cluster
 from clusterexplain.influence.unrolled import Unrolled
@@ -19,9 +19,9 @@ __all__ = [
     "MethodReport",
     "Record",
     "Restricted",
-    "RunObjective",
     "Shifted",
     "TrainingJacobian",
+    "TrajectoryObjective",
     "Unrolled",
     "gradient_dot",
     "make_jacobian",

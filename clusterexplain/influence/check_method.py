@@ -41,7 +41,7 @@ def check_method(method: TrainingJacobian | JacobianFactory, trajectory: Traject
     >>> initial = task.initial_params(torch.Generator().manual_seed(0), rows.dtype)
     >>> plan = BatchPlan.draw(6, n_steps=2, batch_size=6, seed=0)
     >>> trajectory = train(Recipe(task, rows, initial, plan, SGD(0.1, n_steps=2)), torch.ones(6), spacing=1)
-    >>> check_method(GradientDot.of_run, trajectory)
+    >>> check_method(GradientDot.of_trajectory, trajectory)
     """
     jacobian = method if isinstance(method, TrainingJacobian) else method(trajectory)
     _check_declarations(jacobian, trajectory)

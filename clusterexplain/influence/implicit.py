@@ -13,7 +13,7 @@ from torch.func import grad, vmap
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.influence.curvature import CHUNK, Curvature, Hessian
 from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian, check_rows
-from clusterexplain.influence.objective import Objective, RunObjective
+from clusterexplain.influence.objective import Objective, TrajectoryObjective
 from clusterexplain.influence.solvers import Dense, OnBlock, Solution, Solver
 from clusterexplain.training import Trajectory
 from clusterexplain.training.torch_compat import jvp
@@ -96,9 +96,9 @@ class Implicit(TrainingJacobian):
             )
 
     @classmethod
-    def of_run(
+    def of_trajectory(
         cls,
-        run: Trajectory,
+        trajectory: Trajectory,
         *,
         damping: float = 1e-2,
         solver: Callable[[Curvature], Solver] = Dense.of,
@@ -107,18 +107,18 @@ class Implicit(TrainingJacobian):
         decay: float | None = None,
         passes: int = 1,
     ) -> Implicit:
-        """Take the last stage of a recorded run for a minimum.
+        """Take the last stage of a recorded training for a minimum.
 
         Parameters
         ----------
-        run : Trajectory
+        trajectory : Trajectory
             Only its final parameters and its last stage are used; stages before it are left out.
         damping : float, default=1e-2
             See the class.
         solver : callable, default=Dense.of
             ``curvature -> solver``: ``Dense.of``, ``ConjugateGradients``, ``LiSSA``, or a ``partial`` of one of them.
         curvature : Curvature, optional
-            Instead of the Hessian of the objective; a Gauss-Newton matrix needs the model's outputs, which a run does not
+            Instead of the Hessian of the objective; a Gauss-Newton matrix needs the model's outputs, which it does not
             know.
         block : Tensor of shape (n_params,), bool, optional
             Parameters that move; all others stay.
@@ -132,10 +132,10 @@ class Implicit(TrainingJacobian):
         Returns
         -------
         Implicit
-            At the final parameters and the weights of the run.
+            At the final parameters and the weights of the training.
         """
-        objective = RunObjective.of_run(run, decay=decay, passes=passes)
-        theta, weights = run.final, run.weights
+        objective = TrajectoryObjective.of_trajectory(trajectory, decay=decay, passes=passes)
+        theta, weights = trajectory.final, trajectory.weights
         if curvature is None:
             curvature = Hessian(lambda flat: objective(flat, weights), theta)
         made = solver(curvature) if block is None else OnBlock.of(curvature, block, solver)

@@ -19,8 +19,8 @@ Objective = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class RunObjective:
-    r"""The weighted loss of the last stage of a recorded run, plus its weight decay.
+class TrajectoryObjective:
+    r"""The weighted loss of the last stage of a recorded training, plus its weight decay.
 
     .. math:: L(\theta, w) = \frac{1}{|D|} \sum_{(b, x) \in D} \ell(\theta, x, w_b) + \frac12 \sum_j d_j \theta_j^2
 
@@ -61,12 +61,14 @@ class RunObjective:
         return total
 
     @classmethod
-    def of_run(cls, run: Trajectory, *, decay: float | None = None, passes: int = 1) -> RunObjective:
-        """Read the objective off a run.
+    def of_trajectory(
+        cls, trajectory: Trajectory, *, decay: float | None = None, passes: int = 1
+    ) -> TrajectoryObjective:
+        """Read the objective off a recorded training.
 
         Parameters
         ----------
-        run : Trajectory
+        trajectory : Trajectory
             The training.
         decay : float or None, default=None
             One factor d for all parameters; None is what the optimizer's decay amounts to, see :func:`stationary_decay`.
@@ -75,8 +77,8 @@ class RunObjective:
 
         Returns
         -------
-        RunObjective
-            Of the parameters and weights of the run.
+        TrajectoryObjective
+            Of the parameters and weights of the training.
 
         Raises
         ------
@@ -87,15 +89,15 @@ class RunObjective:
             raise InvalidParameterError(f"decay={decay!r} must be a finite number of at least 0, or None.")
         if passes < 1:
             raise InvalidParameterError(f"passes={passes!r} must be a whole number of at least 1.")
-        recipe = run.recipe
-        stage, params, inputs = recipe.planned_stages[-1].stage, run.params, recipe.inputs
-        factors = stationary_decay(run) if decay is None else torch.tensor(decay, dtype=recipe.dtype)
+        recipe = trajectory.recipe
+        stage, params, inputs = recipe.planned_stages[-1].stage, trajectory.params, recipe.inputs
+        factors = stationary_decay(trajectory) if decay is None else torch.tensor(decay, dtype=recipe.dtype)
         memory = stage.memory
         kept = None if memory is None else (lambda weights: memory(params, inputs, weights))
-        return cls(stage.loss, recipe.layout, _draws(run, passes), factors, kept)
+        return cls(stage.loss, recipe.layout, _draws(trajectory, passes), factors, kept)
 
 
-def stationary_decay(run: Trajectory) -> Tensor:
+def stationary_decay(trajectory: Trajectory) -> Tensor:
     r"""Return the factors d of the term :math:`\frac12 \sum_j d_j \theta_j^2` that the optimizer's decay amounts to.
 
     Where the training stands still, its update is zero. A decay :math:`\lambda` that is added to the gradient (SGD, Adam)
@@ -107,7 +109,7 @@ def stationary_decay(run: Trajectory) -> Tensor:
 
     Parameters
     ----------
-    run : Trajectory
+    trajectory : Trajectory
         The training; the last segment is replayed for the second moment.
 
     Returns
@@ -115,21 +117,21 @@ def stationary_decay(run: Trajectory) -> Tensor:
     Tensor of shape (n_params,) or ()
         In the order of the recipe's layout.
     """
-    recipe = run.recipe
+    recipe = trajectory.recipe
     planned = recipe.planned_stages[-1]
     optimizer = planned.optimizer
     strength = torch.tensor(optimizer.weight_decay, dtype=recipe.dtype)
     if not (isinstance(optimizer, Adam) and optimizer.decoupled and optimizer.weight_decay):
         return strength
-    _, states = next(run.segments_reversed())
+    _, states = next(trajectory.segments_reversed())
     with one_thread(), torch.no_grad():
-        second = run.compiled.advance(states[-1], run.weights, recipe.plan.n_steps - 1)[2]
+        second = trajectory.compiled.advance(states[-1], trajectory.weights, recipe.plan.n_steps - 1)[2]
     corrected = second / (1 - optimizer.betas[1] ** (planned.stop - planned.start))
     return strength * torch.sqrt(corrected + optimizer.eps)
 
 
-def _draws(run: Trajectory, passes: int) -> tuple[tuple[Tensor, Any], ...]:
-    recipe = run.recipe
+def _draws(trajectory: Trajectory, passes: int) -> tuple[tuple[Tensor, Any], ...]:
+    recipe = trajectory.recipe
     plan, planned, n = recipe.plan, recipe.planned_stages[-1], recipe.n_samples
     if not recipe.task.separable:
         steps = range(max(planned.start, planned.stop - passes * max(1, n // plan.batch_size)), planned.stop)

@@ -48,7 +48,7 @@ def make_jacobian(
         One of ``METHODS``, or one of your own: see :func:`clusterexplain.influence.check_method.check_method`.
     options : dict or None
         For "implicit": solver ("dense", "cg", "lissa"; by default "dense" up to ``LARGEST_DENSE`` parameters, else "cg"),
-        damping, the solver's options, passes, decay (see :meth:`Implicit.of_run`). The gradient products take passes and
+        damping, the solver's options, passes, decay (see :meth:`Implicit.of_trajectory`). The gradient products take passes and
         decay, the others nothing.
     trajectory : Trajectory
         The recorded training.
@@ -81,7 +81,7 @@ def make_jacobian(
     if method == "implicit":
         return _implicit(options, trajectory)
     _refuse(options, OF_OBJECTIVE, method)
-    product = GradientDot.of_run(trajectory, **options)
+    product = GradientDot.of_trajectory(trajectory, **options)
     return product if method == "gradient_dot" else GradientCosine(product)
 
 
@@ -101,8 +101,8 @@ def _own(method: TrainingJacobian | JacobianFactory, trajectory: Trajectory) -> 
     return jacobian
 
 
-def _implicit(options: dict[str, Any], run: Trajectory) -> Implicit:
-    usual = "dense" if len(run.final) <= LARGEST_DENSE else "cg"
+def _implicit(options: dict[str, Any], trajectory: Trajectory) -> Implicit:
+    usual = "dense" if len(trajectory.final) <= LARGEST_DENSE else "cg"
     kind, damping = options.pop("solver", usual), options.pop("damping", DAMPING)
     if kind not in SOLVERS:
         raise InvalidParameterError(f"solver={kind!r} is unknown. Expected one of {', '.join(map(repr, SOLVERS))}.")
@@ -115,7 +115,9 @@ def _implicit(options: dict[str, Any], run: Trajectory) -> Implicit:
     for_solver = {key: value for key, value in options.items() if key in takes}
     for_objective = {key: value for key, value in options.items() if key in OF_OBJECTIVE}
     try:
-        implicit = Implicit.of_run(run, damping=float(damping), solver=partial(make, **for_solver), **for_objective)
+        implicit = Implicit.of_trajectory(
+            trajectory, damping=float(damping), solver=partial(make, **for_solver), **for_objective
+        )
     except TypeError as error:
         raise InvalidParameterError(f"An option of method='implicit' has the wrong type: {error}.") from error
     words = {"dense": "eigendecomposition", "cg": "conjugate gradients", "lissa": "LiSSA"}[kind]

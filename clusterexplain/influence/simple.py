@@ -16,7 +16,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.influence.curvature import CHUNK
 from clusterexplain.influence.implicit import gradients_along, slopes_in_weights
 from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian, check_rows
-from clusterexplain.influence.objective import Objective, RunObjective
+from clusterexplain.influence.objective import Objective, TrajectoryObjective
 from clusterexplain.training import Trajectory
 from clusterexplain.training.torch_compat import jvp
 
@@ -133,9 +133,13 @@ class GradientDot(TrainingJacobian):
     needs: ClassVar[Record] = Record.FINAL_PARAMETERS
 
     @classmethod
-    def of_run(cls, run: Trajectory, *, decay: float | None = None, passes: int = 1) -> GradientDot:
-        """Take the objective of a recorded run at its final parameters; options as :meth:`RunObjective.of_run`."""
-        return cls(RunObjective.of_run(run, decay=decay, passes=passes), run.final, run.weights)
+    def of_trajectory(cls, trajectory: Trajectory, *, decay: float | None = None, passes: int = 1) -> GradientDot:
+        """Take the objective of a recorded training at its end; options as :meth:`TrajectoryObjective.of_trajectory`."""
+        return cls(
+            TrajectoryObjective.of_trajectory(trajectory, decay=decay, passes=passes),
+            trajectory.final,
+            trajectory.weights,
+        )
 
     @property
     def shape(self) -> tuple[int, int]:

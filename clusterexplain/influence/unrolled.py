@@ -40,7 +40,7 @@ class Unrolled(TrainingJacobian):
 
     Parameters
     ----------
-    run : Trajectory
+    trajectory : Trajectory
         The training to differentiate.
     execution : Execution, default=DEFAULT_EXECUTION
         Chunks of cotangents or tangents that are multiplied side by side, and a bar for the first of them.
@@ -55,7 +55,7 @@ class Unrolled(TrainingJacobian):
     ICML 2015. S. Hara, A. Nitanda, T. Maehara. Data cleansing for models trained with SGD. NeurIPS 2019.
     """
 
-    run: Trajectory
+    trajectory: Trajectory
     execution: Execution = DEFAULT_EXECUTION
     name: str = "unrolled"
     description: str = ""
@@ -65,12 +65,12 @@ class Unrolled(TrainingJacobian):
     @property
     def shape(self) -> tuple[int, int]:
         """Number of parameters and number of training examples."""
-        return self.run.recipe.layout.size, self.run.recipe.n_samples
+        return self.trajectory.recipe.layout.size, self.trajectory.recipe.n_samples
 
     @property
     def dtype(self) -> torch.dtype:
         """Floating point type of the training."""
-        return self.run.recipe.dtype
+        return self.trajectory.recipe.dtype
 
     @property
     def report(self) -> MethodReport:
@@ -80,7 +80,7 @@ class Unrolled(TrainingJacobian):
     def vjp_with_report(self, cotangents: Tensor) -> tuple[Tensor, MethodReport]:
         """Go through the steps in reverse, all cotangents of a chunk together; see :meth:`TrainingJacobian.vjp_with_report`."""
         check_rows(cotangents, self.shape[0], "cotangents")
-        recipe, compiled = self.run.recipe, self.run.compiled
+        recipe, compiled = self.trajectory.recipe, self.trajectory.compiled
 
         def compile_steps(step: int, chunk: int) -> None:
             compiled.step_vjp(step, chunk)
@@ -92,7 +92,7 @@ class Unrolled(TrainingJacobian):
     def jvp(self, tangents: Tensor) -> Tensor:
         """Go through the steps forwards, all tangents of a chunk together; see :meth:`TrainingJacobian.jvp`."""
         check_rows(tangents, self.shape[1], "tangents")
-        recipe, compiled = self.run.recipe, self.run.compiled
+        recipe, compiled = self.trajectory.recipe, self.trajectory.compiled
 
         def compile_steps(step: int, chunk: int) -> None:
             compiled.step_jvp(step, chunk)
@@ -108,10 +108,10 @@ class Unrolled(TrainingJacobian):
         chunk = self._chunk(len(vectors))
         padding = -len(vectors) % chunk
         padded = torch.cat([vectors, vectors.new_zeros(padding, vectors.shape[1])])
-        recipe, compiled = self.run.recipe, self.run.compiled
+        recipe, compiled = self.trajectory.recipe, self.trajectory.compiled
         for step in recipe.kinds:  # compiled here, once, and not in every thread
             compile_steps(step, chunk)
-            if self.run.spacing > 1:
+            if self.trajectory.spacing > 1:
                 compiled.step(step)
             if recipe.planned(step).event(step):
                 compiled.event(step)
@@ -125,21 +125,21 @@ class Unrolled(TrainingJacobian):
 
     def _chunk(self, n_vectors: int) -> int:
         """Return how many vectors run side by side; it does not depend on the number of workers."""
-        recipe = self.run.recipe
+        recipe = self.trajectory.recipe
         vector_bytes = recipe.state_size * recipe.inputs.element_size()
         most = max(1, min(MAX_CHUNK, int(REVERSE_PASS_BYTES / vector_bytes)))
         return math.ceil(n_vectors / math.ceil(n_vectors / most))
 
     def _reverse(self, cotangents: Tensor, shown: Execution) -> Tensor:
         """Return ``cotangents @ J`` of one chunk: (n, n_params) -> (n, n_samples)."""
-        recipe, compiled = self.run.recipe, self.run.compiled
-        weights, n = self.run.weights, len(cotangents)
+        recipe, compiled = self.trajectory.recipe, self.trajectory.compiled
+        weights, n = self.trajectory.weights, len(cotangents)
         # lambda_T = (g, 0, 0): every part of the state has a leading dimension n
         on_state = recipe.with_memory(recipe.optimizer.initial_state(cotangents))
         rows = torch.zeros(n, recipe.n_samples, dtype=recipe.dtype)
         steps = (
             (start + offset, states[offset])
-            for start, states in self.run.segments_reversed()
+            for start, states in self.trajectory.segments_reversed()
             for offset in reversed(range(len(states)))
         )
         bar = shown.track(steps, "reverse pass", total=recipe.plan.n_steps)
@@ -160,12 +160,14 @@ class Unrolled(TrainingJacobian):
 
     def _forward(self, tangents: Tensor, shown: Execution) -> Tensor:
         """Return ``tangents @ J.T`` of one chunk: (n, n_samples) -> (n, n_params)."""
-        recipe, compiled = self.run.recipe, self.run.compiled
-        weights, n = self.run.weights, len(tangents)
+        recipe, compiled = self.trajectory.recipe, self.trajectory.compiled
+        weights, n = self.trajectory.weights, len(tangents)
         still = tangents.new_zeros(n, recipe.layout.size)
         moved = recipe.with_memory(recipe.optimizer.initial_state(still))  # the start does not depend on the weights
         steps = (
-            (start + offset, before) for start, states in self.run.segments() for offset, before in enumerate(states)
+            (start + offset, before)
+            for start, states in self.trajectory.segments()
+            for offset, before in enumerate(states)
         )
         bar = shown.track(steps, "forward pass", total=recipe.plan.n_steps)
         with torch.inference_mode():

@@ -58,8 +58,9 @@ def choose_rate(recipe: Recipe, weights: Tensor, *, given: float | None) -> tupl
     """Choose the fastest rate at which further training stays near the weights that it starts from.
 
     A pretrained model was trained by another recipe. Steps that are too long leave its solution and answer a
-    question about another model; steps that are too short leave the effect of an example near round-off. The null run
-    (nothing removed) decides: the fastest candidate that moves the embedding by at most ``LARGEST_DRIFT`` of its spread.
+    question about another model; steps that are too short leave the effect of an example near round-off. Further
+    training with nothing removed decides: the fastest candidate that moves the embedding by at most ``LARGEST_DRIFT`` of
+    its spread.
 
     Parameters
     ----------
@@ -99,9 +100,12 @@ def choose_rate(recipe: Recipe, weights: Tensor, *, given: float | None) -> tupl
 
 
 def _drift(recipe: Recipe, weights: Tensor) -> float:
-    run = train(recipe, weights, spacing=recipe.plan.n_steps)
+    trajectory = train(recipe, weights, spacing=recipe.plan.n_steps)
     with torch.no_grad():
-        before, after = recipe.task.embed(recipe.initial, recipe.inputs), recipe.task.embed(run.params, recipe.inputs)
+        before, after = (
+            recipe.task.embed(recipe.initial, recipe.inputs),
+            recipe.task.embed(trajectory.params, recipe.inputs),
+        )
     moved = (after - before).square().sum(dim=1).mean()
     spread = (before - before.mean(dim=0)).square().sum(dim=1).mean()
     return float((moved / spread).sqrt())

@@ -1,4 +1,4 @@
-"""A training run that remembers enough of itself to be differentiated."""
+"""A training that is recorded, so that it can be differentiated."""
 
 from __future__ import annotations
 
@@ -88,10 +88,10 @@ class Trajectory:
         return float((found - self.final).abs().max() / self.final.abs().max())
 
 
-def subsample(run: Trajectory) -> Trajectory:
-    """Return the run with about sqrt(n_steps) checkpoints, the fewest that a reverse pass needs."""
-    keep = max(1, round(math.sqrt(run.recipe.plan.n_steps)) // run.spacing)
-    return replace(run, checkpoints=run.checkpoints[::keep], spacing=run.spacing * keep)
+def subsample(trajectory: Trajectory) -> Trajectory:
+    """Return the trajectory with about sqrt(n_steps) checkpoints, the fewest that a reverse pass needs."""
+    keep = max(1, round(math.sqrt(trajectory.recipe.plan.n_steps)) // trajectory.spacing)
+    return replace(trajectory, checkpoints=trajectory.checkpoints[::keep], spacing=trajectory.spacing * keep)
 
 
 def checkpoint_spacing(recipe: Recipe, execution: Execution) -> int:

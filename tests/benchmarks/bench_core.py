@@ -63,28 +63,30 @@ def main(repeats: int) -> None:
     """Measure and print."""
     data = load_dataset("digits")
     explainer = ClusterExplainer(n_clusters=10, random_state=0).fit(data)
-    run = explainer.fit_.trajectory
+    trajectory = explainer.fit_.trajectory
     weights = torch.ones(REPLICAS, len(data))
     weights[torch.arange(REPLICAS), torch.arange(REPLICAS)] = 0
     tracing = {n: seconds(lambda n=n: explainer.explain(np.arange(n))) for n in QUERIES}
-    seconds(lambda: retrain_many(run.recipe, weights))
+    seconds(lambda: retrain_many(trajectory.recipe, weights))
     ratios: dict[str, list[float]] = {}
     for _ in range(repeats):
-        training = seconds(lambda: train(run.recipe, run.weights, spacing=1))
+        training = seconds(lambda: train(trajectory.recipe, trajectory.weights, spacing=1))
         ratios.setdefault("one recorded training [s]", []).append(training)
         for n in QUERIES:
             rows = seconds(lambda n=n: explainer.explain(np.arange(n)))
             ratios.setdefault(f"exact rows, {n} queries / training", []).append(rows / training)
             ratios.setdefault(f"tracing, {n} queries [s]", []).append(tracing[n] - rows)
         with one_thread():
-            plain = seconds(lambda: [plain_training(run.recipe) for _ in range(PLAIN_SHARE)]) / PLAIN_SHARE
+            plain = seconds(lambda: [plain_training(trajectory.recipe) for _ in range(PLAIN_SHARE)]) / PLAIN_SHARE
         ratios.setdefault("one plain training [s]", []).append(plain)
         ratios.setdefault("recorded training / plain training", []).append(training / plain)
         for jobs in (1, None):
-            together = seconds(lambda jobs=jobs: retrain_many(run.recipe, weights, execution=Execution(n_jobs=jobs)))
+            together = seconds(
+                lambda jobs=jobs: retrain_many(trajectory.recipe, weights, execution=Execution(n_jobs=jobs))
+            )
             name = f"{REPLICAS} plain trainings / {REPLICAS} replicas, {'one core' if jobs else 'all cores'}"
             ratios.setdefault(name, []).append(REPLICAS * plain / together)
-    states = sum(part.numel() * part.element_size() for state in run.checkpoints for part in state)
+    states = sum(part.numel() * part.element_size() for state in trajectory.checkpoints for part in state)
     print(f"| what | median | range of {repeats} |\n|---|---|---|")
     for name, values in ratios.items():
         print(f"| {name} | {statistics.median(values):.2f} | {min(values):.2f} - {max(values):.2f} |")

@@ -26,18 +26,18 @@ def row(model: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         explainer = FITS[model](0)
-    run = explainer.fit_.trajectory
-    weights = torch.ones(REPLICAS, run.recipe.n_samples)
+    trajectory = explainer.fit_.trajectory
+    weights = torch.ones(REPLICAS, trajectory.recipe.n_samples)
     weights[torch.arange(REPLICAS), torch.arange(REPLICAS)] = 0
     explainer.explain(np.arange(8))
-    retrain_many(run.recipe, weights)
-    training = seconds(lambda: train(run.recipe, run.weights, spacing=run.spacing))
+    retrain_many(trajectory.recipe, weights)
+    training = seconds(lambda: train(trajectory.recipe, trajectory.weights, spacing=trajectory.spacing))
     rows = seconds(lambda: explainer.explain(np.arange(8)))
-    together = seconds(lambda: retrain_many(run.recipe, weights))
-    states = sum(part.numel() * part.element_size() for state in run.checkpoints for part in state[:3])
+    together = seconds(lambda: retrain_many(trajectory.recipe, weights))
+    states = sum(part.numel() * part.element_size() for state in trajectory.checkpoints for part in state[:3])
     return (
         f"| {model} | {training:.2f} | {rows / training:.1f} | {REPLICAS * training / together:.1f} | "
-        f"{run.recipe.layout.size} | {states / 1e6:.0f} |"
+        f"{trajectory.recipe.layout.size} | {states / 1e6:.0f} |"
     )
 
 

@@ -27,10 +27,10 @@ def mixture(seed: int) -> np.ndarray:
     return np.concatenate([rng.normal(mean, DEVIATION, (PER_CLUSTER, 2)) for mean in MEANS])
 
 
-def settled(run: Trajectory) -> float:
+def settled(trajectory: Trajectory) -> float:
     """Return the share of points whose largest soft assignment is the same at two thirds of the steps and at the end."""
-    task, recipe = run.recipe.task, run.recipe
-    at = [recipe.layout.split(run.checkpoints[2 * len(run.checkpoints) // 3][0]), run.params]
+    task, recipe = trajectory.recipe.task, trajectory.recipe
+    at = [recipe.layout.split(trajectory.checkpoints[2 * len(trajectory.checkpoints) // 3][0]), trajectory.params]
     early, late = (student_t(task.embed(params, recipe.inputs), params["centroids"]).argmax(dim=1) for params in at)
     return float((early == late).double().mean())
 

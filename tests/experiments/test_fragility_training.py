@@ -82,8 +82,8 @@ def test_a_plateau_schedule_ends_when_every_rate_is_at_its_floor() -> None:
     weights = torch.full((2, 20), 1 / 20)
     some = some.float()
     schedule = Schedule(20_000, learning_rate=0.05, weight_decay=0.5)
-    run = train(network, State.fresh(network.initial(range(2))), some, weights, schedule)
-    assert 500 < run.n_done < 5_000
+    trained = train(network, State.fresh(network.initial(range(2))), some, weights, schedule)
+    assert 500 < trained.n_done < 5_000
 
 
 def test_chunks_do_not_change_a_training() -> None:
@@ -108,9 +108,11 @@ def test_the_exact_derivative_is_the_finite_difference(schedule: Schedule) -> No
     some, queries = examples(), examples(2, seed=1)
     start = State.fresh(NETWORK.initial(range(2)).double())
     weights = torch.full((2, 20), 1 / 20, dtype=torch.float64)
-    run = train(NETWORK, start, some, weights, schedule, record=True)
-    cotangents = torch.stack([NETWORK.gradients(theta[None], queries.inputs, queries.targets) for theta in run.theta])
-    rows = vjp(NETWORK, run, some, weights, schedule, cotangents)
+    trained = train(NETWORK, start, some, weights, schedule, record=True)
+    cotangents = torch.stack(
+        [NETWORK.gradients(theta[None], queries.inputs, queries.targets) for theta in trained.theta]
+    )
+    rows = vjp(NETWORK, trained, some, weights, schedule, cotangents)
 
     def losses(at: Tensor) -> Tensor:
         return NETWORK.losses(train(NETWORK, start, some, at, schedule).theta, queries.inputs, queries.targets)

@@ -122,10 +122,10 @@ def test_the_published_chain_equals_one_optimizer_of_torch_for_all_retrainings()
 def test_one_pass_equals_the_published_recursion(arm: str) -> None:
     """Written out with dense Hessians of single examples, targets constant, from h = v."""
     recipe, labels = published_recipe(arm)
-    run = train(recipe, torch.ones(N).double(), spacing=1)
+    trajectory = train(recipe, torch.ones(N).double(), spacing=1)
     task, layout, own = recipe.task, recipe.layout, torch.arange(N) % 3
-    cotangents = task.cotangents(layout, run.final, recipe.inputs, own)
-    q = task.assignments(run.params, recipe.inputs)
+    cotangents = task.cotangents(layout, trajectory.final, recipe.inputs, own)
+    q = task.assignments(trajectory.params, recipe.inputs)
     sharpened = q**2 / q.sum(dim=0)
     targets = sharpened / sharpened.sum(dim=1, keepdim=True)
 
@@ -137,11 +137,11 @@ def test_one_pass_equals_the_published_recursion(arm: str) -> None:
 
     h = cotangents.clone()
     for row in range(N):
-        hessian = torch.autograd.functional.hessian(partial(loss, row=row), run.final)
+        hessian = torch.autograd.functional.hessian(partial(loss, row=row), trajectory.final)
         h = cotangents + (1 - 0.01) * h - h @ hessian / 25.0
-    slopes = torch.stack([torch.func.grad(partial(loss, row=row))(run.final) for row in range(N)])
+    slopes = torch.stack([torch.func.grad(partial(loss, row=row))(trajectory.final) for row in range(N)])
     expected = -h @ slopes.T
-    found, solution = one_pass(run, cotangents)
+    found, solution = one_pass(trajectory, cotangents)
     scale = float(expected.abs().max() / found.abs().max())  # a constant factor, which no correlation sees
     assert torch.allclose(found * scale, expected, atol=1e-9 * float(expected.abs().max()))
     assert int(solution.iterations.max()) == N + 1
@@ -166,10 +166,10 @@ def retrained(arm: str) -> Tensor:
 @pytest.mark.parametrize("arm", ARMS)
 def test_exact_rows_equal_central_differences_of_retrained_scores(arm: str) -> None:
     """In float64, through recomputed targets and the place where the centroids start."""
-    run = small_arm(arm)
-    recipe, queries, own = run.recipe, torch.arange(0, N, 4), torch.tensor([0, 1, 2])
-    rows = Unrolled(run, Execution(n_jobs=1)).vjp(
-        recipe.task.cotangents(recipe.layout, run.final, recipe.inputs[queries], own)
+    trajectory = small_arm(arm)
+    recipe, queries, own = trajectory.recipe, torch.arange(0, N, 4), torch.tensor([0, 1, 2])
+    rows = Unrolled(trajectory, Execution(n_jobs=1)).vjp(
+        recipe.task.cotangents(recipe.layout, trajectory.final, recipe.inputs[queries], own)
     )
     up, down, _ = np.split(scores_of(recipe, retrained(arm), queries, own), [N, 2 * N])
     expected = (up - down).T / 2e-5

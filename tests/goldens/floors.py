@@ -85,13 +85,13 @@ class Fitted:
 
     def training(self) -> Iterator[tuple[str, Any]]:
         """Yield the plan, the keys of two steps, inputs, initial and trained parameters, states on the way, and the loss."""
-        run, join = self.fit.trajectory, self.recipe.layout.join
+        trajectory, join = self.fit.trajectory, self.recipe.layout.join
         yield "plan", self.recipe.plan.indices
         yield "keys", torch.stack([self.recipe.plan.keys(0), self.recipe.plan.keys(self.recipe.plan.n_steps - 1)])
         yield "inputs", self.recipe.inputs
         yield "initial", join(self.recipe.initial)
-        yield "theta", run.final
-        for slot, value in enumerate(run.checkpoints[len(run.checkpoints) // 2]):
+        yield "theta", trajectory.final
+        for slot, value in enumerate(trajectory.checkpoints[len(trajectory.checkpoints) // 2]):
             yield f"halfway.{slot}", value
         yield "loss", self.explainer.loss_
 

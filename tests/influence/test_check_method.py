@@ -16,13 +16,13 @@ from clusterexplain.influence import GradientCosine, GradientDot, MethodReport, 
 from clusterexplain.influence.check_method import check_method
 from clusterexplain.training import Trajectory
 from tests.influence.test_jacobian import METHODS
-from tests.influence.test_unrolled_stages import run_of
+from tests.influence.test_unrolled_stages import trajectory_of
 
 
 @cache
 def matrix() -> Tensor:
     """Return a random matrix of the shape of the Jacobian of a small training."""
-    recipe = run_of("autoencoder", "unequal").recipe
+    recipe = trajectory_of("autoencoder", "unequal").recipe
     generator = torch.Generator().manual_seed(0)
     return torch.randn(recipe.layout.size, recipe.n_samples, generator=generator, dtype=torch.float64)
 
@@ -64,13 +64,13 @@ class Given(TrainingJacobian):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_keeps_the_contract(method: str) -> None:
-    check_method(METHODS[method], run_of("autoencoder", "unequal"))
+    check_method(METHODS[method], trajectory_of("autoencoder", "unequal"))
 
 
 def test_one_without_a_matrix_keeps_it_too() -> None:
-    run = run_of("autoencoder", "unequal")
-    check_method(GradientCosine(GradientDot.of_run(run)), run)
-    check_method(Given(), run)
+    trajectory = trajectory_of("autoencoder", "unequal")
+    check_method(GradientCosine(GradientDot.of_trajectory(trajectory)), trajectory)
+    check_method(Given(), trajectory)
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_one_without_a_matrix_keeps_it_too() -> None:
 )
 def test_a_broken_rule_is_named(broken: TrainingJacobian, message: str) -> None:
     with pytest.raises(InvalidMethodError, match=message):
-        check_method(broken, run_of("autoencoder", "unequal"))
+        check_method(broken, trajectory_of("autoencoder", "unequal"))
 
 
 def test_what_is_no_jacobian_is_refused() -> None:
-    def final(run: Trajectory) -> Tensor:
-        return run.final
+    def final(trajectory: Trajectory) -> Tensor:
+        return trajectory.final
 
     with pytest.raises(InvalidMethodError, match=r"The method is a Tensor\. Expected a TrainingJacobian"):
-        check_method(final, run_of("autoencoder", "unequal"))  # type: ignore[arg-type]
+        check_method(final, trajectory_of("autoencoder", "unequal"))  # type: ignore[arg-type]

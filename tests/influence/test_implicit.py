@@ -13,7 +13,7 @@ from scipy import stats
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError, SolverWarning
-from clusterexplain.influence import GaussNewton, Hessian, Implicit, RunObjective, Shifted, Unrolled
+from clusterexplain.influence import GaussNewton, Hessian, Implicit, Shifted, TrajectoryObjective, Unrolled
 from clusterexplain.influence.objective import stationary_decay
 from clusterexplain.influence.solvers import ConjugateGradients, Dense, LiSSA, OnBlock, Status
 from clusterexplain.models import DEC, Autoencoder, Contrastive, EmbeddingTask, VariationalAutoencoder
@@ -308,10 +308,10 @@ def test_a_solver_of_other_parameters_is_refused() -> None:
         Implicit(ridge, theta, W, solver)
 
 
-# Recorded runs.
+# Recorded trainings.
 
 
-def run_of(
+def trajectory_of(
     task: EmbeddingTask, rows: Tensor, optimizer: Any, *, batch_size: int, weights: Tensor | None = None
 ) -> Trajectory:
     """Train a task on rows and record every step."""
@@ -330,67 +330,70 @@ def at_rest(optimizer: str) -> Trajectory:
         "adam": Adam(0.1, 3000, weight_decay=0.05, decoupled=False, eps=1e-2, shape="constant"),
         "adamw": Adam(0.2, 3000, weight_decay=0.1, eps=0.25, shape="constant"),
     }
-    return run_of(task, 2 * X[:10, :3], rules[optimizer], batch_size=10)
+    return trajectory_of(task, 2 * X[:10, :3], rules[optimizer], batch_size=10)
 
 
 @pytest.mark.parametrize(("optimizer", "bound"), [("sgd", 1e-6), ("adam", 1e-5), ("adamw", 1e-2)])
 def test_of_a_training_that_came_to_rest_it_is_the_exact_derivative(optimizer: str, bound: float) -> None:
     """Rows of the unrolled training, for decay in the gradient and beside it (whose own small response is left out)."""
-    run = at_rest(optimizer)
-    found = Implicit.of_run(run, damping=0.0)
-    slope = torch.func.grad(found.objective)(run.final, run.weights)
-    assert float(slope.norm()) < 1e-5 * float(run.final.norm())
-    cotangents = normal(3, run.recipe.layout.size, seed=8)
-    assert float(run.final.abs().max()) > 0.3  # not the zero network
-    exact = Unrolled(run).vjp(cotangents)
+    trajectory = at_rest(optimizer)
+    found = Implicit.of_trajectory(trajectory, damping=0.0)
+    slope = torch.func.grad(found.objective)(trajectory.final, trajectory.weights)
+    assert float(slope.norm()) < 1e-5 * float(trajectory.final.norm())
+    cotangents = normal(3, trajectory.recipe.layout.size, seed=8)
+    assert float(trajectory.final.abs().max()) > 0.3  # not the zero network
+    exact = Unrolled(trajectory).vjp(cotangents)
     assert error(found.vjp(cotangents), exact) <= bound
     if optimizer == "adamw":  # the factor of the decoupled decay is no detail
-        assert error(Implicit.of_run(run, damping=0.0, decay=0.1).vjp(cotangents), exact) > 0.2
+        assert error(Implicit.of_trajectory(trajectory, damping=0.0, decay=0.1).vjp(cotangents), exact) > 0.2
 
 
 def test_the_decoupled_decay_has_its_own_factor_for_every_parameter() -> None:
-    run = at_rest("adamw")
-    factors, optimizer = stationary_decay(run), run.recipe.optimizer
-    assert factors.shape == run.final.shape
+    trajectory = at_rest("adamw")
+    factors, optimizer = stationary_decay(trajectory), trajectory.recipe.optimizer
+    assert factors.shape == trajectory.final.shape
     assert bool((factors >= optimizer.weight_decay * optimizer.eps**0.5).all())
-    task, rows = run.recipe.task, run.recipe.inputs
+    task, rows = trajectory.recipe.task, trajectory.recipe.inputs
 
     def loss(flat: Tensor) -> Tensor:
-        return task.loss(run.recipe.layout.split(flat), rows, run.weights)
+        return task.loss(trajectory.recipe.layout.split(flat), rows, trajectory.weights)
 
-    slope = torch.func.grad(loss)(run.final)
-    assert error(slope, -factors * run.final) <= 1e-3  # the training stands still where the two are equal
+    slope = torch.func.grad(loss)(trajectory.final)
+    assert error(slope, -factors * trajectory.final) <= 1e-3  # the training stands still where the two are equal
     assert stationary_decay(at_rest("sgd")).item() == pytest.approx(0.05)
 
 
 def test_decay_of_the_users_choice_and_none() -> None:
-    run = at_rest("sgd")
-    plain, strong = RunObjective.of_run(run, decay=0.0), RunObjective.of_run(run, decay=0.4)
-    square = run.final.square().sum()
-    assert (strong(run.final, run.weights) - plain(run.final, run.weights)).item() == pytest.approx(0.2 * square.item())
-    default = RunObjective.of_run(run)(run.final, run.weights) - plain(run.final, run.weights)
-    assert default.item() == pytest.approx(0.5 * 0.05 * square.item())
+    trajectory = at_rest("sgd")
+    theta, weights = trajectory.final, trajectory.weights
+    plain, strong, default = (
+        TrajectoryObjective.of_trajectory(trajectory, **decay)(theta, weights)
+        for decay in ({"decay": 0.0}, {"decay": 0.4}, {})
+    )
+    square = theta.square().sum().item()
+    assert (strong - plain).item() == pytest.approx(0.2 * square)
+    assert (default - plain).item() == pytest.approx(0.5 * 0.05 * square)
 
 
 def test_a_separable_loss_is_taken_on_all_data_and_other_losses_on_the_last_pass_of_batches() -> None:
     short = Adam(0.01, 9, weight_decay=0.0)
-    separable = run_of(Autoencoder(FEATURES, hidden=(), latent_dim=2), X, short, batch_size=4)
-    (index, inputs), *rest = RunObjective.of_run(separable, passes=5).draws
+    separable = trajectory_of(Autoencoder(FEATURES, hidden=(), latent_dim=2), X, short, batch_size=4)
+    (index, inputs), *rest = TrajectoryObjective.of_trajectory(separable, passes=5).draws
     assert torch.equal(index, torch.arange(N))
     assert inputs is separable.recipe.inputs
     assert not rest
 
-    interacting = run_of(contrastive_task(), X, short, batch_size=4)
+    interacting = trajectory_of(contrastive_task(), X, short, batch_size=4)
     recipe = interacting.recipe
     for passes, first in ((1, 6), (2, 3), (100, 0)):  # three batches of four make a pass over fifteen rows
-        objective = RunObjective.of_run(interacting, passes=passes)
+        objective = TrajectoryObjective.of_trajectory(interacting, passes=passes)
         losses = []
         for step in range(first, 9):
             batch = recipe.plan.indices[step]
             views = recipe.task.augment(recipe.inputs[batch], recipe.plan.keys(step))
             losses.append(recipe.task.loss(interacting.params, views, W[batch]))
         assert objective(interacting.final, W).item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-12)
-    rows = Implicit.of_run(interacting, damping=0.1).vjp(normal(2, recipe.layout.size, seed=8))
+    rows = Implicit.of_trajectory(interacting, damping=0.1).vjp(normal(2, recipe.layout.size, seed=8))
     batches = recipe.plan.indices[6:].unique()
     assert sorted(rows.abs().sum(dim=0).nonzero().squeeze(1).tolist()) == batches.tolist()
 
@@ -402,29 +405,29 @@ def contrastive_task() -> Contrastive:
 
 
 def test_noise_of_a_separable_loss_is_keyed_as_in_the_recipe() -> None:
-    run = run_of(
+    trajectory = trajectory_of(
         VariationalAutoencoder(FEATURES, hidden=(), latent_dim=2), X, Adam(0.01, 9, weight_decay=0.0), batch_size=4
     )
-    recipe, draws = run.recipe, RunObjective.of_run(run, passes=2).draws
+    recipe, draws = trajectory.recipe, TrajectoryObjective.of_trajectory(trajectory, passes=2).draws
     assert len(draws) == 2
     for step, (_, drawn) in zip((7, 8), draws, strict=True):
         index, inputs = recipe.batch(step)
         for all_rows, in_batch in zip(drawn, inputs, strict=True):
             torch.testing.assert_close(all_rows[index], in_batch)
-    rows = Implicit.of_run(run, damping=0.1, passes=2).vjp(normal(1, recipe.layout.size, seed=8))
+    rows = Implicit.of_trajectory(trajectory, damping=0.1, passes=2).vjp(normal(1, recipe.layout.size, seed=8))
     assert bool((rows != 0).all())
 
 
 def test_targets_of_a_deep_embedded_clustering_are_constant_for_parameters_and_not_for_weights() -> None:
     """The right-hand side is the derivative of the published gradient, targets recomputed at other weights."""
     task = DEC(FEATURES, hidden=(), latent_dim=2, n_clusters=3, pretrain=0.5, update_every=2)
-    run = run_of(task, X, Adam(0.02, 20, weight_decay=0.0), batch_size=5)
-    found = Implicit.of_run(run, damping=0.05)
-    layout = run.recipe.layout
+    trajectory = trajectory_of(task, X, Adam(0.02, 20, weight_decay=0.0), batch_size=5)
+    found = Implicit.of_trajectory(trajectory, damping=0.05)
+    layout = trajectory.recipe.layout
 
     def published_gradient(weights: Tensor) -> Tensor:
-        targets = task.targets(run.params, X, weights).detach()
-        theta = run.final.clone().requires_grad_()
+        targets = task.targets(trajectory.params, X, weights).detach()
+        theta = trajectory.final.clone().requires_grad_()
         loss = task.divergence(layout.split(theta), X, weights, targets)
         return torch.autograd.grad(loss, theta)[0]
 
@@ -432,25 +435,27 @@ def test_targets_of_a_deep_embedded_clustering_are_constant_for_parameters_and_n
     expected = central_differences(lambda w: vectors @ published_gradient(w), W)
     assert error(found.rows(vectors), -expected) <= 1e-7
 
-    targets = task.targets(run.params, X, W).detach()
-    hessian = torch.autograd.functional.hessian(lambda t: task.divergence(layout.split(t), X, W, targets), run.final)
+    targets = task.targets(trajectory.params, X, W).detach()
+    hessian = torch.autograd.functional.hessian(
+        lambda t: task.divergence(layout.split(t), X, W, targets), trajectory.final
+    )
     torch.testing.assert_close(found.solver.spectrum.operator.dense(), hessian, rtol=1e-8, atol=1e-10)
 
 
-def test_of_run_takes_solver_curvature_and_block() -> None:
-    run = at_rest("sgd")
-    cotangents = normal(2, run.recipe.layout.size, seed=8)
-    by_hand = Implicit.of_run(run, damping=0.01)
-    by_steps = Implicit.of_run(run, damping=0.01, solver=partial(ConjugateGradients, tolerance=1e-12))
+def test_of_trajectory_takes_solver_curvature_and_block() -> None:
+    trajectory = at_rest("sgd")
+    cotangents = normal(2, trajectory.recipe.layout.size, seed=8)
+    by_hand = Implicit.of_trajectory(trajectory, damping=0.01)
+    by_steps = Implicit.of_trajectory(trajectory, damping=0.01, solver=partial(ConjugateGradients, tolerance=1e-12))
     assert error(by_steps.vjp(cotangents), by_hand.vjp(cotangents)) <= 1e-9
     shifted = Shifted(by_hand.solver.spectrum.operator, torch.tensor(0.01, dtype=torch.float64))
-    given = Implicit.of_run(run, damping=0.0, curvature=shifted)
+    given = Implicit.of_trajectory(trajectory, damping=0.0, curvature=shifted)
     assert error(given.vjp(cotangents), by_hand.vjp(cotangents)) <= 1e-9
-    layout = run.recipe.layout
+    layout = trajectory.recipe.layout
     encoder = torch.cat(
-        [torch.full((value.numel(),), name.startswith("encoder")) for name, value in run.params.items()]
+        [torch.full((value.numel(),), name.startswith("encoder")) for name, value in trajectory.params.items()]
     )
-    vectors = Implicit.of_run(run, damping=0.01, block=encoder).solve(cotangents).value
+    vectors = Implicit.of_trajectory(trajectory, damping=0.01, block=encoder).solve(cotangents).value
     assert all(bool(value.any()) == name.startswith("encoder") for name, value in layout.split(vectors[0]).items())
 
 
@@ -464,4 +469,4 @@ def test_of_run_takes_solver_curvature_and_block() -> None:
 )
 def test_options_of_a_run_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidParameterError, match=message):
-        Implicit.of_run(at_rest("sgd"), **options)
+        Implicit.of_trajectory(at_rest("sgd"), **options)

@@ -21,16 +21,16 @@ from clusterexplain.influence import (
 from clusterexplain.influence.solvers import ConjugateGradients
 from clusterexplain.training import Trajectory, retrain_many
 from tests.influence.test_implicit import at_rest
-from tests.influence.test_unrolled_stages import run_of
+from tests.influence.test_unrolled_stages import trajectory_of
 from tests.oracles.dense_training import error
 
 METHODS: dict[str, Callable[[Trajectory], TrainingJacobian]] = {
     "unrolled": Unrolled,
-    "implicit, dense": partial(Implicit.of_run, damping=0.5),
+    "implicit, dense": partial(Implicit.of_trajectory, damping=0.5),
     "implicit, conjugate gradients": partial(
-        Implicit.of_run, damping=5.0, solver=partial(ConjugateGradients, tolerance=1e-12)
+        Implicit.of_trajectory, damping=5.0, solver=partial(ConjugateGradients, tolerance=1e-12)
     ),
-    "gradient product": GradientDot.of_run,
+    "gradient product": GradientDot.of_trajectory,
 }
 TRAININGS = ("autoencoder", "vae", "conv", "contrastive", "dec", "dec from scratch")
 CASES = [("unrolled", task) for task in TRAININGS] + [
@@ -46,7 +46,7 @@ def normal(n: int, size: int, seed: int) -> Tensor:
 @cache
 def jacobian_of(method: str, task: str) -> TrainingJacobian:
     """Return the Jacobian of a small recorded training at unequal weights."""
-    return METHODS[method](run_of(task, "unequal"))
+    return METHODS[method](trajectory_of(task, "unequal"))
 
 
 @pytest.mark.parametrize(("method", "task"), CASES)
@@ -63,19 +63,19 @@ def test_forward_and_reverse_products_are_adjoint(method: str, task: str) -> Non
 )
 def test_unrolled_is_the_derivative_of_retraining(task: str, optimizer: str) -> None:
     """Finite differences of retrainings on both sides, along random directions in the weights."""
-    run = run_of(task, "unequal", optimizer)
-    tangents = normal(2, run.recipe.n_samples, seed=5)
-    ends = retrain_many(run.recipe, torch.cat([run.weights + 1e-4 * tangents, run.weights - 1e-4 * tangents]))
+    trajectory = trajectory_of(task, "unequal", optimizer)
+    tangents = normal(2, trajectory.recipe.n_samples, seed=5)
+    ends = retrain_many(trajectory.recipe, trajectory.weights + torch.cat([1e-4 * tangents, -1e-4 * tangents]))
     above, below = ends.split(2)
-    assert error(Unrolled(run).jvp(tangents), (above - below) / 2e-4) <= 1e-5
+    assert error(Unrolled(trajectory).jvp(tangents), (above - below) / 2e-4) <= 1e-5
 
 
 def test_implicit_is_the_derivative_of_retraining_where_the_training_came_to_rest() -> None:
-    run = at_rest("adam")
-    tangents = normal(2, run.recipe.n_samples, seed=5)
-    ends = retrain_many(run.recipe, torch.cat([run.weights + 1e-4 * tangents, run.weights - 1e-4 * tangents]))
+    trajectory = at_rest("adam")
+    tangents = normal(2, trajectory.recipe.n_samples, seed=5)
+    ends = retrain_many(trajectory.recipe, trajectory.weights + torch.cat([1e-4 * tangents, -1e-4 * tangents]))
     above, below = ends.split(2)
-    assert error(Implicit.of_run(run, damping=0.0).jvp(tangents), (above - below) / 2e-4) <= 1e-4
+    assert error(Implicit.of_trajectory(trajectory, damping=0.0).jvp(tangents), (above - below) / 2e-4) <= 1e-4
 
 
 def test_the_operator_takes_columns_and_single_vectors() -> None:
@@ -92,7 +92,7 @@ def test_the_operator_takes_columns_and_single_vectors() -> None:
 
 
 def test_forward_products_do_not_depend_on_the_checkpoints() -> None:
-    full, thin = run_of("dec", "unequal"), run_of("dec", "unequal", spacing=4)
+    full, thin = trajectory_of("dec", "unequal"), trajectory_of("dec", "unequal", spacing=4)
     tangents = normal(2, full.recipe.n_samples, seed=5)
     assert torch.equal(Unrolled(thin).jvp(tangents), Unrolled(full).jvp(tangents))
 
@@ -120,15 +120,15 @@ def test_factors_of_another_shape_are_refused() -> None:
 
 
 def test_a_cosine_has_no_forward_product() -> None:
-    jacobian = GradientCosine(GradientDot.of_run(run_of("autoencoder", "unequal")))
+    jacobian = GradientCosine(GradientDot.of_trajectory(trajectory_of("autoencoder", "unequal")))
     assert not jacobian.is_linear
     with pytest.raises(NotImplementedError, match=r"no forward product: .* Use vjp, or GradientDot"):
         jacobian.jvp(normal(1, jacobian.shape[1], seed=0))
 
 
 def test_the_outcome_of_a_solve_is_data() -> None:
-    run = run_of("autoencoder", "unequal")
-    jacobian = Implicit.of_run(run, damping=1e-9, solver=partial(ConjugateGradients, max_iterations=1))
+    trajectory = trajectory_of("autoencoder", "unequal")
+    jacobian = Implicit.of_trajectory(trajectory, damping=1e-9, solver=partial(ConjugateGradients, max_iterations=1))
     cotangents = normal(1, jacobian.shape[0], seed=4)
     _, report = jacobian.vjp_with_report(cotangents)  # no warning
     assert report.failed
@@ -137,5 +137,5 @@ def test_the_outcome_of_a_solve_is_data() -> None:
         jacobian.vjp(cotangents)
     with pytest.warns(SolverWarning, match="ConjugateGradients: "):
         jacobian.jvp(normal(1, jacobian.shape[1], seed=5))
-    assert Unrolled(run, name="further", description="40 steps").report == MethodReport("further", "40 steps")
-    assert not Unrolled(run).vjp_with_report(cotangents)[1].failed
+    assert Unrolled(trajectory, name="further", description="40 steps").report == MethodReport("further", "40 steps")
+    assert not Unrolled(trajectory).vjp_with_report(cotangents)[1].failed

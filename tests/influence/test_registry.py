@@ -35,7 +35,7 @@ def parts(ce: ClusterExplainer, jacobian: TrainingJacobian) -> InfluenceRows:
 
 def test_implicit_is_the_classical_formula_and_the_direct_part(fitted: ClusterExplainer) -> None:
     e = fitted.explain([0, 5], method="implicit", method_options=DENSE)
-    by_hand = Implicit.of_run(fitted.fit_.trajectory, damping=0.05, solver=partial(Dense.of))
+    by_hand = Implicit.of_trajectory(fitted.fit_.trajectory, damping=0.05, solver=partial(Dense.of))
     expected = parts(fitted, by_hand)
     np.testing.assert_allclose(e.influence, expected.total, rtol=1e-9, atol=1e-12)
     np.testing.assert_array_equal(e.direct, fitted.explain([0, 5]).direct)
@@ -48,7 +48,7 @@ def test_implicit_is_the_classical_formula_and_the_direct_part(fitted: ClusterEx
 
 def test_gradient_products_are_baselines(fitted: ClusterExplainer) -> None:
     e = fitted.explain([0, 5], method="gradient_dot")
-    product = GradientDot.of_run(fitted.fit_.trajectory)
+    product = GradientDot.of_trajectory(fitted.fit_.trajectory)
     np.testing.assert_allclose(e.influence, parts(fitted, product).total)
     assert "a baseline" in e.method_words
     cosine = fitted.explain([0, 5], method="gradient_cosine")
@@ -127,16 +127,16 @@ class Renamed(GradientDot):
 def test_a_jacobian_of_your_own_is_a_method(fitted: ClusterExplainer) -> None:
     trajectory = fitted.fit_.trajectory
     expected = fitted.explain([0, 5], method="gradient_dot")
-    for method in (Renamed.of_run(trajectory), Renamed.of_run):
+    for method in (Renamed.of_trajectory(trajectory), Renamed.of_trajectory):
         e = fitted.explain([0, 5], method=method)  # type: ignore[arg-type]
         np.testing.assert_array_equal(e.influence, expected.influence)
         assert (e.method, e.method_note) == ("mine", "as an example")
     assert e.predict(np.ones(30), assignments="continued").shape == (2,)  # found again by its name
     make = partial(make_jacobian, trajectory=trajectory, further="")
     with pytest.raises(InvalidParameterError, match="'damping': a method of your own does not take them"):
-        make(Renamed.of_run, {"damping": 1})
+        make(Renamed.of_trajectory, {"damping": 1})
     with pytest.raises(InvalidParameterError, match=r"returned a Tensor\. Expected a TrainingJacobian"):
-        make(lambda run: run.final, None)  # type: ignore[arg-type,return-value]
+        make(lambda trajectory: trajectory.final, None)  # type: ignore[arg-type,return-value]
     other = GradientDot(lambda theta, w: theta.sum() * w.sum(), trajectory.final[:2], trajectory.weights)
     with pytest.raises(
         InvalidParameterError, match=r"GradientDot that was given as method has shape \(2, 30\)\. Expected"

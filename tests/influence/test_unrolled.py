@@ -127,10 +127,10 @@ def test_total_equals_finite_differences_of_refits(weights: str, queries: str) -
 def test_checkpoints_do_not_change_a_bit(share: float) -> None:
     """Rows recomputed from checkpoints are the rows of the full trajectory."""
     full = explained(TRAINED, "unequal")
-    run = fitted("unequal", "gelu", 2e9).fit_.trajectory
-    recorded = N_STEPS * 3 * sum(value.numel() for value in run.recipe.initial.values()) * 8
+    trajectory = fitted("unequal", "gelu", 2e9).fit_.trajectory
+    recorded = N_STEPS * 3 * sum(value.numel() for value in trajectory.recipe.initial.values()) * 8
     short = explained(TRAINED, "unequal", max_memory=share * recorded)
-    assert run.spacing == 1
+    assert trajectory.spacing == 1
     assert fitted("unequal", "gelu", share * recorded).fit_.trajectory.spacing > 1
     for name in ("scores", *PARTS):
         np.testing.assert_array_equal(getattr(short, name), getattr(full, name), err_msg=name)

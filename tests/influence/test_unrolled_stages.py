@@ -85,7 +85,7 @@ def retrained(task: str) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 @cache
-def run_of(task: str, weights: str, optimizer: str = "adamw", spacing: int = 1) -> Trajectory:
+def trajectory_of(task: str, weights: str, optimizer: str = "adamw", spacing: int = 1) -> Trajectory:
     """Train once and record."""
     return train(recipe_of(task, optimizer), weights_of(weights), spacing=spacing)
 
@@ -126,32 +126,32 @@ def textbook_stages(task: DEC) -> list[Stage]:
     return [*before, stage]
 
 
-def assert_exact(run: Trajectory, stages: list[Stage] | None = None) -> None:
+def assert_exact(trajectory: Trajectory, stages: list[Stage] | None = None) -> None:
     """Compare the trained parameters and the rows of random cotangents with the dense oracle."""
-    cotangents = cotangents_of(run.recipe)
-    expected, theta = rows_of(run.recipe, run.weights, cotangents, stages)
-    assert error(run.final, theta) <= 1e-11
-    for row, reference in zip(Unrolled(run).vjp(cotangents), expected, strict=True):
+    cotangents = cotangents_of(trajectory.recipe)
+    expected, theta = rows_of(trajectory.recipe, trajectory.weights, cotangents, stages)
+    assert error(trajectory.final, theta) <= 1e-11
+    for row, reference in zip(Unrolled(trajectory).vjp(cotangents), expected, strict=True):
         assert error(row, reference) <= 1e-9
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("task", ["vae", "conv", "contrastive"])
 def test_a_single_stage_equals_autograd_through_the_whole_training(task: str, weights: str) -> None:
-    assert_exact(run_of(task, weights))
+    assert_exact(trajectory_of(task, weights))
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 @pytest.mark.parametrize("task", ["dec", "dec from scratch"])
 def test_dec_equals_autograd_through_targets_and_initial_centroids(task: str, weights: str) -> None:
     """Everything about the refinement is written out again: assignments, targets, divergence, weighted means."""
-    run = run_of(task, weights)
-    assert_exact(run, textbook_stages(run.recipe.task))
+    trajectory = trajectory_of(task, weights)
+    assert_exact(trajectory, textbook_stages(trajectory.recipe.task))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_other_optimizers_equal_autograd(optimizer: str) -> None:
-    assert_exact(run_of("autoencoder", "unequal and one removed", optimizer))
+    assert_exact(trajectory_of("autoencoder", "unequal and one removed", optimizer))
 
 
 def without(stage: Stage, what: str) -> Stage:
@@ -187,18 +187,18 @@ def without(stage: Stage, what: str) -> Stage:
 @pytest.mark.parametrize("what", ["targets", "centroids"])
 def test_the_oracle_would_notice_a_path_that_is_missing(what: str) -> None:
     """Neither the path through the targets nor that through the initial centroids is small enough to hide."""
-    run = run_of("dec", "unequal")
-    cotangents = cotangents_of(run.recipe)
-    *before, refinement = textbook_stages(run.recipe.task)
-    cut, _ = rows_of(run.recipe, run.weights, cotangents, [*before, without(refinement, what)])
-    assert error(Unrolled(run).vjp(cotangents), cut) > 1e-3
+    trajectory = trajectory_of("dec", "unequal")
+    cotangents = cotangents_of(trajectory.recipe)
+    *before, refinement = textbook_stages(trajectory.recipe.task)
+    cut, _ = rows_of(trajectory.recipe, trajectory.weights, cotangents, [*before, without(refinement, what)])
+    assert error(Unrolled(trajectory).vjp(cotangents), cut) > 1e-3
 
 
 @pytest.mark.parametrize("task", ["contrastive", "dec"])
 @pytest.mark.parametrize("spacing", [2, 4])
 def test_fewer_checkpoints_give_the_same_rows(task: str, spacing: int) -> None:
     """Checkpoints fall before, at and between the events of the stages; states are replayed to the bit."""
-    full, short = (run_of(task, "unequal and one removed", spacing=k) for k in (1, spacing))
+    full, short = (trajectory_of(task, "unequal and one removed", spacing=k) for k in (1, spacing))
     assert len(short.checkpoints) == math.ceil(N_STEPS / spacing) < len(full.checkpoints)
     cotangents = cotangents_of(full.recipe)
     assert torch.equal(short.final, full.final)
@@ -208,7 +208,7 @@ def test_fewer_checkpoints_give_the_same_rows(task: str, spacing: int) -> None:
 @pytest.mark.parametrize("task", ["contrastive", "dec"])
 def test_replicas_equal_separate_trainings(task: str) -> None:
     together, _ = retrained(task)
-    alone = torch.stack([run_of(task, name).final for name in WEIGHTS])
+    alone = torch.stack([trajectory_of(task, name).final for name in WEIGHTS])
     assert error(together, alone) <= 1e-12
     assert (together[0] - together[1]).abs().max() > 1e-3
 
@@ -217,24 +217,24 @@ def test_replicas_equal_separate_trainings(task: str) -> None:
 @pytest.mark.parametrize("task", ["contrastive", "dec"])
 def test_rows_equal_central_differences_of_retrainings(task: str, weights: str) -> None:
     """Nothing here is differentiated, so a path that the oracle forgot as well would show."""
-    run = run_of(task, weights)
-    cotangents = cotangents_of(run.recipe)
+    trajectory = trajectory_of(task, weights)
+    cotangents = cotangents_of(trajectory.recipe)
     up, down = retrained(task)[1][weights].split(N)
     expected = cotangents @ ((up - down) / 2e-5).T
-    for row, reference in zip(Unrolled(run).vjp(cotangents), expected, strict=True):
+    for row, reference in zip(Unrolled(trajectory).vjp(cotangents), expected, strict=True):
         assert error(row, reference) <= 1e-6
 
 
 def test_dec_equals_central_differences_of_separate_retrainings() -> None:
     """The same without replicas, for two examples: one by one, as a user would retrain."""
-    run = run_of("dec", "unequal")
-    cotangents = cotangents_of(run.recipe)
-    rows = Unrolled(run).vjp(cotangents)
+    trajectory = trajectory_of("dec", "unequal")
+    cotangents = cotangents_of(trajectory.recipe)
+    rows = Unrolled(trajectory).vjp(cotangents)
     for example in (0, 9):
-        up, down = (run.weights.clone() for _ in range(2))
+        up, down = (trajectory.weights.clone() for _ in range(2))
         up[example] += 1e-5
         down[example] -= 1e-5
-        ends = [train(run.recipe, weights, spacing=N_STEPS).final for weights in (up, down)]
+        ends = [train(trajectory.recipe, weights, spacing=N_STEPS).final for weights in (up, down)]
         assert error(rows[:, example], cotangents @ ((ends[0] - ends[1]) / 2e-5)) <= 1e-5
 
 
@@ -246,4 +246,4 @@ def test_weight_zero_is_absence_whatever_the_row_holds(task: str) -> None:
     rows[5] += 3.0
     changed = Recipe(recipe.task, rows, recipe.initial, recipe.plan, recipe.optimizer, recipe.choices)
     theta = flat(trained_params(changed, weights)).detach()
-    assert error(run_of(task, "unequal and one removed").final, theta) <= 1e-11
+    assert error(trajectory_of(task, "unequal and one removed").final, theta) <= 1e-11

@@ -66,14 +66,14 @@ def test_a_table_gets_the_augmentation_of_tables(blobs: np.ndarray) -> None:
 
 def test_dec_sharpens_its_assignments(images: Dataset) -> None:
     ce = ClusterExplainer("dec", n_clusters=3, latent_dim=3, n_steps=200, batch_size=20, random_state=0).fit(images)
-    recipe, run = ce.fit_.recipe, ce.fit_.trajectory
+    recipe, trajectory = ce.fit_.recipe, ce.fit_.trajectory
     task = recipe.task
     assert isinstance(task, DEC)
     before = recipe.planned_stages[1].start
-    entered = run.compiled.prepared(run.checkpoints[before], run.weights, before)
+    entered = trajectory.compiled.prepared(trajectory.checkpoints[before], trajectory.weights, before)
     start = recipe.layout.split(entered[0])
-    targets = task.targets(start, recipe.inputs, run.weights)
-    losses = [float(task.divergence(p, recipe.inputs, run.weights, targets)) for p in (start, run.params)]
+    targets = task.targets(start, recipe.inputs, trajectory.weights)
+    losses = [float(task.divergence(p, recipe.inputs, trajectory.weights, targets)) for p in (start, trajectory.params)]
     assert losses[1] < losses[0]
 
 

@@ -1,4 +1,4 @@
-"""Recorded runs and replicas: the same bytes again, weight 0 is absence, memory within its budget."""
+"""Recorded trainings and retrainings: the same bytes again, weight 0 is absence, memory within its budget."""
 
 import numpy as np
 import pytest
@@ -63,14 +63,14 @@ def test_an_impossible_budget_is_refused(blobs: np.ndarray) -> None:
 
 
 def test_thinned_run_gives_the_same_rows(small: ClusterExplainer) -> None:
-    run = small.fit_.trajectory
-    thin = subsample(run)
-    assert len(thin.checkpoints) < len(run.checkpoints) / 4
+    trajectory = small.fit_.trajectory
+    thin = subsample(trajectory)
+    assert len(thin.checkpoints) < len(trajectory.checkpoints) / 4
     assert thin.replay_error() == 0
     steps = [
         step for start, states in thin.segments_reversed() for step in range(start + len(states) - 1, start - 1, -1)
     ]
-    assert steps == list(reversed(range(run.recipe.plan.n_steps)))
+    assert steps == list(reversed(range(trajectory.recipe.plan.n_steps)))
 
 
 def test_divergence_is_an_error_that_names_the_learning_rate(blobs: np.ndarray) -> None:

@@ -236,16 +236,16 @@ def _exact(protocol: ClassifierProtocol, restarts: slice) -> Tensor:
     subject, schedule = protocol.subject, _schedule(protocol)
     network, split = subject.network, subject.split
     weights = subject.weights[restarts]
-    run = train(network, _from(protocol).rows(restarts), split.train, weights, schedule, record=True)
+    trained = train(network, _from(protocol).rows(restarts), split.train, weights, schedule, record=True)
     asked = [split.queries.picked(queries).double() for queries in _asked(subject)[restarts]]
-    finals = run.theta.double().unsqueeze(1)
+    finals = trained.theta.double().unsqueeze(1)
     cotangents = torch.stack(
         [
             network.gradients(theta, queries.inputs, queries.targets)
             for theta, queries in zip(finals, asked, strict=True)
         ]
     )
-    rows = vjp(network, run, split.train.double(), weights.double(), schedule, cotangents)
+    rows = vjp(network, trained, split.train.double(), weights.double(), schedule, cotangents)
     differences = (_weights(protocol)[restarts, 1:] - weights[:, None]).double()
     return rows @ differences.transpose(1, 2)
 

@@ -12,7 +12,7 @@ from clusterexplain.training import jvp
 
 def vjp(
     network: Network,
-    run: State,
+    trained: State,
     examples: Examples,
     weights: Tensor,
     schedule: Schedule,
@@ -39,7 +39,7 @@ def vjp(
     ----------
     network : Network
         The architecture.
-    run : State
+    trained : State
         Result of a training that was recorded.
     examples : Examples
         What it was trained on.
@@ -61,10 +61,10 @@ def vjp(
     on_first, on_second = torch.zeros_like(on_theta), torch.zeros_like(on_theta)
     rows = on_theta.new_zeros(len(on_theta), examples.n_rows)
     repeated = weights.repeat_interleave(n_queries, 0)
-    earlier = run.n_taken - run.n_done
+    earlier = trained.n_taken - trained.n_done
     with torch.no_grad():
-        for step in reversed(range(run.n_done)):
-            before = tuple(part.to(cotangents.dtype) for part in run.path[step])
+        for step in reversed(range(trained.n_done)):
+            before = tuple(part.to(cotangents.dtype) for part in trained.path[step])
             gradient, per_first, per_second = _slopes(
                 network, before, examples, weights, schedule, earlier + step, n_queries
             )

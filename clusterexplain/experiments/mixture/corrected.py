@@ -39,15 +39,15 @@ def corrected(seed: int, *, removed_every: int, execution: Execution = DEFAULT_E
     queries, removed = query_and_removal_rows(len(points), removed_every)
     truths, comparisons = {}, []
     for arm, labels in ((MATCHED, components), (CROSS, None)):
-        run = train_arm(points, labels, seed)
-        assigned = components if labels is not None else _assigned(run, run.params)
+        trajectory = train_arm(points, labels, seed)
+        assigned = components if labels is not None else _assigned(trajectory, trajectory.params)
         own = assigned[queries]
-        cotangents = _task(run).cotangents(run.recipe.layout, run.final, points[queries], own)
-        rows, solution = estimates(run, cotangents, own, assigned, execution=execution)
-        truths[arm] = leave_one_out(run.recipe, removed, queries, own)
+        cotangents = _task(trajectory).cotangents(trajectory.recipe.layout, trajectory.final, points[queries], own)
+        rows, solution = estimates(trajectory, cotangents, own, assigned, execution=execution)
+        truths[arm] = leave_one_out(trajectory.recipe, removed, queries, own)
         facts: dict[str, float | str] = {
-            "settled": settled(run),
-            "purity": purity(_assigned(run, run.params), components),
+            "settled": settled(trajectory),
+            "purity": purity(_assigned(trajectory, trajectory.params), components),
         }
         for truth in (OWN_LOSS,) if arm == MATCHED else (OWN_LOSS, LIKELIHOOD):
             comparisons.append(
@@ -92,10 +92,10 @@ def train_arm(points: Tensor, labels: Tensor | None, seed: int) -> Trajectory:
     return train(with_choices_kept(recipe, present), present, spacing=1)
 
 
-def settled(run: Trajectory) -> float:
+def settled(trajectory: Trajectory) -> float:
     """Return the share of points whose largest assignment is the same after two thirds of the steps and at the end."""
-    early = run.recipe.layout.split(run.checkpoints[2 * len(run.checkpoints) // 3][0])
-    return float((_assigned(run, early) == _assigned(run, run.params)).double().mean())
+    early = trajectory.recipe.layout.split(trajectory.checkpoints[2 * len(trajectory.checkpoints) // 3][0])
+    return float((_assigned(trajectory, early) == _assigned(trajectory, trajectory.params)).double().mean())
 
 
 def purity(assigned: Tensor, components: Tensor) -> float:
@@ -104,11 +104,11 @@ def purity(assigned: Tensor, components: Tensor) -> float:
     return float(counts.amax(dim=1).sum() / len(components))
 
 
-def _assigned(run: Trajectory, params: dict[str, Tensor]) -> Tensor:
+def _assigned(trajectory: Trajectory, params: dict[str, Tensor]) -> Tensor:
     with torch.no_grad():
-        return _task(run).assignments(params, run.recipe.inputs).argmax(dim=1)
+        return _task(trajectory).assignments(params, trajectory.recipe.inputs).argmax(dim=1)
 
 
-def _task(run: Trajectory) -> MixtureNetwork:
-    assert isinstance(run.recipe.task, MixtureNetwork)
-    return run.recipe.task
+def _task(trajectory: Trajectory) -> MixtureNetwork:
+    assert isinstance(trajectory.recipe.task, MixtureNetwork)
+    return trajectory.recipe.task

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.experiments.mixture.one_pass import DAMPING, one_pass
-from clusterexplain.influence import Implicit, RunObjective, Unrolled, gradient_dot, same_cluster
+from clusterexplain.influence import Implicit, TrajectoryObjective, Unrolled, gradient_dot, same_cluster
 from clusterexplain.influence.solvers import Solution
 from clusterexplain.training import Trajectory
 
@@ -16,7 +16,7 @@ METHODS = (EXACT, "implicit", ONE_PASS, "gradient product", SAME_CLUSTER)
 
 
 def estimates(
-    run: Trajectory,
+    trajectory: Trajectory,
     cotangents: Tensor,
     own: Tensor,
     labels: Tensor,
@@ -28,7 +28,7 @@ def estimates(
 
     Parameters
     ----------
-    run : Trajectory
+    trajectory : Trajectory
         The training of one arm.
     cotangents : Tensor of shape (n_queries, n_params)
         Derivatives of the scores at its trained parameters.
@@ -49,13 +49,15 @@ def estimates(
     Solution
         How LiSSA fared.
     """
-    dense, chunk = Implicit.of_run(run, damping=DAMPING), len(cotangents)
-    rows, solution = one_pass(run, cotangents)
+    dense, chunk = Implicit.of_trajectory(trajectory, damping=DAMPING), len(cotangents)
+    rows, solution = one_pass(trajectory, cotangents)
     rows_by_method = {
-        EXACT: Unrolled(run, execution).vjp(cotangents) if exact is None else exact,
+        EXACT: Unrolled(trajectory, execution).vjp(cotangents) if exact is None else exact,
         "implicit": dense.rows(dense.solve(cotangents).value),
         ONE_PASS: rows,
-        "gradient product": gradient_dot(RunObjective.of_run(run), run.final, run.weights, cotangents, chunk=chunk),
+        "gradient product": gradient_dot(
+            TrajectoryObjective.of_trajectory(trajectory), trajectory.final, trajectory.weights, cotangents, chunk=chunk
+        ),
         SAME_CLUSTER: same_cluster(own, labels),
     }
     return {name: rows_by_method[name].to(torch.float64) for name in METHODS}, solution

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 from clusterexplain.experiments.mixture.network import MixtureNetwork
-from clusterexplain.influence import Curvature, Hessian, RunObjective, gradient_dot
+from clusterexplain.influence import Curvature, Hessian, TrajectoryObjective, gradient_dot
 from clusterexplain.influence.solvers import LiSSA, Solution
 from clusterexplain.training import Trajectory, jvp, trace
 
@@ -53,7 +53,7 @@ class ExampleCurvature(Curvature):
         return self.product(self.theta, self.point, self.target, vectors)
 
 
-def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
+def one_pass(trajectory: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
     r"""Return the influence of every example on every score as published, and how the solver fared.
 
     The published recursion :math:`h \leftarrow v + (1 - 0.01) h - H_i h / 25`, from :math:`h = v` and over the examples i in
@@ -62,7 +62,7 @@ def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
 
     Parameters
     ----------
-    run : Trajectory
+    trajectory : Trajectory
         Of a :class:`MixtureNetwork`.
     cotangents : Tensor of shape (n_queries, n_params)
         Derivatives of the scores at the trained parameters.
@@ -74,10 +74,10 @@ def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
     Solution
         Status and residuals, the latter with the curvature of all examples.
     """
-    recipe = run.recipe
+    recipe = trajectory.recipe
     task, layout, inputs, n = recipe.task, recipe.layout, recipe.inputs, recipe.n_samples
     assert isinstance(task, MixtureNetwork)
-    targets = task.targets_of(run.params, inputs, run.weights)
+    targets = task.targets_of(trajectory.params, inputs, trajectory.weights)
     # The published divergence of an example is divided by its number of clusters, the likelihood is not.
     share = 1.0 if task.labels is not None else 1.0 / task.n_clusters
     present = torch.ones(1, dtype=recipe.dtype)
@@ -86,12 +86,15 @@ def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
         slope = grad(lambda flat: share * task.divergence(layout.split(flat), point, present, target))
         return vmap(lambda vector: jvp(slope, theta, vector)[1])(vectors)
 
-    traced = trace(product, run.final.clone(), inputs[:1].clone(), targets[:1].clone(), cotangents.clone())
+    traced = trace(product, trajectory.final.clone(), inputs[:1].clone(), targets[:1].clone(), cotangents.clone())
     batches = [
-        ExampleCurvature(traced, run.final, inputs[row : row + 1], targets[row : row + 1]) for row in (0, *range(n))
+        ExampleCurvature(traced, trajectory.final, inputs[row : row + 1], targets[row : row + 1])
+        for row in (0, *range(n))
     ]
-    objective = replace(RunObjective.of_run(run), memory=lambda weights: targets)
-    curvature = Hessian(lambda flat: share * objective(flat, run.weights), run.final, chunk=len(cotangents))
+    objective = replace(TrajectoryObjective.of_trajectory(trajectory), memory=lambda weights: targets)
+    curvature = Hessian(
+        lambda flat: share * objective(flat, trajectory.weights), trajectory.final, chunk=len(cotangents)
+    )
     solver = LiSSA(
         curvature,
         batches=batches,
@@ -102,5 +105,5 @@ def one_pass(run: Trajectory, cotangents: Tensor) -> tuple[Tensor, Solution]:
         keep_last=True,
     )
     solution = solver.solve(SCALE * cotangents, DAMPING * SCALE)
-    rows = gradient_dot(objective, run.final, run.weights, solution.value, chunk=len(cotangents))
+    rows = gradient_dot(objective, trajectory.final, trajectory.weights, solution.value, chunk=len(cotangents))
     return rows, solution

@@ -49,8 +49,8 @@ def published(seed: int, *, removed_every: int, execution: Execution = DEFAULT_E
     points, components = draw_mixture(seed)
     queries, removed = query_and_removal_rows(len(points), removed_every)
     initial = initial_network(points, seed)
-    runs = {MATCHED: trained(points, initial, components), CROSS: trained(points, initial, None)}
-    clusters = {arm: clusters_of_components(run)[components] for arm, run in runs.items()}
+    trajectories = {MATCHED: trained(points, initial, components), CROSS: trained(points, initial, None)}
+    clusters = {arm: clusters_of_components(trajectory)[components] for arm, trajectory in trajectories.items()}
     own = clusters[MATCHED][queries]
     likelihood = recipe_of(points, initial, clusters[MATCHED])
     truths = {
@@ -58,13 +58,18 @@ def published(seed: int, *, removed_every: int, execution: Execution = DEFAULT_E
         FRESH: leave_one_out(likelihood, removed, queries, own),
     }
     comparisons = []
-    for arm, run in runs.items():
+    for arm, trajectory in trajectories.items():
         mine = clusters[arm][queries]
         rows, facts = _rows(
-            run, likelihood if arm == MATCHED else run.recipe, queries, mine, clusters[arm], execution.silent()
+            trajectory,
+            likelihood if arm == MATCHED else trajectory.recipe,
+            queries,
+            mine,
+            clusters[arm],
+            execution.silent(),
         )
-        facts |= {"settled": float("nan"), "purity": purity(_assigned(run), components)}
-        last = {} if arm == MATCHED else {OWN_LOSS: leave_one_out(run.recipe, removed, queries, mine)}
+        facts |= {"settled": float("nan"), "purity": purity(_assigned(trajectory), components)}
+        last = {} if arm == MATCHED else {OWN_LOSS: leave_one_out(trajectory.recipe, removed, queries, mine)}
         for truth, retrained in (truths | last).items():
             comparisons.append(
                 Comparison(
@@ -107,10 +112,14 @@ def trained(points: Tensor, initial: Params, labels: Tensor | None) -> Trajector
     return train(recipe_of(points, initial, labels), torch.ones(len(points), dtype=points.dtype), spacing=1)
 
 
-def clusters_of_components(run: Trajectory) -> Tensor:
+def clusters_of_components(trajectory: Trajectory) -> Tensor:
     """Return the cluster in which the network puts the mean of each Gaussian, shape (3,); two may share one."""
     with torch.no_grad():
-        return _task(run).assignments(run.params, torch.tensor(MEANS, dtype=run.recipe.dtype)).argmax(dim=1)
+        return (
+            _task(trajectory)
+            .assignments(trajectory.params, torch.tensor(MEANS, dtype=trajectory.recipe.dtype))
+            .argmax(dim=1)
+        )
 
 
 def chain(
@@ -158,23 +167,23 @@ def chain(
 
 
 def _rows(
-    run: Trajectory, retrained: Recipe, queries: Tensor, own: Tensor, clusters: Tensor, execution: Execution
+    trajectory: Trajectory, retrained: Recipe, queries: Tensor, own: Tensor, clusters: Tensor, execution: Execution
 ) -> tuple[dict[str, Tensor], dict[str, float | str]]:
     """Return the estimates at a trained network with the labels of the retrainings, and the derivative of the latter."""
-    points = run.recipe.inputs[queries]
-    again = train(retrained, run.weights, spacing=1)
+    points = trajectory.recipe.inputs[queries]
+    again = train(retrained, trajectory.weights, spacing=1)
     exact = Unrolled(again, execution).vjp(_task(again).cotangents(retrained.layout, again.final, points, own))
-    here = replace(run, recipe=retrained)
-    cotangents = _task(here).cotangents(retrained.layout, run.final, points, own)
+    here = replace(trajectory, recipe=retrained)
+    cotangents = _task(here).cotangents(retrained.layout, trajectory.final, points, own)
     rows, solution = estimates(here, cotangents, own, clusters, exact=exact)
     return rows, solver_facts(solution)
 
 
-def _task(run: Trajectory) -> MixtureNetwork:
-    assert isinstance(run.recipe.task, MixtureNetwork)
-    return run.recipe.task
+def _task(trajectory: Trajectory) -> MixtureNetwork:
+    assert isinstance(trajectory.recipe.task, MixtureNetwork)
+    return trajectory.recipe.task
 
 
-def _assigned(run: Trajectory) -> Tensor:
+def _assigned(trajectory: Trajectory) -> Tensor:
     with torch.no_grad():
-        return _task(run).assignments(run.params, run.recipe.inputs).argmax(dim=1)
+        return _task(trajectory).assignments(trajectory.params, trajectory.recipe.inputs).argmax(dim=1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import grad, vjp
 
 from clusterexplain.explanation.gradients import cotangents_of
-from clusterexplain.influence import RunObjective
+from clusterexplain.influence import TrajectoryObjective
 from clusterexplain.influence.simple import (
     gradient_cosine,
     latent_similarity,
@@ -44,20 +44,22 @@ def reference_rankings(explanation: Explanation, *, seed: int) -> dict[str, np.n
         clusters are left out for scores of whole clusters, which are nowhere, the cosine where a network has no forward
         derivative.
     """
-    fit, run = explanation.fit, explanation.fit.trajectory
-    objective = RunObjective.of_run(run)
+    fit, trajectory = explanation.fit, explanation.fit.trajectory
+    objective = TrajectoryObjective.of_trajectory(trajectory)
     through = cotangents_of(fit, explanation.margins)
     cotangents = through.encoder + through.cluster
     n, width = explanation.influence.shape
-    losses = grad(lambda weights: objective(run.final, weights))(run.weights)
+    losses = grad(lambda weights: objective(trajectory.final, weights))(trajectory.weights)
     rankings = {
         "direct": explanation.direct,
-        "gradient_dot": _gradient_products(objective, run, cotangents),
+        "gradient_dot": _gradient_products(objective, trajectory, cotangents),
         "loss": np.tile(-losses.double().numpy(), (n, 1)),
         "random": random_rows(n, width, seed=seed).numpy(),
     }
     with contextlib.suppress(RuntimeError, NotImplementedError):  # not every network can be differentiated forwards
-        rankings["gradient_cosine"] = gradient_cosine(objective, run.final, run.weights, cotangents).double().numpy()
+        rankings["gradient_cosine"] = (
+            gradient_cosine(objective, trajectory.final, trajectory.weights, cotangents).double().numpy()
+        )
     if not explanation.combined:
         own = torch.from_numpy(explanation.labels.copy())
         rankings["same_cluster"] = same_cluster(own, fit.clustering.labels).numpy()
@@ -67,8 +69,8 @@ def reference_rankings(explanation: Explanation, *, seed: int) -> dict[str, np.n
     return {name: rankings[name] * explanation.sample_weight for name in BASELINES if name in rankings}
 
 
-def _gradient_products(objective: RunObjective, run: Trajectory, cotangents: Tensor) -> np.ndarray:
+def _gradient_products(objective: TrajectoryObjective, trajectory: Trajectory, cotangents: Tensor) -> np.ndarray:
     """Return :func:`clusterexplain.influence.simple.gradient_dot` backwards alone, as the training itself can be."""
     slope = grad(objective)
-    pull = vjp(lambda weights: slope(run.final, weights), run.weights)[1]
+    pull = vjp(lambda weights: slope(trajectory.final, weights), trajectory.weights)[1]
     return -torch.stack([pull(cotangent)[0] for cotangent in cotangents]).double().numpy()
