@@ -20,7 +20,7 @@ from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import as_matrix, check_sample_weight
-from clusterexplain.exceptions import FewerClustersWarning, InvalidParameterError
+from clusterexplain.exceptions import FewerClustersWarning, InvalidParameterError, warn
 from clusterexplain.execution import Execution
 from clusterexplain.explanation.explain import explain
 from clusterexplain.fitting.build import Objects, build_fit
@@ -267,11 +267,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         objects = Objects(task, clusterer, score)
         fitted = build_fit(config, objects, data, weights, seed=seed, execution=execution, keep_weights=not train)
         if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
-            warnings.warn(
+            warn(
                 f"Only {fitted.clustering.n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer "
                 f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
                 FewerClustersWarning,
-                stacklevel=2,
             )
         validate_data(self, X if isinstance(X, pd.DataFrame) else data.X, skip_check_array=True)
         self.fit_ = fitted

@@ -1,4 +1,4 @@
-"""Everything that clusterexplain raises on purpose.
+"""Everything that clusterexplain raises or warns about on purpose.
 
 The tree (the class on the right is what callers may already catch)::
 
@@ -32,6 +32,16 @@ The tree (the class on the right is what callers may already catch)::
 
 Every message says what is wrong, what was expected and what to do next.
 """
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from pathlib import Path
+from types import FrameType
+
+_PACKAGE = str(Path(__file__).parent) + os.sep
 
 
 class ClusterExplainError(Exception):
@@ -136,3 +146,20 @@ class SolverWarning(ClusterExplainWarning):
 
 class ReproductionWarning(ClusterExplainWarning):
     """Replaying the training did not reproduce the saved parameters bit for bit."""
+
+
+def warn(message: str, category: type[ClusterExplainWarning]) -> None:
+    """Issue a warning that names the line of the user's code, however deep inside the package its reason was found.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, what was expected and what to do next.
+    category : type
+        One of the warnings of this module.
+    """
+    frame: FrameType | None = sys._getframe()
+    level = 1  # of this function; that of the first frame outside of the package is wanted
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

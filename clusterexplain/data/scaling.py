@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, ScaleWarning
+from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, ScaleWarning, warn
 
 KINDS = ("global", "standard", None)
 DOMINANCE = 0.9
@@ -84,9 +83,8 @@ class Scaling:
 def _warn_if_dominated(variance: np.ndarray) -> None:
     share = variance.max() / max(variance.sum(), np.finfo(float).tiny)
     if len(variance) > 2 and share > DOMINANCE:
-        warnings.warn(
+        warn(
             f"Column {int(variance.argmax())} holds {share:.0%} of the total variance, so the network will reproduce little "
             f"else. If the columns have different units, use scaling='standard'.",
             ScaleWarning,
-            stacklevel=4,
         )

@@ -101,7 +101,7 @@ def explain(
     margins = margins_of(fit, samples, queries, against)
     agreement = check_agreement(fit, margins, fit.config.min_agreement)
     rows, report = influence_rows_with_report(fit, margins, jacobian, queries)
-    report.warn_if_failed(stacklevel=3)
+    report.warn_if_failed()
     stability = fit.annotations.stability
     return _explanation(
         fit,
@@ -123,7 +123,7 @@ def explain_combinations(fit: Fit, margins: Margins) -> Explanation:
     check_identified(fit)
     agreement = check_agreement(fit, margins, fit.config.min_agreement)
     rows, report = influence_rows_with_report(fit, margins, jacobian)
-    report.warn_if_failed(stacklevel=3)
+    report.warn_if_failed()
     summary = MembershipSummary.of_combinations(fit, margins)
     return _explanation(fit, margins, rows, summary, report, None, agreement=agreement, score_words=fit.score.words)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from clusterexplain.clustering.scores import Score, make_score
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.data.validation import check_variation
-from clusterexplain.exceptions import DriftWarning, InvalidDataError, InvalidParameterError, SmoothnessWarning
+from clusterexplain.exceptions import DriftWarning, InvalidDataError, InvalidParameterError, SmoothnessWarning, warn
 from clusterexplain.execution import Execution
 from clusterexplain.fitting.config import Config, resolve
 from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
@@ -223,12 +222,11 @@ def prepare_recipe(
     if keep_weights:
         recipe, further = make_further_recipe(config, task, inputs, seed, given)
         if further.drift > LARGEST_USUAL_DRIFT:
-            warnings.warn(
+            warn(
                 f"Further training moves the embedding by {further.drift:.0%} of its spread with nothing removed, so answers "
                 f"are about another model than the pretrained one. Lower further_rate or further_steps, or leave both to be "
                 f"chosen.",
                 DriftWarning,
-                stacklevel=2,
             )
         CompiledSteps(recipe).step_vjp(0, 2)  # what cannot be recorded is refused here and not after the fit
         return recipe, further
@@ -236,7 +234,7 @@ def prepare_recipe(
     if own is not None:
         CompiledSteps(recipe).step_vjp(0, 2)
     for reason in smoothness_reasons(config, task):
-        warnings.warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning, stacklevel=2)
+        warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning)
     return with_choices_kept(recipe, given), None
 
 

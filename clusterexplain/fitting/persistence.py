@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from clusterexplain.exceptions import (
     ReproductionWarning,
     RunDamagedError,
     RunMismatchError,
+    warn,
 )
 from clusterexplain.execution import Execution
 from clusterexplain.fitting.annotations import Annotations
@@ -398,11 +398,10 @@ def _check_replay(trajectory: Trajectory, where: str) -> None:
             f"Expected at most round-off, {LARGEST_REPLAY_ERROR:g}. Restore it or fit anew."
         )
     if error > 0:
-        warnings.warn(
+        warn(
             f"Replaying the last steps of the run {where} did not give the saved parameters bit for bit (relative error "
             f"{error:.1g}), as happens on another machine or torch version. Explanations differ by round-off.",
             ReproductionWarning,
-            stacklevel=5,
         )
 
 

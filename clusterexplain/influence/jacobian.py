@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from clusterexplain.exceptions import InvalidParameterError, SolverWarning
+from clusterexplain.exceptions import InvalidParameterError, SolverWarning, warn
 
 BLOCK = 256
 """Columns of the identity that :meth:`TrainingJacobian.materialize` multiplies at once."""
@@ -51,16 +50,10 @@ class MethodReport:
         """Description and outcome in one line without a full stop."""
         return f"{self.description}: {self.outcome}".rstrip(".") if self.outcome else self.description
 
-    def warn_if_failed(self, *, stacklevel: int = 2) -> None:
-        """Raise a :class:`~clusterexplain.exceptions.SolverWarning` if the solve failed.
-
-        Parameters
-        ----------
-        stacklevel : int, default=2
-            As of :func:`warnings.warn`; 2 is the caller of this method.
-        """
+    def warn_if_failed(self) -> None:
+        """Issue a :class:`~clusterexplain.exceptions.SolverWarning` if the solve failed."""
         if self.failed:
-            warnings.warn(f"{self.description}: {self.outcome}", SolverWarning, stacklevel=stacklevel + 1)
+            warn(f"{self.description}: {self.outcome}", SolverWarning)
 
 
 class TrainingJacobian(ABC):

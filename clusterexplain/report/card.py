@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import html
 import importlib.util
-import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from clusterexplain.exceptions import ClusterExplainWarning, ReportWriteError
+from clusterexplain.exceptions import ClusterExplainWarning, ReportWriteError, warn
 from clusterexplain.report import tables
 from clusterexplain.report.assets import asset
 from clusterexplain.report.context import ReportContext
@@ -94,7 +93,7 @@ def _png(chart: Any) -> dict[str, Any]:
     try:
         return {"image/png": picture(chart, ".png")}
     except ReportWriteError as error:
-        warnings.warn(f"The card has no picture. {error}", ClusterExplainWarning, stacklevel=2)
+        warn(f"The card has no picture. {error}", ClusterExplainWarning)
         return {}
 
 

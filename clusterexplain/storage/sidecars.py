@@ -9,7 +9,6 @@ import contextlib
 import io
 import json
 import os
-import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
 
-from clusterexplain.exceptions import ClusterExplainWarning, RunDamagedError
+from clusterexplain.exceptions import ClusterExplainWarning, RunDamagedError, warn
 from clusterexplain.storage.atomic import write_in_run
 from clusterexplain.storage.jsonable import to_jsonable
 from clusterexplain.storage.schema import (
@@ -181,11 +180,10 @@ def write_map(path: str | os.PathLike[str], coordinates: np.ndarray) -> None:
     try:
         _write(path, MapFile(coordinates))
     except OSError as error:
-        warnings.warn(
+        warn(
             f"The map could not be kept in {path} ({error.__cause__ or error}), so it is drawn anew next time. Nothing else is "
             f"missing; let the folder be writable to keep it.",
             ClusterExplainWarning,
-            stacklevel=2,
         )
 
 

@@ -76,10 +76,10 @@ def smooth_score(vectors: torch.Tensor) -> torch.Tensor:
 def test_derivative_is_that_of_retraining(recipe: SkipGram, corpus: Corpus, spacing: int) -> None:
     rng = np.random.default_rng(0)
     weights = rng.uniform(0.5, 1.5, len(corpus))
-    run = recipe.record(weights, spacing=spacing)
-    point = run.final.clone().requires_grad_()
+    trajectory = recipe.record(weights, spacing=spacing)
+    point = trajectory.final.clone().requires_grad_()
     (cotangent,) = torch.autograd.grad(smooth_score(point), point)
-    row = run.vjp(cotangent)
+    row = trajectory.vjp(cotangent)
     step, found = 1e-5, []
     for unit in range(0, len(corpus), 5):
         shift = step * (np.arange(len(corpus)) == unit)
@@ -93,8 +93,8 @@ def test_influence_of_a_document_is_that_of_its_paragraphs(texts: object) -> Non
     for unit in ("document", "paragraph"):
         corpus = Corpus.read(texts, unit=unit, min_count=1)  # type: ignore[arg-type]
         recipe = SkipGram(corpus.counts, 3, Adam(0.05, 10, eps=1e-4), dtype=torch.float64)
-        run = recipe.record(np.ones(len(corpus)))
-        rows.append((corpus.units["document"], run.vjp(torch.ones_like(run.final))))
+        trajectory = recipe.record(np.ones(len(corpus)))
+        rows.append((corpus.units["document"], trajectory.vjp(torch.ones_like(trajectory.final))))
     sums = np.bincount(np.unique(rows[1][0], return_inverse=True)[1], weights=rows[1][1])
     order = np.unique(rows[0][0], return_inverse=True)[1]
     np.testing.assert_allclose(sums[order], rows[0][1], rtol=1e-3, atol=1e-6)
@@ -126,12 +126,12 @@ def test_divergence_is_told(corpus: Corpus) -> None:
 
 
 def test_the_yardstick_is_minus_the_product_of_gradients(recipe: SkipGram, corpus: Corpus) -> None:
-    run = recipe.record(np.ones(len(corpus)))
-    direction = torch.randn(run.final.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    row, step = run.gradient_dot(direction), 1e-6
+    trajectory = recipe.record(np.ones(len(corpus)))
+    direction = torch.randn(trajectory.final.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    row, step = trajectory.gradient_dot(direction), 1e-6
     for unit in (0, 7):
         shift = step * (np.arange(len(corpus)) == unit)
-        ends = [recipe.loss(np.ones(len(corpus)) + sign * shift).gradient(run.final) for sign in (1, -1)]
+        ends = [recipe.loss(np.ones(len(corpus)) + sign * shift).gradient(trajectory.final) for sign in (1, -1)]
         assert row[unit] == pytest.approx(-float(((ends[0] - ends[1]) * direction).sum()) / (2 * step), rel=1e-5)
 
 
