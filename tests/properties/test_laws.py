@@ -20,8 +20,8 @@ from sklearn.datasets import make_blobs
 from torch import Tensor
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.clustering import Clustering
-from clusterexplain.clustering.registry import CLUSTERERS, KINDS, ClusteringSpec, make_clustering
+from clusterexplain.clustering import Clustering, ClusteringSpec, ClusterInputs, make_clustering
+from clusterexplain.clustering.registry import CLUSTERERS, KINDS
 from clusterexplain.clustering.scores import SCORES
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
@@ -31,7 +31,7 @@ from clusterexplain.explanation.explain import explain
 from clusterexplain.explanation.gradients import MarginFunction, influence_rows, total_influence
 from clusterexplain.fitting.build import fit_recipe
 from clusterexplain.fitting.config import Config, resolve
-from clusterexplain.fitting.fit import ClusterInputs, Fit, pair_of
+from clusterexplain.fitting.fit import Fit, pair_of
 from clusterexplain.fitting.recipes import make_recipe, make_task
 from clusterexplain.models import MODELS
 from clusterexplain.results.explanation import Explanation
@@ -162,10 +162,9 @@ def fit_of(recipe: Recipe, combined: Combined, names: tuple[int, ...], weights: 
     """Train a recipe and cluster its rows."""
     config, data = config_of(combined, len(names)), data_of(combined.model, names)
 
-    def find(embedding: Tensor, row_weights: Tensor, learned: Tensor | None) -> Clustering:
+    def find(inputs: ClusterInputs) -> Clustering:
         clusterer = table()[1][list(names)] if combined.clusterer == LABELS else combined.clusterer
-        spec = ClusteringSpec(config.n_clusters, 0, dict(config.clusterer_options or {}), learned)
-        return make_clustering(clusterer, embedding, row_weights, spec)
+        return make_clustering(clusterer, inputs, ClusteringSpec(len(SIZES), 0, dict(config.clusterer_options or {})))
 
     execution = Execution(n_jobs=1)
     return fit_recipe(config, data, scaling_of(data), 0, recipe, np.array(weights), find, execution, further=None)
@@ -234,8 +233,6 @@ def assert_equal_fits(one: Explanation, other: Fit, places: np.ndarray, sums: np
 
 CANCELLING = ("hdbscan_membership",)
 """For an exemplar, encoder and cluster part are opposite slopes of a distance that is 0 up to rounding over a tiny floor."""
-COUNTS_ROWS = ("hdbscan",)
-"""A copy makes a region denser, a doubled weight does not."""
 REPELS_COPIES = ("contrastive",)
 """A copy is one more candidate that a row is told apart from, a doubled weight is none."""
 
@@ -265,7 +262,7 @@ def order_does_not_matter(combined: Combined, seed: int, asked: list[int]) -> No
 
 def copies_share_the_influence(combined: Combined, row: int, asked: list[int]) -> None:
     """Compare a row of doubled weight with the same row twice, at weights that make up for the larger nominal batch size."""
-    if combined.clusterer in COUNTS_ROWS or combined.model in REPELS_COPIES:
+    if not KINDS[combined.clusterer].frequency_weights or combined.model in REPELS_COPIES:
         return
     names = tuple(name for name in range(N) if name != 20)
     weights = unequal()[list(names)]
@@ -366,7 +363,7 @@ def an_unknown_score_has_a_reason(combined: Combined, emptied: int, seed: int, t
 
 def finds_nothing(fit: Fit, theta: Tensor, weights: np.ndarray) -> bool:
     """Say whether nothing is found from scratch: labels that were given, or clusters of density that are all noise."""
-    if fit.config.clusterer is None:
+    if not fit.can_cluster_again:
         return True
     inputs = fit.cluster_inputs(fit.recipe.layout.split(theta), torch.from_numpy(weights))
     return fit.cluster_from_scratch(inputs, 0).n_clusters == 0
@@ -374,6 +371,8 @@ def finds_nothing(fit: Fit, theta: Tensor, weights: np.ndarray) -> bool:
 
 def a_rotation_changes_nothing(combined: Combined, covariance: str, seed: int, asked: list[int]) -> None:
     """Cluster and score in a rotated embedding: labels and margins are the same, derivatives turned."""
+    if not SCORES[combined.score].rotation_invariant:
+        return
     fit = all_rows(combined)
     turn = torch.from_numpy(np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0])
     learned = fit.recipe.task.cluster_centers(fit.params)
@@ -386,15 +385,12 @@ def a_rotation_changes_nothing(combined: Combined, covariance: str, seed: int, a
     labels, values, slopes = [], [], []
     for inputs in (plain, turned):
         clusterer = table()[1] if combined.clusterer == LABELS else combined.clusterer
-        spec = ClusteringSpec(len(SIZES), 0, options, inputs.model_centroids)
-        clustering = make_clustering(clusterer, inputs.embedding, inputs.weights, spec)
-        rows, members = (clustering.normalize(part) for part in (inputs.embedding[margins.positions], inputs.embedding))
-        state = clustering.values(members, *inputs[1:])
+        clustering = make_clustering(clusterer, inputs, ClusteringSpec(len(SIZES), 0, options))
+        rows = inputs.embedding[margins.positions]
+        state = clustering.values(inputs._replace(embedding=clustering.normalize(inputs.embedding)))
         labels.append(clustering.labels.numpy())
-        values.append(fit.score.margins(rows, state, *pair_of(margins)).detach().numpy())
-        slopes.append(
-            MarginFunction(clustering, fit.score, margins).gradients(inputs.embedding[margins.positions], inputs)
-        )
+        values.append(fit.score.margins(clustering.normalize(rows), state, *pair_of(margins)).detach().numpy())
+        slopes.append(MarginFunction(clustering, fit.score, margins).gradients(rows, inputs))
     np.testing.assert_array_equal(labels[1], labels[0])
     assert relative(values[1], values[0]) <= RTOL
     assert relative(slopes[1].weights.numpy(), slopes[0].weights.numpy()) <= RTOL
