@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -241,6 +242,8 @@ def weight_0_is_absence(combined: Combined, row: int, asked: list[int]) -> None:
     """Compare a fit in which the last row has weight 0 with one in which it is not there.
 
     Its loss is a sum over the nominal batch size, which is smaller by one, so its weights are.
+
+    Seen to fail: NT-Xent whose denominators do not know the weights.
     """
     names = (*(name for name in range(N) if name != row), row)
     weights = unequal()[list(names)]
@@ -253,7 +256,10 @@ def weight_0_is_absence(combined: Combined, row: int, asked: list[int]) -> None:
 
 
 def order_does_not_matter(combined: Combined, seed: int, asked: list[int]) -> None:
-    """Fit the rows in another order, each with its own noise: numbers of rows move, nothing else."""
+    """Fit the rows in another order, each with its own noise: numbers of rows move, nothing else.
+
+    Seen to fail: the noise of a VAE keyed by the place of a row instead of the row.
+    """
     order = np.random.default_rng(seed).permutation(N)
     moved = fitted(combined, tuple(order.tolist()), tuple(unequal()[order]))
     one = explained(all_rows(combined), tuple(asked))
@@ -261,9 +267,10 @@ def order_does_not_matter(combined: Combined, seed: int, asked: list[int]) -> No
 
 
 def copies_share_the_influence(combined: Combined, row: int, asked: list[int]) -> None:
-    """Compare a row of doubled weight with the same row twice, at weights that make up for the larger nominal batch size."""
-    if not KINDS[combined.clusterer].frequency_weights or combined.model in REPELS_COPIES:
-        return
+    """Compare a row of doubled weight with the same row twice, at weights that make up for the larger nominal batch size.
+
+    Seen to fail: a loss of squared weights.
+    """
     names = tuple(name for name in range(N) if name != 20)
     weights = unequal()[list(names)]
     doubled = weights.copy()
@@ -278,12 +285,15 @@ def copies_share_the_influence(combined: Combined, row: int, asked: list[int]) -
 
 
 def parts_sum(combined: Combined, asked: list[int]) -> None:
-    """Compare sums of components, groups and combinations; the total with one that is not made of components."""
+    """Compare sums of components, groups and combinations; the total with one that is not made of components.
+
+    Seen to fail: a doubled cluster part; group sums of absolute values; combinations by absolute factors.
+    """
     one = explained(all_rows(combined), tuple(asked))
     fit, rows = one.fit, one.rows
-    assert (
-        relative(rows.encoder + rows.cluster + rows.direct, total_influence(fit, one.margins, fit.jacobian())) <= 1e-9
-    )
+    twice = one.margins[np.tile(np.arange(3), 2)]  # as many cotangents as an explanation has: no more is traced
+    total = total_influence(fit, twice, fit.jacobian())[3:]
+    assert relative(rows.encoder + rows.cluster + rows.direct, total) <= 1e-9
     groups = np.random.default_rng(0).integers(0, 4, N)
     sums = np.stack([rows.total[:, groups == group].sum(axis=1) for group in range(5)], axis=1)
     np.testing.assert_allclose(rows.sum_by(groups, 5), sums, rtol=1e-12, atol=1e-14)
@@ -297,7 +307,10 @@ def parts_sum(combined: Combined, asked: list[int]) -> None:
 
 
 def rows_are_derivatives(combined: Combined, row: int, asked: list[int]) -> None:
-    """Compare with central differences of real retrainings, labels kept."""
+    """Compare with central differences of real retrainings, labels kept.
+
+    Seen to fail: no direct part; the centroids of a DEC taken for constants.
+    """
     one = explained(all_rows(combined), tuple(asked))
     fit, weights = one.fit, unequal()
     ends = []
@@ -311,7 +324,10 @@ def rows_are_derivatives(combined: Combined, row: int, asked: list[int]) -> None
 
 
 def the_same_weights_give_the_same_bits(combined: Combined, asked: list[int]) -> None:
-    """Train again, from the start and as a refit: theta, labels and scores."""
+    """Train again, from the start and as a refit: theta, labels and scores.
+
+    Seen to fail: the noise of a VAE from a generator without a seed.
+    """
     fit = all_rows(combined)
     one = explained(fit, tuple(asked))
     rows, weights = tuple(range(N)), tuple(unequal())
@@ -332,7 +348,10 @@ FIXED_POINTS = ("gmm", "soft_kmeans")
 
 
 def an_outcome_is_the_explained_fit(combined: Combined, asked: list[int]) -> None:
-    """Evaluate at the parameters and weights of the fit itself, labels kept."""
+    """Evaluate at the parameters and weights of the fit itself, labels kept.
+
+    Seen to fail: clusters of an outcome that do not know the weights.
+    """
     fit = all_rows(combined)
     one = explained(fit, tuple(asked))
     outcome = fit.outcome(fit.trajectory.final, fit.weights.numpy(), one.margins, assignments="kept")
@@ -342,7 +361,10 @@ def an_outcome_is_the_explained_fit(combined: Combined, asked: list[int]) -> Non
 
 
 def an_unknown_score_has_a_reason(combined: Combined, emptied: int, seed: int, trained: bool, asked: list[int]) -> None:
-    """Empty a cluster and thin out the others: NaN exactly where a reason names a cluster of the pair that is gone."""
+    """Empty a cluster and thin out the others: NaN exactly where a reason names a cluster of the pair that is gone.
+
+    Seen to fail: no reasons; 0 in place of NaN.
+    """
     fit = all_rows(combined)
     margins = explained(fit, tuple(asked)).margins
     weights = unequal() * (np.random.default_rng(seed).random(N) < 0.7)
@@ -370,9 +392,10 @@ def finds_nothing(fit: Fit, theta: Tensor, weights: np.ndarray) -> bool:
 
 
 def a_rotation_changes_nothing(combined: Combined, covariance: str, seed: int, asked: list[int]) -> None:
-    """Cluster and score in a rotated embedding: labels and margins are the same, derivatives turned."""
-    if not SCORES[combined.score].rotation_invariant:
-        return
+    """Cluster and score in a rotated embedding: labels and margins are the same, derivatives turned.
+
+    Seen to fail: sums of absolute coordinates as distances; a mixture of axis-aligned covariances.
+    """
     fit = all_rows(combined)
     turn = torch.from_numpy(np.linalg.qr(np.random.default_rng(seed).normal(size=(3, 3)))[0])
     learned = fit.recipe.task.cluster_centers(fit.params)
@@ -402,45 +425,66 @@ def a_rotation_changes_nothing(combined: Combined, covariance: str, seed: int, a
 ROTATES = st.sampled_from(["tied", "full", "spherical"])
 """Covariances of a mixture that turn with the embedding: the axes are part of "diag"."""
 
-LAWS: dict[str, tuple[Callable[..., None], tuple[st.SearchStrategy[object], ...], int]] = {
-    law.__name__: (law, draws, examples)
-    for law, draws, examples in (
-        (weight_0_is_absence, (ROW, QUERIES), 12),
-        (order_does_not_matter, (SEED, QUERIES), 20),
-        (copies_share_the_influence, (ROW, QUERIES), 20),
-        (parts_sum, (QUERIES,), 12),
-        (rows_are_derivatives, (ROW, QUERIES), 25),
-        (the_same_weights_give_the_same_bits, (QUERIES,), 20),
-        (an_outcome_is_the_explained_fit, (QUERIES,), 40),
-        (an_unknown_score_has_a_reason, (SEED, SEED, st.booleans(), QUERIES), 40),
-        (a_rotation_changes_nothing, (ROTATES, SEED, QUERIES), 40),
-    )
-}
-"""Each law, what is drawn for it besides the combination, and how many examples are."""
+
+def always(combined: Combined) -> bool:
+    """Expect a law of every combination."""
+    return True
 
 
-def assert_law(name: str, combinations: st.SearchStrategy[Combined], n_examples: int) -> None:
-    """Draw examples of a law and assert that it holds."""
-    law, draws, _ = LAWS[name]
-
-    @settings(max_examples=n_examples, deadline=None, derandomize=True, database=None)
-    @given(st.tuples(combinations, *draws))
-    def holds(drawn: tuple[object, ...]) -> None:
-        law(*drawn)
-
-    holds()
+def weighs_copies(combined: Combined) -> bool:
+    """Expect that a copy is a doubled weight where clusterer and model say so."""
+    return KINDS[combined.clusterer].frequency_weights and combined.model not in REPELS_COPIES
 
 
-@pytest.mark.parametrize("name", LAWS)
-def test_a_law_holds_for_combinations_that_are_drawn(name: str) -> None:
-    assert_law(name, combinations(), LAWS[name][2])
+def promises_rotations(combined: Combined) -> bool:
+    """Expect that a rotation changes nothing where the score says so."""
+    return SCORES[combined.score].rotation_invariant
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law, what is drawn for it besides the combination, how often, and of which combinations it is expected."""
+
+    holds: Callable[..., None]
+    draws: tuple[st.SearchStrategy[Any], ...]
+    n_examples: int
+    expected: Callable[[Combined], bool] = always
+
+    def check(self, combinations: st.SearchStrategy[Combined], n_examples: int) -> None:
+        """Draw examples and assert that the law holds."""
+
+        @settings(max_examples=n_examples, deadline=None, derandomize=True, database=None)
+        @given(st.tuples(combinations.filter(self.expected), *self.draws))
+        def example(drawn: tuple[Any, ...]) -> None:
+            self.holds(*drawn)
+
+        example()
+
+
+LAWS = (
+    Law(weight_0_is_absence, (ROW, QUERIES), 12),
+    Law(order_does_not_matter, (SEED, QUERIES), 20),
+    Law(copies_share_the_influence, (ROW, QUERIES), 15, weighs_copies),
+    Law(parts_sum, (QUERIES,), 12),
+    Law(rows_are_derivatives, (ROW, QUERIES), 25),
+    Law(the_same_weights_give_the_same_bits, (QUERIES,), 20),
+    Law(an_outcome_is_the_explained_fit, (QUERIES,), 40),
+    Law(an_unknown_score_has_a_reason, (SEED, SEED, st.booleans(), QUERIES), 40),
+    Law(a_rotation_changes_nothing, (ROTATES, SEED, QUERIES), 40, promises_rotations),
+)
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.holds.__name__)
+def test_a_law_holds_for_combinations_that_are_drawn(law: Law) -> None:
+    law.check(combinations(), law.n_examples)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("combined", COMBINED, ids=lambda combined: "-".join(vars(combined).values()))
 def test_every_law_holds_for_every_combination(combined: Combined) -> None:
-    for name in LAWS:
-        assert_law(name, st.just(combined), 4)
+    for law in LAWS:
+        if law.expected(combined):
+            law.check(st.just(combined), 4)
 
 
 @pytest.mark.xfail(strict=True, raises=RuntimeError, reason="a clustering from scratch without clusters is not scored")
