@@ -312,8 +312,14 @@ def _read_sidecars(fit: Fit, where: str) -> None:
         )
     notes.cluster_names = dict(sorted(names.items()))
     measured = sidecars.read_stability(where)
-    if measured is not None and str(measured["fit_key"]) == fit.key:
-        notes.stability = Stability.from_arrays(measured)
+    try:
+        if measured is not None and str(measured["fit_key"]) == fit.key:
+            notes.stability = Stability.from_arrays(measured)
+    except (KeyError, ValueError) as error:
+        raise RunDamagedError(
+            f"{Path(where) / sidecars.STABILITY} cannot be read ({type(error).__name__} {error}). Delete it and run stability "
+            f"again."
+        ) from error
 
 
 def _clustering(stored: _Stored, own: type[Clustering] | None) -> Clustering:

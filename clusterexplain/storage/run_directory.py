@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import uuid
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,20 +148,26 @@ def read_run(path: str | os.PathLike[str]) -> RunContent:
     RunDamagedError
         If a file is missing or changed, or the format is another one than this program reads.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load
 
     folder = Path(path)
     manifest = _read_manifest(folder)
     blobs = {name: _read_file(folder, name, digest) for name, digest in manifest["files"].items()}
 
-    with np.load(io.BytesIO(blobs["arrays.npz"]), allow_pickle=False) as archive:
-        arrays = dict(archive)
-    tables = {
-        name.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(blob))
-        for name, blob in blobs.items()
-        if name.endswith(".parquet")
-    }
-    return RunContent(manifest, arrays, load(blobs["tensors.safetensors"]), tables)
+    try:
+        with np.load(io.BytesIO(blobs["arrays.npz"]), allow_pickle=False) as archive:
+            arrays = dict(archive)
+        tables = {
+            name.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(blob))
+            for name, blob in blobs.items()
+            if name.endswith(".parquet")
+        }
+        return RunContent(manifest, arrays, load(blobs["tensors.safetensors"]), tables)
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile, SafetensorError) as error:
+        raise RunDamagedError(
+            f"The run {folder} is damaged: {type(error).__name__} {error} while reading its files. Restore it or fit anew."
+        ) from error
 
 
 def newest_run(root: str | os.PathLike[str] = "runs") -> Path:

@@ -14,7 +14,8 @@ from clusterexplain.clustering.registry import CLUSTERERS
 from clusterexplain.influence.registry import METHODS
 from clusterexplain.models.registry import MODELS
 from clusterexplain.report import Plots
-from clusterexplain.verification.levels import ESTIMANDS, LEVELS
+from clusterexplain.results.verdict import Estimand
+from clusterexplain.verification.levels import LEVELS
 
 HEAVY = ("torch", "sklearn", "pandas", "altair", "numba", "rich")
 
@@ -67,5 +68,5 @@ def test_the_completed_values_are_those_of_the_library() -> None:
     assert set(options.MODELS) == set(MODELS)
     assert set(options.METHODS) == set(METHODS)
     assert set(options.LEVELS) == set(LEVELS)
-    assert set(options.ESTIMANDS) == set(ESTIMANDS)
+    assert set(options.ESTIMANDS) == set(Estimand)
     assert set(options.CHARTS) == public - {"widget", "selected"}

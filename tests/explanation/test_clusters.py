@@ -62,7 +62,7 @@ def everything(case: str = "kmeans") -> Explanation:
 
 @cache
 def answered(case: str, cluster: int) -> ClusterAnswer:
-    return fitted(case).cluster(cluster, n_shown=3)
+    return fitted(case).explain_cluster(cluster, n_shown=3)
 
 
 def members_of(case: str, cluster: int) -> np.ndarray:
@@ -183,7 +183,8 @@ def test_a_pair_seen_from_the_other_side_has_the_opposite_sign() -> None:
     ce, X = fitted(), rows()
     row = X[members_of("kmeans", 0)[:1]]
     forth = ce.explain(row, against=2)
-    swapped = dataclasses.replace(forth, labels=forth.rivals, rivals=forth.labels)
+    other_way = dataclasses.replace(forth.margins, own=forth.rivals, rival=forth.labels)
+    swapped = dataclasses.replace(forth, margins=other_way)
     np.testing.assert_allclose(swapped.evaluate(ce), -forth.scores, rtol=1e-12)
 
 
@@ -259,7 +260,7 @@ def test_a_confirmed_flip_really_flips() -> None:
             assert "moves from cluster" in one.sentence
         else:
             assert not one.tried["flipped"].any()
-        assert f"{len(one.tried)} retrainings" in one.sentence
+        assert f"{len(one.tried)} sets were tried" in one.sentence
         plain = json.loads(strict(one.to_dict()))
         assert plain["removed"] == one.removed.tolist()
         assert len(plain["tried"]) == len(one.tried)
@@ -499,7 +500,7 @@ def test_names_are_shown_kept_and_taken_away(named: ClusterExplainer, tmp_path: 
     assert 'compared with cluster 2 "<b>"' in e.headline()
     assert "<b>" not in e._repr_mimebundle_()["text/html"]
     assert '"T cells"' in named.separation(1, 0).headline()
-    assert 'Cluster 0 "T cells"' in named.cluster(0, n_shown=0).cohesion.headline()
+    assert 'Cluster 0 "T cells"' in named.explain_cluster(0, n_shown=0).cohesion.headline()
     named.save(tmp_path / "run")
     assert ClusterExplainer.load(tmp_path / "run").cluster_names_ == named.cluster_names_
     assert named.refit(np.ones(N)).cluster_names_ == named.cluster_names_
@@ -647,6 +648,6 @@ def test_groups_with_missing_names_and_of_clusters() -> None:
 
 def test_blocks_of_queries_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fitted().explain_cluster(0, n_shown=0).cohesion
-    monkeypatch.setattr("clusterexplain.fitting.fit.QUERY_BLOCK", 3)
+    monkeypatch.setattr("clusterexplain.explanation.gradients.QUERY_BLOCK", 3)
     blocks = fitted().explain_cluster(0, n_shown=0).cohesion
     np.testing.assert_allclose(blocks.influence, whole.influence, rtol=1e-9, atol=1e-12)

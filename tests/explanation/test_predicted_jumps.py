@@ -205,7 +205,7 @@ def test_a_loaded_run_and_new_rows_predict_the_same(tmp_path: Path) -> None:
     theirs = loaded.explain(e.query_ids.tolist()).predict(weights, assignments="continued")
     np.testing.assert_array_equal(theirs, e.predict(weights, assignments="continued"))
     new = fitted(3).explain(overlapping(3)[e.positions])
-    same = dataclasses.replace(new, labels=e.labels, rivals=e.rivals)
+    same = dataclasses.replace(new, margins=dataclasses.replace(new.margins, own=e.labels, rival=e.rivals))
     np.testing.assert_allclose(
         same.predict(weights, assignments="continued"), e.predict(weights, assignments="continued"), rtol=1e-8
     )

@@ -659,7 +659,7 @@ def test_a_saved_run_explains_bit_for_bit_the_same(case: str, tmp_path: Path) ->
         asked.append(([int(np.flatnonzero(ce.labels_ == 0)[0])], "noise"))
     for queries, against in asked:
         ours, theirs = ce.explain(queries, against=against), loaded.explain(queries, against=against)
-        for name in ("scores", "encoder", "cluster", "direct", "rivals", "probabilities", "rank"):
+        for name in ("scores", "encoder", "cluster", "direct", "rivals", "probabilities", "share_with_larger_margin"):
             assert getattr(theirs, name).tobytes() == getattr(ours, name).tobytes(), name
         assert theirs.agreement == ours.agreement
         assert theirs.score_words == ours.score_words
@@ -724,5 +724,7 @@ def test_what_lies_beside_a_run_is_never_unpickled(tmp_path: Path) -> None:
 def test_a_stability_file_that_lacks_arrays_is_named(tmp_path: Path) -> None:
     folder = fitted("kmeans").save(tmp_path / "run")
     np.savez(folder / sidecars.STABILITY, labels=np.zeros((1, N)))
-    with pytest.raises(RunDamagedError):
+    with pytest.raises(
+        RunDamagedError, match=r"stability\.npz cannot be read \(KeyError .*Delete it and run stability again"
+    ):
         ClusterExplainer.load(folder)
