@@ -12,6 +12,7 @@ from clusterexplain import Check, ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.removals import SINGLE, TOP_PULLERS
 from clusterexplain.storage.cache import ArrayCache
 
@@ -41,9 +42,8 @@ def test_exact_influence_is_confirmed(check: Check) -> None:
 def test_shuffled_influence_is_not(small: ClusterExplainer, explanation: Explanation) -> None:
     rng = np.random.default_rng(0)
     order = rng.permutation(30)
-    shuffled = dataclasses.replace(
-        explanation, **{name: getattr(explanation, name)[:, order] for name in ("encoder", "cluster", "direct")}
-    )
+    rows = InfluenceRows(*(getattr(explanation.rows, name)[:, order] for name in InfluenceRows.COMPONENTS))
+    shuffled = dataclasses.replace(explanation, rows=rows)
     wrong = small.verify(shuffled, **FEW)
     assert not wrong.supported
     assert "NOT supported" in wrong.verdict
