@@ -87,8 +87,8 @@ def combinations(draw: st.DrawFn) -> Combined:
     return Combined(model, clusterer, draw(st.sampled_from(KINDS[clusterer].scores)))
 
 
-ROW = st.sampled_from([0, 11, 19])
-"""Row that is taken away, doubled or moved: few, so that laws share fits."""
+ROW = st.sampled_from([0, 11, 17])
+"""Row that is taken away, doubled or moved: few, so that laws share fits, and none whose absence leaves HDBSCAN with noise."""
 SEED = st.integers(0, 3)
 QUERIES = st.lists(st.integers(0, N - 2), min_size=3, max_size=3, unique=True)
 """Always three, so that derivatives are traced once; the last row is the one that comes and goes."""
