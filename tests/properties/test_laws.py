@@ -87,8 +87,8 @@ def combinations(draw: st.DrawFn) -> Combined:
     return Combined(model, clusterer, draw(st.sampled_from(KINDS[clusterer].scores)))
 
 
-ROW = st.sampled_from([0, 11, 19])
-"""Row that is taken away, doubled or moved: few, so that laws share fits."""
+ROW = st.sampled_from([0, 11, 17])
+"""Row that is taken away, doubled or moved: few, so that laws share fits, and none whose absence leaves HDBSCAN with noise."""
 SEED = st.integers(0, 3)
 QUERIES = st.lists(st.integers(0, N - 2), min_size=3, max_size=3, unique=True)
 """Always three, so that derivatives are traced once; the last row is the one that comes and goes."""
@@ -233,7 +233,8 @@ def assert_equal_fits(one: Explanation, other: Fit, places: np.ndarray, sums: np
 # The laws
 
 CANCELLING = ("hdbscan_membership",)
-"""For an exemplar, encoder and cluster part are opposite slopes of a distance that is 0 up to rounding over a tiny floor."""
+"""For an exemplar, encoder and cluster part are opposite slopes of a distance that is 0 up to rounding over a tiny floor: they
+are rounding, magnified, and only their sum is compared."""
 REPELS_COPIES = ("contrastive",)
 """A copy is one more candidate that a row is told apart from, a doubled weight is none."""
 
@@ -462,15 +463,15 @@ class Law:
 
 
 LAWS = (
-    Law(weight_0_is_absence, (ROW, QUERIES), 12),
-    Law(order_does_not_matter, (SEED, QUERIES), 20),
-    Law(copies_share_the_influence, (ROW, QUERIES), 15, weighs_copies),
-    Law(parts_sum, (QUERIES,), 12),
-    Law(rows_are_derivatives, (ROW, QUERIES), 25),
-    Law(the_same_weights_give_the_same_bits, (QUERIES,), 20),
-    Law(an_outcome_is_the_explained_fit, (QUERIES,), 40),
-    Law(an_unknown_score_has_a_reason, (SEED, SEED, st.booleans(), QUERIES), 40),
-    Law(a_rotation_changes_nothing, (ROTATES, SEED, QUERIES), 40, promises_rotations),
+    Law(weight_0_is_absence, (ROW, QUERIES), 10),
+    Law(order_does_not_matter, (SEED, QUERIES), 12),
+    Law(copies_share_the_influence, (ROW, QUERIES), 10, weighs_copies),
+    Law(parts_sum, (QUERIES,), 10),
+    Law(rows_are_derivatives, (ROW, QUERIES), 15),
+    Law(the_same_weights_give_the_same_bits, (QUERIES,), 12),
+    Law(an_outcome_is_the_explained_fit, (QUERIES,), 30),
+    Law(an_unknown_score_has_a_reason, (SEED, SEED, st.booleans(), QUERIES), 30),
+    Law(a_rotation_changes_nothing, (ROTATES, SEED, QUERIES), 30, promises_rotations),
 )
 
 
@@ -484,7 +485,7 @@ def test_a_law_holds_for_combinations_that_are_drawn(law: Law) -> None:
 def test_every_law_holds_for_every_combination(combined: Combined) -> None:
     for law in LAWS:
         if law.expected(combined):
-            law.check(st.just(combined), 4)
+            law.check(st.just(combined), 2)
 
 
 @pytest.mark.xfail(strict=True, raises=RuntimeError, reason="a clustering from scratch without clusters is not scored")
@@ -497,6 +498,17 @@ def test_from_scratch_nothing_is_found() -> None:
     for assignments in (Assignments.CONTINUED, Assignments.SCRATCH):
         outcome = fit.outcome(fit.trajectory.final, weights, margins, assignments=assignments)
         assert not outcome.known.any()
+
+
+@pytest.mark.xfail(strict=True, reason="what a diverged retraining leaves is not told from a dissolved cluster")
+@pytest.mark.parametrize("assignments", Assignments)
+def test_a_diverged_retraining_has_a_reason(assignments: Assignments) -> None:
+    """A known fault: the reason names no cluster, and nothing can be clustered again."""
+    fit = all_rows(Combined("autoencoder", "kmeans", "margin"))
+    margins = explained(fit, (0, 5, 12)).margins
+    outcome = fit.outcome(fit.trajectory.final * torch.nan, fit.weights.numpy(), margins, assignments=assignments)
+    assert not outcome.known.any()
+    assert not any("dissolved" in reason for reason in outcome.reasons)
 
 
 def test_every_registered_part_is_in_some_combination() -> None:
