@@ -210,7 +210,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Parameters
         ----------
         path : path-like
-            A file with a table ``[fit]``, as ``clusterexplain config RUN`` prints it; its table ``[data]`` is left to the
+            A file with a table ``[fit]``, as ``clusterexplain config`` prints it; its table ``[data]`` is left to the
             caller.
         **parameters : object
             Instead of those of the file, for what a file cannot hold: a task, a fitted clusterer, labels.
