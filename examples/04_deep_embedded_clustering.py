@@ -36,8 +36,8 @@ print(e[0])
 print(e[0].by("cluster"))
 
 # %% [markdown]
-# Train again without points: the three strongest pullers and the three strongest pushers of the first sample, one at a time. Each
-# refit repeats the whole training with the same randomness and weight 0 for that point.
+# Train again without points: the three strongest pullers and the three strongest pushers of the first sample, one at a time.
+# Each refit repeats the whole training with the same randomness and weight 0 for that point.
 
 # %%
 removed = [int(i) for i in e.top(3)["id"]]

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Questions about clusters
 #
-# "Why is this sample here?" is one question. Others: which examples hold a cluster together, what keeps two clusters apart, what it
-# would take to move a sample, and how stable the clusters are when everything is fitted again. Each has its own method.
+# "Why is this sample here?" is one question. Others: which examples hold a cluster together, what keeps two clusters apart,
+# what it would take to move a sample, and how stable the clusters are when everything is fitted again. Each has its own method.
 
 # %%
 import numpy as np

@@ -62,7 +62,8 @@ def read_config(path: str | os.PathLike[str]) -> ConfigFile:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidParameterError(
-            f"The configuration {path} cannot be read: {error}. Expected a TOML file; `clusterexplain config --run RUN` prints one."
+            f"The configuration {path} cannot be read: {error}. Expected a TOML file; `clusterexplain config --run RUN` prints "
+            f"one."
         ) from error
     known = {entry.name for entry in dataclasses.fields(Config)} - {"said"}
     _refuse_unknown(content, {"fit", "data"}, f"The configuration {path} has the table")
