@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 from clusterexplain._version import __version__
 
 if TYPE_CHECKING:
+    from clusterexplain.clustering.check_clustering import check_clustering
+    from clusterexplain.clustering.scores.check_score import check_score
     from clusterexplain.data import Dataset, list_datasets, load_dataset
     from clusterexplain.estimator import ClusterExplainer
+    from clusterexplain.influence.check_method import check_method
     from clusterexplain.models import EmbeddingTask
     from clusterexplain.results.check import Check
     from clusterexplain.results.explanation import Explanation
@@ -28,6 +31,9 @@ __all__ = [
     "EmbeddingTask",
     "Explanation",
     "__version__",
+    "check_clustering",
+    "check_method",
+    "check_score",
     "check_task",
     "list_datasets",
     "load_dataset",
@@ -40,6 +46,9 @@ _HOME = {
     "EmbeddingBias": "clusterexplain.word_embeddings",
     "EmbeddingTask": "clusterexplain.models",
     "Explanation": "clusterexplain.results.explanation",
+    "check_clustering": "clusterexplain.clustering.check_clustering",
+    "check_method": "clusterexplain.influence.check_method",
+    "check_score": "clusterexplain.clustering.scores.check_score",
     "check_task": "clusterexplain.training.check_task",
     "list_datasets": "clusterexplain.data",
     "load_dataset": "clusterexplain.data",

@@ -210,7 +210,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Parameters
         ----------
         path : path-like
-            A file with a table ``[fit]``, as ``clusterexplain config RUN`` prints it; its table ``[data]`` is left to the
+            A file with a table ``[fit]``, as ``clusterexplain config`` prints it; its table ``[data]`` is left to the
             caller.
         **parameters : object
             Instead of those of the file, for what a file cannot hold: a task, a fitted clusterer, labels.
@@ -336,8 +336,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         queries : id, sequence of ids, slice, boolean mask, or rows of shape (n_queries, n_features)
             Ids of training examples, positions by slice or mask, or new rows, which are assigned to a cluster.
         against : "runner-up", "noise" or int, default="runner-up"
-            The rival cluster of the margin. For a sample that is noise the runner-up is the cluster that it lacks least to
-            join, and the margin says how much.
+            The rival cluster of the margin. For a sample that is noise the runner-up is the cluster that is nearest to
+            join, and the margin says how far it is outside.
         method : {"auto", "unrolled", "further", "implicit", "gradient_dot", "gradient_cosine"}, default="auto"
             The influence method: "unrolled" is the exact derivative through the training, "further" that of further training
             from the weights of a pretrained model; "auto" is the one that the fit recorded. "implicit" is the
@@ -478,8 +478,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Returns
         -------
         DataFrame
-            Columns id, cluster, twin, twin_cluster, distance, relative (to the usual nearest-neighbour distance), nearest
-            first; each pair once. ``explain([id], against=twin_cluster)`` says which examples separate a pair.
+            Columns id, cluster, near_duplicate, near_duplicate_cluster, distance, relative (to the usual nearest-neighbour
+            distance), nearest first; each pair once. ``explain([id], against=near_duplicate_cluster)`` says which examples
+            separate a pair.
         """
         from clusterexplain.explanation import label_conflicts
 

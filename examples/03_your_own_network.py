@@ -32,20 +32,20 @@ for _ in range(60):
         optimizer.step()
 
 # %% [markdown]
-# `train=False` keeps the weights: clusters and margins are those of the network as it arrived. How it was trained is unknown,
-# so the question becomes: if training went on, with or without this example, how would the margin differ? Length and rate of
+# `train=False` keeps the weights: clusters and margins are those of the pretrained network. How it was trained is unknown,
+# so the question becomes: how would the margin differ after further training with and without this example? Length and rate of
 # that further training are chosen so that it stays near the weights, and they are part of the answer.
 
 # %%
 task = EmbeddingTask.from_module(encoder, decoder=decoder)
-arrived = ClusterExplainer(model=task, n_clusters=10, scaling=None, random_state=0).fit(rows.numpy(), train=False)
-print(arrived.further_)
+pretrained = ClusterExplainer(model=task, n_clusters=10, scaling=None, random_state=0).fit(rows.numpy(), train=False)
+print(pretrained.further_)
 with torch.no_grad():
-    assert torch.allclose(torch.from_numpy(arrived.embedding_).float(), encoder(rows.float()), atol=1e-4)
-e = arrived.explain([3, 123])
+    assert torch.allclose(torch.from_numpy(pretrained.embedding_).float(), encoder(rows.float()), atol=1e-4)
+e = pretrained.explain([3, 123])
 print(e)
 
-check = arrived.verify(e, n_single=24, n_within=0, n_groups=0, n_top=0)
+check = pretrained.verify(e, n_single=24, n_within=0, n_groups=0, n_top=0)
 print(check)
 assert e.method == "further"
 assert check.figure("single", "kept") > 0.8
@@ -55,13 +55,13 @@ assert check.figure("single", "kept") > 0.8
 #
 # Two noisy views of a row shall lie close together, and different rows apart. Rows interact, so the loss is given the data
 # weights. Two rules: weight 0 is absence, here also in every pair; and the divisor is the batch size, never the sum of the
-# weights. The noise is a function of the key of each (step, example), so removing one example changes nobody else's noise.
+# weights. The noise is a function of the key of each (step, example), so the noise of all others stays.
 # `fit` probes all of this on a few rows before it trains.
 
 
 # %%
 def two_views(x: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Add noise of standard deviation 0.3, drawn anew for each view."""
+    """Add noise of standard deviation 0.3, drawn for each view."""
     first, second = (normal(keys, x.shape[1], stream=s, dtype=x.dtype) for s in (0, 1))
     return x + 0.3 * first, x + 0.3 * second
 

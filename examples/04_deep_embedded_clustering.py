@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Deep embedded clustering
 #
-# DEC (Xie, Girshick and Farhadi 2016) sharpens soft assignments: targets are computed anew from *all* examples, then encoder
+# DEC (Xie, Girshick and Farhadi 2016) sharpens soft assignments: targets are recomputed from *all* examples, then encoder
 # and centroids move towards them. The targets of one example therefore depend on all others, and the influence goes through
 # them. Here on three Gaussians, without pre-training, with new targets before every step.
 
@@ -36,8 +36,8 @@ print(e[0])
 print(e[0].by("cluster"))
 
 # %% [markdown]
-# Remove points for real: the three strongest pullers and the three strongest pushers of the first sample, one at a time. Each
-# refit repeats the whole training with the same randomness and weight 0 for that point.
+# Train again without points: the three strongest pullers and the three strongest pushers of the first sample, one at a time.
+# Each refit repeats the whole training with the same randomness and weight 0 for that point.
 
 # %%
 removed = [int(i) for i in e.top(3)["id"]]

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Questions about clusters
 #
-# "Why is this sample here?" is one question. Others: who holds a cluster together, what keeps two clusters apart, what it
-# would take to move a sample, and what stays if everything is fitted again. Each has its own method.
+# "Why is this sample here?" is one question. Others: which examples hold a cluster together, what keeps two clusters apart,
+# what it would take to move a sample, and how stable the clusters are when everything is fitted again. Each has its own method.
 
 # %%
 import numpy as np
@@ -15,7 +15,7 @@ ce.name_clusters({k: f"digit {digits.metadata['target'][ce.labels_ == k].mode()[
 print(ce.cluster_names_)
 
 # %% [markdown]
-# ## Who holds a cluster together?
+# ## Which examples hold a cluster together?
 #
 # The cohesion of a cluster is the mean margin of its members. Its influences tell which training examples hold it together
 # (without them the members lie nearer to the boundary) and which loosen it. `towards` lists the other clusters, nearest first.
@@ -49,18 +49,18 @@ print(flip)
 print(flip.tried.head(6))
 
 # %% [markdown]
-# Confirm it by hand: the same recipe without these examples, clustered again.
+# Confirm it by hand: the same recipe without these examples, clustering continued.
 
 # %%
 without = np.ones(len(digits))
-without[flip.removed] = 0  # the ids of the digits are row numbers
+without[digits.positions(flip.removed)] = 0
 refitted = ce.refit(without)
 e = ce.explain(123)
 confirmed = e.evaluate(refitted)[0]
 print(f"margin {e.scores[0]:+.3f}; without {flip.removed} it is {confirmed:+.3f}, in cluster {refitted.labels_[123]}")
 
 # %% [markdown]
-# ## What stays?
+# ## How stable are the clusters?
 #
 # Refits with other seeds, and on rows drawn with replacement: six here, twenty by default. A drawn refit counts only for the
 # samples that were drawn. From now on every explanation says how often its sample kept its cluster.

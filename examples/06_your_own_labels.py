@@ -30,15 +30,15 @@ print(pd.crosstab(pd.Series(ce.labels_, name="cluster"), cultivar["cultivar"]))
 # %% [markdown]
 # ## Why is a wine noise?
 #
-# The margin of a noise sample is its distance to the edge of a cluster: positive is outside, at 0 it would join. It lacks
-# "density" (too few neighbours near by) or "distance" (it is too far from the cluster's members).
+# The margin of a noise sample is its distance to the edge of a cluster: positive is outside, at 0 it would join. The
+# reason is "density" (too few neighbours near by) or "distance" (it is too far from the cluster's members).
 
 # %%
 noise = np.flatnonzero(ce.labels_ == -1)
 e = ce.explain(noise)
-table = pd.DataFrame({"id": e.query_ids, "margin": e.scores, "nearest": e.rivals, "lacks": e.lacks})
+table = pd.DataFrame({"id": e.query_ids, "margin": e.scores, "nearest": e.rivals, "reason": e.noise_reasons})
 print(table.sort_values("margin").head(8).to_string(index=False))
-print(table["lacks"].value_counts().to_string())
+print(table["reason"].value_counts().to_string())
 
 # %% [markdown]
 # Take one that is near to joining. "Pulled in" means into the noise: without such a wine the margin falls, and this one comes
@@ -52,19 +52,19 @@ print(one)
 # %% [markdown]
 # ## Which cultivar keeps it out?
 #
-# Influence summed over a column of the metadata, with a 95 % interval: how much the sum would vary if the wines of the group
-# were drawn anew from their like. An interval with 0 in it does not settle the side.
+# Influence summed over a column of the metadata, with a 95 % interval: how much the sum would vary if other wines of the
+# same group had been drawn. An interval with 0 in it does not settle the side.
 
 # %%
 groups = one.by("cultivar")
 print(groups[["group", "n", "influence", "low", "high", "pull_share", "size_share"]].to_string(index=False))
 
 # %% [markdown]
-# ## Is it true?
+# ## Check it
 #
 # Train again without single wines and compare, for the six that are nearest to joining. With the discrete choices of HDBSCAN
-# kept (frozen), the derivative should agree. Run anew, HDBSCAN builds another tree, which no derivative sees: those rows show
-# what really happens.
+# kept, the derivative should agree. Continued, HDBSCAN builds another tree, which a derivative cannot see: the rows "continued"
+# show that.
 
 # %%
 nearest = e[table.sort_values("margin").index[:6].to_numpy()]
@@ -74,6 +74,6 @@ print(check)
 # %%
 assert np.array_equal(ce.labels_, found.labels_)
 assert (one.labels == -1).all()
-assert one.lacks[0] in ("density", "distance")
+assert one.noise_reasons[0] in ("density", "distance")
 assert ((groups["low"] <= groups["influence"]) & (groups["influence"] <= groups["high"])).all()
 assert check.figure("single", "kept") > 0.6

@@ -1,7 +1,7 @@
 # %% [markdown]
-# # Is it true, and does it stay?
+# # Check an answer, with this seed and with others
 # An explanation is a prediction. Retraining without examples tells whether it holds for this training; other seeds tell
-# whether it holds whenever one trains.
+# whether it holds in new trainings.
 
 # %%
 import tempfile

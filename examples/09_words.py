@@ -32,7 +32,7 @@ assert (check.summary()["spearman"] > 0.8).all()
 
 # %% [markdown]
 # ## Change
-# Remove the 1 % of the paragraphs that hold the score up, at three seeds, beside as many random paragraphs.
+# Remove the 1 % of the paragraphs that hold the score up, at three seeds, next to as many random paragraphs.
 
 # %%
 change = model.mitigate(share=0.01, n_seeds=3, n_random=3)

@@ -11,12 +11,12 @@ from sklearn.neighbors import NearestNeighbors
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 
-COLUMNS = ["id", "cluster", "twin", "twin_cluster", "distance", "relative"]
+COLUMNS = ["id", "cluster", "near_duplicate", "near_duplicate_cluster", "distance", "relative"]
 SHARE = 0.01
 """Share of the smallest nearest-neighbour distances that count as near-identical."""
 CLOSEST = 0.75
 """Largest distance of near-identical rows, in typical nearest-neighbour distances. Without it a grid, where every
-distance to the nearest neighbour is the same, would be all twins."""
+distance to the nearest neighbour is the same, would be all near-duplicates."""
 ROUNDING = 1e-9
 
 
@@ -64,9 +64,9 @@ def find_label_conflicts(
     Returns
     -------
     DataFrame
-        Columns id, cluster, twin, twin_cluster, distance (Euclidean, in units of `rows`), relative (distance over the
-        typical nearest-neighbour distance). Closest first, ties in the order of the rows; each pair once, with the
-        earlier row as id. ``attrs`` holds limit (largest distance that counts) and typical, both as distances.
+        Columns id, cluster, near_duplicate, near_duplicate_cluster, distance (Euclidean, in units of `rows`), relative
+        (distance over the typical nearest-neighbour distance). Closest first, ties in the order of the rows; each pair
+        once, with the earlier row as id. ``attrs`` holds limit (largest distance that counts) and typical, both as distances.
 
     Raises
     ------
@@ -84,9 +84,9 @@ def find_label_conflicts(
     Examples
     --------
     >>> rows = np.array([[0.0], [1.0], [2.0], [3.0], [3.1]])
-    >>> find_label_conflicts(rows, np.array([0, 0, 0, 0, 1]), np.arange(5))[["id", "cluster", "twin", "twin_cluster"]]
-       id  cluster  twin  twin_cluster
-    0   3        0     4             1
+    >>> find_label_conflicts(rows, np.array([0, 0, 0, 0, 1]), np.arange(5))[["id", "near_duplicate", "near_duplicate_cluster"]]
+       id  near_duplicate  near_duplicate_cluster
+    0   3               4                       1
     """
     rows, labels, ids = _checked(rows, labels, ids, share=share, closest=closest, n=n)
     distinct, group = np.unique(rows, axis=0, return_inverse=True)
@@ -105,12 +105,12 @@ def find_label_conflicts(
     return table
 
 
-def conflicts_of(twins: pd.DataFrame, sample: Any) -> pd.DataFrame:
-    """Return the twins of one sample, whichever side of the pair it is on.
+def conflicts_of(conflicts: pd.DataFrame, sample: Any) -> pd.DataFrame:
+    """Return the near-duplicates of one sample with another label, whichever side of the pair it is on.
 
     Parameters
     ----------
-    twins : DataFrame
+    conflicts : DataFrame
         From :func:`find_label_conflicts`.
     sample : int or str
         Its id.
@@ -118,7 +118,7 @@ def conflicts_of(twins: pd.DataFrame, sample: Any) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns id, cluster, distance, relative of the twins, closest first; empty if it has none.
+        Columns id, cluster, distance, relative of the near-duplicates, closest first; empty if it has none.
 
     Examples
     --------
@@ -126,11 +126,11 @@ def conflicts_of(twins: pd.DataFrame, sample: Any) -> pd.DataFrame:
     >>> conflicts_of(found, "b")["id"].tolist()
     ['a']
     """
-    other = {"twin": "id", "twin_cluster": "cluster"}
-    forth, back = twins[twins["id"] == sample], twins[twins["twin"] == sample]
+    other = {"near_duplicate": "id", "near_duplicate_cluster": "cluster"}
+    forth, back = conflicts[conflicts["id"] == sample], conflicts[conflicts["near_duplicate"] == sample]
     picked = [
         forth.drop(columns=["id", "cluster"]).rename(columns=other),
-        back.drop(columns=["twin", "twin_cluster"]),
+        back.drop(columns=["near_duplicate", "near_duplicate_cluster"]),
     ]
     filled = [part for part in picked if len(part)] or picked[:1]
     return pd.concat(filled).sort_index().reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""A configuration as a TOML file: what `fit --config` reads and `config RUN` prints.
+"""A configuration as a TOML file: what `fit --config` reads and `config` prints.
 
 The file has two tables. ``[fit]`` holds parameters of :class:`clusterexplain.ClusterExplainer` by name; one that is left out
 has its default. ``[data]`` says what was fitted: file (or name of a data set), ids, text, metadata, labels, task, train.
@@ -62,7 +62,8 @@ def read_config(path: str | os.PathLike[str]) -> ConfigFile:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidParameterError(
-            f"The configuration {path} cannot be read: {error}. Expected a TOML file; `clusterexplain config RUN` prints one."
+            f"The configuration {path} cannot be read: {error}. Expected a TOML file; `clusterexplain config --run RUN` prints "
+            f"one."
         ) from error
     known = {entry.name for entry in dataclasses.fields(Config)} - {"said"}
     _refuse_unknown(content, {"fit", "data"}, f"The configuration {path} has the table")

@@ -98,7 +98,7 @@ class Explanation:
     check: CheckSummary | None = None
     method_note: str = ""
     method_options: dict[str, Any] = field(default_factory=dict)
-    score_words: str = "log squared distance to the rival's centroid minus that to its own"
+    score_words: str = "log squared distance to the other cluster's centroid minus that to its own"
     noise_reasons: tuple[str, ...] = ()
     cluster_names: dict[int, str] = field(default_factory=dict)
     stability: StabilitySummary | None = None
@@ -358,10 +358,10 @@ class Explanation:
                     "rival": int(self.rivals[position]),
                     "margin": _finite(self.scores[position]),
                     "membership": [_finite(p) for p in self.probabilities[position]],
-                    "more_marginal_than": _finite(self.share_with_larger_margin[position]),
-                    "lacks": (self.noise_reasons[position] or None) if self.noise_reasons else None,
+                    "share_with_larger_margin": _finite(self.share_with_larger_margin[position]),
+                    "noise_reason": (self.noise_reasons[position] or None) if self.noise_reasons else None,
                     "stability": None if self.stability is None else self.stability.badges[position].text,
-                    "over_seeds": self._seeds(position),
+                    "seed_variability": self._seeds(position),
                     "check": None if self.check is None else self.check.each[position].status,
                     "parts": {
                         name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")

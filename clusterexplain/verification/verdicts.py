@@ -9,6 +9,7 @@ import pandas as pd
 
 from clusterexplain.fitting.variants import WORDS
 from clusterexplain.results.removals import GROUP, SINGLE, TOP_PULLERS, RemovalKind, RemovalName
+from clusterexplain.results.text.check import by_assignments
 from clusterexplain.results.verdict import CheckSummary, Estimand, Verdict
 from clusterexplain.statistics import metrics
 from clusterexplain.statistics.intervals import Interval
@@ -108,8 +109,8 @@ def _graded(faithfulness: Faithfulness) -> str:
     if not faithfulness.labels_change or len({grade.letter for grade in grades.values()}) == 1:
         return f"Grade {worst.letter}, {MEANINGS[worst.letter]}: {worst.reason}"
     return (
-        f"Grade {grades['kept'].letter} with the clusters' members frozen, {grades['continued'].letter} re-clustered; so "
-        f"{worst.letter}, {MEANINGS[worst.letter]}: {worst.reason}"
+        f"Grade {by_assignments(grades['kept'].letter, grades['continued'].letter)}; so {worst.letter}, "
+        f"{MEANINGS[worst.letter]}: {worst.reason}"
     )
 
 
@@ -120,7 +121,7 @@ def _agreement(faithfulness: Faithfulness, kind: RemovalKind) -> str:
     )
     if not faithfulness.labels_change:
         return str(kept)
-    return f"{kept} with the clusters' members frozen, {continued} re-clustered"
+    return by_assignments(str(kept), str(continued))
 
 
 def _baseline(faithfulness: Faithfulness) -> str:
@@ -132,7 +133,7 @@ def _other_sizes(faithfulness: Faithfulness) -> str:
     sized = [kind for kind in dict.fromkeys(faithfulness.kinds) if kind.name in SIZED and kind.share is not None]
     figures = {kind.label: faithfulness.figure(kind, "continued") for kind in sized}
     known = [f"{label} {value:.2f}" for label, value in figures.items() if not np.isnan(value)]
-    return f"; re-clustered, {', '.join(known)}" if known else ""
+    return f"; with the clustering continued, {', '.join(known)}" if known else ""
 
 
 def _slope(faithfulness: Faithfulness, kind: RemovalKind) -> str:
@@ -140,7 +141,7 @@ def _slope(faithfulness: Faithfulness, kind: RemovalKind) -> str:
     if np.isnan(slopes).any():
         return "not tried"
     kept, continued = slopes
-    return f"{kept:.2f} frozen and {continued:.2f} re-clustered" if faithfulness.labels_change else f"{kept:.2f}"
+    return by_assignments(f"{kept:.2f}", f"{continued:.2f}") if faithfulness.labels_change else f"{kept:.2f}"
 
 
 def _caveats(faithfulness: Faithfulness) -> str:
@@ -198,8 +199,8 @@ def planted_clause(control: pd.DataFrame) -> str:
     share, chance = float(control["found_wide"].mean()), float(control["chance_wide"].mean())
     short = "" if share >= RECALL else f": fewer than the {RECALL:.0%} that were expected"
     return (
-        f". Of near-copies that were planted in the rival cluster, {share:.0%} are among the {WIDE:.0%} that push most (by "
-        f"chance {chance:.0%}){short}"
+        f". Of near-copies that were planted in the other cluster of the pair, {share:.0%} are among the {WIDE:.0%} that push "
+        f"most (by chance {chance:.0%}){short}"
     )
 
 

@@ -38,14 +38,14 @@ def by_definition(rows: np.ndarray, labels: np.ndarray, share: float, closest: f
 
 
 def found_pairs(table: pd.DataFrame) -> set[tuple[int, int]]:
-    return set(zip(table["id"].tolist(), table["twin"].tolist(), strict=True))
+    return set(zip(table["id"].tolist(), table["near_duplicate"].tolist(), strict=True))
 
 
-def test_planted_twins_are_found(rows: np.ndarray) -> None:
+def test_planted_near_duplicates_are_found(rows: np.ndarray) -> None:
     table = find_label_conflicts(rows, labels_with(299), np.arange(300))
     assert table.columns.tolist() == COLUMNS
     first = table.iloc[0]
-    assert first[["id", "cluster", "twin", "twin_cluster"]].tolist() == [0, 0, 299, 1]
+    assert first[["id", "cluster", "near_duplicate", "near_duplicate_cluster"]].tolist() == [0, 0, 299, 1]
     assert first["distance"] == pytest.approx(1e-3 * np.sqrt(5))
     assert first["relative"] == pytest.approx(first["distance"] / table.attrs["typical"])
     assert first["relative"] < 0.01
@@ -60,7 +60,9 @@ def test_same_cluster_is_no_conflict(rows: np.ndarray) -> None:
 def test_noise_against_a_cluster_counts(rows: np.ndarray) -> None:
     labels = labels_with()
     labels[0] = -1
-    assert find_label_conflicts(rows, labels, np.arange(300)).iloc[0][["cluster", "twin_cluster"]].tolist() == [-1, 0]
+    assert find_label_conflicts(rows, labels, np.arange(300)).iloc[0][
+        ["cluster", "near_duplicate_cluster"]
+    ].tolist() == [-1, 0]
 
 
 @pytest.mark.parametrize(("share", "closest"), [(0.01, 0.75), (0.1, 0.75), (0.5, 0.9), (0.5, 0.3)])
@@ -73,11 +75,11 @@ def test_against_the_full_distance_matrix(share: float, closest: float, n_featur
     labels = rng.integers(-1, 3, 200)
     table = find_label_conflicts(rows, labels, np.arange(200), share=share, closest=closest)
     assert found_pairs(table) == by_definition(rows, labels, share, closest)
-    assert (table["id"] < table["twin"]).all()
+    assert (table["id"] < table["near_duplicate"]).all()
     assert table["distance"].is_monotonic_increasing
 
 
-def test_exact_duplicates_are_twins_at_distance_zero() -> None:
+def test_exact_duplicates_are_near_duplicates_at_distance_zero() -> None:
     rows = np.random.default_rng(0).normal(size=(50, 40))
     rows[[10, 20, 30]] = rows[0]
     rows[5], rows[6] = 0.0, -0.0
@@ -104,7 +106,7 @@ def test_scale_and_place_of_the_rows_do_not_matter(rows: np.ndarray) -> None:
     assert len(plain) > 1
 
 
-def test_a_grid_is_not_all_twins() -> None:
+def test_a_grid_is_not_all_near_duplicates() -> None:
     grid = np.stack(np.meshgrid(np.arange(10.0), np.arange(10.0)), axis=-1).reshape(-1, 2)
     assert find_label_conflicts(grid, np.arange(100) % 2, np.arange(100)).empty
 
@@ -116,7 +118,7 @@ def test_too_few_rows_to_have_a_typical_distance(n: int) -> None:
 
 def test_identical_rows_only() -> None:
     table = find_label_conflicts(np.ones((3, 2)), np.array([0, 1, 0]), np.array(["a", "b", "c"]))
-    assert table[["id", "twin"]].to_numpy().tolist() == [["a", "b"], ["b", "c"]]
+    assert table[["id", "near_duplicate"]].to_numpy().tolist() == [["a", "b"], ["b", "c"]]
     assert (table["relative"] == 0).all()
 
 
@@ -126,7 +128,7 @@ def test_n_keeps_the_closest(rows: np.ndarray) -> None:
     pd.testing.assert_frame_equal(find_label_conflicts(rows, labels, np.arange(300), share=0.1, n=2), every.head(2))
 
 
-def test_twins_of_a_sample_from_either_side() -> None:
+def test_near_duplicates_of_a_sample_from_either_side() -> None:
     rows = np.random.default_rng(0).normal(size=(40, 3))
     rows[[3, 20]] = rows[11]
     table = find_label_conflicts(rows, labels_with(11, n=40), np.array([f"s{i}" for i in range(40)]), share=0)

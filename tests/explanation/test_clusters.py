@@ -1,4 +1,4 @@
-"""Questions beyond one sample: clusters, pairs, flips, twins, stability, names, model selection, groups."""
+"""Questions beyond one sample: clusters, pairs, flips, near-duplicates, stability, names, model selection, groups."""
 
 from __future__ import annotations
 
@@ -358,10 +358,10 @@ def test_a_sample_beyond_its_boundary_is_not_said_to_have_moved() -> None:
     assert not found.flipped
 
 
-# twins
+# near-duplicates
 
 
-def test_planted_twins_are_listed_in_ids() -> None:
+def test_planted_near_duplicates_are_listed_in_ids() -> None:
     X = rows()
     X[20], X[30], X[31] = X[3], X[7] + 1e-6, X[8]
     labels = fitted().labels_.copy()
@@ -369,10 +369,17 @@ def test_planted_twins_are_listed_in_ids() -> None:
     ids = np.array([f"s{i}" for i in range(N)])
     ce = make(clusterer=labels, n_steps=2).fit(Dataset(X, ids=ids))
     found = ce.label_conflicts(share=0.05)
-    assert found.columns.tolist() == ["id", "cluster", "twin", "twin_cluster", "distance", "relative"]
-    pairs = found[["id", "cluster", "twin", "twin_cluster"]].to_numpy().tolist()
+    assert found.columns.tolist() == [
+        "id",
+        "cluster",
+        "near_duplicate",
+        "near_duplicate_cluster",
+        "distance",
+        "relative",
+    ]
+    pairs = found[["id", "cluster", "near_duplicate", "near_duplicate_cluster"]].to_numpy().tolist()
     assert pairs[:2] == [["s3", 0, "s20", 1], ["s7", 0, "s30", 2]]
-    assert "s31" not in found["twin"].tolist()
+    assert "s31" not in found["near_duplicate"].tolist()
     assert found["distance"].iloc[0] == 0
     assert 0 < found["relative"].iloc[1] < 1e-3
     assert found["distance"].is_monotonic_increasing
@@ -382,12 +389,12 @@ def test_planted_twins_are_listed_in_ids() -> None:
     left_out = (
         make(clusterer=labels, n_steps=2).fit(Dataset(X, ids=ids), sample_weight=absent).label_conflicts(share=0.05)
     )
-    assert "s20" not in left_out["twin"].tolist()
+    assert "s20" not in left_out["near_duplicate"].tolist()
     with pytest.raises(InvalidParameterError, match=r"share=2 must lie in \[0, 1\)"):
         ce.label_conflicts(share=2)
 
 
-def test_no_twins_is_an_empty_table() -> None:
+def test_no_near_duplicates_is_an_empty_table() -> None:
     found = fitted().label_conflicts(share=0)
     assert found.empty
     assert found.columns[0] == "id"

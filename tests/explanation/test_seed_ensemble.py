@@ -68,7 +68,7 @@ def test_every_surface_says_it(averaged: Explanation, small: ClusterExplainer) -
     assert {"standard_error", "seed_stable"} <= set(averaged.top(3).columns)
     assert "seed_stable" not in small.explain([0]).top(3).columns
     answer = averaged.to_dict(3)["answers"][0]
-    assert answer["over_seeds"]["n_seeds"] == N_SEEDS
+    assert answer["seed_variability"]["n_seeds"] == N_SEEDS
     assert isinstance(answer["pulled_in"][0]["seed_stable"], bool)
     np.testing.assert_array_equal(averaged[[1]].seed_variability.shared, averaged.seed_variability.shared[[1]])  # type: ignore[union-attr]
     np.testing.assert_array_equal(averaged.scores, small.explain([0, 11]).scores)

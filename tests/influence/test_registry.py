@@ -131,6 +131,7 @@ def test_a_jacobian_of_your_own_is_a_method(fitted: ClusterExplainer) -> None:
         e = fitted.explain([0, 5], method=method)  # type: ignore[arg-type]
         np.testing.assert_array_equal(e.influence, expected.influence)
         assert (e.method, e.method_note) == ("mine", "as an example")
+        assert "Method mine, a method of your own (as an example)." in str(e)
     assert e.predict(np.ones(30), assignments="continued").shape == (2,)  # found again by its name
     make = partial(make_jacobian, trajectory=trajectory, further="")
     with pytest.raises(InvalidParameterError, match="'damping': a method of your own does not take them"):

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.results.explanation import Explanation
 
-CONFLICT_COLUMNS = {"twin": "near_duplicate", "twin_cluster": "near_duplicate_cluster"}
 MEMBER_COLUMNS = {"rival": "runner-up", "self_influence": "if removed, change of its margin"}
 OTHER_COLUMNS = {
     "rival": "cluster",
@@ -113,7 +112,7 @@ def label_conflicts(
     from clusterexplain.cli import terminal
 
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
-    conflicts = explainer.label_conflicts(share=share).rename(columns=CONFLICT_COLUMNS)
+    conflicts = explainer.label_conflicts(share=share)
     if as_json:
         terminal.as_json(json.loads(conflicts.to_json(orient="records")))
         return

@@ -38,7 +38,7 @@ class LogRatioMargin(CentroidScore):
     """
 
     name: ClassVar[str] = "margin"
-    words: ClassVar[str] = "log squared distance to the rival's centroid minus that to its own"
+    words: ClassVar[str] = "log squared distance to the other cluster's centroid minus that to its own"
 
     def logits(self, rows: Tensor, state: CentroidState) -> Tensor:
         r"""Return :math:`-\log(d_k^2 + \epsilon)`."""
@@ -57,7 +57,7 @@ class StudentT(CentroidScore):
     """
 
     name: ClassVar[str] = "student_t"
-    words: ClassVar[str] = "the log-ratio of Student-t kernels around its own centroid and the rival's"
+    words: ClassVar[str] = "the log-ratio of Student-t kernels around its own centroid and the other cluster's"
 
     def logits(self, rows: Tensor, state: CentroidState) -> Tensor:
         r"""Return :math:`-\log(1 + d_k^2 / \sigma^2)`."""
@@ -87,7 +87,7 @@ class Softmax(CentroidScore):
     """
 
     name: ClassVar[str] = "softmax"
-    words: ClassVar[str] = "the contrast of squared distances to the rival's centroid and its own"
+    words: ClassVar[str] = "the contrast of squared distances to the other cluster's centroid and its own"
 
     def logits(self, rows: Tensor, state: CentroidState) -> Tensor:
         r"""Return :math:`-d_k^2 / \tau`."""

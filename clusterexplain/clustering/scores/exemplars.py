@@ -77,7 +77,9 @@ class Exemplar(DensityScore):
     """
 
     name: ClassVar[str] = "exemplar"
-    words: ClassVar[str] = "log squared distance to the rival's nearest exemplars minus that to its own cluster's"
+    words: ClassVar[str] = (
+        "log squared distance to the other cluster's nearest exemplars minus that to its own cluster's"
+    )
 
     def logits(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         """Return the logits, shape (..., n_clusters); finite, also for a cluster without weight."""
@@ -117,7 +119,7 @@ class HdbscanMembership(DensityScore):
     """
 
     name: ClassVar[str] = "hdbscan_membership"
-    words: ClassVar[str] = "the log-ratio of HDBSCAN's soft memberships in its own cluster and the rival's"
+    words: ClassVar[str] = "the log-ratio of HDBSCAN's soft memberships in its own cluster and the other cluster's"
 
     def logits(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         """Return the logarithm of distance part times tree part, shape (..., n_clusters), up to a constant per row."""

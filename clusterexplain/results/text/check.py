@@ -16,6 +16,27 @@ ASSIGNMENTS = {"kept": "labels kept", "continued": "clustering continued", "scra
 """What became of the clustering after retraining."""
 
 
+def by_assignments(kept: str, continued: str) -> str:
+    """Say two results of retraining: with the clusters' labels kept, and with the clustering continued.
+
+    Parameters
+    ----------
+    kept, continued : str
+        The results.
+
+    Returns
+    -------
+    str
+        Both, each with its assignments.
+
+    Examples
+    --------
+    >>> by_assignments("0.99", "0.97")
+    '0.99 with labels kept, 0.97 with the clustering continued'
+    """
+    return f"{kept} with {ASSIGNMENTS['kept']}, {continued} with the {ASSIGNMENTS['continued']}"
+
+
 def checked(sentence: str | None, *, conclusive: bool = True) -> str:
     """Say whether a check covers an explanation; completes "This answer is ...".
 

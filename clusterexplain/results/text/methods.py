@@ -55,14 +55,20 @@ def method_words(name: str, note: str) -> str:
     -------
     str
         In words, without a full stop.
+
+    Examples
+    --------
+    >>> method_words("own", "a mean over dampings"), method_words("own", "")
+    ('own, a method of your own (a mean over dampings)', 'own, a method of your own')
     """
-    return {
+    known = {
         "unrolled": "unrolled, the derivative through every training step with batches and cluster labels held fixed",
         "further": f"further, the derivative of training on {note}, with batches and cluster labels held fixed",
         "implicit": f"implicit, an approximation from the final parameters alone ({note})",
         "gradient_dot": "gradient_dot, a baseline: the product of two gradients at the final parameters",
         "gradient_cosine": "gradient_cosine, a baseline: the cosine of two gradients at the final parameters",
-    }[name]
+    }
+    return known.get(name, f"{name}, a method of your own" + (f" ({note})" if note else ""))
 
 
 def averaged_method_words(name: str, note: str, n_seeds: int) -> str:

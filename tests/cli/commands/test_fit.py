@@ -75,7 +75,7 @@ def test_fit_with_a_clusterer_and_its_options(folder: Path, ce: ClusterExplainer
     assert len(inside)
     answer = call.json("why", "--run", "h", "--sample", str(noise[0]))["answers"][0]
     assert answer["cluster"] == -1
-    assert answer["lacks"] in ("density", "distance")
+    assert answer["noise_reason"] in ("density", "distance")
     code, out, _ = call("why", "--run", "h", "--sample", str(inside[0]), "--against", "noise")
     assert code == 0
     assert "compared with noise" in out

@@ -64,7 +64,10 @@ def test_the_sentences_name_what_was_found(several: ClusterExplainer) -> None:
     stored = check.explanation.check
     assert stored is not None
     found = check.planted_duplicates["found_wide"].iloc[0]
-    assert f"Of near-copies that were planted in the rival cluster, {found:.0%} are among the 5%" in check.verdict
+    assert (
+        f"Of near-copies that were planted in the other cluster of the pair, {found:.0%} are among the 5%"
+        in check.verdict
+    )
     assert "near-copies" in stored.each[0].sentence
     assert "near-copies" not in stored.each[1].sentence
     short = planted_clause(check.planted_duplicates.assign(found_wide=0.5))
