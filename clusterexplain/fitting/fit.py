@@ -26,19 +26,16 @@ from clusterexplain.execution import Execution
 from clusterexplain.fitting.annotations import Annotations
 from clusterexplain.fitting.assignment import Assignment
 from clusterexplain.fitting.config import Config
+from clusterexplain.fitting.outcome import diverged, outcome_of, pair_of
 from clusterexplain.influence.jacobian import TrainingJacobian
 from clusterexplain.influence.registry import METHODS, JacobianFactory, make_jacobian
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
 from clusterexplain.results.outcome import Assignments, Outcome
-from clusterexplain.results.text.outcome import reasons
-from clusterexplain.statistics.matching import match, renumbered
 from clusterexplain.training import Recipe, Trajectory, retrain_many
 from clusterexplain.training.further_training import FurtherTraining
 from clusterexplain.training.trajectory import checkpoint_spacing, train
 
 SCORE_DTYPE = torch.float64
-LOST = -2
-"""Partner of a cluster that is not found again; -1 is noise, which has none either."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,12 +251,13 @@ class Fit:
         self, theta: Tensor, weights: np.ndarray, margins: Margins, assignments: tuple[str, ...], *, seed: int = 0
     ) -> dict[str, Outcome]:
         """Return :meth:`outcome` for several assignments of one embedding."""
+        names = [Assignments(name) for name in assignments]
+        if not bool(torch.isfinite(theta).all()):
+            return {name: diverged(name, self.clustering.labels.numpy(), margins) for name in names}
         params = self.recipe.layout.split(theta)
         inputs = self.cluster_inputs(params, self.to_weights(weights))
         embedded = self.embed(self.query_inputs(margins), params)
-        return {
-            Assignments(name): self._outcome(Assignments(name), inputs, embedded, margins, seed) for name in assignments
-        }
+        return {name: outcome_of(self, name, inputs, embedded, margins, seed) for name in names}
 
     def at(self, weights: np.ndarray, margins: Margins, *, assignments: str = "continued", seed: int = 0) -> Outcome:
         """Return the fit at other data weights: trained again, embedded, clustered and scored; see :meth:`outcome`."""
@@ -314,56 +312,8 @@ class Fit:
         self._jacobians[key] = jacobian
         return jacobian
 
-    def _outcome(
-        self, assignments: Assignments, inputs: ClusterInputs, embedded: Tensor, margins: Margins, seed: int
-    ) -> Outcome:
-        own, rival = pair_of(margins)
-        with torch.no_grad():
-            if assignments is Assignments.SCRATCH:
-                again = self.clustering.from_scratch if self.clustering.has_random_init else self.cluster_from_scratch
-                clustering = again(inputs, seed=seed)
-                labels, partners = self._matched(clustering, inputs.weights)
-                own, rival = (torch.where(side < 0, side, partners[side]) for side in (own, rival))
-            else:
-                update = (
-                    self.clustering.update_kept if assignments is Assignments.KEPT else self.clustering.update_continued
-                )
-                clustering = update(inputs)
-                labels, partners = clustering.labels.numpy(), torch.arange(self.clustering.n_clusters)
-            state, rows = clustering.values(inputs), clustering.normalize(embedded)
-            each = self.score.margins(
-                rows, state, own.clamp(min=NOISE), rival.clamp(min=NOISE), noise=margins.has_noise
-            )
-            scores = margins.combine(each.masked_fill((own == LOST) | (rival == LOST), torch.nan).numpy())
-            assigned = clustering.assign(rows, state).numpy()
-        if assignments is Assignments.SCRATCH:
-            assigned = np.array([_first(labels, clustering.labels.numpy() == cluster) for cluster in assigned])
-        at = np.maximum(margins.positions, 0)
-        present = (margins.positions >= 0) & (inputs.weights.numpy()[at] > 0)
-        final = np.where(present, labels[at], assigned)
-        alive = [c for c, partner in enumerate(partners.tolist()) if partner >= 0 and bool(state.nonempty[partner])]
-        dissolved = tuple(int(cluster) for cluster in np.setdiff1d(self.assignment.nonempty, alive))
-        return Outcome(assignments, labels, scores, final, dissolved, reasons(margins, scores, alive, final))
-
-    def _matched(self, clustering: Clustering, weights: Tensor) -> tuple[np.ndarray, Tensor]:
-        """Return labels in the numbers of this fit, and the partner of each of its clusters; ``LOST`` where it has none."""
-        before, after, there = self.clustering.labels.numpy(), clustering.labels.numpy(), weights.numpy()
-        partners = torch.full((self.clustering.n_clusters,), LOST)  # a component of a mixture can be nobody's largest
-        matched = torch.from_numpy(match(before, after, there))
-        partners[: len(matched)] = torch.where(matched < 0, LOST, matched)
-        return renumbered(before, after, there), partners
-
 
 def learned_centroids(recipe: Recipe, params: dict[str, Tensor]) -> Tensor | None:
     """Return the centroids that are parameters of the model, float64, or None if it has none."""
     centroids = recipe.task.cluster_centers(params)
     return None if centroids is None else centroids.to(SCORE_DTYPE)
-
-
-def pair_of(margins: Margins) -> tuple[Tensor, Tensor]:
-    """Return own clusters and rivals as tensors of shape (n_pairs,), int64."""
-    return torch.from_numpy(margins.own.astype(np.int64)), torch.from_numpy(margins.rival.astype(np.int64))
-
-
-def _first(values: np.ndarray, where: np.ndarray) -> int:
-    return int(values[where][0]) if where.any() else NOISE

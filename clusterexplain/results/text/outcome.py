@@ -9,6 +9,8 @@ import numpy as np
 from clusterexplain.results.margins import NOISE, Margins
 from clusterexplain.results.text.names import cluster_name
 
+DIVERGED = "the training diverged at these weights: parameters became NaN or infinite; lower the learning rate"
+
 
 def reasons(margins: Margins, scores: np.ndarray, alive: Sequence[int], final: np.ndarray) -> tuple[str, ...]:
     """Say for each score why it is not known.

@@ -87,7 +87,7 @@ def test_the_newest_check_that_covers_the_answer_is_shown(
         assert (json.loads(capsys.readouterr().out)["checked"] is not None) == checked
     run_main(monkeypatch, "why", "--sample", "11", "--method", "gradient_dot", "--json")
     assert json.loads(capsys.readouterr().out)["checked"] is None
-    assert len(list((plain / "checks").glob("*.json"))) == 1
+    assert len(list((plain / "check_history").glob("*.json"))) == 1
 
 
 def test_checks_without_a_sample_choose_some(
@@ -119,7 +119,7 @@ def test_stability_is_kept_and_shown_beside_answers(folder: Path, call: Caller) 
     assert answer["summary"]["n_bootstrap"] == 2
     assert len(answer["clusters"]) == 3
     assert sidecars.read_stability(folder) is not None
-    badge = ClusterExplainer.load(folder).stability_.badge(4)
+    badge = ClusterExplainer.load(folder).stability_.badge(4).text
     assert call.json("why", "--sample", "4")["answers"][0]["stability"] == badge
     assert f"Stability: {badge}." in call("why", "--sample", "4")[1]
     code, out, _ = call("stability", "--seeds", "1", "--bootstrap", "0")
