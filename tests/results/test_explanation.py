@@ -18,7 +18,7 @@ def embedding(blobs: np.ndarray) -> np.ndarray:
     return ClusterExplainer(**SMALL).fit(blobs).embedding_
 
 
-def test_an_explanation_outlives_its_estimator(blobs: np.ndarray) -> None:
+def test_an_explanation_outlives_its_estimator(blobs: np.ndarray, tmp_path: Path) -> None:
     ce = ClusterExplainer(**SMALL).fit(blobs)
     e, weights = ce.explain([0, 5]), np.ones(30)
     weights[5:15] = 0
@@ -27,8 +27,9 @@ def test_an_explanation_outlives_its_estimator(blobs: np.ndarray) -> None:
     ce.set_params(random_state=3, n_clusters=4).fit(blobs[::-1].copy())
     np.testing.assert_array_equal(e.predict(weights, assignments="continued"), predicted)
     np.testing.assert_array_equal(e.evaluate(refit), found)
+    assert e.report(tmp_path / "why.html").is_file()  # of the fit that was explained, which the explanation holds
     with pytest.raises(InvalidParameterError, match=r"belongs to other training data or to another recipe"):
-        e.report("never.html")
+        ce.verify(e)
 
 
 def test_a_saved_refit_of_an_adopted_clusterer_belongs_to_its_fit(
