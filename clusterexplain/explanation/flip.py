@@ -46,20 +46,20 @@ class Flip:
     margin : float
         Margin with all examples.
     flipped : bool
-        Whether a set was found, by retraining and re-clustering without it.
+        Whether a set was found, by retraining without it and continuing the clustering.
     removed : ndarray of shape (n_removed,)
         Ids of the set, in the order of removal; if none flipped, of the set that left the smallest margin.
     predicted : float
         Margin without the set as predicted by the influence with all examples.
     retrained : float
-        Margin without the set, retrained and re-clustered.
+        Margin without the set, retrained, with the clustering continued.
     landed : int
         Where the retrained clustering puts the sample, in the numbers of the fit; -1 is noise.
     tried : DataFrame
         Every set that was retrained: round, n_removed, predicted, retrained.
     budget : int
         Examples that could be removed at most.
-    reclustered : bool
+    continued : bool
         Whether the clusters' members were chosen anew; labels that were given are kept.
     names : dict of int to str
         Names that clusters were given.
@@ -301,7 +301,7 @@ def _named(rows: np.ndarray) -> bytes:
 
 
 def _by_prediction(pool: np.ndarray, longest: int, retrainings: Retrainings) -> np.ndarray:
-    """Order the pool greedily: next comes the one without which the predicted re-clustered margin is smallest."""
+    """Order the pool greedily: next comes the one without which the margin, clustering continued, is smallest."""
     order, rest = np.empty(0, dtype=np.intp), pool
     for _ in range(min(longest, len(pool))):
         sets = [np.append(order, one) for one in rest]

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from clusterexplain._version import __version__
+from clusterexplain.clustering.registry import KINDS
+from clusterexplain.clustering.scores import SCORES
 from clusterexplain.exceptions import DisagreementError
+from clusterexplain.influence.registry import METHODS
 from clusterexplain.report import charts, tables
 from clusterexplain.report.columns import CHECK_TABLE, HEAT_TABLE, JACCARD_TABLE
 from clusterexplain.report.context import ReportContext
@@ -140,8 +143,17 @@ def _trust(explanation: Explanation, context: ReportContext, specs: Specs, *, ca
 
 
 def _verify_command(explanation: Explanation, context: ReportContext, run: str | None, task: str | None) -> str | None:
-    """Return the command that checks all answers of the page, None where they cannot be checked by a command."""
-    if explanation.combined or (explanation.positions < 0).any():
+    """Return the command that checks all answers of the page, None where they cannot be checked by a command.
+
+    Code of the user's own (a method, a clusterer, a score) is passed in Python; of a network the command names the task.
+    """
+    assignment = context.fit.assignment
+    own_code = (
+        explanation.method not in METHODS
+        or assignment.clustering.name not in KINDS
+        or assignment.score.name not in SCORES
+    )
+    if own_code or explanation.combined or (explanation.positions < 0).any():
         return None
     rivals = {_against(explanation, context, query) for query in range(len(explanation))}
     if len(rivals) > 1:

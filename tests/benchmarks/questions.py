@@ -39,7 +39,7 @@ def recall(explanation: Explanation, planted: np.ndarray, k: int) -> float:
 
 
 def removed(explanation: Explanation, planted: np.ndarray) -> tuple[float, float, float]:
-    """Remove the planted rows; return the score before, the predicted change and the retrained change (re-clustered)."""
+    """Remove the planted rows; return the score before, the predicted change and the retrained one (clustering continued)."""
     weights = explanation.sample_weight.copy()
     weights[planted] = 0
     fit = explanation.fit

@@ -19,6 +19,7 @@ from clusterexplain import ClusterExplainer, EmbeddingTask
 from clusterexplain.data import Dataset
 from clusterexplain.exceptions import DriftWarning, InvalidParameterError
 from clusterexplain.explanation import explain_cluster
+from clusterexplain.influence import GradientDot, MethodReport
 from clusterexplain.report import ReportContext, tables
 from clusterexplain.report.text import misplaced, page_question, predicted_flip
 from clusterexplain.report.vega_lite import as_dict
@@ -46,6 +47,14 @@ def fitted() -> ClusterExplainer:
 def checked(fitted: ClusterExplainer) -> Explanation:
     counts = {"n_single": 6, "n_within": 0, "n_groups": 5, "n_top": 2}
     return fitted.verify(fitted.explain([0, 7, 20]), **counts).explanation
+
+
+class MethodOfYourOwn(GradientDot):
+    """The gradient product under another name."""
+
+    @property
+    def report(self) -> MethodReport:
+        return MethodReport("mine", "as an example")
 
 
 def data_of(path: Path) -> dict[str, Any]:
@@ -451,6 +460,15 @@ def test_commands_ask_for_the_same_method(fitted: ClusterExplainer, tmp_path: Pa
     how = page["words"]["flags"]
     assert how == " --method implicit --method-option damping=0.1"
     assert page["queries"][0]["verify"] == f"clusterexplain verify --sample 3{how}"
+
+
+def test_no_command_asks_for_a_method_of_your_own(fitted: ClusterExplainer, tmp_path: Path) -> None:
+    asked = fitted.explain([3], method=MethodOfYourOwn.of_trajectory)  # type: ignore[arg-type]
+    page = data_of(asked.report(tmp_path / "why.html"))
+    assert page["words"]["flags"] == ""
+    assert page["queries"][0]["verify"] is None
+    assert "mine, a method of your own (as an example)" in page["words"]["method"]
+    assert page["trust"]["meaning"].endswith("ce.verify(e) checks it.")
 
 
 def test_listed_examples_of_cluster_cards_are_in_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 from clusterexplain.results.text.names import NOISE
 
-EXACT = ("unrolled", "further")
-"""Methods that are asked for by asking for none."""
+BY_NAME = ("implicit", "gradient_dot", "gradient_cosine")
+"""Methods that a command can ask for; a method of your own is code, which a command does not take."""
 
 
 def method_flags(method: str, options: Mapping[str, Any], n_seeds: int) -> str:
-    """Return how an answer was asked for as options of a command, nothing for the usual way.
+    """Return how an answer was asked for as options of a command, nothing for the usual way or a method of your own.
 
     Parameters
     ----------
@@ -33,10 +33,10 @@ def method_flags(method: str, options: Mapping[str, Any], n_seeds: int) -> str:
     --------
     >>> method_flags("implicit", {"solver": "cg"}, 8)
     ' --method implicit --method-option solver=cg --seeds 8'
-    >>> method_flags("unrolled", {}, 1)
-    ''
+    >>> method_flags("unrolled", {}, 1), method_flags("own", {}, 1)
+    ('', '')
     """
-    name = "" if method in EXACT else f" --method {method}"
+    name = f" --method {method}" if method in BY_NAME else ""
     chosen = "".join(f" --method-option {shlex.quote(f'{key}={value}')}" for key, value in options.items())
     return name + chosen + (f" --seeds {n_seeds}" if n_seeds > 1 else "")
 
