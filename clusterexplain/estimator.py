@@ -27,6 +27,7 @@ from clusterexplain.fitting.build import Objects, build_fit
 from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.config_file import read_config
 from clusterexplain.fitting.fit import Fit
+from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import NOISE
@@ -325,7 +326,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         queries: Any,
         *,
         against: str | int = "runner-up",
-        method: str = "auto",
+        method: str | TrainingJacobian | JacobianFactory = "auto",
         method_options: dict[str, Any] | None = None,
         n_seeds: int = 1,
     ) -> Explanation:
@@ -338,11 +339,11 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         against : "runner-up", "noise" or int, default="runner-up"
             The rival cluster of the margin. For a sample that is noise the runner-up is the cluster that is nearest to
             join, and the margin says how far it is outside.
-        method : {"auto", "unrolled", "further", "implicit", "gradient_dot", "gradient_cosine"}, default="auto"
+        method : str, TrainingJacobian, or callable ``Trajectory -> TrainingJacobian``, default="auto"
             The influence method: "unrolled" is the exact derivative through the training, "further" that of further training
-            from the weights of a pretrained model; "auto" is the one that the fit recorded. "implicit" is the
-            classical influence function at the final parameters, an approximation to compare with; the gradient products are
-            baselines.
+            from the weights of a pretrained model; "auto" is the one that the fit recorded. "implicit" is the classical
+            influence function at the final parameters, an approximation to compare with; "gradient_dot" and
+            "gradient_cosine" are baselines. A method of your own is an instance, or a function of the recorded training.
         method_options : dict, optional
             For "implicit": solver ("dense", "cg" or "lissa"), damping (0.01), eigenvalues ("clamped", "raw", "absolute"; for
             dense), tolerance, max_iterations, on_negative (for cg), scale, depth (for lissa), passes, decay; the gradient

@@ -128,7 +128,7 @@ def test_a_jacobian_of_your_own_is_a_method(fitted: ClusterExplainer) -> None:
     trajectory = fitted.fit_.trajectory
     expected = fitted.explain([0, 5], method="gradient_dot")
     for method in (Renamed.of_trajectory(trajectory), Renamed.of_trajectory):
-        e = fitted.explain([0, 5], method=method)  # type: ignore[arg-type]
+        e = fitted.explain([0, 5], method=method)
         np.testing.assert_array_equal(e.influence, expected.influence)
         assert (e.method, e.method_note) == ("mine", "as an example")
         assert "Method mine, a method of your own (as an example)." in str(e)

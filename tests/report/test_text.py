@@ -463,7 +463,7 @@ def test_commands_ask_for_the_same_method(fitted: ClusterExplainer, tmp_path: Pa
 
 
 def test_no_command_asks_for_a_method_of_your_own(fitted: ClusterExplainer, tmp_path: Path) -> None:
-    asked = fitted.explain([3], method=MethodOfYourOwn.of_trajectory)  # type: ignore[arg-type]
+    asked = fitted.explain([3], method=MethodOfYourOwn.of_trajectory)
     page = data_of(asked.report(tmp_path / "why.html"))
     assert page["words"]["flags"] == ""
     assert page["queries"][0]["verify"] is None
