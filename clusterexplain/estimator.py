@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import warnings
 from collections.abc import Callable
@@ -512,7 +513,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         InvalidParameterError
             If the model or the labels are not found here, so that they cannot be found anew.
         """
-        from clusterexplain.verification.stability.measure import stability_of
+        from clusterexplain.verification.stability.fit_stability import stability_of
 
         check_is_fitted(self)
         self.fit_.annotations.stability = stability_of(self.fit_, n_seeds=n_seeds, n_bootstrap=n_bootstrap)
@@ -672,7 +673,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         if said["membership_score"] is None:
             said["membership_score"] = fit.score
         said["hidden"] = None if said["hidden"] is None else tuple(said["hidden"])
-        explainer = cls(**said)
+        execution = fit.execution
+        explainer = cls(**said, n_jobs=execution.n_jobs, max_memory=execution.max_memory, verbose=execution.progress)
         explainer.fit_ = fit
         explainer.n_features_in_ = fit.data.X.shape[1]
         if names is not None:
@@ -760,6 +762,25 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         if "fit_" not in self.__dict__:
             raise AttributeError(f"{name} is there after fit(X). Call fit(X) first.")
         return self.fit_
+
+    def set_params(self, **params: Any) -> ClusterExplainer:
+        """Set parameters as scikit-learn does; those of execution hold for the fit that is there, all others for the next.
+
+        Parameters
+        ----------
+        **params : object
+            By name.
+
+        Returns
+        -------
+        ClusterExplainer
+            Itself.
+        """
+        super().set_params(**params)
+        if "fit_" in self.__dict__ and not {"n_jobs", "max_memory", "verbose"}.isdisjoint(params):
+            execution = Execution(self.n_jobs, self.max_memory, self.verbose)
+            self.fit_ = dataclasses.replace(self.fit_, execution=execution)
+        return self
 
     @staticmethod
     def _known(name: str, value: Learned | None) -> Learned:

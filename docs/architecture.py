@@ -30,6 +30,10 @@ def tree() -> str:
         for file in sorted(folder.glob("*.py")):
             if not file.name.startswith("__"):
                 lines.append(f"* `{file.name}` {first_line(file)}")
+        for script in sorted(folder.glob("*.js")):
+            lines.append(
+                f"* `{script.name}` {script.read_text(encoding='utf-8').partition(chr(10))[0].removeprefix('// ')}"
+            )
     return "\n".join(lines).strip()
 
 

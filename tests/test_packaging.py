@@ -15,11 +15,16 @@ PACKAGE = Path(clusterexplain.__file__).parent
 PROJECT = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
+def normalized(name: str) -> str:
+    """Return the name of a distribution as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def declared() -> set[str]:
     extras = [
         name for key, names in PROJECT["optional-dependencies"].items() if key not in ("dev", "docs") for name in names
     ]
-    return {re.split(r"[\[>=<~! ]", name)[0].lower() for name in (*PROJECT["dependencies"], *extras)}
+    return {normalized(re.split(r"[\[>=<~! ]", name)[0]) for name in (*PROJECT["dependencies"], *extras)}
 
 
 def imported() -> set[str]:
@@ -35,7 +40,7 @@ def imported() -> set[str]:
 
 def test_what_is_imported_is_declared() -> None:
     distributions = packages_distributions()
-    needed = {distributions[module][0].lower() for module in imported() if module in distributions}
+    needed = {normalized(distributions[module][0]) for module in imported() if module in distributions}
     assert needed <= declared(), f"pyproject.toml does not declare {sorted(needed - declared())}"
     unknown = {module for module in imported() if module not in distributions}
     assert not unknown, f"no installed package provides {sorted(unknown)}"

@@ -42,7 +42,7 @@ def open_run(run: Path | None, task: str | None, *, quiet: bool) -> tuple[Path, 
     if run is None and not quiet:
         terminal.newest_run(folder)
     explainer = ClusterExplainer.load(folder, model=None if task is None else find_factory(task))
-    explainer.verbose = not quiet
+    explainer.set_params(verbose=not quiet)
     return folder, explainer
 
 

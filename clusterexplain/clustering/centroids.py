@@ -1,4 +1,4 @@
-"""The state of a centroid clustering: what a score needs to know about the clusters."""
+"""Centroids as a differentiable function of embeddings and weights; explanation/gradients.py takes the derivative."""
 
 from __future__ import annotations
 

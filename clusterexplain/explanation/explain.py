@@ -110,6 +110,7 @@ def explain(
         MembershipSummary.of(fit, margins, queries),
         report,
         method_options,
+        influence_method=method,
         agreement=agreement,
         score_words=_score_words(fit, margins),
         noise_reasons=_noise_reasons(fit, margins, queries),

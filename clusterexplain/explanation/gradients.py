@@ -1,4 +1,4 @@
-"""Derivatives of margins at the end of a training: in the parameters, through queries and clusters, and in the weights."""
+"""Derivatives of margins in the parameters, through the queries and through the clusters (centroids), and in the weights."""
 
 from __future__ import annotations
 

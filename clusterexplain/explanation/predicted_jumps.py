@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering import ClusterInputs
+from clusterexplain.clustering.scores import Score
 from clusterexplain.explanation.gradients import total_influence
 from clusterexplain.fitting.fit import Fit, pair_of
 from clusterexplain.influence import TrainingJacobian
@@ -35,8 +36,8 @@ N_BOUNDARY = 64
 MAX_ITERATIONS = 50
 
 
-_OF_FIT: WeakKeyDictionary[Fit, dict[int, PredictedReclustering]] = WeakKeyDictionary()
-"""What was differentiated for a fit, by the identity of the Jacobian; it goes with the fit."""
+_OF_FIT: WeakKeyDictionary[Fit, dict[int, tuple[TrainingJacobian, PredictedReclustering]]] = WeakKeyDictionary()
+"""What was differentiated for a fit, by the identity of the Jacobian, which is held; nothing in it holds the fit."""
 
 
 def predict_continued(explanation: Explanation, relative: np.ndarray) -> np.ndarray:
@@ -57,12 +58,12 @@ def predict_continued(explanation: Explanation, relative: np.ndarray) -> np.ndar
     fit, kept = explanation.fit, relative @ explanation.influence.T
     if not fit.clustering.hard_centroids or not len(relative):
         return np.asarray(kept)
-    jacobian = fit.jacobian(explanation.method, explanation.method_options)
+    jacobian = fit.jacobian(explanation.influence_method, explanation.method_options)
     known = _OF_FIT.setdefault(fit, {})
     if id(jacobian) not in known:
-        known[id(jacobian)] = PredictedReclustering.near(fit, jacobian)
+        known[id(jacobian)] = jacobian, PredictedReclustering.near(fit, jacobian)
     rows = np.atleast_2d(relative)
-    return known[id(jacobian)].changes(explanation.margins, np.atleast_2d(kept), rows).reshape(kept.shape)
+    return known[id(jacobian)][1].changes(fit, explanation.margins, np.atleast_2d(kept), rows).reshape(kept.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +72,6 @@ class PredictedReclustering:
 
     Parameters
     ----------
-    fit : Fit
-        With a hard centroid clustering.
     positions : Tensor of shape (n_boundary,), int64
         Row numbers of the training examples nearest to a boundary.
     rivals : Tensor of shape (n_boundary,), int64
@@ -81,7 +80,6 @@ class PredictedReclustering:
         Influence on their margins, relative to the weights of the fit.
     """
 
-    fit: Fit
     positions: Tensor
     rivals: Tensor
     influence: np.ndarray
@@ -111,13 +109,15 @@ class PredictedReclustering:
         rivals = assignment.rivals(assignment.embedding[nearest], own)
         rows = nearest.numpy()
         margins = Margins(fit.data.ids[rows], fit.data.X[rows], rows, own.numpy(), rivals.numpy())
-        return cls(fit, nearest, rivals, total_influence(fit, margins, jacobian))
+        return cls(nearest, rivals, total_influence(fit, margins, jacobian))
 
-    def changes(self, margins: Margins, kept: np.ndarray, relative: np.ndarray) -> np.ndarray:
+    def changes(self, fit: Fit, margins: Margins, kept: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Predict changes of scores under a hard re-clustering.
 
         Parameters
         ----------
+        fit : Fit
+            The one whose margins were differentiated.
         margins : Margins
             The scores.
         kept : ndarray of shape (n_refits, n_scores)
@@ -130,29 +130,28 @@ class PredictedReclustering:
         ndarray of shape (n_refits, n_scores)
             The same, and the jumps.
         """
-        fit = self.fit
         params, normalize = fit.trajectory.params, fit.clustering.normalize
         with torch.no_grad():
             queries, embedding = (
                 normalize(fit.embed(rows, params)) for rows in (fit.query_inputs(margins), fit.recipe.inputs)
             )
-            still = self._jump(margins, queries, embedding, np.zeros(relative.shape[1]))
-            jumps = [self._jump(margins, queries, embedding, row) - still for row in relative]
+            still = self._jump(fit, margins, queries, embedding, np.zeros(relative.shape[1]))
+            jumps = [self._jump(fit, margins, queries, embedding, row) - still for row in relative]
         return kept + np.stack(jumps)
 
-    def _jump(self, margins: Margins, queries: Tensor, embedding: Tensor, relative: np.ndarray) -> np.ndarray:
+    def _jump(self, fit: Fit, margins: Margins, queries: Tensor, embedding: Tensor, relative: np.ndarray) -> np.ndarray:
         """Return by how much the scores change from the old members to the new ones, at given weights."""
-        before, score = self.fit.clustering, self.fit.score
-        weights = self.fit.weights * torch.from_numpy(1 + relative)
+        before, score = fit.clustering, fit.score
+        weights = fit.weights * torch.from_numpy(1 + relative)
         carried = torch.from_numpy(self.influence @ relative)
         near, own = embedding[self.positions], before.labels[self.positions]
         inputs = ClusterInputs(embedding, weights)
         old = before.values(inputs)
-        as_fitted = before.values(inputs._replace(weights=self.fit.weights))
-        unmoved = self._margins(near, own, as_fitted) - self._margins(near, own, old)
+        as_fitted = before.values(inputs._replace(weights=fit.weights))
+        unmoved = self._margins(fit.score, near, own, as_fitted) - self._margins(fit.score, near, own, old)
         labels, state = before.labels, old
         for _ in range(MAX_ITERATIONS):
-            predicted = unmoved + carried + self._margins(near, own, state)
+            predicted = unmoved + carried + self._margins(fit.score, near, own, state)
             moved = before.labels.clone()
             moved[self.positions] = torch.where(predicted < 0, self.rivals, own)
             if torch.equal(moved, labels):
@@ -163,5 +162,5 @@ class PredictedReclustering:
         jump = score.margins(queries, state, *pair) - score.margins(queries, old, *pair)
         return margins.combine(jump.numpy())
 
-    def _margins(self, rows: Tensor, own: Tensor, state: object) -> Tensor:
-        return self.fit.score.margins(rows, state, own, self.rivals, noise=False)
+    def _margins(self, score: Score, rows: Tensor, own: Tensor, state: object) -> Tensor:
+        return score.margins(rows, state, own, self.rivals, noise=False)

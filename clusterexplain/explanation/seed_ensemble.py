@@ -95,4 +95,4 @@ def _with_seed(fit: Fit, seed: int) -> Fit:
     )
     with torch.no_grad():
         clustering = fit.clustering.update_kept(fit.cluster_inputs(trajectory.params, trajectory.weights))
-    return dataclasses.replace(fit, trajectory=trajectory, clustering=clustering, _jacobians={})
+    return dataclasses.replace(fit, trajectory=trajectory, clustering=clustering, _jacobians=[])

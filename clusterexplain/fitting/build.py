@@ -120,7 +120,7 @@ def build_fit(
     fit = fit_recipe(
         config, data, scaling, seed, recipe, weights, find, execution, further=further, own_score=objects.score
     )
-    return dataclasses.replace(fit, own_clusterer=clusterer, _jacobians={}) if is_factory(clusterer) else fit
+    return dataclasses.replace(fit, own_clusterer=clusterer, _jacobians=[]) if is_factory(clusterer) else fit
 
 
 def fit_recipe(

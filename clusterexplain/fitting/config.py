@@ -138,6 +138,9 @@ class Config:
         """Return the configuration that :meth:`to_dict` wrote."""
         for name, constraint in CONSTRAINTS.items():
             constraint.check(name, stored[name])
+        missing = {"model", "clusterer", "membership_score", "hidden"} - set(stored["said"])
+        if missing:
+            raise KeyError(f"said has no {', '.join(sorted(missing))}")
         hidden = stored["hidden"]
         return cls(**{**stored, "hidden": None if hidden is None else tuple(hidden)})
 
@@ -290,4 +293,6 @@ def _plain(value: Any) -> Any:
         return tuple(_plain(entry) for entry in value)
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, Real) and not isinstance(value, (bool, int, float)):
+        return int(value) if isinstance(value, Integral) else float(value)
     return value if isinstance(value, (str, bool, int, float, type(None))) else None

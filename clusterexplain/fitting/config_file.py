@@ -20,6 +20,8 @@ from clusterexplain.fitting.config import Config
 
 DATA_KEYS = ("file", "ids", "text", "metadata", "labels", "task", "train")
 """What the table ``[data]`` may hold."""
+LISTS, FLAGS = ("metadata",), ("train",)
+"""Those that are a list of column names, and those that are true or false; all others are text."""
 NO_SCALING = "none"
 """TOML has no null: this word stands for ``scaling=None``, as on the command line."""
 
@@ -51,12 +53,12 @@ def read_config(path: str | os.PathLike[str]) -> ConfigFile:
     Returns
     -------
     ConfigFile
-        Its two tables, names checked; values are checked by ``fit``.
+        Its two tables. Names and ``[data]`` are checked, parameters by ``fit``.
 
     Raises
     ------
     InvalidParameterError
-        If the file cannot be read, or holds another table or name.
+        If the file cannot be read, or holds another table or name, or ``[data]`` a value of another type.
     """
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -73,6 +75,8 @@ def read_config(path: str | os.PathLike[str]) -> ConfigFile:
             raise InvalidParameterError(f"{name}={table!r} in {path} must be a table, written as [{name}].")
     _refuse_unknown(tables["fit"], known, f"[fit] of {path} has")
     _refuse_unknown(tables["data"], set(DATA_KEYS), f"[data] of {path} has")
+    for name, value in tables["data"].items():
+        _check_data(name, value, path)
     parameters = dict(tables["fit"])
     if parameters.get("scaling") == NO_SCALING:
         parameters["scaling"] = None
@@ -108,6 +112,19 @@ def config_text(config: Config, data: Mapping[str, Any]) -> str:
         lines += [f"{key} = {_toml(value)}" for key, value in nested.items()]
         blocks.append("\n".join([f"[{name}]", *lines]))
     return "\n\n".join(blocks) + "\n"
+
+
+def _check_data(name: str, value: object, path: str | os.PathLike[str]) -> None:
+    """Refuse a value of the table ``[data]`` that is of another type."""
+    if name in FLAGS:
+        fine, expected = isinstance(value, bool), "true or false"
+    elif name in LISTS:
+        fine = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+        expected = 'a list of column names, for example ["age"]'
+    else:
+        fine, expected = isinstance(value, str), "text in quotation marks"
+    if not fine:
+        raise InvalidParameterError(f"{name}={value!r} in [data] of {path} must be {expected}.")
 
 
 def _toml(value: Any) -> str:

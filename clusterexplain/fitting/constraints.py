@@ -34,7 +34,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Number:
-    """A finite number above 0, or of at least 0."""
+    """A finite number above 0, or of at least 0; True is no number."""
 
     zero: bool = False
     optional: bool = False
@@ -43,7 +43,7 @@ class Number:
         """See :class:`Constraint`."""
         if value is None and self.optional:
             return
-        finite = isinstance(value, Real) and math.isfinite(value)
+        finite = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
         if not finite or float(value) < 0 or (float(value) == 0 and not self.zero):  # type: ignore[arg-type]
             lowest = "at least 0" if self.zero else "above 0"
             raise InvalidParameterError(f"{name}={value!r} must be a finite number {lowest}.")

@@ -28,7 +28,7 @@ from clusterexplain.fitting.assignment import Assignment
 from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.outcome import diverged, outcome_of, pair_of
 from clusterexplain.influence.jacobian import TrainingJacobian
-from clusterexplain.influence.registry import METHODS, JacobianFactory, make_jacobian
+from clusterexplain.influence.registry import JacobianFactory, make_jacobian
 from clusterexplain.results.margins import Margins
 from clusterexplain.results.outcome import Assignments, Outcome
 from clusterexplain.training import Recipe, Trajectory, retrain_many
@@ -86,7 +86,7 @@ class Fit:
     further: FurtherTraining | None = None
     annotations: Annotations = field(default_factory=Annotations)
     own_clusterer: ClusteringFactory | None = None
-    _jacobians: dict[str, TrainingJacobian] = field(default_factory=dict, repr=False)
+    _jacobians: list[tuple[object, str, TrainingJacobian]] = field(default_factory=list, repr=False)
 
     @property
     def recipe(self) -> Recipe:
@@ -212,7 +212,7 @@ class Fit:
             clustering = self.clustering.update_continued(inputs)
         names = Annotations(cluster_names=dict(self.annotations.cluster_names))
         return dataclasses.replace(
-            self, trajectory=trajectory, clustering=clustering, pretrained=False, annotations=names, _jacobians={}
+            self, trajectory=trajectory, clustering=clustering, pretrained=False, annotations=names, _jacobians=[]
         )
 
     # Everything after theta, evaluated and not linearised.
@@ -291,13 +291,15 @@ class Fit:
         Parameters
         ----------
         method : str, TrainingJacobian, or callable ``Trajectory -> TrainingJacobian``, default="auto"
-            See :func:`clusterexplain.influence.registry.make_jacobian`. One of your own is found again by its report's name.
+            See :func:`clusterexplain.influence.registry.make_jacobian`.
         options : dict, optional
             Of the method.
         """
-        key = repr((method, sorted((options or {}).items())))
-        if isinstance(method, str) and key in self._jacobians:
-            return self._jacobians[key]
+        key = repr(sorted((options or {}).items()))
+        for asked, with_options, known in self._jacobians:
+            same = asked == method if isinstance(method, str) else asked is method
+            if same and with_options == key:
+                return known
         jacobian = make_jacobian(
             method,
             options,
@@ -305,11 +307,7 @@ class Fit:
             further="" if self.further is None else str(self.further),
             execution=self.execution,
         )
-        if not isinstance(method, str):
-            if jacobian.report.name in METHODS:
-                return jacobian
-            key = repr((jacobian.report.name, []))
-        self._jacobians[key] = jacobian
+        self._jacobians.append((method, key, jacobian))
         return jacobian
 
 

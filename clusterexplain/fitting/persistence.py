@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from clusterexplain.clustering.scores import SCORES, Score, make_score
 from clusterexplain.data import Dataset, list_datasets, load_dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.exceptions import (
+    ClusterExplainError,
     InvalidParameterError,
     ReproductionWarning,
     RunDamagedError,
@@ -32,6 +34,7 @@ from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.fit import Fit, learned_centroids
 from clusterexplain.fitting.recipes import further_recipe_as, make_recipe, make_task
 from clusterexplain.models import EmbeddingTask
+from clusterexplain.results.smoothness import Smoothness
 from clusterexplain.results.stability import Stability
 from clusterexplain.results.text.names import LONGEST_NAME, is_name
 from clusterexplain.storage import run_directory, sidecars
@@ -194,13 +197,28 @@ def load(
     where = str(path)
     content = run_directory.read_run(path)
     stored = _Stored.of(content, where)
-    dataset = _stored_data(content) if data is None else _as_image(Dataset.of(data), content.manifest, where)
-    run_directory.check_fingerprint(content.manifest, dataset.fingerprint(), where=where)
-    task = _own_task(stored, model, dataset, where)
-    fit = _restore(stored, task, dataset, clusterer, _own_score(stored, membership_score))
-    _check_loss(fit.loss, content.manifest["loss"], where)
-    _read_sidecars(fit, where)
-    return fit, content.manifest["data"]["feature_names_in"]
+    own_code = model is not None or is_factory(clusterer)  # its faults are its own, not those of the run
+    with contextlib.nullcontext() if own_code else _as_damage(where):
+        dataset = _stored_data(content) if data is None else _as_image(Dataset.of(data), content.manifest, where)
+        run_directory.check_fingerprint(content.manifest, dataset.fingerprint(), where=where)
+        task = _own_task(stored, model, dataset, where)
+        fit = _restore(stored, task, dataset, clusterer, _own_score(stored, membership_score))
+        _check_loss(fit.loss, content.manifest["loss"], where)
+        _read_sidecars(fit, where)
+        return fit, content.manifest["data"]["feature_names_in"]
+
+
+@contextlib.contextmanager
+def _as_damage(where: str) -> Iterator[None]:
+    """Say of content that cannot be used that the run is damaged."""
+    try:
+        yield
+    except ClusterExplainError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, ArithmeticError) as error:
+        raise RunDamagedError(
+            f"The run {where} is damaged: {type(error).__name__} {error} while it was opened. Restore it or fit anew."
+        ) from error
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -214,6 +232,7 @@ class _Stored:
     scaling: Scaling
     seed: int
     further: FurtherTraining | None
+    smoothness: Smoothness | None
 
     @classmethod
     def of(cls, content: run_directory.RunContent, where: str) -> _Stored:
@@ -227,6 +246,7 @@ class _Stored:
                 Scaling(content.arrays["center"], content.arrays["spread"]),
                 int(manifest["seed"]),
                 None if manifest["further"] is None else FurtherTraining(**manifest["further"]),
+                None if manifest["smoothness"] is None else Smoothness(**manifest["smoothness"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise RunDamagedError(
@@ -265,7 +285,9 @@ def _restore(
         content.manifest["fit_key"],
         pretrained=content.manifest["pretrained"],
         further=stored.further,
-        annotations=Annotations(run_directory=where, data_source=dict(content.manifest["data"]["source"])),
+        annotations=Annotations(
+            smoothness=stored.smoothness, run_directory=where, data_source=dict(content.manifest["data"]["source"])
+        ),
         own_clusterer=clusterer if is_factory(clusterer) else None,
     )
     _check_embedding(fit, content.arrays["embedding"], where)

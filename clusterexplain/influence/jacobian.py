@@ -115,7 +115,6 @@ class TrainingJacobian(ABC):
             If the cotangents have another shape.
         """
 
-    @abstractmethod
     def jvp(self, tangents: Tensor) -> Tensor:
         """Return ``tangents @ J.T``: how the trained parameters move along changes of the weights.
 
@@ -134,8 +133,11 @@ class TrainingJacobian(ABC):
         InvalidParameterError
             If the tangents have another shape.
         NotImplementedError
-            If the method has no forward product (``has_jvp`` is False).
+            If the method has no forward product (``has_jvp`` is False), as here.
         """
+        raise NotImplementedError(
+            f"{self.report.name} has no forward product. Use vjp, or a method whose has_jvp is True, such as Unrolled."
+        )
 
     def vjp(self, cotangents: Tensor) -> Tensor:
         """Return the rows of :meth:`vjp_with_report`; a failed solve is warned about.

@@ -82,7 +82,8 @@ def make_jacobian(
         return _implicit(options, trajectory)
     _refuse(options, OF_OBJECTIVE, method)
     product = GradientDot.of_trajectory(trajectory, **options)
-    return product if method == "gradient_dot" else GradientCosine(product)
+    products: dict[str, TrainingJacobian] = {"gradient_dot": product, "gradient_cosine": GradientCosine(product)}
+    return products[method]
 
 
 def _own(method: TrainingJacobian | JacobianFactory, trajectory: Trajectory) -> TrainingJacobian:

@@ -23,17 +23,17 @@ MAX_CHUNK = 64
 class Unrolled(TrainingJacobian):
     r"""The Jacobian of the training map w -> theta(w), by automatic differentiation through every step.
 
-    A training step maps a state :math:`s_t = (\theta_t, m_t, v_t)` to
-    :math:`s_{t+1} = U(s_t, \nabla L_t(\theta_t, w))`. In reverse (:meth:`vjp`), starting from
+    A training step maps a state :math:`u_t = (\theta_t, m_t, v_t)` to
+    :math:`u_{t+1} = U(u_t, \nabla L_t(\theta_t, w))`. In reverse (:meth:`vjp`), starting from
     :math:`\lambda_T = (g, 0, 0)`, each step adds
 
     .. math::
-        \frac{\partial s_q}{\partial w} \mathrel{+}= \partial_w \langle \nabla L_t(\theta_t, w), u_t \rangle, \qquad
-        \lambda_t = U_s^\top \lambda_{t+1} + (\nabla^2 L_t \, u_t, 0, 0), \qquad u_t = U_g^\top \lambda_{t+1},
+        \frac{\partial s_q}{\partial w} \mathrel{+}= \partial_w \langle \nabla L_t(\theta_t, w), h_t \rangle, \qquad
+        \lambda_t = U_u^\top \lambda_{t+1} + (\nabla^2 L_t \, h_t, 0, 0), \qquad h_t = U_g^\top \lambda_{t+1},
 
-    and forwards (:meth:`jvp`), starting from :math:`\dot s_0 = 0`, a change :math:`\dot w` of the weights moves the state by
+    and forwards (:meth:`jvp`), starting from :math:`\dot u_0 = 0`, a change :math:`\dot w` of the weights moves the state by
 
-    .. math:: \dot s_{t+1} = U_s \dot s_t + U_g \, (\nabla^2 L_t \, \dot \theta_t + \partial_w \nabla L_t \, \dot w).
+    .. math:: \dot u_{t+1} = U_u \dot u_t + U_g \, (\nabla^2 L_t \, \dot \theta_t + \partial_w \nabla L_t \, \dot w).
 
     No approximation is made besides floating point: the result is the derivative of what the program computed, including the
     optimizer's moments and the early steps, for fixed batches.
@@ -131,7 +131,7 @@ class Unrolled(TrainingJacobian):
         return math.ceil(n_vectors / math.ceil(n_vectors / most))
 
     def _reverse(self, cotangents: Tensor, shown: Execution) -> Tensor:
-        """Return ``cotangents @ J`` of one chunk: (n, n_params) -> (n, n_samples)."""
+        """Return ``cotangents @ J`` of one chunk by the reverse pass through all steps: (n, n_params) -> (n, n_samples)."""
         recipe, compiled = self.trajectory.recipe, self.trajectory.compiled
         weights, n = self.trajectory.weights, len(cotangents)
         # lambda_T = (g, 0, 0): every part of the state has a leading dimension n
@@ -147,7 +147,7 @@ class Unrolled(TrainingJacobian):
             for step, before in bar:
                 index, inputs = recipe.batch(step)
                 state, step_vjp = compiled.prepared(before, weights, step), compiled.step_vjp(step, n)
-                # lambda_t from lambda_{t+1}, and d_w <grad L_t, u_t> of the batch's examples: (n, batch_size)
+                # lambda_t from lambda_{t+1}, and d_w <grad L_t, h_t> of the batch's examples: (n, batch_size)
                 on_state, on_weights = step_vjp(
                     state, recipe.coefficients[step], inputs, weights[index], index, on_state
                 )

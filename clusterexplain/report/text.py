@@ -42,7 +42,7 @@ def subject(explanation: Explanation, query: int | None) -> str:
     Returns
     -------
     str
-        For example "Sample 123: cluster 1, rival cluster 4".
+        For example "Sample 123: cluster 1, compared with cluster 4".
     """
     samples = [_short(sample) for sample in explanation.query_ids.tolist()]
     if query is None:

@@ -1,1 +1,1 @@
-"""Plain data about an answer, and its words; no way back to what made it."""
+"""Plain data about an answer, and its words: arrays and tables. An explanation holds its fit, nothing else looks back."""

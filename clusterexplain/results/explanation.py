@@ -29,6 +29,7 @@ from clusterexplain.statistics.groups import group_sums
 if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.fitting.fit import Fit
+    from clusterexplain.influence import JacobianFactory, TrainingJacobian
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,6 +66,8 @@ class Explanation:
         What the method's answer is about beyond its name: length and rate of further training, solver and outcome of a solve.
     method_options : dict
         What the method was asked with.
+    influence_method : str, TrainingJacobian or callable
+        The method as it was asked for: a name, or one of your own.
     score_words : str
         What the margin is, in words.
     noise_reasons : tuple of str
@@ -103,6 +106,7 @@ class Explanation:
     cluster_names: dict[int, str] = field(default_factory=dict)
     stability: StabilitySummary | None = None
     seed_variability: SeedVariability | None = None
+    influence_method: str | TrainingJacobian | JacobianFactory = "auto"
 
     @property
     def query_ids(self) -> np.ndarray:

@@ -7,7 +7,8 @@ Layout of a run directory::
     tensors.safetensors   parameters, batch plan and training checkpoints
     metadata.parquet      what is known about the rows; optional
 
-and what is written later, if ever: see :mod:`clusterexplain.storage.sidecars`.
+and what is written later, if ever: see :mod:`clusterexplain.storage.sidecars`, and the parameters of retrained networks in
+``retrainings/`` (:mod:`clusterexplain.verification.retraining_cache`). docs/runs.md lists everything.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class PlannedStage:
         """Return the cotangents on the state before a step and on the batch's weights that one on the state after it gives."""
         slots, recalled = self.optimizer.n_slots, self._recall(state, index)
         gradient = self._gradient(state[0], inputs, weights, *recalled)  # (n_params,)
-        # (U_s)^T lambda_{t+1} and u_t = (U_g)^T lambda_{t+1}, the optimizer alone
+        # (U_u)^T lambda_{t+1} and h_t = (U_g)^T lambda_{t+1}, the optimizer alone
         (on_theta, *on_moments), on_gradient = self.optimizer.vjp(
             state[:slots], gradient, coefficients, cotangent[:slots]
         )
@@ -146,8 +146,8 @@ class PlannedStage:
             on_named, *rest = grad(self.stage.loss, argnums=arguments)(named, inputs, weights, *recalled)
             return self.layout.join(on_named), *rest
 
-        direction = self.layout.split(on_gradient)  # u_t
-        # H u_t: (n_params,); d_w <grad L_t, u_t>: (batch_size,); the same in the recalled rows: (batch_size, width)
+        direction = self.layout.split(on_gradient)  # h_t
+        # H h_t: (n_params,); d_w <grad L_t, h_t>: (batch_size,); the same in the recalled rows: (batch_size, width)
         hessian_u, on_weights, *on_recalled = jvp(slopes, (self.layout.split(state[0]),), (direction,))[1]
         before = (on_theta + hessian_u, *on_moments)  # lambda_t
         if on_recalled:  # the memory passes through the step, and the batch's rows of it were read

@@ -94,6 +94,7 @@ class RetrainingCache:
             "version": __version__,
             "torch": torch.__version__,
             "first_step": _first_step(recipe, blocks[0][0]),
+            "choices": " ".join("none" if choice is None else _digest(choice) for choice in recipe.choices),
         }
         return [self._cache.name("retrainings", weights=block.numpy().tobytes(), **depends) for block in blocks]
 
@@ -102,6 +103,12 @@ class RetrainingCache:
         if kept is None or kept.shape != (n, recipe.layout.size):
             return None
         return torch.from_numpy(kept).to(recipe.dtype)
+
+
+def _digest(choice: Tensor) -> str:
+    """Return a hash of what the fit chose before a stage and every retraining takes over."""
+    array = choice.detach().contiguous().numpy()
+    return hashlib.sha256(repr((array.shape, array.dtype.str)).encode() + array.tobytes()).hexdigest()
 
 
 def _first_step(recipe: Recipe, weights: Tensor) -> str:

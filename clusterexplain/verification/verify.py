@@ -11,6 +11,7 @@ import numpy as np
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
+from clusterexplain.influence import TrainingJacobian
 from clusterexplain.results.check import Check
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.verification.comparison import compare, estimand_check
@@ -18,7 +19,7 @@ from clusterexplain.verification.controls.duplicates import duplicates
 from clusterexplain.verification.controls.planted_duplicates import planted_duplicates
 from clusterexplain.verification.controls.reference_rankings import reference_rankings
 from clusterexplain.verification.estimands import Retrainings, choose_estimands
-from clusterexplain.verification.levels import level_of
+from clusterexplain.verification.levels import Level, level_of
 from clusterexplain.verification.removals import RemovalSampler
 from clusterexplain.verification.retraining_cache import RetrainingCache
 from clusterexplain.verification.verdicts import check_summary
@@ -76,8 +77,9 @@ def verify(
     random_state : int, default=0
         Seed of the draw of removals.
     cache : path-like, optional
-        A run directory: what is retrained is kept there, so that an interrupted check resumes, a larger one uses the
-        retrainings of a smaller one, and the check of another sample trains only what belongs to that sample.
+        A run directory: what is retrained without examples is kept there, so that an interrupted check resumes, a larger
+        one uses the retrainings of a smaller one, and the check of another sample trains only what belongs to that
+        sample. Without it nothing is kept. Controls that train with more rows are trained again.
     execution : Execution, optional
         Workers and progress bars; those of the fit by default.
 
@@ -95,6 +97,7 @@ def verify(
     copies = {"n_planted": n_planted, "n_duplicates": n_duplicates}
     other = {"group_share": group_share, "estimands": estimands, "n_seeds": n_seeds}
     size = level_of(level, counts | other | copies)
+    _check_controls(explanation, size)
     fit = explanation.fit if execution is None else dataclasses.replace(explanation.fit, execution=execution)
     _check_seed(random_state)
     retraining_cache = RetrainingCache(None if cache is None else _folder(cache))
@@ -116,6 +119,16 @@ def verify(
         estimand: estimand_check(faithfulness, explanation.query_ids) for estimand, faithfulness in compared.items()
     }
     return Check(checked, by_estimand, size.name, removals, planted, copied)
+
+
+def _check_controls(explanation: Explanation, size: Level) -> None:
+    """Refuse controls that fit more rows if the method is known for these rows alone."""
+    if isinstance(explanation.influence_method, TrainingJacobian) and (size.n_planted or size.n_duplicates):
+        raise InvalidParameterError(
+            f"n_planted={size.n_planted} and n_duplicates={size.n_duplicates} fit the recipe with more rows, and the method "
+            f"{explanation.method!r} was given as an object for these rows. Expected both 0, or an explanation whose method is "
+            f"a function of the recorded training: ce.explain(..., method=make_jacobian)."
+        )
 
 
 def _check_seed(seed: Any) -> None:

@@ -185,8 +185,8 @@ class WordTrajectory:
         r"""Return the derivative of a scalar in the weight of every unit, through all steps of the training.
 
         From :math:`\lambda_T = (g, 0, 0)` each reverse step adds
-        :math:`\partial_C \langle \nabla L(\theta_t, C), u_t \rangle` to the derivative in the counts and continues with
-        :math:`\lambda_t = U_s^\top \lambda_{t+1} + (\nabla^2 L \, u_t, 0, 0)`, as :class:`clusterexplain.influence.Unrolled`.
+        :math:`\partial_C \langle \nabla L(\theta_t, C), h_t \rangle` to the derivative in the counts and continues with
+        :math:`\lambda_t = U_u^\top \lambda_{t+1} + (\nabla^2 L \, h_t, 0, 0)`, as :class:`clusterexplain.influence.Unrolled`.
 
         Parameters
         ----------

@@ -36,8 +36,8 @@ def test_every_module_says_what_it_holds(script: ModuleType) -> None:
 
 def test_every_call_of_the_walks_exists() -> None:
     page = (DOCS / "architecture.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```text\n(estimator.*?)```", page, flags=re.S)
-    assert len(blocks) == 3
+    blocks = re.findall(r"```text\n((?:estimator|results)\..*?)```", page, flags=re.S)
+    assert len(blocks) == 4
     for call in (line.split()[0] for block in blocks for line in block.splitlines()):
         parts = call.split(".")
         for stop in range(len(parts), 0, -1):

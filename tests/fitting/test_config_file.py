@@ -47,6 +47,9 @@ def test_a_fit_from_the_file_has_the_same_bits(blobs: np.ndarray, tmp_path: Path
         ("[fit]\nn_cluster = 3", r"\[fit\] of .* has 'n_cluster', which is unknown\. Expected some of .*n_clusters"),
         ("[data]\nfiel = 'x'", r"\[data\] of .* has 'fiel', which is unknown"),
         ("[training]\nn_steps = 3", r"has the table 'training', which is unknown\. Expected some of data, fit"),
+        ("[data]\nfile = 3", r"file=3 in \[data\] of .* must be text in quotation marks"),
+        ("[data]\nmetadata = 'age'", r"metadata='age' in \[data\] of .* must be a list of column names"),
+        ("[data]\ntrain = 'no'", r"train='no' in \[data\] of .* must be true or false"),
         ("fit = 3", r"fit=3 in .* must be a table, written as \[fit\]"),
     ],
 )

@@ -211,3 +211,35 @@ def test_missing_and_newest_runs(small: ClusterExplainer, tmp_path: Path) -> Non
         stamp = 1_700_000_000 - age
         os.utime(tmp_path / name / "run.json", (stamp, stamp))
     assert newest_run(tmp_path).name == "new"
+
+
+def test_smoothness_and_execution_survive(blobs: np.ndarray, tmp_path: Path) -> None:
+    parameters = SMALL | {"n_jobs": 1, "max_memory": 5e8, "verbose": True}
+    ce = ClusterExplainer(**parameters, measure_smoothness=True).fit(blobs)
+    loaded = ClusterExplainer.load(ce.save(tmp_path / "run"))
+    assert loaded.smoothness_ == ce.smoothness_
+    assert loaded.get_params() == ce.get_params()
+    loaded.set_params(verbose=False, n_jobs=2)
+    assert (loaded.fit_.execution.progress, loaded.fit_.execution.n_jobs) == (False, 2)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("data", None), ("clustering", None), ("layout", None), ("config.said", None), ("config.said.model", None),
+     ("spacing", "x"), ("loss", "x"), ("config.model", "nope"), ("config.learning_rate", None)],
+)  # fmt: skip
+def test_content_that_cannot_be_used_is_damage(saved: Path, place: str, value: object) -> None:
+    """A value of None takes the entry out; the digest is right, as of a run that another program wrote."""
+    manifest = json.loads((saved / "run.json").read_text())
+    *path, name = place.split(".")
+    table = manifest
+    for part in path:
+        table = table[part]
+    if value is None:
+        del table[name]
+    else:
+        table[name] = value
+    manifest["digest"] = run_directory._manifest_digest(manifest)
+    (saved / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(RunDamagedError, match=r"is damaged.*Restore it or fit anew"):
+        ClusterExplainer.load(saved)

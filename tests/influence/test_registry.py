@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
+import weakref
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError, SolverWarning
@@ -80,7 +83,7 @@ def test_reclustering_is_predicted_by_the_method_of_the_answer(fitted: ClusterEx
         PredictedReclustering.near(e.fit, e.fit.jacobian(e.method, e.method_options)) for e in (exact, classical)
     ]
     for e, jump, near in zip((exact, classical), jumps, crossing, strict=True):
-        expected = near.changes(e.margins, np.atleast_2d(e.predict(weights)), np.atleast_2d(weights - 1))[0]
+        expected = near.changes(exact.fit, e.margins, np.atleast_2d(e.predict(weights)), np.atleast_2d(weights - 1))[0]
         np.testing.assert_allclose(e.predict(weights) + jump, expected)
     assert not np.allclose(crossing[0].influence, crossing[1].influence)
 
@@ -143,3 +146,47 @@ def test_a_jacobian_of_your_own_is_a_method(fitted: ClusterExplainer) -> None:
         InvalidParameterError, match=r"GradientDot that was given as method has shape \(2, 30\)\. Expected"
     ):
         make(other, None)
+
+
+@pytest.mark.parametrize("name", ["mine", "gradient_dot"])
+def test_methods_of_one_name_are_told_apart(fitted: ClusterExplainer, name: str) -> None:
+    class Scaled(Renamed):
+        scale = 1.0
+
+        @property
+        def report(self) -> MethodReport:
+            return MethodReport(name)
+
+        def vjp_with_report(self, cotangents: Tensor) -> tuple[Tensor, MethodReport]:
+            rows, report = super().vjp_with_report(cotangents)
+            return self.scale * rows, report
+
+    class Opposite(Scaled):
+        scale = -20.0
+
+    weights = np.ones(30)
+    weights[:3] = 0
+    first = fitted.explain([0, 5], method=Scaled.of_trajectory)
+    before = first.predict(weights, assignments="continued")
+    second = fitted.explain([0, 5], method=Opposite.of_trajectory)
+    second.predict(weights, assignments="continued")
+    np.testing.assert_array_equal(first.predict(weights, assignments="continued"), before)
+
+
+def test_controls_take_a_function_and_refuse_an_object_before_any_training(fitted: ClusterExplainer) -> None:
+    few = {"n_single": 4, "n_within": 0, "n_groups": 0, "n_top": 0}
+    check = fitted.verify(fitted.explain([0], method=Renamed.of_trajectory), **few, n_planted=1, n_duplicates=2)
+    assert (len(check.planted_duplicates), len(check.duplicates)) == (1, 1)
+    e = fitted.explain([0], method=Renamed.of_trajectory(fitted.fit_.trajectory))
+    with pytest.raises(InvalidParameterError, match=r"n_duplicates=2 fit the recipe with more rows.*Expected both 0"):
+        fitted.verify(e, **few, n_duplicates=2)
+
+
+def test_a_fit_goes_when_nobody_holds_it(blobs: np.ndarray) -> None:
+    ce = ClusterExplainer(**SMALL).fit(blobs)
+    fit, weights = weakref.ref(ce.fit_), np.ones(30)
+    weights[:3] = 0
+    ce.explain([0]).predict(weights, assignments="continued")
+    del ce
+    gc.collect()
+    assert fit() is None

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor, nn
 
 from clusterexplain import ClusterExplainer, EmbeddingTask
 from clusterexplain.verification import verify
-from clusterexplain.verification.retraining_cache import FOLDER
+from clusterexplain.verification.retraining_cache import FOLDER, RetrainingCache
+from tests.conftest import SMALL
 
 FEW = {"n_single": 6, "n_within": 0, "n_groups": 0, "n_top": 0}
 
@@ -73,3 +75,19 @@ def test_a_full_disk_does_not_end_a_check(
     e = small.explain([0])
     assert len(verify(e, cache=tmp_path, **FEW).table) == 6
     assert "could not be kept" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_another_choice_before_a_stage_is_another_training(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(
+        size=(30, 5)
+    )  # no clusters: other weights, other labels before the refinement
+    parameters = SMALL | {"model": "dec", "clusterer": "dec"}
+    first = ClusterExplainer(**parameters).fit(rows)
+    second = ClusterExplainer(**parameters).fit(rows, sample_weight=np.linspace(0.2, 3.0, len(rows)))
+    assert first.fit_.key == second.fit_.key
+    ones = np.ones((1, len(rows)))
+    trained = [RetrainingCache(tmp_path).trained(ce.fit_, ce.fit_.recipe, ce.fit_.key, ones) for ce in (first, second)]
+    alone = RetrainingCache(None).trained(second.fit_, second.fit_.recipe, second.fit_.key, ones)
+    assert not torch.equal(*trained)
+    assert torch.equal(trained[1], alone)

@@ -126,7 +126,8 @@ def fit(
         parameters["model"] = find_factory(source["task"])(dataset)
     if source["labels"] is not None:
         parameters["clusterer"] = _given_labels(Path(source["labels"]), parameters["clusterer"])
-    parameters["n_clusters"] = parameters["n_clusters"] or usual_clusters
+    if parameters["n_clusters"] is None:
+        parameters["n_clusters"] = usual_clusters
     explainer = ClusterExplainer(**parameters, max_memory=max_memory * 1e9, verbose=not quiet)
     _fit_and_save(explainer, dataset, out, source, overwrite=overwrite)
 

@@ -1,1 +1,1 @@
-"""Files to a data set: one reader for each kind of file."""
+"""Files to a data set."""

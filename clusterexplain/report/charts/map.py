@@ -1,4 +1,4 @@
-"""The map: every training example as a point, the sample as a star, its pullers and pushers as circles and squares."""
+"""The map of the page and of ``e.plot``: examples as points, the sample as a star, pullers as circles, pushers as squares."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Every sentence about a result, and its safe form."""
+"""Sentences about results, and their safe form; the words of a score are the score's, those of a grade the grade's."""

@@ -25,6 +25,11 @@ GLOSSARY = (
         "another cluster was asked for.",
     ),
     (
+        "noise",
+        "A sample that the clusterer left in no cluster. Its margin says how far it is outside of the cluster that it would "
+        "join first; 0 is where it would join.",
+    ),
+    (
         "stability",
         "How often the sample kept its cluster when everything was refitted with other seeds and on other draws of the data. "
         "It says nothing about which examples matter.",

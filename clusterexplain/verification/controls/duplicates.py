@@ -63,7 +63,7 @@ def duplicates(
     margins = same_margins(larger, explanation, chosen)
     both = np.concatenate([originals, n + np.arange(len(originals))])
     of_originals, of_copies, null = _changes(larger, margins, both, cache)
-    jacobian = larger.jacobian(explanation.method, explanation.method_options)
+    jacobian = larger.jacobian(explanation.influence_method, explanation.method_options)
     predicted = np.split(-influence_rows(larger, margins, jacobian).total[:, both].T, 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         difference = np.median(np.abs(of_copies - of_originals), axis=0) / np.median(np.abs(of_originals), axis=0)

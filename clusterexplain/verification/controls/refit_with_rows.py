@@ -80,7 +80,7 @@ def refit_with_rows(
     silent = fit.execution.silent()
     larger = fit_recipe(config, data, fit.scaling, fit.seed, recipe, given, find, silent, further=further)
     new = hashlib.sha256(rows.tobytes() + labels.astype(np.int64).tobytes() + weights.tobytes()).hexdigest()[:16]
-    return dataclasses.replace(larger, key=f"{fit.key} and {new}", _jacobians={})
+    return dataclasses.replace(larger, key=f"{fit.key} and {new}", _jacobians=[])
 
 
 def same_margins(larger: Fit, explanation: Explanation, chosen: np.ndarray) -> Margins:
