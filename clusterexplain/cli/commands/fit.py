@@ -139,6 +139,10 @@ def config(run: options.Run = None, task: options.Task = None) -> None:
 
     _, explainer = open_run(run, task, quiet=True)
     fitted = explainer.fit_
+    if fitted.config.random_state is None:
+        typer.echo("# random_state was not a whole number: this file repeats the settings, with other random numbers.")
+    if not bool((fitted.weights == 1).all()):
+        typer.echo("# The run was fitted with sample_weight, which this file does not hold.")
     typer.echo(config_text(fitted.config, fitted.annotations.data_source), nl=False)
 
 

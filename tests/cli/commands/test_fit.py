@@ -11,6 +11,7 @@ import pytest
 
 from clusterexplain import ClusterExplainer
 from tests.cli.caller import COLUMNS, Caller, run_main
+from tests.conftest import SMALL
 
 
 def test_fit_from_a_file(blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +180,16 @@ def test_a_configuration_repeats_a_run(tmp_path: Path, monkeypatch: pytest.Monke
     three = json.loads(Path("runs/three/run.json").read_text())
     assert three["config"]["random_state"] == 5
     assert three["config"]["clusterer"] == "gmm"
+
+
+def test_a_configuration_says_what_it_does_not_repeat(blobs: np.ndarray, tmp_path: Path, call: Caller) -> None:
+    weights = np.linspace(0.5, 2, len(blobs))
+    ClusterExplainer(**SMALL | {"random_state": None}).fit(blobs, sample_weight=weights).save(tmp_path / "drawn")
+    _, printed, _ = call("config", "--run", tmp_path / "drawn")
+    assert (
+        "# random_state was not a whole number: this file repeats the settings, with other random numbers." in printed
+    )
+    assert "# The run was fitted with sample_weight, which this file does not hold." in printed
 
 
 def test_without_data_there_is_nothing_to_fit(call: Caller) -> None:
