@@ -56,7 +56,7 @@ for line in sys.stdin:
 """
 WORK = ("fit", "1 row", "8 rows", "64 rows", "64 retrainings")
 COMMANDS = {
-    "import": ["-c", "import clusterexplain.estimator"],
+    "import": ["-c", "from clusterexplain import ClusterExplainer"],
     "--help": ["-m", "clusterexplain", "--help"],
 }
 
