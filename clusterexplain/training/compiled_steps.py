@@ -236,7 +236,7 @@ class CompiledSteps:
         is_step = kind.startswith("step")
         arguments = self._examples(planned.start) if is_step else self._event_examples()
         chosen = planned.choice if kind.startswith("initialize") else None
-        choice = "" if chosen is None else _content(chosen)
+        choice = "" if chosen is None else content_hash(chosen)
         described = tuple((tuple(part.shape), part.dtype, str(part.device)) for part in tree_leaves(arguments))
         return Signature(
             kind,
@@ -335,7 +335,7 @@ def _plain(value: object) -> Hashable:
     if value is None or isinstance(value, (bool, int, float, str, torch.dtype)):
         return type(value), value
     if isinstance(value, Tensor):
-        return Tensor, _content(value)
+        return Tensor, content_hash(value)
     if isinstance(value, (tuple, list)):
         return type(value), tuple(map(_plain, value))
     if isinstance(value, dict):
@@ -345,7 +345,7 @@ def _plain(value: object) -> Hashable:
     raise TypeError(type(value).__name__)
 
 
-def _content(tensor: Tensor) -> str:
+def content_hash(tensor: Tensor) -> str:
     """Return a hash of a tensor's shape, type and numbers."""
     array = tensor.detach().cpu().contiguous().numpy()
     return hashlib.sha256(repr((array.shape, array.dtype.str)).encode() + array.tobytes()).hexdigest()

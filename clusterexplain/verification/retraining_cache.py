@@ -16,6 +16,7 @@ from clusterexplain.execution.budget import RETRAINING_CACHE_BYTES
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.storage.cache import ArrayCache
 from clusterexplain.training import CompiledSteps, Recipe
+from clusterexplain.training.compiled_steps import content_hash
 
 BLOCK = 16
 """Retrainings that run side by side and are kept together."""
@@ -94,7 +95,7 @@ class RetrainingCache:
             "version": __version__,
             "torch": torch.__version__,
             "first_step": _first_step(recipe, blocks[0][0]),
-            "choices": " ".join("none" if choice is None else _digest(choice) for choice in recipe.choices),
+            "choices": " ".join("none" if choice is None else content_hash(choice) for choice in recipe.choices),
         }
         return [self._cache.name("retrainings", weights=block.numpy().tobytes(), **depends) for block in blocks]
 
@@ -103,12 +104,6 @@ class RetrainingCache:
         if kept is None or kept.shape != (n, recipe.layout.size):
             return None
         return torch.from_numpy(kept).to(recipe.dtype)
-
-
-def _digest(choice: Tensor) -> str:
-    """Return a hash of what the fit chose before a stage and every retraining takes over."""
-    array = choice.detach().contiguous().numpy()
-    return hashlib.sha256(repr((array.shape, array.dtype.str)).encode() + array.tobytes()).hexdigest()
 
 
 def _first_step(recipe: Recipe, weights: Tensor) -> str:

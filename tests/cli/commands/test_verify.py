@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clusterexplain import ClusterExplainer
+from clusterexplain.cli.arguments import open_run
 from clusterexplain.storage import sidecars
 from tests.cli.caller import Caller, run_main
 
@@ -127,3 +128,9 @@ def test_stability_is_kept_and_shown_beside_answers(folder: Path, call: Caller) 
     assert "Samples that keep their cluster least often" in out
     assert "1 other seeds" in out
     assert ClusterExplainer.load(folder).stability_.kinds.tolist() == ["seed"]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_quiet_hides_the_bars_of_a_run_however_it_was_fitted(plain: Path, quiet: bool) -> None:
+    _, explainer = open_run(plain, None, quiet=quiet)
+    assert explainer.explain(list(explainer.data_.ids[:1])).fit.execution.progress is not quiet
