@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,10 +17,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusteringFactory
+from clusterexplain.clustering.registry import check_before_training, given_labels
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
+from clusterexplain.data.frames import has_names
+from clusterexplain.data.labels import has_index, is_label_list, joined_weights, labels_of, without_label_columns
+from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
-from clusterexplain.data.validation import as_matrix, check_sample_weight
+from clusterexplain.data.validation import check_sample_weight
 from clusterexplain.exceptions import FewerClustersWarning, InvalidParameterError, warn
 from clusterexplain.execution import Execution
 from clusterexplain.explanation.explain import explain
@@ -229,13 +233,24 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         return cls(**{**read_config(path).parameters, **parameters})
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, train: bool = True) -> ClusterExplainer:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        train: bool = True,
+        labels: Any = None,
+        metadata: str | Sequence[str] | None = None,
+        use_rep: str | None = None,
+    ) -> ClusterExplainer:
         """Train, cluster and record.
 
         Parameters
         ----------
-        X : Dataset, DataFrame or array-like of shape (n_samples, n_features)
-            Training data. A DataFrame's index gives the sample ids; positions otherwise.
+        X : Dataset, frame, AnnData, sparse matrix, tensor or array-like of shape (n_samples, n_features)
+            Training data. The index of a DataFrame and the barcodes of an AnnData give the sample ids; positions otherwise.
+            Frames may be of pandas, polars or pyarrow.
         y : object
             Ignored.
         sample_weight : array-like of shape (n_samples,), optional
@@ -243,6 +258,13 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         train : bool, default=True
             False keeps the weights of a task of your own as they are. Its training cannot be replayed, so the method
             ``further`` continues from them for some recorded steps, and explanations say what an example does to that.
+        labels : str, Series, mapping or array-like of shape (n_samples,), optional
+            Clusters that you have, instead of a clusterer: a column of X (or of its metadata, or ``obs``), labels by id, or one
+            label for each row. Texts become the names of the clusters; -1 and "noise" are noise.
+        metadata : str or sequence of str, optional
+            Columns of a frame or of ``obs`` that are kept and not trained on.
+        use_rep : str, optional
+            What of an AnnData is trained on: "X", a key of ``obsm``, a layer, or "raw".
 
         Returns
         -------
@@ -259,14 +281,17 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             If a parameter is out of range.
         """
         execution = Execution(self.n_jobs, self.max_memory, self.verbose)
-        config = Config.of(self.get_params(deep=False))
-        data = Dataset.of(X)
-        weights = check_sample_weight(sample_weight, len(data))
+        parameters = self.get_params(deep=False)
+        Config.of(
+            parameters | {"clusterer": self.clusterer if labels is None else ()}
+        )  # refuses them before anything is read
+        data, clusterer, names = self._read(X, labels, metadata, use_rep)
+        config = Config.of(parameters | {"clusterer": clusterer})
+        weights = check_sample_weight(joined_weights(sample_weight, X, data), len(data))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         task = self.model if isinstance(self.model, EmbeddingTask) else None
-        clusterer = None if isinstance(self.clusterer, str) else self.clusterer
         score = self.membership_score if isinstance(self.membership_score, Score) else None
-        objects = Objects(task, clusterer, score)
+        objects = Objects(task, None if isinstance(clusterer, str) else clusterer, score)
         fitted = build_fit(config, objects, data, weights, seed=seed, execution=execution, keep_weights=not train)
         if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
             warn(
@@ -274,13 +299,38 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
                 FewerClustersWarning,
             )
-        validate_data(self, X if isinstance(X, pd.DataFrame) else data.X, skip_check_array=True)
+        columns = NewRows(data.X, data.feature_names if isinstance(X, Dataset) or has_names(X) else None, data.ids)
+        validate_data(self, columns.named, skip_check_array=True)
         self.fit_ = fitted
+        if names:
+            self.name_clusters(names)
         if config.measure_smoothness:
             from clusterexplain.verification import measure_smoothness
 
             fitted.annotations.smoothness = measure_smoothness(fitted)
         return self
+
+    def _read(
+        self, X: Any, labels: Any, metadata: str | Sequence[str] | None, use_rep: str | None
+    ) -> tuple[Dataset, Any, dict[int, str]]:
+        """Return the rows, what clusters them, and the names of given clusters; refuse labels before anything is trained."""
+        if labels is not None and self.clusterer != "kmeans":
+            raise InvalidParameterError(
+                "labels gives the clusters, and so does clusterer. Expected one of the two: leave clusterer at its default."
+            )
+        column = labels if isinstance(labels, str) and not isinstance(X, Dataset) else None
+        data = Dataset.of(X, max_bytes=self.max_memory, labels=column, metadata=metadata, use_rep=use_rep)
+        given = self.clusterer if labels is None else labels
+        if labels is None and (isinstance(given, str) or not is_label_list(given)):
+            check_before_training(given, len(data))
+            return data, given, {}
+        found = labels_of(given, data, has_index=has_index(X, data))
+        values = given_labels(found.values, len(data))
+        names = {
+            number: name if is_name(name) else f"cluster {name!r}"[:LONGEST_NAME]
+            for number, name in found.names.items()
+        }
+        return without_label_columns(data, values), values, names
 
     def refit(self, sample_weight: Any) -> ClusterExplainer:
         """Repeat the recipe with the same randomness at other data weights, clusters matched to this fit.
@@ -371,7 +421,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         if isinstance(n_seeds, bool) or not isinstance(n_seeds, (int, np.integer)) or n_seeds < 1:
             raise InvalidParameterError(f"n_seeds={n_seeds!r} must be a whole number of at least 1, for example 8.")
         samples = select_samples(queries, self.fit_.data)
-        self._inputs(queries if isinstance(queries, (pd.DataFrame, Dataset)) else samples.rows)  # refuses other columns
+        self._inputs(queries if is_named(queries) else samples.rows)  # refuses other columns
         explanation = explain(self.fit_, samples, against, method=method, method_options=method_options)
         if n_seeds == 1:
             return explanation
@@ -753,6 +803,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         return self.fit_.data
 
+    def __sklearn_tags__(self) -> Any:
+        """Say that sparse matrices are taken; they are made dense."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def __sklearn_is_fitted__(self) -> bool:
         """Whether there is a fit."""
         return "fit_" in self.__dict__
@@ -808,9 +864,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
     def _inputs(self, X: Any) -> Tensor:
         """Return rows as the network sees them; other columns than those of the fit are refused."""
-        matrix = X.X if isinstance(X, Dataset) else as_matrix(X)
+        rows = new_rows(X, self.fit_.data)
         with warnings.catch_warnings():
-            if not isinstance(X, pd.DataFrame):  # an array of a fit with names is taken in the order of the fit
+            if rows.names is None:  # an array of a fit with names is taken in the order of the fit
                 warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
-            validate_data(self, X if isinstance(X, pd.DataFrame) else matrix, reset=False, skip_check_array=True)
-        return self.fit_.inputs_of(matrix)
+            validate_data(self, rows.named, reset=False, skip_check_array=True)
+        return self.fit_.inputs_of(rows.matrix)

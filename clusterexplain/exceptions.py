@@ -23,6 +23,7 @@ The tree (the class on the right is what callers may already catch)::
         +-- RunWriteError           OSError       the run could not be written; nothing was left behind
 
     ClusterExplainWarning           UserWarning
+    +-- InputWarning                what was read is not all that was given, or was read in a way that should be known
     +-- SmoothnessWarning           the recipe makes derivatives less faithful
     +-- DriftWarning                further training leaves the model that arrived
     +-- FewerClustersWarning        there are fewer distinct embeddings than clusters
@@ -122,6 +123,10 @@ class RunWriteError(RunError, OSError):
 
 class ClusterExplainWarning(UserWarning):
     """Base class of all warnings of clusterexplain."""
+
+
+class InputWarning(ClusterExplainWarning):
+    """Something about the data was decided while they were read: columns left aside, a separator, an encoding."""
 
 
 class SmoothnessWarning(ClusterExplainWarning):

@@ -23,12 +23,15 @@ from clusterexplain.statistics.groups import main_source
 from clusterexplain.statistics.intervals import Interval
 
 if TYPE_CHECKING:
+    from clusterexplain.data import Dataset
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.results.check import Check
     from clusterexplain.results.explanation import Explanation
 
 _FORMULA = re.compile(r"(?!-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?\Z)[=+\-@\t\r\n]", re.IGNORECASE)
 """How a cell begins that a spreadsheet would run as a formula; a negative number does not match."""
+LISTED_ASIDE = 5
+"""Columns that were left aside and are named."""
 WIDEST = 30
 """Longest word that a table does not break."""
 
@@ -105,6 +108,7 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
     further = getattr(explainer, "further_", None)
     made = "The model was trained on" if further is None else "The pretrained network embedded"
     line(f"{made} {len(labels)} rows; the final loss is {explainer.loss_:.4f}.")
+    line(_trained_columns(explainer.data_))
     line(f"The clusters have {sizes} members{f', and {noise} rows are noise' if noise else ''}.")
     if further is not None:
         line(f"Explanations come from {further}.")
@@ -113,6 +117,19 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
     line(f"Run saved in {out}.")
     task = getattr(explainer.model, "source", None)
     next_command("why", [("sample", explainer.data_.ids[0])], out, task)
+
+
+def _trained_columns(data: Dataset) -> str:
+    """Say what was trained on, and what was left aside and why."""
+    names = data.feature_names or []
+    count = (
+        f"{data.X.shape[1]} columns" if data.image_shape is None else f"{' x '.join(map(str, data.image_shape))} pixels"
+    )
+    shown = f": {' ... '.join(dict.fromkeys([names[0], names[-1]]))}" if names else ""
+    aside = [f"{name} ({reason})" for name, reason in data.left_aside.items()]
+    more = f"; ... ({len(aside)} in all)" if len(aside) > LISTED_ASIDE else ""
+    left = f" Left aside: {'; '.join(aside[:LISTED_ASIDE])}{more}." if aside else ""
+    return f"It was trained on {count}{shown}.{left}"
 
 
 def answer(explanation: Explanation, top: int) -> None:

@@ -288,6 +288,26 @@ def from_fitted_estimator(clusterer: Any, inputs: ClusterInputs) -> Clustering[A
     return GivenLabels(labels, n_clusters)
 
 
+def check_before_training(clusterer: Any, n_samples: int) -> None:
+    """Refuse a fitted clusterer that cannot be taken over, before anything is trained.
+
+    Parameters
+    ----------
+    clusterer : str, fitted estimator, Clustering or callable
+        What will cluster the embedding; a name and a clusterer of the user's own are judged when they cluster.
+    n_samples : int
+        Number of rows.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is not fitted, or fitted to other rows.
+    """
+    mixture = type(clusterer).__name__ == "GaussianMixture" and hasattr(clusterer, "means_")
+    if not isinstance(clusterer, (str, Clustering)) and not is_factory(clusterer) and not mixture:
+        given_labels(clusterer, n_samples)
+
+
 def given_labels(clusterer: Any, n_samples: int) -> np.ndarray:
     """Return the labels of a fitted estimator or of an array-like as int64, -1 for noise.
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
+import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from clusterexplain.data import bookkeeping
+from clusterexplain.data.arrays import as_array
+from clusterexplain.data.frames import as_frame, as_table, column_name, is_default_index
+from clusterexplain.data.ids import listed_ids, places_of, unique_ids
+from clusterexplain.data.joining import joined_table
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError, UnknownSampleError
+from clusterexplain.execution.budget import DENSE_ROWS_BYTES
 
 LOOKED_AT = 5000
 """Ids among which one that was probably meant is looked for."""
@@ -25,22 +35,28 @@ class Dataset:
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features)
-        The features, float64.
+    X : array-like or frame of shape (n_samples, n_features)
+        The features, kept as float64: an array, a tensor, a sparse matrix (made dense), or a frame of pandas, polars or
+        pyarrow, which brings feature names and, as its index, ids. Columns of a frame that only number the rows are left
+        aside. Images may have the shape (n_samples, height, width, channels).
     ids : sequence of length n_samples, optional
-        Unique ids; positions by default. A DataFrame brings its index. Integers are kept, all else becomes text, in which lone
-        surrogates, which no file can hold, are written out (``\udc80``, six characters); both forms find the row.
+        Unique ids; positions by default. Whole numbers are kept, all else becomes text (levels of a MultiIndex are joined by
+        slashes); lone surrogates, which no file can hold, are written out (``\udc80``, six characters). Both forms find the
+        row.
     feature_names : list of str, optional
         Column names, if there are any.
-    image_shape : tuple of (height, width), optional
-        Given when a row is a grey-scale image, so that reports can draw it.
-    metadata : DataFrame of n_samples rows, optional
-        What is known about the rows but not trained on (batch, author, true label). Lone surrogates in its texts, which no
-        file can hold, become U+FFFD.
+    image_shape : tuple of (height, width) or (height, width, channels), optional
+        Given when a row is an image, so that reports can draw it.
+    metadata : DataFrame or dict of n_samples rows, optional
+        What is known about the rows but not trained on (batch, author, true label). It is joined by its index where it has one
+        and X has one, too; an index that does not match is an error. Lists in cells become text. Lone surrogates in its texts,
+        which no file can hold, become U+FFFD.
     text : str, optional
         The column of `metadata` that holds what each row is as text (a document, a sentence), so that reports can show it.
     name : str, optional
         Name of a data set that :func:`clusterexplain.data.load_dataset` knows.
+    left_aside : dict of str to str, optional
+        Columns that are not trained on, each with the reason; filled in for frames and files.
 
     Examples
     --------
@@ -53,60 +69,135 @@ class Dataset:
     X: np.ndarray
     ids: np.ndarray = None  # type: ignore[assignment]  # positions, filled in below
     feature_names: list[str] | None = None
-    image_shape: tuple[int, int] | None = None
+    image_shape: tuple[int, ...] | None = None
     metadata: pd.DataFrame | None = None
     name: str | None = None
     text: str | None = None
+    left_aside: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the parts against each other."""
+        parts = self._take_frame()
+        index = None if parts is None else parts.index
+        if _is_image_stack(self):
+            _flatten_images(self)
         matrix = as_matrix(self.X)
         matrix.flags.writeable = False
         n, width = matrix.shape
+        given = self.ids
         object.__setattr__(self, "X", matrix)
-        object.__setattr__(self, "ids", _unique_ids(self.ids, n))
+        object.__setattr__(self, "ids", unique_ids(index if given is None else given, n))
         if self.feature_names is not None:
-            names = [str(name) for name in self.feature_names]
-            if len(names) != width:
-                raise InvalidDataError(
-                    f"feature_names has {len(names)} entries, expected {width}: one for each column of X."
-                )
-            object.__setattr__(self, "feature_names", names)
+            object.__setattr__(self, "feature_names", _checked_names(self.feature_names, width))
         if self.metadata is not None:
-            if len(self.metadata) != n:
-                raise InvalidDataError(f"metadata has {len(self.metadata)} rows, expected {n}: one for each row of X.")
-            metadata = _writable(self.metadata.rename(columns=str).reset_index(drop=True))
-            object.__setattr__(self, "metadata", metadata)
+            table = as_table(self.metadata)
+            known = index if given is None else _index_beside(given, table, index)
+            object.__setattr__(self, "metadata", _writable(joined_table(table, self.ids, known, "metadata")))
+        if parts is not None and parts.aside.shape[1]:
+            object.__setattr__(self, "metadata", _beside(self.metadata, parts.aside))
         _check_text(self.text, self.metadata)
         if self.image_shape is not None:
-            shape = tuple(int(side) for side in self.image_shape)
-            if len(shape) != 2 or shape[0] * shape[1] != width:
-                raise InvalidDataError(
-                    f"image_shape {shape} does not fit: it must be (height, width) with height times width = {width} columns."
-                )
-            object.__setattr__(self, "image_shape", shape)
+            object.__setattr__(self, "image_shape", _checked_shape(self.image_shape, width))
+        if parts is not None:
+            bookkeeping.say("X", parts)
+
+    def _take_frame(self) -> bookkeeping.Split | None:
+        """Take names and numbers of a frame; return its parts."""
+        frame = as_frame(self.X)
+        if frame is None:
+            return None
+        if self.feature_names is not None:
+            frame = frame.set_axis(_checked_names(self.feature_names, frame.shape[1]), axis=1)
+        parts = bookkeeping.split(frame)
+        object.__setattr__(self, "X", parts.features)
+        object.__setattr__(self, "feature_names", parts.features.columns.tolist())
+        object.__setattr__(self, "left_aside", {**self.left_aside, **parts.reasons})
+        return parts
 
     @classmethod
-    def of(cls, X: Any) -> Dataset:
-        """Wrap an ndarray, a DataFrame (its index becomes the ids) or return a Dataset unchanged.
+    def of(cls, X: Any, *, max_bytes: float = DENSE_ROWS_BYTES, **roles: Any) -> Dataset:
+        """Take rows from memory: an array, a frame (its index becomes the ids), an AnnData; a Dataset is returned unchanged.
 
         Parameters
         ----------
-        X : Dataset, DataFrame or array-like of shape (n_samples, n_features)
+        X : Dataset, frame, AnnData, sparse matrix, tensor or array-like of shape (n_samples, n_features)
             The rows.
+        max_bytes : float
+            What a sparse matrix may take once it is dense.
+        **roles : object
+            For a frame or an AnnData, names of columns: ids, text, metadata, labels; for a frame embedding_column, for an
+            AnnData use_rep. None is not given.
 
         Returns
         -------
         Dataset
             With checked content.
+
+        Raises
+        ------
+        InvalidDataError
+            If X is something else, or has no such columns.
         """
-        if isinstance(X, Dataset):
-            return X
-        if isinstance(X, pd.DataFrame):
-            return cls(
-                as_matrix(X), ids=X.index.to_numpy(dtype=object), feature_names=[str(name) for name in X.columns]
-            )
-        return cls(as_matrix(X))
+        from clusterexplain.data.readers.objects import dataset_of
+
+        return X if isinstance(X, Dataset) and not any(roles.values()) else dataset_of(X, max_bytes=max_bytes, **roles)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], **options: Any) -> Dataset:
+        """Read a file: a table (.csv, .tsv, .parquet, .feather), an array (.npy, .npz) or single cells (.h5ad).
+
+        Parameters
+        ----------
+        path : path-like
+            The file; text may be compressed.
+        **options : object
+            Names of columns: ids, text, metadata, labels, embedding_column (for tables); table, the path of a table beside an
+            array; use_rep (for .npz and .h5ad).
+
+        Returns
+        -------
+        Dataset
+            With the ids, names and metadata of the file.
+
+        Raises
+        ------
+        InvalidDataError
+            If the file cannot be read; the message says why.
+        """
+        from clusterexplain.data.readers.registry import read
+
+        return read(Path(path), **options)
+
+    @classmethod
+    def from_images(
+        cls,
+        folder: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        size: str | tuple[int, int] | None = None,
+        mode: str | None = None,
+        skip_bad: bool = False,
+    ) -> Dataset:
+        """Read a folder of PNG and JPEG pictures; see :func:`clusterexplain.data.readers.images.read_images`.
+
+        Parameters
+        ----------
+        folder : path-like or iterable of path-like
+            The folder, or the files.
+        size : str or (width, height), optional
+            What every picture is scaled to, for example "16x16".
+        mode : {"L", "RGB"}, optional
+            Grey or colour.
+        skip_bad : bool, default=False
+            Leave out what cannot be read instead of stopping.
+
+        Returns
+        -------
+        Dataset
+            Pixels from 0 to 1; ids are paths relative to the folder, folders are metadata.
+        """
+        from clusterexplain.data.readers.images import read_images
+
+        return read_images(folder, size=size, mode=mode, skip_bad=skip_bad)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -130,9 +221,8 @@ class Dataset:
         UnknownSampleError
             If an id does not exist.
         """
-        texts = self.ids.dtype.kind not in "iu"
-        wanted = [_id_text(one) if texts or isinstance(one, str) else one for one in ids]
-        found = pd.Index(self.ids).get_indexer(pd.Index(wanted)) if wanted else np.empty(0, dtype=np.intp)
+        wanted = list(ids)
+        found = places_of(self.ids, wanted)
         missing = [one for one, position in zip(wanted, found, strict=True) if position < 0]
         if missing:
             raise UnknownSampleError(
@@ -140,7 +230,11 @@ class Dataset:
                 f"from {self.ids.tolist()[0]!r} in the first row to {self.ids.tolist()[-1]!r} in the last; ids count from 0 "
                 f"unless the data brought their own."
             )
-        return np.asarray(found)
+        return found
+
+    def has_id(self, one: Any) -> bool:
+        """Return whether a row has this id."""
+        return bool(places_of(self.ids, [one])[0] >= 0)
 
     def _meant(self, wanted: Any) -> str:
         """Name the id that was probably meant."""
@@ -190,21 +284,52 @@ def _writable(metadata: pd.DataFrame) -> pd.DataFrame:
     return metadata
 
 
-def _id_text(one: Any) -> str:
-    """Return an id as text, with halves of characters written out: unlike a mark for all of them, that keeps ids apart."""
-    return _LONE.sub(lambda found: f"\\u{ord(found[0]):x}", str(one))
+def _checked_names(names: Sequence[Any], width: int) -> list[str]:
+    if len(names) != width:
+        raise InvalidDataError(f"feature_names has {len(names)} entries, expected {width}: one for each column of X.")
+    return [column_name(name) for name in names]
 
 
-def _unique_ids(ids: Any, n: int) -> np.ndarray:
-    wanted = range(n) if ids is None else list(ids)
-    if len(wanted) != n:
-        raise InvalidDataError(f"ids has {len(wanted)} entries, expected {n}: one for each row of X.")
-    whole = all(isinstance(one, (int, np.integer)) and not isinstance(one, (bool, np.bool_)) for one in wanted)
-    result = np.array(wanted, dtype=np.int64) if whole else np.array([_id_text(one) for one in wanted])
-    duplicates = pd.Index(result)[pd.Index(result).duplicated()]
-    if len(duplicates):
+def _index_beside(ids: Any, table: pd.DataFrame, index: pd.Index | None) -> pd.Index | None:
+    """Return what a table beside given ids is joined by; None if its rows are in their order."""
+    own = pd.Index(ids.index) if isinstance(ids, pd.Series) else index
+    if is_default_index(table.index) or (own is not None and table.index.equals(own)):
+        return None
+    return pd.Index(listed_ids(ids), dtype=object)
+
+
+def _beside(metadata: pd.DataFrame | None, aside: pd.DataFrame) -> pd.DataFrame:
+    """Return metadata with the columns that were left aside, so that nothing is lost."""
+    table = _writable(as_table(aside.reset_index(drop=True)))
+    if metadata is None:
+        return table
+    return pd.concat([metadata, table[[name for name in table.columns if name not in metadata.columns]]], axis=1)
+
+
+def _is_image_stack(data: Dataset) -> bool:
+    rank = np.ndim(data.X) if hasattr(data.X, "ndim") else 0
+    return rank == 4 or (rank == 3 and data.image_shape is not None)
+
+
+def _flatten_images(data: Dataset) -> None:
+    """Make rows of images of shape (n_samples, height, width, channels), and keep their shape."""
+    pixels = as_array(data.X)
+    shape = pixels.shape[1:]
+    if len(shape) == 3 and shape[0] in (1, 3) and shape[2] not in (1, 3, 4):
         raise InvalidDataError(
-            f"{len(duplicates)} sample id(s) occur more than once, for example {duplicates.tolist()[0]!r}. Expected unique "
-            f"ids; call reset_index(drop=True) on the DataFrame or pass ids=."
+            f"X has shape {pixels.shape}, which are images with the channels first. Expected (n_samples, height, width, "
+            f"channels); move them with numpy.moveaxis(X, 1, -1), for a tensor X.permute(0, 2, 3, 1)."
         )
-    return result
+    object.__setattr__(data, "X", pixels.reshape(len(pixels), -1))
+    if data.image_shape is None:
+        object.__setattr__(data, "image_shape", shape[:2] if shape[2] == 1 else shape)
+
+
+def _checked_shape(image_shape: Sequence[int], width: int) -> tuple[int, ...]:
+    shape = tuple(int(side) for side in image_shape)
+    if len(shape) not in (2, 3) or math.prod(shape) != width:
+        raise InvalidDataError(
+            f"image_shape {shape} does not fit: it must be (height, width) or (height, width, channels), whose product is the "
+            f"number of columns, = {width} columns."
+        )
+    return shape

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from clusterexplain.data import Dataset
-from clusterexplain.data.validation import as_matrix
+from clusterexplain.data.ids import id_text, is_whole
+from clusterexplain.data.new_rows import is_named, new_rows
 from clusterexplain.exceptions import InvalidParameterError
 
 
@@ -54,8 +54,8 @@ def select_samples(asked: Any, data: Dataset) -> Samples:
     UnknownSampleError
         If an id does not exist.
     """
-    if isinstance(asked, (Dataset, pd.DataFrame)) or _is_matrix(asked):
-        found = _new_rows(asked)
+    if is_named(asked) or _is_matrix(asked):
+        found = _new_rows(asked, data)
     else:
         positions = _positions(asked, data)
         found = Samples(data.ids[positions], data.X[positions], positions)
@@ -70,11 +70,11 @@ def _is_matrix(asked: Any) -> bool:
     )
 
 
-def _new_rows(asked: Any) -> Samples:
-    named = Dataset.of(asked) if isinstance(asked, (Dataset, pd.DataFrame)) else None
-    rows = as_matrix(asked, what="queries") if named is None else named.X
-    names = range(len(rows)) if named is None else named.ids
-    return Samples(np.array([f"new {name}" for name in names]), rows, np.full(len(rows), -1))
+def _new_rows(asked: Any, data: Dataset) -> Samples:
+    found = new_rows(asked, data, "queries")
+    return Samples(
+        np.array([f"new {id_text(name)}" for name in found.ids]), found.matrix, np.full(len(found.matrix), -1)
+    )
 
 
 def _positions(asked: Any, data: Dataset) -> np.ndarray:
@@ -86,16 +86,23 @@ def _positions(asked: Any, data: Dataset) -> np.ndarray:
                 f"queries is a {type(asked).__name__}. Expected a list of ids, whose order is kept."
             )
         asked = [asked]
-    wanted = list(asked)
+    wanted = [asked] if isinstance(asked, tuple) and data.has_id(asked) else list(asked)
     if wanted and all(isinstance(one, (bool, np.bool_)) for one in wanted):
         if len(wanted) != len(data):
             raise InvalidParameterError(
                 f"The mask has {len(wanted)} entries, expected {len(data)}: one for each training row."
             )
         return np.flatnonzero(wanted)
-    if any(isinstance(one, (float, np.floating)) for one in wanted):
+    if any(isinstance(one, (float, np.floating)) for one in wanted) and not _are_ids(wanted, data):
         raise InvalidParameterError(
             "queries holds fractions, which are no ids. For a single new row pass a matrix of one row, for example "
             "row.reshape(1, -1); for training examples pass their ids."
         )
     return data.positions(wanted)
+
+
+def _are_ids(wanted: list[Any], data: Dataset) -> bool:
+    """Whether floats are ids, as an index may hold them, and not the values of a row."""
+    if len(wanted) > 1 and len(wanted) == data.X.shape[1]:
+        return False
+    return all(is_whole(one) or data.has_id(one) for one in wanted)

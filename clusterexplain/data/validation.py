@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from clusterexplain.data.arrays import as_array
+from clusterexplain.data.columns import numeric_columns
+from clusterexplain.data.frames import as_frame
 from clusterexplain.exceptions import InvalidDataError, NotNumericError
 
 
 def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
-    """Check that `X` is a dense, finite, real, numeric matrix and return it as float64.
+    """Check that `X` is a finite, real, numeric matrix and return it as float64.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-        ndarray, DataFrame, memmap or nested lists.
+    X : array-like or frame of shape (n_samples, n_features)
+        ndarray, memmap, tensor, sparse matrix, nested lists, or a frame of pandas, polars or pyarrow.
     what : str, default="X"
         How the messages call it.
 
@@ -28,17 +30,10 @@ def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
     Raises
     ------
     InvalidDataError
-        If it is sparse, complex, text, of another rank than 2, empty, NaN or infinite.
+        If it is complex, text, dates, masked, of another rank than 2, empty, NaN or infinite.
     """
-    _refuse_foreign(X, what)
-    if isinstance(X, pd.DataFrame):
-        _refuse_text_columns(X, what)
-    try:
-        array = np.asarray(X)
-    except ValueError as error:
-        raise InvalidDataError(
-            f"{what} is ragged ({error}). Expected rows of equal length, shape (n_samples, n_features)."
-        ) from error
+    frame = as_frame(X, what)
+    array = as_array(X, what) if frame is None else numeric_columns(frame, what)
     if array.dtype.kind == "c":
         raise InvalidDataError(
             f"Complex data not supported: {what} has dtype {array.dtype}. Expected real numbers; pass the real and "
@@ -58,7 +53,7 @@ def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
             f"string or a number; encode text columns first (for example with sklearn.preprocessing.OneHotEncoder)."
         ) from error
     _refuse_empty(matrix, what)
-    _refuse_non_finite(matrix, what, [str(name) for name in X.columns] if isinstance(X, pd.DataFrame) else None)
+    _refuse_non_finite(matrix, what, None if frame is None else frame.columns.tolist())
     return matrix
 
 
@@ -105,7 +100,9 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
     if sample_weight is None:
         return np.ones(n_samples)
     try:
-        weights = np.array(sample_weight, dtype=np.float64)
+        weights = np.array(as_array(sample_weight, "sample_weight"), dtype=np.float64)
+    except InvalidDataError:
+        raise
     except (TypeError, ValueError) as error:
         raise NotNumericError(
             f"sample_weight holds values that are not numbers ({error}). Expected one number for each row of X."
@@ -122,41 +119,6 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
             "zero; 1 keeps an example as it is and 0 removes it."
         )
     return weights
-
-
-def _refuse_foreign(X: Any, what: str) -> None:
-    if hasattr(X, "toarray") and hasattr(X, "nnz"):
-        raise InvalidDataError(
-            f"Sparse data was passed for {what}, but dense data is required. Use {what}.toarray() if it fits in memory."
-        )
-    if isinstance(X, (str, bytes)) or X is None:
-        raise InvalidDataError(
-            f"{what} is {type(X).__name__}, expected a matrix of shape (n_samples, n_features). Read the file first, for "
-            f"example with pandas.read_csv."
-        )
-
-
-def _refuse_text_columns(X: pd.DataFrame, what: str) -> None:
-    text = [
-        str(name)
-        for name, dtype in X.dtypes.items()
-        if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype))
-    ]
-    if text:
-        raise InvalidDataError(
-            f"{what} has {len(text)} column(s) that are not numbers: {_listed(text)}{_first_text(X[text[0]])}. Expected "
-            f"numeric columns; mend single values that are text, drop the columns, encode them "
-            f"(sklearn.preprocessing.OneHotEncoder), or keep them beside the features: Dataset(metadata=...), "
-            f"`clusterexplain fit` with --ids, --text or --metadata."
-        )
-
-
-def _first_text(column: pd.Series) -> str:
-    """Name the first value that is no number, which may be the only one."""
-    wrong = np.flatnonzero((pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy())
-    if not len(wrong):
-        return ""
-    return f" ({len(wrong)} of {len(column)} values of {column.name}, the first {column.iloc[wrong[0]]!r} in row {wrong[0]})"
 
 
 def _refuse_empty(matrix: np.ndarray, what: str) -> None:

@@ -20,3 +20,7 @@ DISTANCE_CHUNK = 1 << 22
 """Distances (numbers, not bytes) that are held in memory at once while clusters and their boundaries are searched."""
 RETRAINING_CACHE_BYTES = 2e9
 """Retrained parameters that a run directory keeps on disk: what is beyond is trained but not kept."""
+DENSE_ROWS_BYTES = 2e9
+"""What a sparse matrix may take as the dense one that is trained on."""
+DENSIFIED_BLOCK_BYTES = 64e6
+"""Rows of a sparse matrix that are made dense at a time."""

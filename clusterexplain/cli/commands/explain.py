@@ -122,11 +122,12 @@ def new_rows(file: Path, data: Dataset) -> np.ndarray:
     InvalidParameterError
         If the columns are not those of the run.
     """
-    from clusterexplain.data.readers.table import column_names, read_table
+    from clusterexplain.data.readers.registry import read
+    from clusterexplain.data.readers.table import column_names
 
     known, names = data.feature_names, column_names(file)
     further = [name for name in names if name not in known] if known is not None and set(known) <= set(names) else []
-    rows = read_table(file, metadata=further)  # ids, texts and other columns that were not trained on
+    rows = read(file, metadata=further)  # ids, texts and other columns that were not trained on
     if rows.feature_names is None or known is None:
         if rows.X.shape[1] != data.X.shape[1]:
             raise InvalidParameterError(

@@ -14,20 +14,30 @@ from clusterexplain.cli.options import option
 from clusterexplain.exceptions import InvalidParameterError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from clusterexplain.data import Dataset
     from clusterexplain.estimator import ClusterExplainer
 
 DEFAULT_CLUSTERS = 8
 DEMO_REMOVALS = {"n_single": 24, "n_within": 24, "n_groups": 16}
 
-INPUT = "Train on this data set (see `data`), or on a .csv, .parquet or .npy file."
+INPUT = (
+    "Train on this data set (see `data`), on a file (.csv, .tsv, .parquet, .feather, .npy, .npz, .h5ad), or on a folder of "
+    "pictures."
+)
+EMBEDDING = "Train on the vectors in this column of the file. A file with one such column needs no name."
+BESIDE = "Take ids, text and metadata of an .npy or .npz file from this table, row by row."
+USE_REP = "Train on this matrix of an .h5ad file (X, a key of obsm, a layer, or raw), or on this array of an .npz file."
+SIZE = "Scale pictures to this size, for example 16x16."
+MODE = "Read pictures in grey (L) or in colour (RGB)."
+SKIP_BAD = "Leave out pictures that cannot be read, and list them."
 CONFIGURED = "Take data and parameters from this .toml file (see `config`). Options on the command line come first."
 SHOWN_TEXT = "Show this column of the file in reports as the text of each row. It is not trained on."
 METADATA = "Store this column of the file for `why --by`. It is not trained on. Repeat it for several columns."
 N_CLUSTERS = f"Find N clusters. A named data set has its own default; otherwise it is {DEFAULT_CLUSTERS}."
-GIVEN_LABELS = "Take the clusters from this .csv, .parquet or .npy file: one whole number for each row, -1 for noise."
+GIVEN_LABELS = (
+    "Take the clusters from this column of the data, or from this file: one label for each row in order, or two columns, ids "
+    "and labels. -1 and 'noise' are noise."
+)
 AGREEMENT = "Refuse explanations if score and labels agree on a smaller share of the samples."
 PRETRAINED = "Train, or keep the weights of a pretrained network that --task names."
 SMOOTHNESS = "Measure by retraining how well derivatives predict small changes of the weights."
@@ -36,7 +46,7 @@ SCALED = (
     "'global'."
 )
 
-Data = Annotated[str | None, option("--data", INPUT, value="NAME|FILE")]
+Data = Annotated[str | None, option("--data", INPUT, value="NAME|FILE|FOLDER")]
 ConfigFile = Annotated[Path | None, option("--config", CONFIGURED, value="FILE")]
 Out = Annotated[Path, option("--out", "Make this run directory.")]
 Ids = Annotated[str | None, option("--ids", "Take the ids from this column of the file.", value="COLUMN")]
@@ -51,7 +61,13 @@ ClustererOptions = Annotated[
     list[str] | None,
     option("--clusterer-option", "Set an option of the clusterer. Repeat it for several options.", value="NAME=VALUE"),
 ]
-Labels = Annotated[Path | None, option("--labels", GIVEN_LABELS)]
+Labels = Annotated[str | None, option("--labels", GIVEN_LABELS, value="COLUMN|FILE")]
+EmbeddingColumn = Annotated[str | None, option("--embedding-column", EMBEDDING, value="COLUMN")]
+Table = Annotated[Path | None, option("--table", BESIDE, value="FILE")]
+UseRep = Annotated[str | None, option("--use-rep", USE_REP, value="NAME")]
+Size = Annotated[str | None, option("--size", SIZE, value="WIDTHxHEIGHT")]
+Mode = Annotated[str | None, option("--mode", MODE, value="L|RGB", choices=("L", "RGB"))]
+SkipBad = Annotated[bool, option("--skip-bad", SKIP_BAD)]
 Score = Annotated[str, option("--score", "Explain this membership score. 'auto' takes the clusterer's.", value="NAME")]
 MinAgreement = Annotated[float, option("--min-agreement", AGREEMENT)]
 Model = Annotated[str, option("--model", f"Train: {', '.join(options.MODELS)}.", value="NAME", choices=options.MODELS)]
@@ -74,6 +90,12 @@ def fit(
     ids: Ids = None,
     text: Text = None,
     metadata: Metadata = None,
+    embedding_column: EmbeddingColumn = None,
+    table: Table = None,
+    use_rep: UseRep = None,
+    size: Size = None,
+    mode: Mode = None,
+    skip_bad: SkipBad = False,
     clusters: Clusters = None,
     clusterer: Clusterer = "kmeans",
     clusterer_option: ClustererOptions = None,
@@ -115,21 +137,24 @@ def fit(
         "text": text,
         "metadata": metadata,
         "labels": labels,
+        "embedding_column": embedding_column,
+        "table": table,
+        "use_rep": use_rep,
+        "size": size,
+        "mode": mode,
+        "skip_bad": skip_bad or None,
         "task": task,
         "train": train,
     }
     parameters, source = _with_config(context, config, chosen, columns)
-    dataset, usual_clusters = _open_data(
-        source["file"], {"ids": source["ids"], "text": source["text"], "metadata": source["metadata"] or []}
-    )
+    dataset, usual_clusters = _open_data(source["file"], _read_options(source))
     if source["task"] is not None:
         parameters["model"] = find_factory(source["task"])(dataset)
-    if source["labels"] is not None:
-        parameters["clusterer"] = _given_labels(Path(source["labels"]), parameters["clusterer"])
+    given = None if source["labels"] is None else _given_labels(source["labels"], dataset, parameters["clusterer"])
     if parameters["n_clusters"] is None:
         parameters["n_clusters"] = usual_clusters
     explainer = ClusterExplainer(**parameters, max_memory=max_memory * 1e9, verbose=not quiet)
-    _fit_and_save(explainer, dataset, out, source, overwrite=overwrite)
+    _fit_and_save(explainer, dataset, out, source, overwrite=overwrite, labels=given)
 
 
 def config(run: options.Run = None, task: options.Task = None) -> None:
@@ -216,14 +241,24 @@ def demo(
     keep_map(explainer, folder)
 
 
-def _open_data(name: str, columns: dict[str, Any]) -> tuple[Dataset, int]:
+def _read_options(source: dict[str, Any]) -> dict[str, Any]:
+    """Return what a reader is told about a file; labels only if they are one of its columns."""
+    from clusterexplain.data.readers.labels import is_label_file
+
+    options = {name: value for name, value in source.items() if name not in ("file", "task", "train")}
+    if options["labels"] is not None and is_label_file(options["labels"]):
+        options["labels"] = None
+    return options | {"table": None if source["table"] is None else Path(source["table"])}
+
+
+def _open_data(name: str, options: dict[str, Any]) -> tuple[Dataset, int]:
     """Return a data set by name or from a file, and its usual number of clusters."""
     from clusterexplain.data import list_datasets, load_dataset
-    from clusterexplain.data.readers.table import read_table
+    from clusterexplain.data.readers.registry import read
 
     datasets = list_datasets()
     if name in datasets.index:
-        given = [f"--{role}" for role, column in columns.items() if column]
+        given = [f"--{role.replace('_', '-')}" for role, value in options.items() if value and role != "labels"]
         if given:
             raise InvalidParameterError(
                 f"{', '.join(given)} cannot be used with --data {name}, which brings its own ids and metadata. Expected --data "
@@ -231,23 +266,30 @@ def _open_data(name: str, columns: dict[str, Any]) -> tuple[Dataset, int]:
             )
         return load_dataset(name), int(datasets["n_clusters"].to_dict()[name])
     if Path(name).suffix or Path(name).exists():
-        return read_table(Path(name), **columns), DEFAULT_CLUSTERS
+        return read(Path(name), **options), DEFAULT_CLUSTERS
     return load_dataset(name), DEFAULT_CLUSTERS  # raises, naming the data sets
 
 
-def _given_labels(file: Path, clusterer: str) -> np.ndarray:
-    from clusterexplain.data.readers.table import read_labels
+def _given_labels(labels: str, dataset: Dataset, clusterer: str) -> Any:
+    """Return the column that holds the labels, or the labels of a file."""
+    from clusterexplain.data.readers.labels import is_label_file, read_labels
 
     if clusterer != "kmeans":
         raise InvalidParameterError(
-            f"--labels {file} gives the clusters, so --clusterer {clusterer} cannot be used with it. Expected one of the two "
+            f"--labels {labels} gives the clusters, so --clusterer {clusterer} cannot be used with it. Expected one of the two "
             f"options."
         )
-    return read_labels(file)
+    return read_labels(Path(labels), dataset) if is_label_file(labels) else labels
 
 
 def _fit_and_save(
-    explainer: ClusterExplainer, dataset: Dataset, out: Path, source: dict[str, Any], *, overwrite: bool
+    explainer: ClusterExplainer,
+    dataset: Dataset,
+    out: Path,
+    source: dict[str, Any],
+    *,
+    overwrite: bool,
+    labels: Any = None,
 ) -> None:
     """Train, cluster and save; print what was made and the next command."""
     from clusterexplain.cli import terminal
@@ -255,7 +297,7 @@ def _fit_and_save(
 
     terminal.set_verbosity(quiet=not explainer.verbose)
     check_target(out, overwrite=overwrite)
-    explainer.fit(dataset, train=source.get("train", True))
+    explainer.fit(dataset, train=source.get("train", True), labels=labels)
     explainer.fit_.annotations.data_source = {key: value for key, value in source.items() if value not in (None, [])}
     explainer.save(out, overwrite=overwrite)
     if explainer.verbose:

@@ -129,8 +129,8 @@ def test_fit_with_labels(kind: str, folder: Path, ce: ClusterExplainer, call: Ca
         (["--labels", "none.csv"], "There is no file none.csv"),
         (["--labels", "none.npy"], "There is no file none.npy"),
         (["--labels", "short.csv"], "labels of shape (3,), expected (30,)"),
-        (["--labels", "wide.csv"], "wide.csv has 2 columns. Expected one"),
-        (["--labels", "words.csv"], "words.csv"),
+        (["--labels", "wide.csv"], "wide.csv has 2 columns, and neither holds ids of the data"),
+        (["--labels", "words"], "has no column 'words'"),
         (["--labels", "half.csv"], "labels that are not whole numbers from -1 (noise) up"),
         (["--labels", "bomb.npy"], "bomb.npy cannot be read as labels"),
         (

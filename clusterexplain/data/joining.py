@@ -1,0 +1,79 @@
+"""Joins of what is known about rows to the rows: by id or index, never by position where either side has an index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.data.frames import is_default_index
+from clusterexplain.data.ids import id_text, is_whole, places_of
+from clusterexplain.exceptions import InvalidDataError
+
+
+def joined_rows(index: pd.Index, ids: np.ndarray, brought: pd.Index | None, what: str) -> np.ndarray:
+    """Return which row of a table belongs to each id.
+
+    Parameters
+    ----------
+    index : Index of length n_rows
+        Of the table that is joined.
+    ids : ndarray of shape (n_samples,)
+        Of the data.
+    brought : Index or None
+        The index that the data brought along; None if the data are an array, whose rows have no names. A table without an
+        index of its own then belongs to the rows in their order, as it does where ids were given beside the rows.
+    what : str
+        How the messages call the table.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int
+        Row numbers of the table.
+
+    Raises
+    ------
+    InvalidDataError
+        If a row has no partner, or if lengths differ where nothing says which rows belong together.
+    """
+    if brought is None or (is_default_index(brought) and is_default_index(index)):
+        return _in_order(len(index), len(ids), what)
+    if len(index) == len(ids) and index.equals(brought):
+        return np.arange(len(ids))
+    twice = index[index.duplicated()]
+    if len(twice):
+        raise InvalidDataError(
+            f"The index of {what} has {len(twice)} value(s) more than once, for example {twice[0]!r}, so it is not known which "
+            f"row belongs to which. Expected a value of its own for each row, by which rows are joined to those of X."
+        )
+    places = places_of(_plain(index), list(brought))
+    lost = np.flatnonzero(places < 0)
+    if len(lost):
+        raise InvalidDataError(
+            f"The index of {what} does not match that of X: {len(lost)} of {len(ids)} rows of X have no partner, for example "
+            f"{brought[lost[0]]!r}. Expected the index of X in {what}, from {index[0]!r} in its first row to {index[-1]!r} in "
+            f"its last; rows are never joined by position. Set it with set_index or set_axis(X.index), or drop both with "
+            f"reset_index(drop=True) if their order is the same."
+        )
+    return places
+
+
+def joined_table(table: pd.DataFrame, ids: np.ndarray, brought: pd.Index | None, what: str) -> pd.DataFrame:
+    """Return a table's rows in the order of the data; see :func:`joined_rows`."""
+    rows = joined_rows(table.index, ids, brought, what)
+    return table.iloc[rows].reset_index(drop=True)
+
+
+def _in_order(found: int, n: int, what: str) -> np.ndarray:
+    if found != n:
+        raise InvalidDataError(f"{what} has {found} rows, expected {n}: one for each row of X.")
+    return np.arange(n)
+
+
+def _plain(index: pd.Index) -> np.ndarray:
+    """Return an index as ids: whole numbers if all of them are, otherwise text."""
+    values: list[Any] = list(index.to_numpy(dtype=object))
+    if all(is_whole(one) for one in values):
+        return np.array([int(one) for one in values])
+    return np.array([id_text(one) for one in values])

@@ -1,0 +1,81 @@
+"""Rows that were not trained on, held against the columns of the training data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.data.bookkeeping import index_column
+from clusterexplain.data.dataset import Dataset
+from clusterexplain.data.frames import BOOKKEEPING, as_frame, has_names
+from clusterexplain.data.validation import as_matrix
+
+
+@dataclass(frozen=True, eq=False)
+class NewRows:
+    """Rows with what they are called.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (n_rows, n_features)
+        Checked.
+    names : list of str or None
+        Of the columns, None where they have none.
+    ids : sequence
+        Of the rows.
+    """
+
+    matrix: np.ndarray
+    names: list[str] | None
+    ids: Any
+
+    @property
+    def named(self) -> Any:
+        """What scikit-learn checks columns of: a frame where they have names."""
+        return self.matrix if self.names is None else pd.DataFrame(self.matrix, columns=self.names, copy=False)
+
+
+def is_named(X: Any) -> bool:
+    """Return whether rows bring names along: a data set or a frame."""
+    return isinstance(X, Dataset) or as_frame(X) is not None
+
+
+def new_rows(X: Any, data: Dataset | None = None, what: str = "X") -> NewRows:
+    """Read rows; columns of a frame that the training data kept beside the features are ignored.
+
+    Parameters
+    ----------
+    X : Dataset, frame or array-like of shape (n_rows, n_features)
+        The rows.
+    data : Dataset, optional
+        The training data.
+    what : str, default="X"
+        How the messages call the rows.
+
+    Returns
+    -------
+    NewRows
+        Columns in the order in which they were given.
+    """
+    if isinstance(X, Dataset):
+        return NewRows(X.X, X.feature_names, X.ids)
+    frame = as_frame(X, what)
+    if frame is None:
+        matrix = as_matrix(X, what=what)
+        return NewRows(matrix, None, range(len(matrix)))
+    ids: Any = frame.index
+    features = [] if data is None or data.feature_names is None else data.feature_names
+    nameless = index_column(frame)
+    if nameless is not None and nameless not in features:
+        ids = frame[nameless]
+    beside = set() if data is None else {*data.left_aside, *([] if data.metadata is None else data.metadata.columns)}
+    extra = [
+        one
+        for one in frame.columns
+        if features and one not in features and (one in beside or BOOKKEEPING.fullmatch(one))
+    ]
+    kept = frame.drop(columns=extra)
+    return NewRows(as_matrix(kept, what=what), kept.columns.tolist() if has_names(X) else None, ids)
