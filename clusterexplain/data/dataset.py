@@ -18,7 +18,7 @@ import pandas as pd
 from clusterexplain.data import bookkeeping
 from clusterexplain.data.arrays import as_array
 from clusterexplain.data.frames import as_frame, as_table, column_name, is_default_index
-from clusterexplain.data.ids import listed_ids, places_of, unique_ids
+from clusterexplain.data.ids import id_text, listed_ids, places_of, unique_ids
 from clusterexplain.data.joining import joined_table
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError, UnknownSampleError
@@ -221,7 +221,8 @@ class Dataset:
         UnknownSampleError
             If an id does not exist.
         """
-        wanted = list(ids)
+        texts = self.ids.dtype.kind not in "iu"
+        wanted = [id_text(one) if texts or isinstance(one, str) else one for one in ids]
         found = places_of(self.ids, wanted)
         missing = [one for one, position in zip(wanted, found, strict=True) if position < 0]
         if missing:

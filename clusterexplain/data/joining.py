@@ -44,17 +44,18 @@ def joined_rows(index: pd.Index, ids: np.ndarray, brought: pd.Index | None, what
     twice = index[index.duplicated()]
     if len(twice):
         raise InvalidDataError(
-            f"The index of {what} has {len(twice)} value(s) more than once, for example {twice[0]!r}, so it is not known which "
-            f"row belongs to which. Expected a value of its own for each row, by which rows are joined to those of X."
+            f"The index of {what} has {len(twice)} value(s) more than once, for example {_shown(twice[0])}, so it is not "
+            f"known which row belongs to which. Expected a value of its own for each row, by which rows are joined to those "
+            f"of X."
         )
     places = places_of(_plain(index), list(brought))
     lost = np.flatnonzero(places < 0)
     if len(lost):
         raise InvalidDataError(
             f"The index of {what} does not match that of X: {len(lost)} of {len(ids)} rows of X have no partner, for example "
-            f"{brought[lost[0]]!r}. Expected the index of X in {what}, from {index[0]!r} in its first row to {index[-1]!r} in "
-            f"its last; rows are never joined by position. Set it with set_index or set_axis(X.index), or drop both with "
-            f"reset_index(drop=True) if their order is the same."
+            f"{_shown(brought[lost[0]])}. Expected the index of X in {what}, from {_shown(index[0])} in its first row to "
+            f"{_shown(index[-1])} in its last; rows are never joined by position. Set it with set_index or set_axis(X.index), "
+            f"or drop both with reset_index(drop=True) if their order is the same."
         )
     return places
 
@@ -69,6 +70,10 @@ def _in_order(found: int, n: int, what: str) -> np.ndarray:
     if found != n:
         raise InvalidDataError(f"{what} has {found} rows, expected {n}: one for each row of X.")
     return np.arange(n)
+
+
+def _shown(one: Any) -> str:
+    return repr(one.item() if isinstance(one, np.generic) else one)
 
 
 def _plain(index: pd.Index) -> np.ndarray:

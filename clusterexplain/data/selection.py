@@ -80,7 +80,7 @@ def _new_rows(asked: Any, data: Dataset) -> Samples:
 def _positions(asked: Any, data: Dataset) -> np.ndarray:
     if isinstance(asked, slice):
         return np.arange(len(data))[asked]
-    if isinstance(asked, (str, bytes)) or np.ndim(asked) == 0:
+    if isinstance(asked, (str, bytes)) or (not isinstance(asked, (list, tuple)) and np.ndim(asked) == 0):
         if isinstance(asked, (set, frozenset, dict)):
             raise InvalidParameterError(
                 f"queries is a {type(asked).__name__}. Expected a list of ids, whose order is kept."

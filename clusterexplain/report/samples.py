@@ -113,8 +113,11 @@ class SamplePreviewer:
         if self.data.image_shape is None:
             return SamplePreview(text=text)
         low, high = self._range
-        grey = (255 * np.clip((row - low) / max(high - low, np.finfo(float).tiny), 0, 1)).astype(np.uint8)
-        return SamplePreview(text=text, image=thumbnail(255 - grey.reshape(self.data.image_shape)))
+        levels = (255 * np.clip((row - low) / max(high - low, np.finfo(float).tiny), 0, 1)).astype(np.uint8)
+        pixels = levels.reshape(self.data.image_shape)
+        if pixels.ndim == 3 and pixels.shape[2] > 2:
+            return SamplePreview(text=text, image=thumbnail(pixels[:, :, :3]))  # colours as they are
+        return SamplePreview(text=text, image=thumbnail(255 - (pixels if pixels.ndim == 2 else pixels[:, :, 0])))
 
     def differences(self, row: np.ndarray, reference: np.ndarray, cluster_mean: np.ndarray) -> list[Difference]:
         """Return the columns in which a table row differs most from another, in standard deviations of the column.

@@ -66,7 +66,7 @@ def read_h5ad(
         ) from error
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # about the layout of files that older versions wrote
+            warnings.simplefilter("ignore")  # about the layout of files that older versions wrote
             adata = anndata.read_h5ad(path)
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InvalidDataError(f"{path} cannot be read as AnnData ({error}). Expected an .h5ad file.") from error

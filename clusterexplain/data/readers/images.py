@@ -63,7 +63,9 @@ def read_images(
         raise InvalidDataError(f"mode={mode!r} is unknown. Expected 'L' (grey) or 'RGB' (colour).")
     names, files, others = _listed_files(folder)
     pictures, bad = _opened(files, wanted)
-    _refuse_bad({**others, **{names[place]: why for place, why in bad.items()}}, len(files), skip_bad=skip_bad)
+    _refuse_bad(
+        {**others, **{names[place]: why for place, why in bad.items()}}, len(files) + len(others), skip_bad=skip_bad
+    )
     kept = [name for name, picture in zip(names, pictures, strict=True) if picture is not None]
     found = [picture for picture in pictures if picture is not None]
     if not found:
@@ -191,14 +193,14 @@ def _pixels(picture: Any, mode: str) -> np.ndarray:
     return np.asarray(picture if picture.mode == mode else picture.convert(mode), dtype=np.float64) / 255
 
 
-def _refuse_bad(bad: dict[str, str], pictures: int, *, skip_bad: bool) -> None:
+def _refuse_bad(bad: dict[str, str], n_files: int, *, skip_bad: bool) -> None:
     """Stop with the list of what is no picture, or say that it is left out."""
     if not bad:
         return
     listed = "; ".join(f"{name} {why}" for name, why in list(bad.items())[:LISTED_FILES])
     more = f"; ... ({len(bad)} in all)" if len(bad) > LISTED_FILES else ""
     if skip_bad:
-        warn(f"{len(bad)} of {pictures + len(bad)} files were left out: {listed}{more}.", InputWarning)
+        warn(f"{len(bad)} of {n_files} files were left out: {listed}{more}.", InputWarning)
         return
     raise InvalidDataError(
         f"{len(bad)} file(s) cannot be used as pictures: {listed}{more}. Expected PNG and JPEG files only; mend or remove "

@@ -87,12 +87,13 @@ def read_vectors(
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    return np.asarray(np.load(path, allow_pickle=False))
+    with path.open("rb") as file:
+        return np.asarray(np.load(file, allow_pickle=False))
 
 
 def _read_npz(path: Path, use_rep: str | None) -> tuple[np.ndarray, pd.DataFrame]:
     """Return the matrix of an archive, and its arrays of one dimension and the same length as columns."""
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         if {"indptr", "shape", "data", "format"} <= set(archive.files):
             return _read_sparse(path), pd.DataFrame()
         arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
