@@ -21,7 +21,7 @@ from clusterexplain.clustering.registry import check_before_training, given_labe
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.frames import has_names
-from clusterexplain.data.labels import has_index, is_label_list, joined_weights, labels_of, without_label_columns
+from clusterexplain.data.labels import is_label_list, joined_weights, labels_of, without_label_columns
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import check_sample_weight
@@ -324,7 +324,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         if labels is None and (isinstance(given, str) or not is_label_list(given)):
             check_before_training(given, len(data))
             return data, given, {}
-        found = labels_of(given, data, has_index=has_index(X, data))
+        found = labels_of(given, data)
         values = given_labels(found.values, len(data))
         names = {
             number: name if is_name(name) else f"cluster {name!r}"[:LONGEST_NAME]

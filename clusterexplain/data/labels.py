@@ -37,17 +37,15 @@ class Labels:
     names: dict[int, str]
 
 
-def labels_of(given: Any, data: Dataset, *, has_index: bool) -> Labels:
+def labels_of(given: Any, data: Dataset) -> Labels:
     """Return labels as numbers in the order of the data.
 
     Parameters
     ----------
     given : str, Series, mapping or array-like of shape (n_samples,)
-        A metadata column of the data, labels by id, or one label for each row in order.
+        A metadata column of the data, labels by id (those of an array are its positions), or one label for each row in order.
     data : Dataset
         The rows.
-    has_index : bool
-        Whether the rows brought ids of their own, so that labels with an index are joined by it.
 
     Returns
     -------
@@ -64,12 +62,11 @@ def labels_of(given: Any, data: Dataset, *, has_index: bool) -> Labels:
     if isinstance(given, str):
         return _numbered(_column(given, data))
     if isinstance(given, Mapping):
-        given, has_index = pd.Series(dict(given)), True
+        given = pd.Series(dict(given))
     if isinstance(given, pd.DataFrame) and given.shape[1] == 1:
         given = given.iloc[:, 0]
     if isinstance(given, pd.Series):
-        brought = pd.Index(data.ids) if has_index else None
-        return _numbered(given.iloc[joined_rows(given.index, data.ids, brought, "labels")])
+        return _numbered(given.iloc[joined_rows(given.index, data.ids, pd.Index(data.ids), "labels")])
     if isinstance(given, (pd.Categorical, pd.Index)):
         return _numbered(pd.Series(given))
     if type(given).__module__.partition(".")[0] in ("polars", "pyarrow"):

@@ -42,7 +42,7 @@ NUMBERS = [0, 0, 1, 1, 2, 2]
     ids=lambda given: type(given).__name__,
 )
 def test_numbers_in_every_form(given: Any) -> None:
-    found = labels_of(given, DATA, has_index=True)
+    found = labels_of(given, DATA)
     assert found.values.tolist() == NUMBERS
     assert found.names == {}
 
@@ -50,11 +50,11 @@ def test_numbers_in_every_form(given: Any) -> None:
 def test_texts_become_names() -> None:
     texts = ["T cell", "B cell", "noise", "T cell", "NK", "NK"]
     for given in (texts, np.array(texts), pl.Series(texts), pd.Series(texts, index=CELLS)):
-        found = labels_of(given, DATA, has_index=True)
+        found = labels_of(given, DATA)
         assert found.values.tolist() == [2, 0, -1, 2, 1, 1]
         assert found.names == {0: "B cell", 1: "NK", 2: "T cell"}
     ordered = pd.Categorical(texts, categories=["NK", "unused", "T cell", "B cell", "noise"])
-    assert labels_of(ordered, DATA, has_index=True).names == {0: "NK", 1: "T cell", 2: "B cell"}
+    assert labels_of(ordered, DATA).names == {0: "NK", 1: "T cell", 2: "B cell"}
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_texts_become_names() -> None:
 )
 def test_labels_that_cannot_be_joined(given: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        labels_of(given, DATA, has_index=True)
+        labels_of(given, DATA)
 
 
 def test_weights_are_joined_by_the_index_too() -> None:
@@ -115,7 +115,7 @@ def test_files_of_labels(how: str, tmp_path: Path) -> None:
         turned.set_index("cell").rename_axis(None).to_csv(path)
     else:
         turned.set_index("cell").to_parquet(path)
-    found = labels_of(read_labels(path, DATA), DATA, has_index=True)
+    found = labels_of(read_labels(path, DATA), DATA)
     assert (found.values.tolist(), found.names) == (NUMBERS, {0: "a", 1: "b", 2: "c"})
 
 

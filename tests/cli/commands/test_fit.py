@@ -47,6 +47,60 @@ def test_fit_from_a_file_with_texts(
     assert "Sample d4 is in cluster" in capsys.readouterr().out
 
 
+@pytest.mark.filterwarnings("ignore::clusterexplain.exceptions.InputWarning")
+def test_fit_says_what_it_was_trained_on(folder: Path, blobs: np.ndarray, call: Caller) -> None:
+    frame = pd.DataFrame(blobs, columns=list("abcde")).assign(kind=[f"kind {i % 3}" for i in range(30)])
+    frame.to_csv("numbered.csv", sep=";", decimal=",")
+    fit = ("fit", "--data", "numbered.csv", "--steps", "20", "--latent-dim", "2", "--min-agreement", "0")
+    code, out, _ = call(*fit, "--labels", "kind", "--out", "k")
+    assert code == 0
+    assert "It was trained on 5 columns: a ... e. Left aside: Unnamed: 0 (it is an index that lost its name" in out
+    loaded = ClusterExplainer.load("k")
+    assert loaded.cluster_names_ == {0: "kind 0", 1: "kind 1", 2: "kind 2"}
+    assert loaded.labels_.tolist() == [i % 3 for i in range(30)]
+    frame[["kind"]].iloc[::-1].to_parquet("labels.parquet")
+    assert call(*fit, "--metadata", "kind", "--labels", "labels.parquet", "--out", "f", "--quiet")[0] == 0
+    assert ClusterExplainer.load("f").labels_.tolist() == loaded.labels_.tolist()
+    code, text, _ = call("config", "--run", "k")
+    Path("again.toml").write_text(text)
+    assert call("fit", "--config", "again.toml", "--out", "again", "--quiet")[0] == 0
+    np.testing.assert_array_equal(ClusterExplainer.load("again").embedding_, loaded.embedding_)
+
+
+@pytest.mark.filterwarnings("ignore::clusterexplain.exceptions.InputWarning")
+def test_fit_on_vectors_arrays_and_pictures(folder: Path, blobs: np.ndarray, call: Caller) -> None:
+    from PIL import Image
+
+    fit = ("fit", "--steps", "20", "--latent-dim", "2", "--clusters", "3", "--quiet", "--data")
+    names = [f"d{i}" for i in range(30)]
+    table = pd.DataFrame({"name": names, "batch": np.arange(30) % 2})
+    table.assign(vector=list(blobs)).to_parquet("vectors.parquet")
+    given = ("--ids", "name", "--embedding-column", "vector", "--metadata", "batch")
+    assert call(*fit, "vectors.parquet", *given, "--out", "v")[0] == 0
+    np.save("rows.npy", blobs)
+    table.to_csv("table.csv", index=False)
+    assert call(*fit, "rows.npy", "--table", "table.csv", "--ids", "name", "--out", "n")[0] == 0
+    for run in "vn":
+        data = ClusterExplainer.load(run).data_
+        np.testing.assert_array_equal(data.X, blobs)
+        assert data.ids.tolist() == names
+        assert data.metadata is not None
+        assert data.metadata["batch"].tolist() == table["batch"].tolist()
+    for number in range(12):
+        Path("p", f"class {number % 2}").mkdir(parents=True, exist_ok=True)
+        colours = np.random.default_rng(number).integers(0, 255, (6, 6, 3)).astype(np.uint8)
+        Image.fromarray(colours).save(Path("p", f"class {number % 2}", f"{number}.png"))
+    Path("p", "bad.png").touch()
+    assert "bad.png cannot be read" in call.refused(*fit, "p", "--out", "p-run")
+    assert call(*fit, "p", "--skip-bad", "--size", "4x4", "--mode", "L", "--out", "p-run")[0] == 0
+    assert ClusterExplainer.load("p-run").data_.image_shape == (4, 4)
+    assert "does not take size (--size is for a folder)" in call.refused(
+        *fit, "table.csv", "--size", "4x4", "--out", "x"
+    )
+    refused = call.refused(*fit, "digits", "--use-rep", "X", "--embedding-column", "v", "--out", "x")
+    assert "--embedding-column, --use-rep cannot be used with --data digits" in refused
+
+
 def test_data_lists_the_named_sets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main(monkeypatch, "data") == 0
     assert "digits" in capsys.readouterr().out
