@@ -121,13 +121,42 @@ def _foreign_frame(X: Any, what: str) -> pd.DataFrame | None:
 
 
 def _plain_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """Replace containers in cells by text: they have no hash to group by and no place in a run."""
-    mended = {}
+    """Replace containers in cells, and what no Parquet file holds, by text: it is grouped by, and a run keeps it."""
+    mended: dict[str, Any] = {}
     for name in table.columns:
         column = table[name]
         if getattr(column.dtype, "kind", "O") == "O" and any(_is_container(one) for one in column):
-            mended[name] = [cell_text(one) if _is_container(one) else one for one in column]
+            mended[name] = _texts([cell_text(one) if _is_container(one) else one for one in column], table)
+        elif isinstance(column.dtype, pd.SparseDtype):
+            mended[name] = np.asarray(column)
+        elif isinstance(column.dtype, pd.CategoricalDtype):
+            if not _is_storable(pd.Series(column.cat.categories)):  # intervals, as pandas.cut makes them
+                mended[name] = column.cat.rename_categories([str(one) for one in column.cat.categories])
+        elif not _is_storable(column):
+            texts = [None if missing else str(one) for one, missing in zip(column, column.isna(), strict=True)]
+            mended[name] = _texts(texts, table)
     return table.assign(**mended) if mended else table
+
+
+def _texts(values: list[Any], table: pd.DataFrame) -> pd.Series:
+    return pd.Series(
+        values, index=table.index, dtype=object
+    )  # types that pandas would infer hold no halves of characters
+
+
+def _is_storable(column: pd.Series) -> bool:
+    """Return whether a run can hold a column: numbers, text, dates, categories; not types mixed in one column."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
+        return True
+    import pyarrow as pa
+
+    if isinstance(column.dtype, (pd.PeriodDtype, pd.IntervalDtype)) or getattr(column.dtype, "kind", "O") == "c":
+        return False
+    try:
+        pa.array(column, from_pandas=True)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _is_container(value: Any) -> bool:

@@ -19,6 +19,8 @@ from clusterexplain.clustering import Clustering, ClusteringFactory, ClusteringS
 from clusterexplain.clustering.registry import KINDS, is_factory
 from clusterexplain.clustering.scores import SCORES, Score, make_score
 from clusterexplain.data import Dataset, list_datasets, load_dataset
+from clusterexplain.data.bookkeeping import index_column
+from clusterexplain.data.frames import as_frame
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.exceptions import (
     ClusterExplainError,
@@ -199,7 +201,11 @@ def load(
     stored = _Stored.of(content, where)
     own_code = model is not None or is_factory(clusterer)  # its faults are its own, not those of the run
     with contextlib.nullcontext() if own_code else _as_damage(where):
-        dataset = _stored_data(content) if data is None else _as_image(Dataset.of(data), content.manifest, where)
+        dataset = (
+            _stored_data(content)
+            if data is None
+            else _as_image(_given_data(data, content.manifest), content.manifest, where)
+        )
         run_directory.check_fingerprint(content.manifest, dataset.fingerprint(), where=where)
         task = _own_task(stored, model, dataset, where)
         fit = _restore(stored, task, dataset, clusterer, _own_score(stored, membership_score))
@@ -473,6 +479,16 @@ def _own_task(stored: _Stored, model: Model, data: Dataset, where: str) -> Embed
             f"ClusterExplainer.load(path, model=task), or --task package.module:factory on the command line."
         )
     return model if isinstance(model, EmbeddingTask) else model(data)
+
+
+def _given_data(data: Any, manifest: dict[str, Any]) -> Dataset:
+    """Read the training data of a run again: of a frame, the columns that were trained on."""
+    frame, names = as_frame(data), manifest["data"]["feature_names"]
+    if frame is None or names is None or not set(names) <= set(frame.columns):
+        return Dataset.of(data)
+    return Dataset.of(
+        frame, metadata=[name for name in frame.columns if name not in names and name != index_column(frame)]
+    )
 
 
 def _as_image(data: Dataset, manifest: dict[str, Any], where: str) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,33 @@ def test_sets_dicts_series_and_structured_arrays_as_metadata(tmp_path: Path) -> 
             Dataset(np.eye(2), metadata=wrong)  # type: ignore[arg-type]
     with pytest.raises(InvalidDataError, match=r"metadata cannot be read as columns"):
         Dataset(np.eye(2), metadata={"a": [1, 2], "b": [1]})  # type: ignore[arg-type]
+
+
+def test_metadata_of_every_type_can_be_stored() -> None:
+    numbers = np.arange(6)
+    columns = {
+        "mixed": [1, "a", None, 2.5, True, "b"],
+        "bins": pd.cut(numbers, 3),
+        "intervals": pd.interval_range(0, 6),
+        "months": pd.period_range("2024-01", periods=6, freq="M"),
+        "complex": numbers * 1j,
+        "large": [10**30 + i for i in range(6)],
+        "paths": [Path("x")] * 6,
+        "sparse": pd.arrays.SparseArray([0, 1, 0, 1, 0, 1]),
+        "times": pd.date_range("2024", periods=6, tz="Europe/Berlin"),
+        "kinds": pd.Categorical(["p", "q", None] * 2),
+        "counts": pd.array([1, None, 3] * 2, dtype="Int64"),
+    }
+    table = Dataset(np.eye(6), metadata=pd.DataFrame(columns)).metadata
+    assert table is not None
+    stored = io.BytesIO()
+    table.to_parquet(stored)
+    found = pd.read_parquet(stored)
+    assert found["mixed"].fillna("").tolist() == ["1", "a", "", "2.5", "True", "b"]
+    assert found["bins"].astype(str).tolist()[0] == "(-0.005, 1.667]"
+    assert found["months"].tolist()[0] == "2024-01"
+    assert found["sparse"].tolist() == [0, 1, 0, 1, 0, 1]
+    assert found["counts"].isna().tolist() == [False, True, False] * 2
 
 
 def test_lists_as_metadata_are_summed_by_and_saved(blobs: np.ndarray, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_files_that_hold_no_labels(tmp_path: Path) -> None:
         read_labels(tmp_path / "l.h5ad", DATA)
 
 
-def test_fit_with_labels_of_a_frame(blobs: np.ndarray) -> None:
+def test_fit_with_labels_of_a_frame(blobs: np.ndarray, tmp_path: Path) -> None:
     kinds = np.array(["red", "green", "blue"])[np.argmin(blobs[:, :3], axis=1)]
     frame = pd.DataFrame(blobs, columns=list("abcde")).assign(kind=kinds)
     parameters: dict[str, Any] = {
@@ -146,6 +146,9 @@ def test_fit_with_labels_of_a_frame(blobs: np.ndarray) -> None:
     other = ClusterExplainer(clusterer=turned, **parameters).fit(frame[list("abcde")])
     np.testing.assert_array_equal(other.labels_, ce.labels_)
     np.testing.assert_array_equal(other.embedding_, ce.embedding_)
+    ce.save(tmp_path / "run")
+    again = ClusterExplainer.load(tmp_path / "run", frame)  # with the column that was not trained on
+    np.testing.assert_array_equal(again.explain([3]).influence, ce.explain([3]).influence)
     with pytest.raises(
         InvalidParameterError, match=r"labels gives the clusters, and so does clusterer\. Expected one of"
     ):

@@ -7,6 +7,7 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import lzma
 import re
 import zipfile
@@ -115,7 +116,8 @@ def find_dialect(path: Path, *, usual: str = ",") -> Dialect:
     said = skipped and lines and re.fullmatch(r"sep=(.)", lines[0].strip(), re.IGNORECASE)
     rows = lines[skipped:]
     separator = said[1] if said else _separator(rows, usual, path)
-    fields = [one for row in _parsed(rows[1:], separator) for one in row]
+    _refuse_twice(_parsed(rows[:1], separator), path)
+    fields = _number_fields(_parsed(rows[1:], separator))
     dialect = Dialect(encoding, separator, _decimal(fields, separator, path), compression, skipped)
     if dialect.words and (dialect.words != Dialect(separator=separator).words or separator != usual):
         warn(
@@ -232,6 +234,29 @@ def _refuse_lone_header(lines: list[str], usual: str, path: Path) -> None:
             f"{path} has one column name, but a comma in each of its rows ({','.join(rows[1])!r}). Expected a name for each "
             f"field, separated as the rows are; if the commas are decimal commas, save the numbers with points."
         )
+
+
+def _refuse_twice(header: list[list[str]], path: Path) -> None:
+    """Refuse names that occur twice, which pandas would change without a word."""
+    names = [one.strip() for row in header for one in row if one.strip()]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1] if len(set(names)) < len(names) else []
+    if twice:
+        raise InvalidDataError(
+            f"{path} has {len(twice)} column name(s) that occur more than once: {', '.join(map(repr, twice[:5]))}. Expected a "
+            f"name of its own for each column, by which it is found again; rename them in the header line."
+        )
+
+
+def _number_fields(rows: list[list[str]]) -> list[str]:
+    """Return the fields of those columns that hold nothing but what may be a number."""
+    columns = [[one for one in column if one and one.strip()] for column in itertools.zip_longest(*rows)]
+    forms = (DECIMAL_COMMA, _BOTH_MARKS)
+    return [
+        one
+        for column in columns
+        if all(_is_number(one) or any(form.fullmatch(one) for form in forms) for one in column)
+        for one in column
+    ]
 
 
 def _decimal(fields: list[str], separator: str, path: Path) -> str:

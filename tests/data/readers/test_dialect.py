@@ -84,6 +84,10 @@ def test_a_byte_that_is_no_utf8_is_found_at_the_end_of_a_long_file(tmp_path: Pat
         ("x\n1,5\n2,5\n", r"one column name, but a comma in each of its rows \('1,5'\).*save the numbers with points"),
         ("a,b\n1,2\n1,2,3,4\n", r"cannot be read as a table.*Expected one header line"),
         ("", r"cannot be read as a table"),
+        (
+            "a,b,a\n1,2,3\n4,5,6\n",
+            r"1 column name\(s\) that occur more than once: 'a'\..*rename them in the header line",
+        ),
         ("1;2\n3;4\n5;6\n", r"first line of .* holds numbers.*a row would be lost"),
     ],
 )
@@ -92,6 +96,14 @@ def test_what_cannot_be_read_without_guessing_is_refused(text: str, message: str
     (tmp_path / "table.csv").write_text(text)
     with pytest.raises(InvalidDataError, match=message):
         read(tmp_path / "table.csv")
+
+
+def test_texts_that_look_like_numbers_do_not_decide_about_numbers(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('a,title,b\n1.5,"1,000",2\n2.5,"Catch 22",3\n0.5,"1,5",7\n')
+    data = read(tmp_path / "t.csv", text="title")
+    assert data.X.tolist() == [[1.5, 2], [2.5, 3], [0.5, 7]]
+    assert data.metadata is not None
+    assert data.metadata["title"].tolist() == ["1,000", "Catch 22", "1,5"]
 
 
 def test_zero_bytes_are_no_text(tmp_path: Path) -> None:
