@@ -17,6 +17,7 @@ from clusterexplain.exceptions import InvalidDataError
 LISTED = 5
 """Columns that a message names."""
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*")
+_LIST = re.compile(r"\s*\[.*\]\s*", re.DOTALL)
 THOUSANDS = re.compile(r"\s*[+-]?\d{1,3}([.,' \u00a0\u202f]\d{3})+([.,]\d+)?\s*")
 KEPT_BESIDE = (
     "or keep them beside the features: Dataset(metadata=...), `clusterexplain fit` with --ids, --text or --metadata"
@@ -117,6 +118,8 @@ def _kind(column: pd.Series) -> str:
         return "vectors" if is_vectors(present) else "containers"
     texts = present.map(lambda one: isinstance(one, str))
     if len(present) and texts.all():
+        if present.map(lambda one: bool(_LIST.fullmatch(one))).all():
+            return "vectors as text"
         for kind, pattern in (("decimal commas", DECIMAL_COMMA), ("thousands", THOUSANDS)):
             if present.map(lambda one, form=pattern: bool(form.fullmatch(one)) or _is_number(one)).all():
                 return "numbers as text" if present.map(_is_number).all() else kind
@@ -192,6 +195,13 @@ def _vectors(frame: pd.DataFrame, names: list[str]) -> str:
     )
 
 
+def _vectors_as_text(frame: pd.DataFrame, names: list[str]) -> str:
+    return (
+        f"{_listed(names)} holds lists that are written as text: `clusterexplain fit` with --embedding-column {names[0]} reads "
+        f"vectors that are written as JSON; numpy prints only some of the digits, so better save a .parquet file"
+    )
+
+
 def _containers(frame: pd.DataFrame, names: list[str]) -> str:
     return f"{_listed(names)} holds lists or dicts of different lengths: frame.explode or numbers made of them"
 
@@ -208,6 +218,7 @@ _CURES: dict[str, Callable[[pd.DataFrame, list[str]], str]] = {
     "dates": _dates,
     "categories": _categories,
     "vectors": _vectors,
+    "vectors as text": _vectors_as_text,
     "containers": _containers,
     "complex": _complex,
 }

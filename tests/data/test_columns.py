@@ -80,6 +80,7 @@ def test_missing_values_are_located_whatever_the_type(column: Any) -> None:
         (pd.Categorical([1, 2, 1, 2]), r"categories that are numbers: frame\['c'\]\.astype\(float\)"),
         ([[1.0, 2.0]] * 4, r"a vector in each row: .*numpy\.stack\(frame\['c'\]\).*--embedding-column c"),
         ([["x"], ["y", "z"], [], ["x"]], r"lists or dicts of different lengths"),
+        (["[1.0, 2.0]"] * 4, r"lists that are written as text: .*--embedding-column c.*save a \.parquet file"),
         (np.array([1j, 2, 3, 4]), r"c \(complex128\).*real and imaginary parts"),
         (["1", "2", "low", "4"], r"1 of 4 values of c, the first 'low' in row 2\).*mend single values"),
         (["a" * 500, "b", "c", "d"], r"the first 'a{56}\.\.\. in row 0"),

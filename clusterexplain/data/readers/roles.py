@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.data import bookkeeping
-from clusterexplain.data.columns import is_vectors, numeric_columns
+from clusterexplain.data.columns import is_vectors
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.frames import as_frame, is_default_index
+from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InputWarning, InvalidDataError, warn
 
 LISTED_COLUMNS = 20
@@ -96,7 +98,7 @@ def dataset_of_table(
     if vectors is not None:
         return _dataset_of_vectors(frame, vectors, roles, index, where)
     parts = bookkeeping.split(frame.drop(columns=roles.beside))
-    features = numeric_columns(parts.features, where)
+    features = as_matrix(parts.features, what=where)
     if roles.ids is None:
         index = parts.index
     kept = pd.concat([frame[roles.kept].set_axis(parts.aside.index), parts.aside], axis=1)
@@ -219,7 +221,7 @@ def _obvious_vectors(frame: pd.DataFrame, roles: Roles, where: str) -> str | Non
 
 
 def _dataset_of_vectors(frame: pd.DataFrame, name: str, roles: Roles, index: Any, where: str) -> Dataset:
-    column = frame[name]
+    column = _parsed(frame[name])
     if not is_vectors(column):
         raise InvalidDataError(
             f"The column {name!r} of {where} does not hold a vector in each row: {_odd_vector(column)}. Expected lists of "
@@ -238,6 +240,16 @@ def _dataset_of_vectors(frame: pd.DataFrame, name: str, roles: Roles, index: Any
         text=roles.text,
         left_aside=reasons,
     )
+
+
+def _parsed(column: pd.Series) -> pd.Series:
+    """Return a column of vectors that a text file holds as JSON lists; any other column as it is."""
+    if not all(isinstance(one, str) for one in column):
+        return column
+    try:
+        return pd.Series([json.loads(one) for one in column], index=column.index, dtype=object)
+    except ValueError:
+        return column
 
 
 def _odd_vector(column: pd.Series) -> str:

@@ -123,7 +123,7 @@ def column_names(path: Path) -> list[str]:
 
 
 def _read_text(path: Path, dialect: Dialect, **options: Any) -> pd.DataFrame:
-    return pd.DataFrame(pd.read_csv(path, **dialect.options(), **options))
+    return pd.DataFrame(pd.read_csv(path, low_memory=False, **dialect.options(), **options))
 
 
 def written_ids(column: pd.Series) -> np.ndarray:

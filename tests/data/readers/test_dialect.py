@@ -84,6 +84,8 @@ def test_a_byte_that_is_no_utf8_is_found_at_the_end_of_a_long_file(tmp_path: Pat
         ("x\n1,5\n2,5\n", r"one column name, but a comma in each of its rows \('1,5'\).*save the numbers with points"),
         ("a,b\n1,2\n1,2,3,4\n", r"cannot be read as a table.*Expected one header line"),
         ("", r"cannot be read as a table"),
+        ("a,b\n1.5,\n2.5,4\n", r"table\.csv contains NaN in 1 row\(s\): 0 .*, in 1 column\(s\): b\. Expected finite"),
+        ("a,b\n", r"table\.csv has no rows"),
         (
             "a,b,a\n1,2,3\n4,5,6\n",
             r"1 column name\(s\) that occur more than once: 'a'\..*rename them in the header line",

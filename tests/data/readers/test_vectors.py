@@ -72,6 +72,14 @@ def test_columns_that_are_no_vectors(change: Any, options: Any, message: str, tm
         read(tmp_path / "t.parquet", **options)
 
 
+def test_vectors_in_a_text_file_are_json(tmp_path: Path) -> None:
+    TABLE.assign(vector=[str(one) for one in VECTORS.tolist()]).to_csv(tmp_path / "t.csv", index=False)
+    np.testing.assert_array_equal(read(tmp_path / "t.csv", ids="id", embedding_column="vector").X, VECTORS)
+    TABLE.assign(vector=[str(one) for one in VECTORS]).to_csv(tmp_path / "t.csv", index=False)  # as numpy prints them
+    with pytest.raises(InvalidDataError, match=r"'vector' of .* does not hold a vector in each row: row 0 .* is '\["):
+        read(tmp_path / "t.csv", ids="id", embedding_column="vector")
+
+
 def test_vectors_with_a_missing_entry_are_located(tmp_path: Path) -> None:
     rows = VECTORS.copy()
     rows[3, 1] = np.nan
