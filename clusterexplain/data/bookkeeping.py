@@ -100,11 +100,13 @@ def left_aside(frame: pd.DataFrame) -> dict[str, str]:
     """
     reasons = {}
     for name in frame.columns:
-        column = frame[name]
         unnamed = BOOKKEEPING.fullmatch(name) is not None
+        if not unnamed and not NUMBERING.fullmatch(name.strip()):
+            continue
+        column = frame[name]
         if unnamed and column.isna().all():
             reasons[name] = "it has no name and is empty"
-        elif (unnamed or NUMBERING.fullmatch(name.strip())) and _numbers_rows(column):
+        elif _numbers_rows(column):
             reasons[name] = "it numbers the rows: whole numbers that never repeat"
     return reasons if len(reasons) < frame.shape[1] else {}
 
@@ -113,12 +115,14 @@ def row_counters(frame: pd.DataFrame) -> list[str]:
     """Return the columns that are equal to the row number, from 0 or from 1, and have another name than bookkeeping has."""
     if len(frame) < 3 or frame.shape[1] < 2:
         return []
-    rows = np.arange(len(frame))
-    return [
-        name
-        for name in frame.columns
-        if _is_plain_number(frame[name].dtype) and any(np.array_equal(frame[name].to_numpy(), rows + k) for k in (0, 1))
+    n = len(frame)
+    ends = zip(frame.columns, frame.dtypes, frame.iloc[0].tolist(), frame.iloc[-1].tolist(), strict=True)
+    likely = [
+        (name, first)
+        for name, dtype, first, last in ends
+        if _is_plain_number(dtype) and first in (0, 1) and last == first + n - 1
     ]
+    return [name for name, first in likely if np.array_equal(frame[name].to_numpy(), np.arange(first, first + n))]
 
 
 def say(where: str, parts: Split) -> None:
