@@ -296,7 +296,8 @@ def _index_beside(ids: Any, table: pd.DataFrame, index: pd.Index | None) -> pd.I
     own = pd.Index(ids.index) if isinstance(ids, pd.Series) else index
     if is_default_index(table.index) or (own is not None and table.index.equals(own)):
         return None
-    return pd.Index(listed_ids(ids), dtype=object)
+    joined: pd.Index = pd.Index(listed_ids(ids), dtype=object)
+    return joined
 
 
 def _beside(metadata: pd.DataFrame | None, aside: pd.DataFrame) -> pd.DataFrame:
