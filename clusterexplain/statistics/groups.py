@@ -99,7 +99,8 @@ def _by_code(values: np.ndarray, codes: np.ndarray, n_groups: int) -> np.ndarray
 
 def _shares(sums: np.ndarray) -> np.ndarray:
     total = sums.sum(axis=1, keepdims=True)
-    return np.divide(sums, total, out=np.zeros_like(sums), where=total != 0)
+    shares: np.ndarray = np.divide(sums, total, out=np.zeros_like(sums), where=total != 0)
+    return shares
 
 
 def _intervals(influence: np.ndarray, codes: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:

@@ -129,4 +129,5 @@ def jaccard(labels: np.ndarray, matched: np.ndarray, weights: np.ndarray) -> np.
         np.bincount(of[rows], weights=weights[rows], minlength=n_clusters)[:n_clusters]
         for of, rows in ((labels, (labels >= 0) & (labels == matched)), (labels, labels >= 0), (matched, matched >= 0))
     )
-    return np.divide(both, before + after - both, out=np.full(n_clusters, np.nan), where=before > 0)
+    similarity: np.ndarray = np.divide(both, before + after - both, out=np.full(n_clusters, np.nan), where=before > 0)
+    return similarity
