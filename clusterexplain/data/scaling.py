@@ -73,7 +73,8 @@ class Scaling:
 
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Return the scaled rows."""
-        return (X - self.center) / self.spread
+        scaled: np.ndarray = (X - self.center) / self.spread
+        return scaled
 
     def to_tensor(self, X: np.ndarray, dtype: torch.dtype | str) -> Tensor:
         """Return the scaled rows as the network sees them."""

@@ -230,7 +230,9 @@ class Check:
 
     def _joined(self, table: str) -> pd.DataFrame:
         """Return one table of all estimands, with the estimand as the first column."""
-        frames = [getattr(found, table).assign(estimand=name.value) for name, found in self.by_estimand.items()]
+        frames: list[pd.DataFrame] = [
+            getattr(found, table).assign(estimand=name.value) for name, found in self.by_estimand.items()
+        ]
         whole = pd.concat(frames, ignore_index=True)
         return whole[["estimand", *(column for column in whole if column != "estimand")]]
 

@@ -16,12 +16,12 @@ import pandas as pd
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.results.annotations import SeedVariability, StabilitySummary
 from clusterexplain.results.influence_rows import InfluenceRows
-from clusterexplain.results.margins import Margins, Topic
+from clusterexplain.results.margins import NOISE, Margins, Topic
 from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text import explanation as text
 from clusterexplain.results.text.margins import SIDES, combination_title, sides_of
 from clusterexplain.results.text.methods import averaged_method_words, method_flags
-from clusterexplain.results.text.names import NOISE, cluster_name, terminal_safe
+from clusterexplain.results.text.names import cluster_name, terminal_safe
 from clusterexplain.results.text.stability import own_check_note, stability_note
 from clusterexplain.results.verdict import UNTESTED, CheckSummary
 from clusterexplain.statistics.groups import group_sums
@@ -230,7 +230,8 @@ class Explanation:
         if assignments not in ("kept", "continued"):
             raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'kept' or 'continued'.")
         if assignments == "kept":
-            return relative @ self.influence.T
+            change: np.ndarray = relative @ self.influence.T
+            return change
         from clusterexplain.explanation.predicted_jumps import predict_continued
 
         return predict_continued(self, relative)

@@ -34,7 +34,8 @@ class InfluenceRows:
     @cached_property
     def total(self) -> np.ndarray:
         """The sum of the three components, shape (n_scores, n_train); computed once."""
-        return self.encoder + self.cluster + self.direct
+        total: np.ndarray = self.encoder + self.cluster + self.direct
+        return total
 
     def __len__(self) -> int:
         """Return the number of scores."""

@@ -139,7 +139,8 @@ class Margins:
         if self.combination is None:
             return margins
         weights = self.combination.weights
-        return np.where(weights != 0, weights * margins, 0.0).sum(axis=1)
+        combined: np.ndarray = np.where(weights != 0, weights * margins, 0.0).sum(axis=1)
+        return combined
 
     def _for_each_score(self, clusters: np.ndarray) -> np.ndarray:
         if self.combination is None:

@@ -132,7 +132,8 @@ class Stability:
     def share(self) -> np.ndarray:
         """Kept over counted, shape (n_samples,); NaN where no refit counts."""
         counted = self.counted
-        return np.divide(self.kept, counted, out=np.full(len(counted), np.nan), where=counted > 0)
+        share: np.ndarray = np.divide(self.kept, counted, out=np.full(len(counted), np.nan), where=counted > 0)
+        return share
 
     @cached_property
     def jaccards(self) -> np.ndarray:
@@ -160,7 +161,8 @@ class Stability:
 
     @property
     def _agreeing(self) -> np.ndarray:
-        return self.present * self.base_weights
+        agreeing: np.ndarray = self.present * self.base_weights
+        return agreeing
 
     def companions(self) -> np.ndarray:
         """Return how much of its old company each sample keeps.
@@ -179,7 +181,8 @@ class Stability:
         known = np.isfinite(found)
         n_known = known.sum(axis=0)
         total = np.where(known, found, 0.0).sum(axis=0)
-        return np.divide(total, n_known, out=np.full(len(total), np.nan), where=n_known > 0)
+        mean: np.ndarray = np.divide(total, n_known, out=np.full(len(total), np.nan), where=n_known > 0)
+        return mean
 
     def frame(self) -> pd.DataFrame:
         """Return one row for each sample.
