@@ -237,8 +237,8 @@ class ExpectationMaximization:
         k, dim = len(self.nonempty), self.rows.shape[-1]
         return (
             x[:k],
-            x[k : k + k * dim].unflatten(0, (k, dim)),
-            x[k + k * dim :].unflatten(0, (-1, self.covariances.size)),
+            torch.unflatten(x[k : k + k * dim], 0, (k, dim)),
+            torch.unflatten(x[k + k * dim :], 0, (-1, self.covariances.size)),
         )
 
     def _variance(self) -> Tensor:

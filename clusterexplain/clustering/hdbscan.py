@@ -293,7 +293,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
             return torch.full((len(rows),), -1, dtype=torch.int64)
         step = max(1, budget.DISTANCE_CHUNK // state.members.numel())
         return (
-            torch.cat([self._assign(some, state) for some in rows.split(step)])
+            torch.cat([self._assign(some, state) for some in torch.split(rows, step)])
             if len(rows)
             else rows.new_zeros(0).long()
         )

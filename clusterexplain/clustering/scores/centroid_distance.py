@@ -114,4 +114,5 @@ class Cosine(CentroidScore):
 
 def _tiny(rows: Tensor) -> float:
     """Return what is left of a floor where all members coincide; its reciprocal can still be squared and summed."""
-    return float(torch.finfo(rows.dtype).tiny) ** 0.5
+    floor: float = torch.finfo(rows.dtype).tiny ** 0.5
+    return floor

@@ -199,4 +199,4 @@ def _in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, per_row: int)
     step = max(1, budget.DISTANCE_CHUNK // max(per_row, 1))
     if rows.dim() < 2 or len(rows) <= step:
         return function(rows)
-    return torch.cat([function(some) for some in rows.split(step)])
+    return torch.cat([function(some) for some in torch.split(rows, step)])
