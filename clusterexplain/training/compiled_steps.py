@@ -169,7 +169,7 @@ class CompiledSteps:
         """Return the reverse of the event before a step for `n_cotangents` cotangents; see :meth:`step_vjp`."""
         planned, event = self.recipe.planned(step), self._event(step)
 
-        def event_vjp(*arguments: Any) -> Any:
+        def event_vjp(*arguments: Any) -> tuple[State, Tensor]:
             return planned.event_vjp(event, *arguments)
 
         def build() -> TensorFunction:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution.budget import BATCH_CACHE_BYTES
-from clusterexplain.models.task import EmbeddingTask
+from clusterexplain.models.task import Drawn, EmbeddingTask
 from clusterexplain.training.layout import Layout
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.training.plan import BatchPlan
@@ -127,20 +127,20 @@ class Recipe:
             return slots
         return (*slots, slots[0].new_zeros(*slots[0].shape[:-1], self.memory_width * self.n_samples))
 
-    def batch(self, step: int) -> tuple[Tensor, Any]:
+    def batch(self, step: int) -> tuple[Tensor, Drawn]:
         """Return the row numbers and the augmented inputs of a step."""
         if step in self._batches:
             return self._batches[step]
         index = self.plan.indices[step]
         with torch.inference_mode(mode=False), torch.no_grad():  # what is kept must be usable in derivatives
-            drawn = index, self.task.augment(self.inputs[index], self.plan.keys(step))
-        parts = drawn[1] if isinstance(drawn[1], tuple) else drawn[1:]
+            drawn = self.task.augment(self.inputs[index], self.plan.keys(step))
+        parts = drawn if isinstance(drawn, tuple) else (drawn,)
         if sum(part.numel() * part.element_size() for part in parts) * self.plan.n_steps <= BATCH_CACHE_BYTES:
-            self._batches[step] = drawn
-        return drawn
+            self._batches[step] = index, drawn
+        return index, drawn
 
     @cached_property
-    def _batches(self) -> dict[int, tuple[Tensor, Any]]:
+    def _batches(self) -> dict[int, tuple[Tensor, Drawn]]:
         return {}
 
     @cached_property

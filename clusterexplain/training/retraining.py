@@ -74,7 +74,7 @@ def retrain_many(
         compiled.step(step, chunk)
         if recipe.planned(step).event(step):
             compiled.event(step, chunk)
-    jobs = list(padded.split(chunk))
+    jobs = list(torch.split(padded, chunk))
 
     def train_chunk(job: tuple[int, Tensor]) -> Tensor:
         number, chunk_weights = job

@@ -88,7 +88,7 @@ def eager(function: TensorFunction) -> TensorFunction:
     """Return a function that may be called where traces are: in inference mode, which derivatives do not work in."""
     load_forward_mode()
 
-    def called(*arguments: Any) -> Any:
+    def called(*arguments: object) -> object:
         with torch.inference_mode(mode=False), torch.no_grad():
             return function(*tree_map(torch.clone, arguments))
 
@@ -148,7 +148,7 @@ def _writes(graph: fx.Graph) -> bool:
     return any(has_mutable_schema(node.target) for node in graph.nodes)
 
 
-def _compare(traced: Any, expected: Any) -> None:
+def _compare(traced: object, expected: object) -> None:
     """Refuse a trace that computes something else than its function did: an operation that this file misunderstood."""
     pairs = zip(tree_leaves(traced), tree_leaves(expected), strict=True)
     for found, wanted in pairs:
@@ -162,7 +162,7 @@ def _compare(traced: Any, expected: Any) -> None:
             )
 
 
-def _gelu_backward(grad: Tensor, x: Tensor, *, approximate: str = "none") -> Tensor:
+def _gelu_backward(grad: Tensor, x: Tensor, *, approximate: str = "none") -> object:
     if approximate != "none":
         return NotImplemented
     cumulative = 0.5 * (1 + torch.erf(x * math.sqrt(0.5)))
@@ -230,9 +230,14 @@ def _merge_equal_nodes(graph_module: fx.GraphModule) -> None:
     graph_module.graph = merged
 
 
-def _meta(node: fx.Node) -> Any:
+def _meta(node: fx.Node) -> Tensor | None:
     value = node.meta.get("val")
     return value if hasattr(value, "shape") else None
+
+
+def _value(node: fx.Node) -> Tensor:
+    value: Tensor = node.meta["val"]
+    return value
 
 
 def _same(node: fx.Node, source: fx.Node) -> bool:
@@ -316,8 +321,8 @@ def _multiply_small_factors_first(graph: fx.Graph, node: fx.Node) -> None:
             if _numel(large) == _numel(node) > _numel(other):
                 with graph.inserting_before(node):
                     factor = graph.call_function(aten.mul.Tensor, (other, small))
-                shape = torch.broadcast_shapes(_meta(other).shape, _meta(small).shape)
-                factor.meta["val"] = _meta(node).new_empty(shape)
+                shape = torch.broadcast_shapes(_value(other).shape, _value(small).shape)  # type: ignore[no-untyped-call]
+                factor.meta["val"] = _value(node).new_empty(shape)
                 node.args = (large, factor)
                 return
 
