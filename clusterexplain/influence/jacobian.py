@@ -229,4 +229,4 @@ def check_rows(vectors: Tensor, size: int, name: str) -> None:
 
 def _units(size: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
     """Return the rows of an identity matrix in blocks of shape (at most BLOCK, size)."""
-    return tuple(torch.eye(size, dtype=dtype).split(BLOCK))
+    return torch.split(torch.eye(size, dtype=dtype), BLOCK)

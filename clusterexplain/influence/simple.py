@@ -107,7 +107,8 @@ def gradient_norms(objective: Objective, theta: Tensor, weights: Tensor, *, chun
 
     def norm_of(position: Tensor) -> Tensor:
         unit = (torch.arange(len(weights)) == position).to(weights.dtype)
-        return jvp(lambda w: slope(theta, w), weights, unit)[1].norm()
+        norm: Tensor = jvp(lambda w: slope(theta, w), weights, unit)[1].norm()
+        return norm
 
     return vmap(norm_of, chunk_size=chunk)(torch.arange(len(weights))).detach()
 

@@ -115,7 +115,7 @@ class Unrolled(TrainingJacobian):
                 compiled.step(step)
             if recipe.planned(step).event(step):
                 compiled.event(step)
-        jobs = list(enumerate(padded.split(chunk)))
+        jobs = list(enumerate(torch.split(padded, chunk)))
 
         def multiply(job: tuple[int, Tensor]) -> Tensor:
             number, rows = job
