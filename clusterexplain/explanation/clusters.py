@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from clusterexplain.data.selection import Samples
 from clusterexplain.exceptions import InvalidParameterError
@@ -214,7 +215,7 @@ def separation_of(fit: Fit, first: int, second: int) -> Margins:
 def living_clusters(fit: Fit) -> list[int]:
     """Return the clusters that have members of positive weight."""
     nonempty = fit.assignment.state.nonempty.numpy()
-    labels = fit.clustering.labels[fit.weights > 0].unique().tolist()
+    labels = torch.unique(fit.clustering.labels[fit.weights > 0]).tolist()
     return [int(cluster) for cluster in labels if cluster >= 0 and nonempty[cluster]]
 
 

@@ -11,7 +11,8 @@ import torch
 from clusterexplain.data.selection import Samples
 from clusterexplain.explanation.gradients import influence_rows_with_report
 from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement, check_identified, margins_of
-from clusterexplain.fitting.fit import Fit, pair_of
+from clusterexplain.fitting.fit import Fit
+from clusterexplain.fitting.outcome import pair_of
 from clusterexplain.influence import JacobianFactory, MethodReport, TrainingJacobian
 from clusterexplain.results.annotations import StabilitySummary
 from clusterexplain.results.badge import NOT_TRAINED_ON

@@ -14,7 +14,8 @@ from clusterexplain.clustering import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.scores import Score
 from clusterexplain.execution.budget import COTANGENT_BLOCK_BYTES
 from clusterexplain.explanation.queries import EmbeddedQueries
-from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids, pair_of
+from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
+from clusterexplain.fitting.outcome import pair_of
 from clusterexplain.influence import MethodReport, TrainingJacobian
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins
@@ -76,7 +77,7 @@ def influence_rows_with_report(
     """Return :func:`influence_rows` and what the method says of them; a failed solve is reported, not warned about."""
     encoder, cluster, direct = cotangents_of(fit, margins, queries)
     through_training, report = jacobian.vjp_with_report(torch.cat([encoder, cluster]))
-    encoder_rows, cluster_rows = (through_training.to(SCORE_DTYPE) * fit.weights).split(len(encoder))
+    encoder_rows, cluster_rows = torch.split(through_training.to(SCORE_DTYPE) * fit.weights, len(encoder))
     return InfluenceRows(encoder_rows.numpy(), cluster_rows.numpy(), (direct * fit.weights).numpy()), report
 
 
@@ -167,7 +168,7 @@ class MarginFunction:
     def combined_gradients(self, queries: Tensor, members: ClusterInputs, weights: Tensor) -> EmbeddingGradients:
         """Differentiate linear combinations of margins, a block of queries at a time; `weights`: (n_scores, n_queries)."""
         columns = (queries, *pair_of(self.margins), weights.T)
-        splits = (column.split(QUERY_BLOCK) for column in columns)
+        splits = (torch.split(column, QUERY_BLOCK) for column in columns)
         blocks = [self._block(members, *block) for block in zip(*splits, strict=True)]
         on_queries, on_embedding, on_weights, on_centroids = zip(*blocks, strict=True)
         learned = None if members.model_centroids is None else sum(on_centroids)
@@ -186,7 +187,9 @@ class MarginFunction:
         return _detached(vmap(vjp(scores, *primals)[1], chunk_size=_chunk(members))(columns.T))
 
     def _state(self, members: Tensor, weights: Tensor, learned: Tensor | None) -> ClusterState:
-        return self.clustering.state(ClusterInputs(self.clustering.normalize(members), weights, learned))
+        inputs = ClusterInputs(self.clustering.normalize(members), weights, learned)
+        state: ClusterState = self.clustering.state(inputs)
+        return state
 
 
 def _chunk(members: ClusterInputs) -> int:
@@ -218,7 +221,7 @@ def _through_embeddings(fit: Fit, inputs: Tensor, on_embedding: Tensor) -> Tenso
     recipe = fit.recipe
     pull = vjp(lambda theta: recipe.task.embed(theta, inputs), fit.trajectory.params)[1]
     size = max(1, int(COTANGENT_BLOCK_BYTES / (inputs.numel() * inputs.element_size())))
-    blocks = on_embedding.to(recipe.dtype).split(size)
+    blocks = torch.split(on_embedding.to(recipe.dtype), size)
     return torch.cat(
         [vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(block) for block in blocks]
     ).detach()

@@ -26,7 +26,8 @@ from torch import Tensor
 from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.scores import Score
 from clusterexplain.explanation.gradients import total_influence
-from clusterexplain.fitting.fit import Fit, pair_of
+from clusterexplain.fitting.fit import Fit
+from clusterexplain.fitting.outcome import pair_of
 from clusterexplain.influence import TrainingJacobian
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import Margins
@@ -137,7 +138,8 @@ class PredictedReclustering:
             )
             still = self._jump(fit, margins, queries, embedding, np.zeros(relative.shape[1]))
             jumps = [self._jump(fit, margins, queries, embedding, row) - still for row in relative]
-        return kept + np.stack(jumps)
+        changes: np.ndarray = kept + np.stack(jumps)
+        return changes
 
     def _jump(self, fit: Fit, margins: Margins, queries: Tensor, embedding: Tensor, relative: np.ndarray) -> np.ndarray:
         """Return by how much the scores change from the old members to the new ones, at given weights."""
