@@ -197,9 +197,11 @@ class Faithfulness:
     def _noise(self, retrained: np.ndarray) -> np.ndarray:
         """Return the sizes of changes that mean nothing: what seeds differ by, or what removing nothing gives."""
         if self.n_seeds > 1:
-            return np.nan_to_num(retrained.std(axis=0, ddof=1) / np.sqrt(self.n_seeds))
+            spread: np.ndarray = np.nan_to_num(retrained.std(axis=0, ddof=1) / np.sqrt(self.n_seeds))
+            return spread
         if self.estimand is Estimand.SEED:
-            return np.abs(self.null_changes[0])
+            size: np.ndarray = np.abs(self.null_changes[0])
+            return size
         return np.zeros(self.null_changes.shape[1])
 
     def figure(self, kind: RemovalKind, assignments: str, column: str = "spearman") -> float:

@@ -164,5 +164,6 @@ def _overlap(margins: Margins, similarity: np.ndarray, n_clusters: int, *, unsee
     known[-1] = 1.0
     each = np.minimum(known[margins.own], known[margins.rival])
     if margins.combination is None:
-        return each
+        least: np.ndarray = each
+        return least
     return np.array([each[row != 0].min(initial=1.0) for row in margins.combination.weights])

@@ -60,7 +60,7 @@ class RetrainingCache:
             Trained parameters, the same bits whether they were kept or not.
         """
         rows = torch.from_numpy(np.ascontiguousarray(weights)).to(recipe.dtype)
-        blocks = list(rows.split(BLOCK))
+        blocks = list(torch.split(rows, BLOCK))
         names = self._names(recipe, key, blocks)
         trained = [self._read(name, recipe, len(block)) for name, block in zip(names, blocks, strict=True)]
         missing = [number for number, block in enumerate(trained) if block is None]

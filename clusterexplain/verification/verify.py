@@ -154,7 +154,8 @@ def _sampler(explanation: Explanation, seed: int, share: float) -> RemovalSample
             return np.empty(0, dtype=np.intp)
         row = fit.embed_normalized(fit.query_inputs(explanation.margins)[[query]]).numpy()
         order = np.argsort(np.linalg.norm(fit.assignment.embedding.numpy() - row, axis=1), kind="stable")
-        return order[order != explanation.positions[query]]
+        others: np.ndarray = order[order != explanation.positions[query]]
+        return others
 
     candidates = np.flatnonzero(fit.weights.numpy() > 0)
     pairs = explanation.labels, explanation.rivals
