@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clusterexplain.exceptions import InvalidParameterError, MissingExtraError, ReportWriteError
 from clusterexplain.report.vega_lite import as_dict
 from clusterexplain.results.text.names import replace_unprintable
 from clusterexplain.storage.atomic import write_output
 
+if TYPE_CHECKING:
+    from altair.typing import ChartType
+
 KINDS = (".png", ".svg", ".pdf")
 SCALE = 2.0
 """Pixels of a PNG for each unit of the chart."""
 
 
-def save_chart(chart: Any, path: Path) -> Path:
+def save_chart(chart: ChartType, path: Path) -> Path:
     """Write a chart to a file of the kind that its name ends in.
 
     Parameters
@@ -51,7 +54,7 @@ def save_chart(chart: Any, path: Path) -> Path:
     return write_file(path, picture(chart, path.suffix, scale=SCALE))
 
 
-def picture(chart: Any, kind: str, *, scale: float = 1.0) -> bytes:
+def picture(chart: ChartType, kind: str, *, scale: float = 1.0) -> bytes:
     """Return a chart as the content of a picture file.
 
     Parameters

@@ -20,12 +20,12 @@ from clusterexplain.report.query_payload import TYPICAL, QueryPayload, mentioned
 from clusterexplain.report.text import map_note
 from clusterexplain.report.vega_lite import Specs
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.margins import NOISE
 from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text.clusters import PULLS_NOTE, profile, unexplained
 from clusterexplain.results.text.glossary import GLOSSARY
 from clusterexplain.results.text.map import some_drawn
 from clusterexplain.results.text.methods import command
-from clusterexplain.results.text.names import NOISE
 
 TOP = 50
 """Examples on each side that a page holds."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from clusterexplain.storage.jsonable import to_jsonable
 
+if TYPE_CHECKING:
+    from altair.typing import ChartType
 
-def as_dict(chart: Any) -> dict[str, Any]:
+
+def as_dict(chart: ChartType) -> dict[str, Any]:
     """Return the specification of a chart with its data inside, whatever the user has set for his own charts.
 
     Parameters
@@ -48,7 +51,7 @@ class Specs:
         self._specs: list[dict[str, Any]] = []
         self._datasets: dict[str, Any] = {}
 
-    def panel(self, chart: Any, columns: list[tuple[str, str, str]], frame: pd.DataFrame) -> dict[str, Any]:
+    def panel(self, chart: ChartType, columns: list[tuple[str, str, str]], frame: pd.DataFrame) -> dict[str, Any]:
         """Add a chart.
 
         Parameters

@@ -61,7 +61,7 @@ def configured(chart: Drawn) -> Drawn:
     import altair as alt
 
     text: dict[str, Any] = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
-    return chart.configure(
+    drawn: Drawn = chart.configure(
         background="transparent",
         font=FONT,
         view=alt.ViewConfig(stroke="transparent"),
@@ -83,6 +83,7 @@ def configured(chart: Drawn) -> Drawn:
         text=alt.MarkConfig(color=INK, fontSize=12),
         rule=alt.MarkConfig(color=INK),
     )
+    return drawn
 
 
 def layered(*layers: alt.Chart) -> alt.LayerChart:
@@ -193,7 +194,7 @@ def two_ways(field: str, words: tuple[str, str]) -> dict[str, Any]:
 
     legend = alt.Legend(title=None, orient="top", symbolType="square", symbolStrokeWidth=1.5)
 
-    def scale(first: Any, second: Any) -> alt.Scale:
+    def scale(first: str | list[int], second: str | list[int]) -> alt.Scale:
         return alt.Scale(domain=list(words), range=[first, second])
 
     return {
