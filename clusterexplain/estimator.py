@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from clusterexplain.results.stability import Stability
 
 
-class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):
+class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Train an embedding, cluster it, and explain which training examples pulled a sample into its cluster.
 
     Parameters
@@ -300,7 +300,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         check_is_fitted(self)
         weights = check_sample_weight(sample_weight, len(self.fit_.data))
-        other = clone(self).set_params(clusterer=self.clusterer)  # clone would make a fitted one forget its labels
+        # clone would make a fitted one forget its labels
+        other: ClusterExplainer = clone(self).set_params(clusterer=self.clusterer)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name))
