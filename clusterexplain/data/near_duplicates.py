@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
@@ -105,7 +103,7 @@ def find_label_conflicts(
     return table
 
 
-def conflicts_of(conflicts: pd.DataFrame, sample: Any) -> pd.DataFrame:
+def conflicts_of(conflicts: pd.DataFrame, sample: object) -> pd.DataFrame:
     """Return the near-duplicates of one sample with another label, whichever side of the pair it is on.
 
     Parameters

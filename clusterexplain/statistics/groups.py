@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -57,7 +55,7 @@ def group_sums(influence: np.ndarray, names: np.ndarray, query_ids: np.ndarray) 
     )
 
 
-def main_source(frame: pd.DataFrame, query: Any, what: str) -> str:
+def main_source(frame: pd.DataFrame, query: object, what: str) -> str:
     """Say where most of the pull on one query comes from.
 
     Parameters
