@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -265,7 +266,9 @@ class Check:
         shown = tried[(["estimand"] if len(self.by_estimand) > 1 else []) + SHOWN]
         return f"Check: {self.verdict}.\n\n{shown.to_string(index=False, float_format='{:.3f}'.format)}"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, Any]:
         """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
         from clusterexplain.report import check_bundle
 
@@ -276,7 +279,7 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", frame.to_dict("records"))
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     """Return plain data with None for what JSON has no number for."""
     if isinstance(value, dict):
         return {name: _finite(entry) for name, entry in value.items()}

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,15 @@ from clusterexplain.results.verdict import UNTESTED, CheckSummary
 from clusterexplain.statistics.groups import group_sums
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import altair as alt
+    from numpy.typing import ArrayLike
+
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.fitting.fit import Fit
     from clusterexplain.influence import JacobianFactory, TrainingJacobian
+    from clusterexplain.report import Plots
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -454,7 +460,7 @@ class Explanation:
         render: Callable[[np.ndarray, int], Any] | None = None,
         run: str | None = None,
         task: str | None = None,
-    ) -> Any:
+    ) -> Path:
         """Write a one-file HTML page about this explanation, which needs no network.
 
         Parameters
@@ -481,7 +487,7 @@ class Explanation:
         return write_page(self, ReportContext.of(self, render), path, run=folder, task=task)
 
     @property
-    def plot(self) -> Any:
+    def plot(self) -> Plots:
         """The charts, each an ``altair.Chart`` to customise: ``e.plot.map()``, ``e.plot.waterfall()``, ...
 
         See :class:`clusterexplain.report.Plots`.
@@ -490,7 +496,7 @@ class Explanation:
 
         return Plots(self, ReportContext.of(self))
 
-    def widget(self, query: int = 0) -> Any:
+    def widget(self, query: int = 0) -> alt.JupyterChart:
         """Return the map of a query as a live chart; ``e.plot.selected(widget)`` returns the ids that are selected on it.
 
         Parameters
@@ -573,7 +579,9 @@ class Explanation:
         blocks.append(terminal_safe(f"{basis} This answer is {self.checked}."))
         return "\n\n".join(blocks)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, Any]:
         """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
         from clusterexplain.report import ReportContext, bundle
 
@@ -611,7 +619,7 @@ class Explanation:
         table = table[columns + (["seed_stable"] if self.seed_variability is not None else [])]
         return table.assign(side=table["side"].map(dict(zip(SIDES, self.sides(query), strict=True))))
 
-    def _rows(self, query: int, picked: Any, side: str) -> pd.DataFrame:
+    def _rows(self, query: int, picked: ArrayLike, side: str) -> pd.DataFrame:
         picked = np.asarray(picked, dtype=np.intp)
         influence = self.influence[query, picked]
         size = abs(self.scores[query])
@@ -677,7 +685,7 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else value
 
 
