@@ -26,7 +26,7 @@ FAR = 10.0
 
 
 def check_clustering(
-    clusterer: Any,
+    clusterer: object,
     embedding: Tensor | np.ndarray,
     weights: Tensor | np.ndarray | None = None,
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -41,6 +41,37 @@ FROZEN = ("exemplars", "exemplar_cluster", "neighbours", "births", "tree")
 """The fields of :class:`HDBSCANClustering` that are stored as arrays, beside `labels`."""
 
 NO_ROWS = np.empty(0, dtype=np.int64)
+
+
+class FittedHDBSCAN(Protocol):
+    """What is read of a fitted ``hdbscan.HDBSCAN``, besides its options."""
+
+    @property
+    def labels_(self) -> np.ndarray:
+        """Cluster of each row, -1 for noise."""
+
+    @property
+    def condensed_tree_(self) -> FittedTree:
+        """The condensed tree."""
+
+    @property
+    def metric(self) -> str:
+        """How distances were measured."""
+
+    @property
+    def alpha(self) -> float:
+        """What distances were divided by."""
+
+    @property
+    def approx_min_span_tree(self) -> bool:
+        """Whether the spanning tree may be approximate."""
+
+
+class FittedTree(Protocol):
+    """What is read of ``hdbscan``'s condensed tree."""
+
+    def to_numpy(self) -> np.ndarray:
+        """Return the tree as a structured array."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +166,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         return replace(frozen, labels=completed)
 
     @classmethod
-    def from_fitted_estimator(cls, fitted: Any, embedding: Tensor) -> HDBSCANClustering:
+    def from_fitted_estimator(cls, fitted: FittedHDBSCAN, embedding: Tensor) -> HDBSCANClustering:
         """Take over an estimator that the user has fitted; its labels are kept as they are, and it is not modified.
 
         Parameters
@@ -326,7 +357,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         return cls(labels, n_clusters, **frozen, **settings)
 
 
-def _run(rows: np.ndarray, options: Mapping[str, Any]) -> Any:
+def _run(rows: np.ndarray, options: Mapping[str, Any]) -> FittedHDBSCAN:
     """Fit the package's estimator, exactly unless told otherwise; warnings about its own code are not the user's."""
     chosen = {"approx_min_span_tree": False, **DEFAULTS, **options}
     for name in ("min_cluster_size", "min_samples"):
@@ -337,7 +368,8 @@ def _run(rows: np.ndarray, options: Mapping[str, Any]) -> Any:
         import hdbscan  # type: ignore[import-untyped]
 
         model = hdbscan.HDBSCAN(metric="euclidean", core_dist_n_jobs=1, **chosen)
-        return model.fit(np.ascontiguousarray(rows, dtype=np.float64))
+        fitted: FittedHDBSCAN = model.fit(np.ascontiguousarray(rows, dtype=np.float64))
+        return fitted
 
 
 def _effective(options: Mapping[str, Any], n_present: int) -> int:
@@ -377,7 +409,7 @@ def _anchors(
     return exemplars, births, parts[position[nearest]]
 
 
-def _check(fitted: Any, n_rows: int) -> None:
+def _check(fitted: FittedHDBSCAN, n_rows: int) -> None:
     """Refuse what the differentiable state would not describe."""
     what = type(fitted).__name__
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import signature
 from numbers import Integral, Real
-from typing import Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterSta
 from clusterexplain.clustering.centroids import CentroidState
 from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering, MixtureState
 from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
-from clusterexplain.clustering.hdbscan import DEFAULTS, HDBSCANClustering
+from clusterexplain.clustering.hdbscan import DEFAULTS, FittedHDBSCAN, HDBSCANClustering
 from clusterexplain.clustering.hdbscan_state import HDBSCANState
 from clusterexplain.clustering.kmeans import KMeansClustering, SphericalKMeansClustering
 from clusterexplain.clustering.soft_kmeans import TEMPERATURE, SoftKMeansClustering
@@ -88,7 +88,15 @@ ClusteringFactory = Callable[[ClusterInputs, ClusteringSpec], Clustering[Any]]
 """A function that clusters from scratch; the embedding is as the model gives it, before any :meth:`Clustering.normalize`."""
 
 
-def make_clustering(clusterer: Any, inputs: ClusterInputs, spec: ClusteringSpec) -> Clustering[ClusterState]:
+class FittedEstimator(Protocol):
+    """An estimator of scikit-learn's kind; whether it was fitted, and to which rows, is checked when it is used."""
+
+    @property
+    def fit(self) -> Callable[..., object]:
+        """Fit it; never called here."""
+
+
+def make_clustering(clusterer: object, inputs: ClusterInputs, spec: ClusteringSpec) -> Clustering[ClusterState]:
     """Cluster an embedding, or take over what the user has clustered.
 
     Parameters
@@ -124,7 +132,7 @@ def make_clustering(clusterer: Any, inputs: ClusterInputs, spec: ClusteringSpec)
     return from_fitted_estimator(clusterer, inputs)
 
 
-def is_factory(clusterer: Any) -> TypeGuard[ClusteringFactory]:
+def is_factory(clusterer: object) -> TypeGuard[ClusteringFactory]:
     """Return whether a clusterer is a function of the user's own that can cluster again.
 
     Parameters
@@ -150,7 +158,7 @@ def is_factory(clusterer: Any) -> TypeGuard[ClusteringFactory]:
     return callable(clusterer) and not hasattr(clusterer, "fit") and not isinstance(clusterer, Clustering)
 
 
-def checked(clustering: Any, n_samples: int) -> Clustering[Any]:
+def checked(clustering: object, n_samples: int) -> Clustering[Any]:
     """Return what a clusterer of the user's own returned, refused if it cannot be a clustering of the rows.
 
     Parameters
@@ -253,7 +261,7 @@ _BY_NAME: dict[str, ClusteringFactory] = {
 }
 
 
-def from_fitted_estimator(clusterer: Any, inputs: ClusterInputs) -> Clustering[Any]:
+def from_fitted_estimator(clusterer: object, inputs: ClusterInputs) -> Clustering[Any]:
     """Take over a fitted clusterer or labels; their labels are never replaced.
 
     Parameters
@@ -278,7 +286,7 @@ def from_fitted_estimator(clusterer: Any, inputs: ClusterInputs) -> Clustering[A
     kind = type(clusterer).__name__
     if module == "sklearn" and kind == "GaussianMixture":
         return GaussianMixtureClustering.from_parameters(clusterer, embedding, weights)
-    if module == "hdbscan" and kind == "HDBSCAN":
+    if _is_hdbscan(clusterer):
         return HDBSCANClustering.from_fitted_estimator(clusterer, embedding)
     labels = torch.from_numpy(given_labels(clusterer, len(embedding)))
     n_clusters = int(labels.max()) + 1
@@ -288,7 +296,12 @@ def from_fitted_estimator(clusterer: Any, inputs: ClusterInputs) -> Clustering[A
     return GivenLabels(labels, n_clusters)
 
 
-def given_labels(clusterer: Any, n_samples: int) -> np.ndarray:
+def _is_hdbscan(clusterer: object) -> TypeGuard[FittedHDBSCAN]:
+    kind = type(clusterer)
+    return kind.__module__.partition(".")[0] == "hdbscan" and kind.__name__ == "HDBSCAN"
+
+
+def given_labels(clusterer: object, n_samples: int) -> np.ndarray:
     """Return the labels of a fitted estimator or of an array-like as int64, -1 for noise.
 
     Parameters
@@ -316,7 +329,7 @@ def given_labels(clusterer: Any, n_samples: int) -> np.ndarray:
             f"an estimator that was fitted to the embedding of X, a label for each row, or one of "
             f"{', '.join(map(repr, CLUSTERERS))}; fit it first: {name}(...).fit(embedding)."
         )
-    labels = np.asarray(clusterer.labels_ if estimator else clusterer)
+    labels = np.asarray(clusterer.labels_ if estimator and hasattr(clusterer, "labels_") else clusterer)
     if labels.shape != (n_samples,):
         raise InvalidParameterError(
             f"clusterer has labels of shape {labels.shape}, expected ({n_samples},): one for each row of X, -1 for noise. "
