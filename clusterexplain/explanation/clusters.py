@@ -7,6 +7,7 @@ whatever the size of the cluster.
 from __future__ import annotations
 
 import html
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +78,9 @@ class ClusterAnswer:
         ]
         return terminal_safe("\n\n".join(parts), lines=True)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, Any]:
         """Return the card of a notebook: that of the cohesion, and the tables."""
         frames = (("Most typical", self.typical()), ("Least typical", self.untypical()), ("Towards", self.towards))
         tables = "".join(f"<p>{html.escape(title)}</p>{frame.to_html(index=False)}" for title, frame in frames)
