@@ -116,7 +116,7 @@ class Config:
         """
         check(parameters)
         known = {entry.name for entry in dataclasses.fields(cls)} - {"said"}
-        plain = {name: _plain(value) for name, value in parameters.items() if name in known}
+        plain: dict[str, Any] = {name: _plain(value) for name, value in parameters.items() if name in known}
         for name in ("model", "clusterer", "membership_score"):
             plain[name] = parameters[name] if isinstance(parameters[name], str) else None
         if not isinstance(parameters.get("random_state"), (Integral, type(None))):
@@ -285,7 +285,7 @@ def _check_optimizer_options(parameters: Mapping[str, Any]) -> None:
             raise InvalidParameterError(f"optimizer_options[{name!r}]={value!r} must be {wanted} in [0, 1).")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Return a value as JSON and TOML can hold it; None for an object, whose place is beside the configuration."""
     if isinstance(value, Mapping):
         return {str(name): value_ if callable(value_) else _plain(value_) for name, value_ in value.items()}

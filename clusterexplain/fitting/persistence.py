@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -41,6 +41,9 @@ from clusterexplain.storage import run_directory, sidecars
 from clusterexplain.training import Recipe, Trajectory
 from clusterexplain.training.further_training import FurtherTraining
 from clusterexplain.training.trajectory import subsample
+
+if TYPE_CHECKING:
+    from clusterexplain.data.dataset import Rows
 
 LARGEST_REPLAY_ERROR = 1e-3
 """Relative difference of a replayed run up to which it is taken for round-off of another machine."""
@@ -157,7 +160,7 @@ def _manifest(fit: Fit, spacing: int, *, named: bool, feature_names_in: list[str
 
 def load(
     path: str | os.PathLike[str],
-    data: Any,
+    data: Rows | None,
     model: Model,
     *,
     clusterer: Clustering | ClusteringFactory | None = None,
@@ -518,7 +521,7 @@ def _check_layout(recipe: Recipe, stored: list[Any] | None, where: str) -> None:
         )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {str(name): _plain(one) for name, one in value.items()}
     if isinstance(value, (tuple, list)):
