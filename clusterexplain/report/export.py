@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clusterexplain.exceptions import InvalidParameterError, MissingExtraError, ReportWriteError
 from clusterexplain.report.vega_lite import as_dict
 from clusterexplain.results.text.names import replace_unprintable
 from clusterexplain.storage.atomic import write_output
+from clusterexplain.storage.jsonable import Json
 
 if TYPE_CHECKING:
     from altair.typing import ChartType
@@ -78,7 +79,8 @@ def picture(chart: ChartType, kind: str, *, scale: float = 1.0) -> bytes:
     """
     import vl_convert
 
-    spec = _cleaned(as_dict(chart.properties(background="white")))
+    drawn = as_dict(chart.properties(background="white"))
+    spec = {replace_unprintable(name): _cleaned(value) for name, value in drawn.items()}
     try:
         if kind == ".png":
             return bytes(vl_convert.vegalite_to_png(spec, scale=scale))
@@ -134,7 +136,7 @@ def write_file(path: Path, content: bytes) -> Path:
     return path
 
 
-def _cleaned(part: Any) -> Any:
+def _cleaned(part: Json) -> Json:
     """Return a specification whose texts a picture can hold."""
     if isinstance(part, dict):
         return {replace_unprintable(name): _cleaned(value) for name, value in part.items()}

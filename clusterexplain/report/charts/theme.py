@@ -20,7 +20,7 @@ from clusterexplain.report.charts import tooltips
 if TYPE_CHECKING:
     import altair as alt
 
-    Drawn = TypeVar("Drawn", alt.Chart, alt.LayerChart, alt.FacetChart)
+    Drawn = TypeVar("Drawn", alt.Chart, alt.LayerChart, alt.FacetChart, alt.ConcatChart)
 
 INK, GREY, GRID = "currentColor", "#888888", "#88888833"
 PULL, PUSH = "#0077bb", "#d06000"
@@ -50,12 +50,12 @@ def configured(chart: Drawn) -> Drawn:
 
     Parameters
     ----------
-    chart : Chart, LayerChart or FacetChart
+    chart : Chart, LayerChart, FacetChart or ConcatChart
         Without a configuration.
 
     Returns
     -------
-    Chart, LayerChart or FacetChart
+    Chart, LayerChart, FacetChart or ConcatChart
         A copy: transparent, text and axes in ``currentColor``, grid lines in a grey for light and dark, 12-pixel labels.
     """
     import altair as alt
