@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import numbers
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -131,7 +130,7 @@ def _check_controls(explanation: Explanation, size: Level) -> None:
         )
 
 
-def _check_seed(seed: Any) -> None:
+def _check_seed(seed: object) -> None:
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= int(seed) < SEEDS:
         raise InvalidParameterError(f"random_state={seed!r} must be a whole number from 0 to 2**32 - 1, for example 0.")
 
