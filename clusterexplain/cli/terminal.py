@@ -50,7 +50,7 @@ def aside(text: str) -> None:
     Console(stderr=True, soft_wrap=True).print(Text(terminal_safe(text)))
 
 
-def quoted(text: Any) -> str:
+def quoted(text: object) -> str:
     """Return a word of a command to copy."""
     return shlex.quote(terminal_safe(str(text)))
 
@@ -63,7 +63,7 @@ def as_csv(frame: pd.DataFrame) -> bytes:
     return guarded.to_csv(index=False, lineterminator="\r\n").encode(errors="replace")
 
 
-def as_json(answer: Any) -> None:
+def as_json(answer: object) -> None:
     """Print JSON and nothing else."""
     print(json.dumps(answer, indent=1, allow_nan=False))  # noqa: T201
 
@@ -341,7 +341,7 @@ def _margins(result: Check) -> pd.DataFrame:
     )
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:.3f}"
     return terminal_safe(str(value))
