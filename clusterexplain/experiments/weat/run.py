@@ -8,11 +8,11 @@ forgotten.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,9 @@ from clusterexplain.word_embeddings import (
     draw_removals,
     weat_names,
 )
+
+if TYPE_CHECKING:
+    from altair.typing import ChartType
 
 VERSION = "1"
 SCORE = "gender_career"
@@ -304,7 +307,7 @@ def _study(parts: dict[str, pd.DataFrame]) -> Study:
         "retrained_sampled": parts["sampled"],
         "changes": changes,
     }
-    drawn = {
+    drawn: dict[str, Callable[[], ChartType]] = {
         "agreement": lambda: charts.agreement(retrained),
         "decades": lambda: charts.decades(tables["by_decade"]),
         "changes": lambda: charts.changes(tables["change_summary"]),
