@@ -38,6 +38,7 @@ from clusterexplain.results.smoothness import Smoothness
 from clusterexplain.results.stability import Stability
 from clusterexplain.results.text.names import LONGEST_NAME, is_name
 from clusterexplain.storage import run_directory, sidecars
+from clusterexplain.storage.run_files import METADATA, STABILITY
 from clusterexplain.training import Recipe, Trajectory
 from clusterexplain.training.further_training import FurtherTraining
 from clusterexplain.training.trajectory import subsample
@@ -81,7 +82,7 @@ def save(fit: Fit, path: str | os.PathLike[str], *, overwrite: bool, feature_nam
         )
     thin, data = subsample(fit.trajectory), fit.data
     named = _is_registered(data)
-    tables = {} if data.metadata is None else {"metadata": data.metadata.rename(columns=str)}
+    tables = {} if data.metadata is None else {METADATA: data.metadata.rename(columns=str)}
     manifest = _manifest(fit, thin.spacing, named=named, feature_names_in=feature_names_in)
     content = run_directory.RunContent(manifest, _arrays(fit, named=named), _tensors(fit, thin), tables)
     folder = run_directory.write_run(path, content, overwrite=overwrite)
@@ -339,7 +340,7 @@ def _read_sidecars(fit: Fit, where: str) -> None:
             notes.stability = Stability.from_arrays(measured)
     except (KeyError, ValueError) as error:
         raise RunDamagedError(
-            f"{Path(where) / sidecars.STABILITY} cannot be read ({type(error).__name__} {error}). Delete it and run stability "
+            f"{Path(where) / STABILITY} cannot be read ({type(error).__name__} {error}). Delete it and run stability "
             f"again."
         ) from error
 
@@ -443,7 +444,7 @@ def _stored_data(content: run_directory.RunContent) -> Dataset:
     described = content.manifest["data"]
     if described["name"] is not None:
         named = load_dataset(described["name"])
-        metadata = content.tables.get("metadata", named.metadata)
+        metadata = content.tables.get(METADATA, named.metadata)
         return dataclasses.replace(named, metadata=metadata, text=described.get("text"))
     shape = described["image_shape"]
     return Dataset(
@@ -451,7 +452,7 @@ def _stored_data(content: run_directory.RunContent) -> Dataset:
         ids=content.arrays["ids"],
         feature_names=described["feature_names"],
         image_shape=None if shape is None else tuple(shape),
-        metadata=content.tables.get("metadata", None),
+        metadata=content.tables.get(METADATA, None),
         text=described.get("text"),
     )
 

@@ -19,6 +19,7 @@ import numpy as np
 from clusterexplain.exceptions import ClusterExplainWarning, RunDamagedError, warn
 from clusterexplain.storage.atomic import write_in_run
 from clusterexplain.storage.jsonable import to_jsonable
+from clusterexplain.storage.run_files import CHECK, CHECK_HISTORY, MAP, NAMES, STABILITY
 from clusterexplain.storage.schema import (
     LARGEST_COUNT,
     Rule,
@@ -39,8 +40,6 @@ STATUSES = ("supported", "not supported", "untested")
 """What a check may say."""
 GRADES = ("A", "B", "C", "D", "U")
 ESTIMANDS = ("seed", "model", "recipe")
-CHECK_HISTORY = "check_history"
-"""Folder of the checks before the newest one."""
 MOST_CHECKS = 50
 ROUND_OFF = 1e-9
 """How far a correlation may be beyond -1 and 1."""
@@ -82,7 +81,7 @@ class MapFile:
     """Where each sample is drawn, shape (n_samples, 2)."""
 
     coordinates: np.ndarray
-    file: ClassVar[str] = "map.npy"
+    file: ClassVar[str] = MAP
     remedy: ClassVar[str] = "draw the map again"
 
     def to_bytes(self) -> bytes:
@@ -107,7 +106,7 @@ class CheckFile:
     """A check of answers, as plain data; ``_CHECK`` says which entries it has."""
 
     content: dict[str, Any]
-    file: ClassVar[str] = "check.json"
+    file: ClassVar[str] = CHECK
     remedy: ClassVar[str] = "run verify again"
 
     def to_bytes(self) -> bytes:
@@ -133,7 +132,7 @@ class StabilityFile:
     """The arrays of a stability."""
 
     arrays: dict[str, np.ndarray]
-    file: ClassVar[str] = "stability.npz"
+    file: ClassVar[str] = STABILITY
     remedy: ClassVar[str] = "run stability again"
 
     def to_bytes(self) -> bytes:
@@ -154,7 +153,7 @@ class NamesFile:
     """Names of clusters, by cluster number."""
 
     names: dict[int, str]
-    file: ClassVar[str] = "names.json"
+    file: ClassVar[str] = NAMES
     remedy: ClassVar[str] = "name the clusters again"
 
     def to_bytes(self) -> bytes:
@@ -169,7 +168,6 @@ class NamesFile:
         return cls({int(cluster): name for cluster, name in content.items()})
 
 
-MAP, CHECK, STABILITY, NAMES = MapFile.file, CheckFile.file, StabilityFile.file, NamesFile.file
 SIDECARS: dict[str, type[Sidecar]] = {kind.file: kind for kind in (MapFile, CheckFile, StabilityFile, NamesFile)}
 """Every file that may be written beside a run's own, by name."""
 _Content = TypeVar("_Content", bound=Sidecar)
