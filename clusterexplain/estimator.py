@@ -624,7 +624,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Path
             The directory.
         """
-        from clusterexplain.fitting.persistence import save
+        from clusterexplain.fitting.saving import save
 
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
@@ -662,7 +662,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         ClusterExplainer
             Fitted.
         """
-        from clusterexplain.fitting.persistence import load
+        from clusterexplain.fitting.loading import load
 
         fit, names = load(path, data, model, clusterer=clusterer, membership_score=membership_score)
         said = dict(fit.config.said)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from clusterexplain.clustering.registry import CLUSTERERS, is_factory
+from clusterexplain.clustering.make import is_factory
+from clusterexplain.clustering.registry import CLUSTERERS
 from clusterexplain.clustering.registry import check_options as check_clusterer_options
 from clusterexplain.clustering.registry import default_options as default_clusterer_options
 from clusterexplain.clustering.scores import SCORES, Score
@@ -126,7 +127,7 @@ class Config:
     @property
     def takes_number(self) -> bool:
         """Whether the clusterer is found here with a given number of clusters."""
-        return self.clusterer is not None and self.clusterer != "hdbscan"
+        return self.clusterer is not None and CLUSTERERS[self.clusterer].takes_number
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as plain data; :meth:`from_dict` reads them."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clusterexplain._version import __version__
-from clusterexplain.clustering.registry import KINDS
+from clusterexplain.clustering.registry import CLUSTERING_TYPES
 from clusterexplain.clustering.scores import SCORES
 from clusterexplain.exceptions import DisagreementError
 from clusterexplain.influence.registry import METHODS
@@ -150,7 +150,7 @@ def _verify_command(explanation: Explanation, context: ReportContext, run: str |
     assignment = context.fit.assignment
     own_code = (
         explanation.method not in METHODS
-        or assignment.clustering.name not in KINDS
+        or assignment.clustering.name not in CLUSTERING_TYPES
         or assignment.score.name not in SCORES
     )
     if own_code or explanation.combined or (explanation.positions < 0).any():
