@@ -31,8 +31,8 @@ from clusterexplain.fitting.fit import Fit
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.margins import NOISE
 from clusterexplain.results.text.names import LONGEST_NAME, is_name
+from clusterexplain.statistics.matching import NOISE
 from clusterexplain.training.further_training import FurtherTraining
 
 Learned = TypeVar("Learned")

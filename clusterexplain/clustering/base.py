@@ -14,9 +14,6 @@ from typing_extensions import TypeVar
 if TYPE_CHECKING:
     from clusterexplain.clustering.condensed_tree import CondensedTree
 
-NOISE = -1
-"""The label of a sample that is in no cluster."""
-
 
 class ClusterInputs(NamedTuple):
     """What a clustering is a function of.

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from clusterexplain.clustering.base import NOISE, Clustering, ClusterInputs
+from clusterexplain.clustering.base import Clustering, ClusterInputs
 from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
 from clusterexplain.clustering.given_labels import GivenLabels
 from clusterexplain.clustering.hdbscan import HDBSCANClustering
 from clusterexplain.clustering.kmeans import KMeansClustering
 from clusterexplain.clustering.registry import CLUSTERERS
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.statistics.matching import NOISE
 
 LARGEST_LABEL = 9999
 

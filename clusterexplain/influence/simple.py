@@ -17,10 +17,10 @@ from clusterexplain.influence.curvature import CHUNK
 from clusterexplain.influence.implicit import gradients_along, slopes_in_weights
 from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian, check_rows
 from clusterexplain.influence.objective import Objective, TrajectoryObjective
+from clusterexplain.statistics.matching import NOISE
 from clusterexplain.training import Trajectory
 from clusterexplain.training.torch_compat import jvp
 
-NOISE = -1
 SIMILARITIES = ("distance", "cosine")
 
 

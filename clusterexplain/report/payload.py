@@ -25,7 +25,7 @@ from clusterexplain.results.text.clusters import PULLS_NOTE, profile, unexplaine
 from clusterexplain.results.text.glossary import GLOSSARY
 from clusterexplain.results.text.map import some_drawn
 from clusterexplain.results.text.methods import command
-from clusterexplain.results.text.names import NOISE
+from clusterexplain.statistics.matching import NOISE
 
 TOP = 50
 """Examples on each side that a page holds."""

@@ -21,10 +21,11 @@ from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text import explanation as text
 from clusterexplain.results.text.margins import SIDES, combination_title, sides_of
 from clusterexplain.results.text.methods import averaged_method_words, method_flags
-from clusterexplain.results.text.names import NOISE, cluster_name, terminal_safe
+from clusterexplain.results.text.names import cluster_name, terminal_safe
 from clusterexplain.results.text.stability import own_check_note, stability_note
 from clusterexplain.results.verdict import UNTESTED, CheckSummary
 from clusterexplain.statistics.groups import group_sums
+from clusterexplain.statistics.matching import NOISE
 
 if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer

@@ -11,11 +11,8 @@ from torch import Tensor
 
 from clusterexplain.clustering.centroids import squared_distances
 from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
-from clusterexplain.clustering.scores.base import Score
+from clusterexplain.clustering.scores.base import FLOOR, Score
 from clusterexplain.execution import budget
-
-FLOOR = 0.01
-"""Share of the pooled within-cluster variance that is added to squared distances before a logarithm."""
 
 GUARD = 1e-12
 """The same share where nothing is to be smoothed, only kept finite."""

@@ -23,7 +23,7 @@ from clusterexplain.training import Adam, BatchPlan, CompiledSteps, Recipe, Traj
 N_STEPS, LEARNING_RATE = 2, 1e-3
 EPSILON = 1e-16
 """Inside the square root, where it does what the published 1e-8 does outside of it."""
-NOISE = 0.5
+START_NOISE = 0.5
 AS_PUBLISHED, FRESH = "as published", "fresh optimizer"
 
 
@@ -97,7 +97,7 @@ def initial_network(points: Tensor, seed: int) -> Params:
     labels = torch.from_numpy(KMeansClusterer(N_COMPONENTS, seed=seed).fit(embedding.numpy(), weights.numpy()))
     centers = centroid_state(embedding, weights, labels, N_COMPONENTS).centers
     noise = torch.randn(centers.shape, generator=generator, dtype=points.dtype)
-    return params | {CENTROIDS: centers + NOISE * noise}
+    return params | {CENTROIDS: centers + START_NOISE * noise}
 
 
 def recipe_of(points: Tensor, initial: Params, labels: Tensor | None) -> Recipe:

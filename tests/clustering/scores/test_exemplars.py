@@ -12,7 +12,8 @@ from torch.func import grad, vmap
 
 from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.hdbscan import HDBSCANClustering
-from clusterexplain.clustering.scores.exemplars import FLOOR, POWER, Exemplar, HdbscanMembership, noise_reason_of
+from clusterexplain.clustering.scores.base import FLOOR
+from clusterexplain.clustering.scores.exemplars import POWER, Exemplar, HdbscanMembership, noise_reason_of
 
 DIGITS = torch.from_numpy(PCA(10, random_state=0).fit_transform(load_digits().data)[:300])
 MOONS = torch.from_numpy(make_moons(300, noise=0.12, random_state=0)[0])
