@@ -130,7 +130,7 @@ class GradientDot(TrainingJacobian):
     theta: Tensor
     weights: Tensor
 
-    needs: ClassVar[Record] = Record.FINAL_PARAMETERS
+    needs: ClassVar[Record] = Record.CHECKPOINTS
 
     @classmethod
     def of_trajectory(cls, trajectory: Trajectory, *, decay: float | None = None, passes: int = 1) -> GradientDot:
@@ -179,7 +179,7 @@ class GradientCosine(TrainingJacobian):
 
     product: GradientDot
 
-    needs: ClassVar[Record] = Record.FINAL_PARAMETERS
+    needs: ClassVar[Record] = Record.CHECKPOINTS
     is_linear: ClassVar[bool] = False
     has_jvp: ClassVar[bool] = False
 
