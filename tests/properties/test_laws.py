@@ -223,8 +223,7 @@ def assert_equal_fits(one: Explanation, other: Fit, places: np.ndarray, sums: np
     margins = asked_of(other, one.margins, partners, places[one.margins.positions])
     assert relative(other.margins(margins).numpy(), one.scores) <= rtol
     rows = influence_rows(other, margins, other.jacobian())
-    names = () if other.score.name in CANCELLING else rows.COMPONENTS
-    for name in (*names, "total"):
+    for name in (*rows.COMPONENTS, "total"):
         scale = np.abs(one.rows.total).max(axis=1, keepdims=True)
         error = np.abs(getattr(rows, name) @ sums - getattr(one.rows, name)) / np.maximum(scale, 1e-8)
         assert error.max() <= rtol, (name, error.max())
@@ -232,9 +231,6 @@ def assert_equal_fits(one: Explanation, other: Fit, places: np.ndarray, sums: np
 
 # The laws
 
-CANCELLING = ("hdbscan_membership",)
-"""For an exemplar, encoder and cluster part are opposite slopes of a distance that is 0 up to rounding over a tiny floor: they
-are rounding, magnified, and only their sum is compared."""
 REPELS_COPIES = ("contrastive",)
 """A copy is one more candidate that a row is told apart from, a doubled weight is none."""
 
@@ -414,7 +410,7 @@ def a_rotation_changes_nothing(combined: Combined, covariance: str, seed: int, a
     np.testing.assert_array_equal(labels[1], labels[0])
     assert relative(values[1], values[0]) <= RTOL
     assert relative(slopes[1].weights.numpy(), slopes[0].weights.numpy()) <= RTOL
-    for part in () if combined.score in CANCELLING else ("queries", "embedding"):
+    for part in ("queries", "embedding"):
         first, second = (getattr(slope, part) for slope in slopes)
         assert relative((second @ turn.T).flatten(1).numpy(), first.flatten(1).numpy()) <= RTOL
 
