@@ -10,11 +10,11 @@ from torch import Tensor
 
 from clusterexplain.clustering import KMeansClusterer, centroid_state
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution, one_thread
-from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.corrected import OWN_LOSS, purity
 from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.experiments.mixture.points import MEANS, N_COMPONENTS, draw_mixture, query_and_removal_rows
+from clusterexplain.experiments.mixture.predicted_and_retrained import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of, solver_facts, without_each
 from clusterexplain.influence import Unrolled
 from clusterexplain.models import CENTROIDS, Params
