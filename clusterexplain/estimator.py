@@ -31,8 +31,8 @@ from clusterexplain.fitting.fit import Fit
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.margins import NOISE
 from clusterexplain.results.text.names import LONGEST_NAME, is_name
+from clusterexplain.statistics.matching import NOISE
 from clusterexplain.training.further_training import FurtherTraining
 
 Learned = TypeVar("Learned")
@@ -40,7 +40,7 @@ Learned = TypeVar("Learned")
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from clusterexplain.clustering.registry import FittedEstimator
+    from clusterexplain.clustering.fitted_elsewhere import FittedEstimator
     from clusterexplain.data.dataset import Rows
     from clusterexplain.explanation import ClusterAnswer, Flip
     from clusterexplain.results.check import Check
@@ -631,7 +631,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Path
             The directory.
         """
-        from clusterexplain.fitting.persistence import save
+        from clusterexplain.fitting.saving import save
 
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
@@ -669,7 +669,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         ClusterExplainer
             Fitted.
         """
-        from clusterexplain.fitting.persistence import load
+        from clusterexplain.fitting.loading import load
 
         fit, names = load(path, data, model, clusterer=clusterer, membership_score=membership_score)
         said = dict(fit.config.said)

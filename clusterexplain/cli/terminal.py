@@ -16,12 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from clusterexplain.data.near_duplicates import conflicts_of
-from clusterexplain.results.margins import NOISE
 from clusterexplain.results.removals import RANDOM, TOP_PULLERS
 from clusterexplain.results.text.margins import SIDES
 from clusterexplain.results.text.names import format_change, terminal_safe
 from clusterexplain.statistics.groups import main_source
 from clusterexplain.statistics.intervals import Interval
+from clusterexplain.statistics.matching import NOISE
 
 if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer

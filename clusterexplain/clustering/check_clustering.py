@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.func import vjp, vmap
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
-from clusterexplain.clustering.registry import ClusteringSpec, checked, make_clustering
+from clusterexplain.clustering.make import checked, make_clustering
+from clusterexplain.clustering.registry import ClusteringSpec
 from clusterexplain.exceptions import InvalidClusteringError, InvalidParameterError
 
 STEP = 1e-5

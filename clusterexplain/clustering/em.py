@@ -32,7 +32,7 @@ class Covariances:
     kind: str
     dim: int
 
-    KINDS: ClassVar[tuple[str, ...]] = ("full", "tied", "diag", "spherical")
+    TYPES: ClassVar[tuple[str, ...]] = ("full", "tied", "diag", "spherical")
 
     @cached_property
     def entries(self) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from clusterexplain.experiments.cache import refuse_file
+from clusterexplain.experiments.result_cache import refuse_file
 from clusterexplain.report import as_dict, save_chart, write_file
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from clusterexplain.results.annotations import StabilitySummary
 from clusterexplain.results.badge import NOT_TRAINED_ON
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.influence_rows import InfluenceRows
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
 from clusterexplain.results.stability import Stability
+from clusterexplain.statistics.matching import NOISE
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from clusterexplain.results.margins import NOISE
 from clusterexplain.results.text.names import cluster_name
+from clusterexplain.statistics.matching import NOISE
 
 COLUMNS = ("cluster", "name", "n", "share", "median_margin", "typical", "marginal", "smallest_margin")
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from clusterexplain.data.selection import Samples
 from clusterexplain.exceptions import DisagreementError, InvalidParameterError
 from clusterexplain.fitting.fit import Fit
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
+from clusterexplain.statistics.matching import NOISE
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from clusterexplain.clustering.registry import CLUSTERERS, is_factory
+from clusterexplain.clustering.make import is_factory
+from clusterexplain.clustering.registry import CLUSTERERS
 from clusterexplain.clustering.registry import check_options as check_clusterer_options
 from clusterexplain.clustering.registry import default_options as default_clusterer_options
 from clusterexplain.clustering.scores import SCORES, Score
-from clusterexplain.data.scaling import KINDS
+from clusterexplain.data.scaling import SCALINGS
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.constraints import Constraint, Flag, Number, OneOf, Options, Share, Whole, Widths
 from clusterexplain.models import MODELS, EmbeddingTask
@@ -38,7 +39,7 @@ OPTIMIZER_DEFAULTS: dict[str, dict[str, Any]] = {
 CONSTRAINTS: dict[str, Constraint] = {
     "activation": OneOf(tuple(sorted(ACTIVATIONS))),
     "optimizer": OneOf(tuple(OPTIMIZER_DEFAULTS)),
-    "scaling": OneOf(("auto", *KINDS)),
+    "scaling": OneOf(("auto", *SCALINGS)),
     "dtype": OneOf(("float32", "float64")),
     "clusterer_options": Options("{'covariance_type': 'diag'}"),
     "model_options": Options("{'beta': 0.1}"),
@@ -126,7 +127,7 @@ class Config:
     @property
     def takes_number(self) -> bool:
         """Whether the clusterer is found here with a given number of clusters."""
-        return self.clusterer is not None and self.clusterer != "hdbscan"
+        return self.clusterer is not None and CLUSTERERS[self.clusterer].takes_number
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as plain data; :meth:`from_dict` reads them."""

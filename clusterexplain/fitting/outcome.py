@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusterInputs
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
 from clusterexplain.results.outcome import Assignments, Outcome
 from clusterexplain.results.text.outcome import DIVERGED, reasons
-from clusterexplain.statistics.matching import match, renumbered
+from clusterexplain.statistics.matching import NOISE, match, renumbered
 
 if TYPE_CHECKING:
     from clusterexplain.fitting.fit import Fit

@@ -86,7 +86,7 @@ class Implicit(TrainingJacobian):
     chunk: int = CHUNK
     description: str = ""
 
-    needs: ClassVar[Record] = Record.FINAL_PARAMETERS
+    needs: ClassVar[Record] = Record.CHECKPOINTS
 
     def __post_init__(self) -> None:
         if self.solver.size != len(self.theta):

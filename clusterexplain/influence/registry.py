@@ -10,13 +10,21 @@ from typing import Any
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.influence.implicit import Implicit
-from clusterexplain.influence.jacobian import TrainingJacobian
+from clusterexplain.influence.jacobian import TrainingJacobian, missing_record
 from clusterexplain.influence.simple import GradientCosine, GradientDot
 from clusterexplain.influence.solvers import ConjugateGradients, Dense, LiSSA, Solver
 from clusterexplain.influence.unrolled import Unrolled
 from clusterexplain.training import Trajectory
 
-METHODS = ("auto", "unrolled", "further", "implicit", "gradient_dot", "gradient_cosine")
+CLASSES: dict[str, type[TrainingJacobian]] = {
+    "auto": Unrolled,
+    "unrolled": Unrolled,
+    "further": Unrolled,
+    "implicit": Implicit,
+    "gradient_dot": GradientDot,
+    "gradient_cosine": GradientCosine,
+}
+METHODS = tuple(CLASSES)
 EXACT = ("unrolled", "further")
 SOLVERS: dict[str, tuple[Callable[..., Solver], tuple[str, ...]]] = {
     "dense": (Dense.of, ("eigenvalues", "max_params")),
@@ -69,6 +77,26 @@ def make_jacobian(
         another shape.
     """
     check_method_available(method, pretrained=bool(further))
+    if isinstance(method, str):
+        _check_record(CLASSES[method], trajectory)
+    jacobian = _make(method, options, trajectory, further, execution)
+    _check_record(jacobian, trajectory)
+    return jacobian
+
+
+def _check_record(jacobian: TrainingJacobian | type[TrainingJacobian], trajectory: Trajectory) -> None:
+    missing = missing_record(jacobian, trajectory)
+    if missing:
+        raise InvalidParameterError(missing)
+
+
+def _make(
+    method: str | TrainingJacobian | JacobianFactory,
+    options: dict[str, Any] | None,
+    trajectory: Trajectory,
+    further: str,
+    execution: Execution,
+) -> TrainingJacobian:
     options = dict(options or {})
     if not isinstance(method, str):
         _refuse(options, (), "a method of your own")

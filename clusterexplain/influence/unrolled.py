@@ -61,6 +61,7 @@ class Unrolled(TrainingJacobian):
     description: str = ""
 
     needs: ClassVar[Record] = Record.TRAJECTORY
+    is_exact: ClassVar[bool] = True
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from clusterexplain.storage.jsonable import Json
 if TYPE_CHECKING:
     from altair.typing import ChartType
 
-KINDS = (".png", ".svg", ".pdf")
+SUFFIXES = (".png", ".svg", ".pdf")
 SCALE = 2.0
 """Pixels of a PNG for each unit of the chart."""
 
@@ -44,8 +44,8 @@ def save_chart(chart: ChartType, path: Path) -> Path:
     ReportWriteError
         If the chart cannot be drawn or the file cannot be written.
     """
-    if path.suffix not in KINDS:
-        raise InvalidParameterError(f"{path} is of an unknown kind. Expected a name ending in {', '.join(KINDS)}.")
+    if path.suffix not in SUFFIXES:
+        raise InvalidParameterError(f"{path} is of an unknown kind. Expected a name ending in {', '.join(SUFFIXES)}.")
     refuse_folder(path)
     if importlib.util.find_spec("vl_convert") is None:
         raise MissingExtraError(

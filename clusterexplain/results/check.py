@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.removals import Removal, RemovalKind
 from clusterexplain.results.verdict import CheckSummary, Estimand, Letter, Status
 from clusterexplain.statistics import metrics
+from clusterexplain.storage.jsonable import to_jsonable
 
 SHOWN = ["kind", "assignments", "n", "spearman", "low", "high", "slope", "signs", "within", "same_cluster"]
 """Columns of the summary that a check is printed with."""
@@ -246,19 +247,19 @@ class Check:
             "level": self.level,
             "dissolved": self.dissolved,
             "null": self.null,
-            "grades": _plain(self.grades),
-            "controls": _plain(self.controls),
-            "from_scratch": _plain(self.from_scratch),
+            "grades": self.grades,
+            "controls": self.controls,
+            "from_scratch": self.from_scratch,
             "sweep": self.sweep,
-            "planted_duplicates": _plain(self.planted_duplicates),
-            "duplicates": _plain(self.duplicates),
-            "summary": _plain(self.summary),
+            "planted_duplicates": self.planted_duplicates,
+            "duplicates": self.duplicates,
+            "summary": self.summary,
             "each": [
                 {"sample": query, "status": verdict.status, "grade": verdict.grade, "sentence": verdict.sentence}
                 for query, verdict in zip(self.explanation.query_ids.tolist(), self._summarized.each, strict=True)
             ],
         }
-        return cast("dict[str, Any]", _finite(found))
+        return {name: to_jsonable(value) for name, value in found.items()}
 
     def __repr__(self) -> str:
         """Return verdict and summary as text."""
@@ -273,16 +274,3 @@ class Check:
         from clusterexplain.report import check_bundle
 
         return check_bundle(self)
-
-
-def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return cast("list[dict[str, Any]]", frame.to_dict("records"))
-
-
-def _finite(value: object) -> object:
-    """Return plain data with None for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {name: _finite(entry) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, (float, np.floating)) and not np.isfinite(value) else value

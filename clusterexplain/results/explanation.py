@@ -16,7 +16,7 @@ import pandas as pd
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.results.annotations import SeedVariability, StabilitySummary
 from clusterexplain.results.influence_rows import InfluenceRows
-from clusterexplain.results.margins import NOISE, Margins, Topic
+from clusterexplain.results.margins import Margins, Topic
 from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text import explanation as text
 from clusterexplain.results.text.margins import SIDES, combination_title, sides_of
@@ -25,6 +25,8 @@ from clusterexplain.results.text.names import cluster_name, terminal_safe
 from clusterexplain.results.text.stability import own_check_note, stability_note
 from clusterexplain.results.verdict import UNTESTED, CheckSummary
 from clusterexplain.statistics.groups import group_sums
+from clusterexplain.statistics.matching import NOISE
+from clusterexplain.storage.jsonable import to_jsonable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -359,28 +361,6 @@ class Explanation:
         dict
             JSON-compatible.
         """
-        answers = []
-        for position in range(len(self)):
-            listed = self.top(top, query=position)
-            answers.append(
-                {
-                    "sample": _plain(self.query_ids[position]),
-                    "cluster": int(self.labels[position]),
-                    "rival": int(self.rivals[position]),
-                    "margin": _finite(self.scores[position]),
-                    "membership": [_finite(p) for p in self.probabilities[position]],
-                    "share_with_larger_margin": _finite(self.share_with_larger_margin[position]),
-                    "noise_reason": (self.noise_reasons[position] or None) if self.noise_reasons else None,
-                    "stability": None if self.stability is None else self.stability.badges[position].text,
-                    "seed_variability": self._seeds(position),
-                    "check": None if self.check is None else self.check.each[position].status,
-                    "parts": {
-                        name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")
-                    },
-                    "pulled_in": _records(listed[listed["side"] == "pulled in"]),
-                    "pushed_away": _records(listed[listed["side"] == "pushed away"]),
-                }
-            )
         check = None
         if self.check is not None:
             shown = dataclasses.replace(self.check.shown, sentence=self.check.sentence).to_dict()
@@ -390,7 +370,8 @@ class Explanation:
                 "grade": self.check.grade,
                 **shown["figures"],
             }
-        return {
+        answers = [self._answer(position, top) for position in range(len(self))]
+        found = {
             "method": self.method,
             "method_note": self.method_note,
             "method_options": self.method_options,
@@ -399,6 +380,27 @@ class Explanation:
             "agreement": self.agreement,
             "checked": check,
             "answers": answers,
+        }
+        return {name: to_jsonable(value) for name, value in found.items()}
+
+    def _answer(self, position: int, top: int) -> dict[str, Any]:
+        """Return the answer to one query, numbers as they are."""
+        listed = self.top(top, query=position)
+        sides = [listed[listed["side"] == side].drop(columns="side") for side in SIDES]
+        return {
+            "sample": self.query_ids[position],
+            "cluster": int(self.labels[position]),
+            "rival": int(self.rivals[position]),
+            "margin": self.scores[position],
+            "membership": self.probabilities[position],
+            "share_with_larger_margin": self.share_with_larger_margin[position],
+            "noise_reason": (self.noise_reasons[position] or None) if self.noise_reasons else None,
+            "stability": None if self.stability is None else self.stability.badges[position].text,
+            "seed_variability": self._seeds(position),
+            "check": None if self.check is None else self.check.each[position].status,
+            "parts": {name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")},
+            "pulled_in": sides[0],
+            "pushed_away": sides[1],
         }
 
     def with_check(self, stored: dict[str, Any]) -> Explanation:
@@ -651,9 +653,9 @@ class Explanation:
             return None
         return {
             "n_seeds": found.n_seeds,
-            "shared": _finite(found.shared[query]),
-            "shared_within": _finite(found.within[query]),
-            "expected_of_means": _finite(found.of_mean(query)),
+            "shared": found.shared[query],
+            "shared_within": found.within[query],
+            "expected_of_means": found.of_mean(query),
             "n_stable": int(found.stable[query].sum()),
             "margins": found.margins[:, query].tolist(),
         }
@@ -679,21 +681,3 @@ class Explanation:
                 f"group has shape {names.shape}, expected ({len(self.train_ids)},): one name for each training example."
             )
         return names
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _plain(value: object) -> object:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {
-            str(key): None if isinstance(value, float) and np.isnan(value) else _plain(value)
-            for key, value in row.items()
-        }
-        for row in frame.drop(columns="side").to_dict("records")
-    ]

@@ -8,8 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-NOISE = -1
-"""Label of samples in no cluster."""
+from clusterexplain.statistics.matching import NOISE
 
 
 class Topic(StrEnum):

@@ -24,7 +24,7 @@ from clusterexplain.statistics import metrics
 from clusterexplain.statistics.matching import jaccard, overlap
 from clusterexplain.storage.jsonable import to_jsonable
 
-KINDS = ("seed", "bootstrap")
+REFIT_KINDS = ("seed", "bootstrap")
 STABLE, DISSOLVED = 0.75, 0.5
 """Mean Jaccard similarity from which on a cluster is stable, and below which it dissolves (Hennig 2007)."""
 DRAWS = 1000
@@ -96,7 +96,7 @@ class Stability:
                 raise InvalidParameterError(
                     f"{name} has shape {getattr(self, name).shape}, expected {shape}: {n_refits} refits of {n} samples."
                 )
-        unknown = sorted(set(self.kinds.tolist()) - set(KINDS))
+        unknown = sorted(set(self.kinds.tolist()) - set(REFIT_KINDS))
         if unknown:
             raise InvalidParameterError(f"kinds has {unknown[0]!r}, expected 'seed' or 'bootstrap'; name each refit.")
 
@@ -106,7 +106,7 @@ class Stability:
 
     def of(self, kind: str) -> Stability:
         """Return the refits of one kind, "seed" or "bootstrap"; there may be none."""
-        if kind not in KINDS:
+        if kind not in REFIT_KINDS:
             raise InvalidParameterError(f"kind={kind!r} is unknown. Expected 'seed' or 'bootstrap'.")
         picked = self.kinds == kind
         return dataclasses.replace(
@@ -200,7 +200,7 @@ class Stability:
                 "kept": self.kept,
                 "counted": self.counted,
                 "share": self.share,
-                **{kind: self.of(kind).share for kind in KINDS},
+                **{kind: self.of(kind).share for kind in REFIT_KINDS},
                 "companions": self.companions(),
             }
         )
@@ -217,7 +217,7 @@ class Stability:
             refit says), seed and bootstrap (mean Jaccard similarity by kind of refit).
         """
         rows = []
-        by_kind = {kind: self.of(kind).jaccards for kind in KINDS}
+        by_kind = {kind: self.of(kind).jaccards for kind in REFIT_KINDS}
         for cluster, values in enumerate(self.jaccards.T):
             mean, low, high = _bootstrap_interval(values)
             rows.append(
@@ -232,7 +232,7 @@ class Stability:
                     **{kind: metrics.average(similar[:, cluster]) for kind, similar in by_kind.items()},
                 }
             )
-        columns = ["cluster", "size", "jaccard", "low", "high", "dissolved", "verdict", *KINDS]
+        columns = ["cluster", "size", "jaccard", "low", "high", "dissolved", "verdict", *REFIT_KINDS]
         return pd.DataFrame(rows, columns=columns)
 
     @property
@@ -244,7 +244,7 @@ class Stability:
         and "bootstrap".
         """
         sizes = {"n_seeds": int((self.kinds == "seed").sum()), "n_bootstrap": int((self.kinds == "bootstrap").sum())}
-        return {**sizes, **self._figures(), **{kind: self.of(kind)._figures() for kind in KINDS}}
+        return {**sizes, **self._figures(), **{kind: self.of(kind)._figures() for kind in REFIT_KINDS}}
 
     def _figures(self) -> dict[str, float]:
         mean, low, high = _bootstrap_interval(self.adjusted_rand)

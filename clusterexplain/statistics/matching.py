@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+NOISE = -1
+"""The label of a sample that is in no cluster."""
+
 
 def overlap(labels: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weight that each pair of clusters has in common: the contingency table without noise.

@@ -48,6 +48,11 @@ class Trajectory:
     spacing: int
 
     @property
+    def n_checkpoints(self) -> int:
+        """How many checkpoints the steps can be replayed from."""
+        return math.ceil(self.recipe.plan.n_steps / self.spacing)
+
+    @property
     def params(self) -> dict[str, Tensor]:
         """The trained parameters."""
         return self.recipe.layout.split(self.final)

@@ -22,7 +22,12 @@ from clusterexplain.statistics.intervals import (
     spearman_interval,
 )
 from clusterexplain.statistics.reliability import ceiling
-from clusterexplain.verification.controls.clustering_from_scratch import KINDS, OTHER, SAME, ClusteringFromScratch
+from clusterexplain.verification.controls.clustering_from_scratch import (
+    OTHER,
+    REMOVAL_KINDS,
+    SAME,
+    ClusteringFromScratch,
+)
 from clusterexplain.verification.grade import Evidence, Grade, grade
 from clusterexplain.verification.retraining import ASSIGNMENTS
 
@@ -191,7 +196,7 @@ class Faithfulness:
         if self.from_scratch is None:
             return pd.DataFrame()
         predicted, continued = self.predicted["continued"], self.retrained["continued"]
-        kinds = [kind for kind in KINDS if kind in self.kinds]
+        kinds = [kind for kind in REMOVAL_KINDS if kind in self.kinds]
         return pd.DataFrame([self.from_scratch.row(kind, self.of_kind(kind), predicted, continued) for kind in kinds])
 
     def _noise(self, retrained: np.ndarray) -> np.ndarray:

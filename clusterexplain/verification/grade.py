@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clusterexplain.results.verdict import UNTESTED, Letter, Status
+from clusterexplain.results.verdict import EXIT_CODES, UNTESTED, Letter, Status
 from clusterexplain.statistics.intervals import Interval
+from clusterexplain.storage.check_schema import LETTERS
 
-LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D", "U")
 THRESHOLDS: dict[tuple[Letter, str], tuple[float, str]] = {
     ("A", "ceiling"): (
         0.5,
@@ -74,7 +74,6 @@ STATUS: dict[Letter, Status] = {
     "D": "not supported",
     "U": UNTESTED,
 }
-EXIT_CODES: dict[Status, int] = {"supported": 0, "not supported": 3, UNTESTED: 4}
 
 
 @dataclass(frozen=True)

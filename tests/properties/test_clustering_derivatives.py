@@ -25,7 +25,7 @@ from clusterexplain.exceptions import (
     RunDamagedError,
 )
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.storage import run_directory, sidecars
+from clusterexplain.storage import run_directory, run_files
 from clusterexplain.training.tracing import TraceStore
 from tests.conftest import SMALL
 
@@ -708,22 +708,22 @@ def test_what_lies_beside_a_run_is_never_unpickled(tmp_path: Path) -> None:
     bomb = np.empty(1, dtype=object)
     bomb[0] = Bomb()
     folder = fitted("kmeans").save(tmp_path / "run")
-    np.savez(folder / sidecars.STABILITY, labels=bomb)
+    np.savez(folder / run_files.STABILITY, labels=bomb)
     with pytest.raises(RunDamagedError, match=r"stability\.npz cannot be read .*Delete it and run stability again"):
         ClusterExplainer.load(folder)
-    (folder / sidecars.STABILITY).unlink()
-    np.save(folder / sidecars.MAP, bomb, allow_pickle=True)
+    (folder / run_files.STABILITY).unlink()
+    np.save(folder / run_files.MAP, bomb, allow_pickle=True)
     assert ClusterExplainer.load(folder).fit_.annotations.map_coordinates is None
-    (folder / sidecars.MAP).unlink()
+    (folder / run_files.MAP).unlink()
     for text in ("[1]", "{", '{"0": 5}', '{"a": "b"}'):
-        (folder / sidecars.NAMES).write_text(text)
+        (folder / run_files.NAMES).write_text(text)
         with pytest.raises(RunDamagedError, match=r"names\.json cannot be read .*name the clusters again"):
             ClusterExplainer.load(folder)
 
 
 def test_a_stability_file_that_lacks_arrays_is_named(tmp_path: Path) -> None:
     folder = fitted("kmeans").save(tmp_path / "run")
-    np.savez(folder / sidecars.STABILITY, labels=np.zeros((1, N)))
+    np.savez(folder / run_files.STABILITY, labels=np.zeros((1, N)))
     with pytest.raises(
         RunDamagedError, match=r"stability\.npz cannot be read \(KeyError .*Delete it and run stability again"
     ):

@@ -19,7 +19,7 @@ import pandas as pd
 
 from clusterexplain.exceptions import InvalidDataError
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
-from clusterexplain.experiments.cache import ResultCache
+from clusterexplain.experiments.result_cache import ResultCache
 from clusterexplain.experiments.study import Study
 from clusterexplain.experiments.weat import charts
 from clusterexplain.experiments.weat.findings import findings, times_random

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 SHOWN_ASSIGNMENTS = (ASSIGNMENTS["kept"], ASSIGNMENTS["continued"])
-KINDS = tuple(kind.label for kind in (SINGLE, GROUP, TOP_PULLERS, RANDOM, DOWN_WEIGHT))
+REMOVAL_LABELS = tuple(kind.label for kind in (SINGLE, GROUP, TOP_PULLERS, RANDOM, DOWN_WEIGHT))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 X_TITLE = "predicted change of the margin"
 DEEPER = "deeper in its cluster"
@@ -116,7 +116,7 @@ def _points(table: pd.DataFrame, deeper: str) -> alt.Chart:
     import altair as alt
 
     frame = table[["query", "kind", "assignments", "n_removed", "predicted", "retrained"]].reset_index(drop=True)
-    places = {kind: i for i, kind in enumerate(KINDS)}
+    places = {kind: i for i, kind in enumerate(REMOVAL_LABELS)}
     kinds = sorted(set(frame["kind"]), key=lambda kind: (places.get(kind, len(places)), kind))
     frame["order"] = frame["kind"].map({kind: i for i, kind in enumerate(kinds)})
     shapes = [SHAPES[i % len(SHAPES)] for i in range(len(kinds))]

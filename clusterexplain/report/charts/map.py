@@ -8,11 +8,10 @@ import pandas as pd
 
 from clusterexplain.report.charts import theme, tooltips
 from clusterexplain.report.charts.query_marker import query_marker
+from clusterexplain.results.text.margins import SIDES
 
 if TYPE_CHECKING:
     import altair as alt
-
-SIDES = ("pulled in", "pushed away")
 
 
 def map_chart(

@@ -36,7 +36,7 @@ CLUSTERS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#882255", "#44aa99", "#ddaa33",
 )  # fmt: skip
 SHAPES = ("circle", "triangle-up", "diamond", "square", "triangle-down")
-NOISE, NOISE_SHAPE = "noise", "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
+NOISE_NAME, NOISE_SHAPE = "noise", "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
 SOLID, DASHED = [1, 0], [4, 2]
 UNSIGNED_ZERO = "datum.value === 0 ? '0' : datum.label"
 FONT = "system-ui, sans-serif"
@@ -132,7 +132,7 @@ def ordered(names: pd.Series) -> list[str]:
 
     def key(name: str) -> tuple[bool, float, str]:
         number = NUMBERED.match(name)
-        return name == NOISE, int(number[1]) if number else float("inf"), name
+        return name == NOISE_NAME, int(number[1]) if number else float("inf"), name
 
     return sorted({str(name) for name in names}, key=key)
 
@@ -149,8 +149,8 @@ def looks(names: list[str]) -> tuple[list[str], list[str]]:
     for position, name in enumerate(names):
         match = NUMBERED.match(name)
         number = int(match[1]) if match else position
-        colours.append(GREY if name == NOISE else CLUSTERS[number % len(CLUSTERS)])
-        shapes.append(NOISE_SHAPE if name == NOISE else SHAPES[number // len(CLUSTERS) % len(SHAPES)])
+        colours.append(GREY if name == NOISE_NAME else CLUSTERS[number % len(CLUSTERS)])
+        shapes.append(NOISE_SHAPE if name == NOISE_NAME else SHAPES[number // len(CLUSTERS) % len(SHAPES)])
     return colours, shapes
 
 

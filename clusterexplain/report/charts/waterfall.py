@@ -14,7 +14,7 @@ from clusterexplain.results.text.check import ASSIGNMENTS
 if TYPE_CHECKING:
     import altair as alt
 
-SIDES = ("stays in its cluster", "changes sides")
+OUTCOMES = ("stays in its cluster", "changes sides")
 SHOWN_ASSIGNMENTS = (ASSIGNMENTS["kept"], ASSIGNMENTS["continued"])
 X_TITLE = "strongest pullers removed"
 ABOVE = "above 0: in its cluster"
@@ -27,7 +27,7 @@ def waterfall_chart(
     *,
     retrained: pd.DataFrame | None = None,
     flip: pd.DataFrame | None = None,
-    sides: tuple[str, str] = SIDES,
+    sides: tuple[str, str] = OUTCOMES,
     above: str = ABOVE,
     width: int = 560,
     height: int = 300,

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from clusterexplain.results.margins import NOISE
+from clusterexplain.statistics.matching import NOISE
 
 BY_NAME = ("implicit", "gradient_dot", "gradient_cosine")
 """Methods that a command can ask for; a method of your own is code, which a command does not take."""

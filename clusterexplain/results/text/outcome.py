@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
 from clusterexplain.results.text.names import cluster_name
+from clusterexplain.statistics.matching import NOISE
 
 DIVERGED = "the training diverged at these weights: parameters became NaN or infinite; lower the learning rate"
 
