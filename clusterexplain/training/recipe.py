@@ -16,7 +16,7 @@ from clusterexplain.training.layout import Layout
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.training.plan import BatchPlan
 from clusterexplain.training.stage import PlannedStage
-from clusterexplain.training.tracing import TraceStore
+from clusterexplain.training.tracing import SHARED, TraceStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,8 @@ class Recipe:
         (:func:`~clusterexplain.training.compiled_steps.with_choices_kept`), one entry for each stage.
     traces : TraceStore
         Where the compiled steps are kept (:class:`~clusterexplain.training.compiled_steps.CompiledSteps`): no part of what
-        the recipe says. ``replace`` hands it on, so that recipes that differ in seed, start or rate share what is equal.
+        the recipe says. By default those of a model of this package are shared by the whole process, those of a user's network
+        by the recipes that ``replace`` hands the store on to (another seed, start or rate).
     """
 
     task: EmbeddingTask
@@ -49,7 +50,7 @@ class Recipe:
     plan: BatchPlan
     optimizer: Optimizer
     choices: tuple[Tensor | None, ...] = ()
-    traces: TraceStore = field(default_factory=TraceStore, repr=False)
+    traces: TraceStore = field(default_factory=lambda: TraceStore(shared=SHARED), repr=False)
 
     @cached_property
     def layout(self) -> Layout:

@@ -43,20 +43,25 @@ class TraceStore:
     ----------
     trace : bool, default=True
         False traces nothing: every function is called as it was written, slowly, with the same result up to round-off.
+    most : int, optional
+        Traces that are kept; the one that was asked for longest ago goes first.
+    shared : TraceStore, optional
+        Where traces are kept instead if all that they depend on are plain values.
     """
 
-    def __init__(self, *, trace: bool = True) -> None:
+    def __init__(self, *, trace: bool = True, most: int | None = None, shared: TraceStore | None = None) -> None:
         self.traces_functions = trace
+        self.most = most
+        self.shared = shared
         self._traces: dict[Hashable, TensorFunction] = {}
 
     def get(self, signature: Hashable, build: Callable[[], TensorFunction]) -> TensorFunction:
         """Return the trace of a signature, built when it is first asked for."""
-        found = self._traces.get(signature)
-        if found is not None:
-            return found
         with _TRACING:
-            if signature not in self._traces:
-                self._traces[signature] = build()
+            found = self._traces.pop(signature, None)  # and put at the end again
+            self._traces[signature] = build() if found is None else found
+            if self.most is not None and len(self._traces) > self.most:
+                del self._traces[next(iter(self._traces))]
             return self._traces[signature]
 
     def trace(
@@ -71,17 +76,21 @@ class TraceStore:
             return eager(function)
         return trace(function, *examples, spell_out_slopes=spell_out_slopes, trial=trial)
 
-    def adopt(self, other: TraceStore) -> None:
-        """Take over the traces of another store; a signature says all that a trace depends on."""
-        self._traces.update(other._traces)
-
     def __len__(self) -> int:
         """Return the number of traces."""
         return len(self._traces)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the store without its traces: they are made again where they are needed."""
-        return {"traces_functions": self.traces_functions, "_traces": {}}
+        return {"traces_functions": self.traces_functions, "most": self.most, "_traces": {}, "shared": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the store of this process for what was shared where it was made."""
+        self.__dict__.update(state, shared=SHARED)
+
+
+SHARED = TraceStore(most=256)
+"""The traces of this process that belong to models of this package: a second fit of the same sizes traces nothing."""
 
 
 def eager(function: TensorFunction) -> TensorFunction:
