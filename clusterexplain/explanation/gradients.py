@@ -113,6 +113,10 @@ def cotangents_of(fit: Fit, margins: Margins, queries: EmbeddedQueries | None = 
     inputs = fit.query_inputs(margins) if queries is None else queries.inputs
     embedded = fit.embed(inputs, params) if queries is None or fit.pretrained else queries.embedding
     function = MarginFunction(clustering, fit.score, margins)
+    if not fit.recipe.layout.size:  # the embedding is given: only the weights move the clusters
+        direct = function.on_weights(embedded, members)
+        none = direct.new_zeros(len(direct), 0)
+        return MarginCotangents(none, none, direct)
     if margins.combination is None:
         gradients = function.gradients(embedded, members)
         encoder = _through_each_query(fit, inputs, gradients.queries)
@@ -173,6 +177,20 @@ class MarginFunction:
         on_queries, on_embedding, on_weights, on_centroids = zip(*blocks, strict=True)
         learned = None if members.model_centroids is None else sum(on_centroids)
         return EmbeddingGradients(torch.cat(on_queries, dim=1), sum(on_embedding), sum(on_weights), learned)
+
+    def on_weights(self, queries: Tensor, members: ClusterInputs) -> Tensor:
+        """Differentiate each score in the data weights alone: (n_scores, n_samples)."""
+        noise = self.margins.has_noise
+        own, rival = pair_of(self.margins)
+
+        def scores(w: Tensor) -> Tensor:
+            state = self._state(members.embedding, w, members.model_centroids)
+            return self.score.margins(self.clustering.normalize(queries), state, own, rival, noise=noise)
+
+        combination = self.margins.combination
+        units = torch.eye(len(own), dtype=SCORE_DTYPE) if combination is None else torch.from_numpy(combination.weights)
+        pull = vjp(scores, members.weights)[1]
+        return vmap(lambda unit: pull(unit)[0], chunk_size=_chunk(members))(units).detach()
 
     def _block(
         self, members: ClusterInputs, queries: Tensor, own: Tensor, rival: Tensor, columns: Tensor

@@ -20,9 +20,9 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.constraints import Constraint, Flag, Number, OneOf, Options, Share, Whole, Widths
 from clusterexplain.models import MODELS, EmbeddingTask
 from clusterexplain.models.networks import ACTIVATIONS
+from clusterexplain.models.registry import CLOSED_FORM, default_widths
 from clusterexplain.models.registry import check_options as check_model_options
 from clusterexplain.models.registry import default_options as default_model_options
-from clusterexplain.models.registry import default_widths
 from clusterexplain.training.optimizer import SCHEDULES
 
 MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -58,6 +58,8 @@ CONSTRAINTS: dict[str, Constraint] = {
     "measure_smoothness": Flag(),
 }
 """What each parameter may be, in the order in which they are checked."""
+OF_TRAINING = ("n_steps", "hidden", "learning_rate", "optimizer_options", "further_steps", "further_rate")
+"""What a model that is computed without a training does not take."""
 _CLIPPING = ("clip", "clip_norm", "max_norm", "max_grad_norm", "gradient_clip_val", "clip_value")
 
 
@@ -146,7 +148,7 @@ class Config:
         return cls(**{**stored, "hidden": None if hidden is None else tuple(hidden)})
 
 
-def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
+def resolve(config: Config, *, n_samples: int, n_features: int, image: bool) -> Config:
     """Replace what stands for a default by what it stands for; what was said is kept beside it.
 
     The score and the length and rate of further training are chosen later, when clusters and drift are known.
@@ -157,6 +159,8 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
         As the user gave it.
     n_samples : int
         Number of training examples, on which some defaults depend.
+    n_features : int
+        Number of columns: the dimension of an embedding that is given.
     image : bool
         Whether rows are images, on which some others depend.
 
@@ -168,7 +172,10 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
     usual = MODEL_DEFAULTS[""] | MODEL_DEFAULTS.get(config.model or "", {})
     sizes = usual | {name: getattr(config, name) for name in usual if getattr(config, name) is not None}
     options = OPTIMIZER_DEFAULTS[config.optimizer] | (config.optimizer_options or {})
-    automatic = None if config.model is None else "global"
+    closed_form = config.model in CLOSED_FORM
+    if config.model == "precomputed":
+        sizes["latent_dim"] = n_features
+    automatic = None if config.model is None or closed_form else "global"
     model_options: dict[str, Any] = {}
     hidden = config.hidden
     if config.model is not None:
@@ -177,7 +184,8 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
         if isinstance(given.get("augmentation"), dict):
             given["augmentation"] = {**(strengths or {}), **given["augmentation"]}
         model_options |= given
-        hidden = default_widths(config.model, model_options) if hidden is None else hidden
+        if hidden is None and not closed_form:
+            hidden = default_widths(config.model, model_options)
     clusterer_options = dict(config.clusterer_options or {})
     if config.clusterer is not None:
         clusterer_options = default_clusterer_options(config.clusterer, n_samples) | clusterer_options
@@ -190,6 +198,7 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
         model_options=model_options,
         clusterer_options=clusterer_options,
         scaling=automatic if config.scaling == "auto" else config.scaling,
+        dtype="float64" if closed_form else config.dtype,
         said=said,
     )
 
@@ -232,11 +241,40 @@ def _check_model(parameters: Mapping[str, Any]) -> None:
             f"EmbeddingTask.from_module(your_network, ...)."
         )
     check_model_options(model, options or {})
+    _check_closed_form(parameters)
     needs_channels = model == "conv_autoencoder" or (options or {}).get("encoder") == "conv"
     if needs_channels and parameters["hidden"] is not None and not parameters["hidden"]:
         raise InvalidParameterError(
             "hidden=() leaves a convolutional model without convolutions. Expected channels, for example (16, 32), or None."
         )
+
+
+def _check_closed_form(parameters: Mapping[str, Any]) -> None:
+    """Refuse what a model that is not trained cannot use."""
+    model = parameters["model"]
+    if model not in CLOSED_FORM:
+        return
+    for name in OF_TRAINING:
+        if parameters[name] is not None:
+            raise InvalidParameterError(
+                f"{name}={parameters[name]!r} belongs to a training, but model={model!r} is computed without one. Expected "
+                f"None."
+            )
+    if parameters["measure_smoothness"]:
+        raise InvalidParameterError(
+            f"measure_smoothness=True measures a training, but model={model!r} is computed without one. Expected False."
+        )
+    if model == "precomputed":
+        if parameters["latent_dim"] is not None:
+            raise InvalidParameterError(
+                f"latent_dim={parameters['latent_dim']} cannot be chosen with model='precomputed': the columns of X are the "
+                f"embedding. Expected None."
+            )
+        if parameters["scaling"] not in ("auto", None):
+            raise InvalidParameterError(
+                f"scaling={parameters['scaling']!r} would change the embedding that was given. Expected 'auto' or None with "
+                f"model='precomputed'; scale X yourself, or use model='pca'."
+            )
 
 
 def _check_clusterer(parameters: Mapping[str, Any]) -> None:

@@ -92,8 +92,9 @@ def make_recipe(config: Config, task: EmbeddingTask, inputs: Tensor, seed: int) 
     Recipe
         Everything but the data weights.
     """
-    assert config.n_steps is not None, "a configuration is resolved before it is used"
-    return _recipe(config, task, inputs, seed, config.n_steps)
+    n_steps = 0 if task.closed_form else config.n_steps
+    assert n_steps is not None, "a configuration is resolved before it is used"
+    return _recipe(config, task, inputs, seed, n_steps)
 
 
 def make_further_recipe(

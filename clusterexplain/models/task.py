@@ -84,11 +84,18 @@ class EmbeddingTask(ABC, Generic[DrawnT]):
         keep them.
     source : str or None
         How the command line found the task ("package.module:factory"); kept in runs as a reminder, never executed.
+    closed_form : bool
+        True if the parameters are a function of the data weights that is computed without steps: what the only stage's
+        `initialize` returns, the initial parameters if it has none.
+    held_fixed : str
+        What the answers of a model in closed form hold fixed, in words.
     """
 
     separable: bool = False
     pretrained: bool = False
     source: str | None = None
+    closed_form: bool = False
+    held_fixed: str = ""
 
     @abstractmethod
     def initial_params(self, generator: torch.Generator, dtype: torch.dtype) -> Params:

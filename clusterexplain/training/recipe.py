@@ -71,6 +71,9 @@ class Recipe:
     def planned_stages(self) -> tuple[PlannedStage, ...]:
         """The task's stages at their places in the plan."""
         stages = self.task.stages()
+        if self.task.closed_form:
+            choice = self.choices[0] if self.choices else None
+            return (PlannedStage(stages[0], 0, 0, self.optimizer, self.layout, choice, self.n_samples),)
         total, done, start = sum(stage.share for stage in stages), 0.0, 0
         planned_stages = []
         for number, stage in enumerate(stages):
@@ -88,6 +91,13 @@ class Recipe:
             planned_stages.append(PlannedStage(stage, start, stop, optimizer, self.layout, choice, self.n_samples))
             start = stop
         return tuple(planned_stages)
+
+    def closed_form(self, weights: Tensor) -> Tensor:
+        """Return the parameters of a task in closed form, (n_params,), differentiable in the weights, (n_samples,)."""
+        planned = self.planned_stages[0]
+        if planned.stage.initialize is None:
+            return self.layout.join(self.initial).to(self.dtype)
+        return self.layout.join(planned.stage.initialize(self.initial, self.inputs, weights, planned.choice))
 
     def planned(self, step: int) -> PlannedStage:
         """Return the stage that a step belongs to."""

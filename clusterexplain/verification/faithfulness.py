@@ -235,7 +235,7 @@ class Faithfulness:
             drift=self._drift(mean),
             over_baselines=over.get(best, UNKNOWN),
             best_baseline=BASELINES.get(best, best.replace("_", " ")),
-            over_gradient=over.get(GRADIENT, UNKNOWN),
+            over_gradient=over.get(GRADIENT),
             band=self.shuffled[name].band,
             dissolved=self.dissolved[name],
             n_single=int(self.tried[picked].any(axis=1).sum()),

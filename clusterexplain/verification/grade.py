@@ -96,8 +96,8 @@ class Evidence:
         By how much the agreement exceeds that of the best baseline.
     best_baseline : str
         Its name.
-    over_gradient : Interval
-        By how much the agreement exceeds that of the gradient product.
+    over_gradient : Interval or None
+        By how much the agreement exceeds that of the gradient product; None for a model without a loss to take gradients of.
     band : float
         What shuffled predictions reach in 2.5 % of the cases.
     dissolved : float
@@ -117,7 +117,7 @@ class Evidence:
     drift: float
     over_baselines: Interval
     best_baseline: str
-    over_gradient: Interval
+    over_gradient: Interval | None
     band: float
     dissolved: float
     repeats: bool
@@ -232,7 +232,10 @@ def _of_a(e: Evidence) -> list[str]:
             f"retraining with nothing removed moves the scores ({_number(e.drift)} of the spread, allowed {drift:g})",
         ),
         (e.over_baselines.low > 0, f"it does not surely beat {e.best_baseline} (by {e.over_baselines})"),
-        (e.over_gradient.low > 0, f"it does not surely beat the product of gradients (by {e.over_gradient})"),
+        (
+            e.over_gradient is None or e.over_gradient.low > 0,
+            f"it does not surely beat the product of gradients (by {e.over_gradient})",
+        ),
         (
             e.dissolved < LIMITS["A", "dissolved"],
             f"a cluster became another one in {_share(e.dissolved)} of the cases",
@@ -252,7 +255,10 @@ def _of_b(e: Evidence) -> list[str]:
             low <= e.slope <= high,
             f"changes are {_number(e.slope)} times as large as predicted, allowed {low:g} to {high:g}",
         ),
-        (e.over_gradient.mean > 0, f"it does not beat the product of gradients (by {e.over_gradient})"),
+        (
+            e.over_gradient is None or e.over_gradient.mean > 0,
+            f"it does not beat the product of gradients (by {e.over_gradient})",
+        ),
         (e.over_baselines.mean > 0, f"it does not beat {e.best_baseline} (by {e.over_baselines})"),
         (
             e.dissolved <= LIMITS["B", "dissolved"],

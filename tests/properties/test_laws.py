@@ -35,6 +35,7 @@ from clusterexplain.fitting.config import Config, resolve
 from clusterexplain.fitting.fit import Fit, pair_of
 from clusterexplain.fitting.recipes import make_recipe, make_task
 from clusterexplain.models import MODELS
+from clusterexplain.models.registry import CLOSED_FORM
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import Combination, Margins, Subject, Topic
 from clusterexplain.results.outcome import Assignments
@@ -126,14 +127,19 @@ def unequal() -> np.ndarray:
 def config_of(combined: Combined, n_samples: int) -> Config:
     """Return the resolved configuration: full batches, 10 steps."""
     named = None if combined.clusterer == LABELS else combined.clusterer
+    trained: dict[str, Any] = {
+        "n_steps": 10,
+        "hidden": (3,) if combined.model == "conv_autoencoder" else (5,),
+        "learning_rate": 0.02,
+    }
     explainer = ClusterExplainer(
-        combined.model, "kmeans" if named is None else named, n_clusters=len(SIZES), n_steps=10, batch_size=n_samples,
-        hidden=(3,) if combined.model == "conv_autoencoder" else (5,), latent_dim=3, learning_rate=0.02, scaling=None,
+        combined.model, "kmeans" if named is None else named, n_clusters=len(SIZES), batch_size=n_samples, scaling=None,
+        latent_dim=None if combined.model == "precomputed" else 3, **({} if combined.model in CLOSED_FORM else trained),
         membership_score=combined.score, min_agreement=0.0, dtype="float64", random_state=0,
         model_options=MODEL_OPTIONS.get(combined.model), clusterer_options=CLUSTERER_OPTIONS.get(combined.clusterer),
     )  # fmt: skip
     config = dataclasses.replace(Config.of(explainer.get_params()), clusterer=named)
-    return resolve(config, n_samples=n_samples, image=combined.model in IMAGES)
+    return resolve(config, n_samples=n_samples, n_features=SIDE * SIDE, image=combined.model in IMAGES)
 
 
 @cache
