@@ -190,7 +190,8 @@ class MarginFunction:
         combination = self.margins.combination
         units = torch.eye(len(own), dtype=SCORE_DTYPE) if combination is None else torch.from_numpy(combination.weights)
         pull = vjp(scores, members.weights)[1]
-        return vmap(lambda unit: pull(unit)[0], chunk_size=_chunk(members))(units).detach()
+        rows: Tensor = vmap(lambda unit: pull(unit)[0], chunk_size=_chunk(members))(units)
+        return rows.detach()
 
     def _block(
         self, members: ClusterInputs, queries: Tensor, own: Tensor, rival: Tensor, columns: Tensor

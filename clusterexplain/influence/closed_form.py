@@ -51,7 +51,7 @@ class ClosedForm(TrainingJacobian):
         check_rows(cotangents, self.shape[0], "cotangents")
         if not self.shape[0]:
             return cotangents.new_zeros(len(cotangents), self.shape[1], dtype=self.dtype), self.report
-        blocks = cotangents.split(self._block)
+        blocks = torch.split(cotangents, self._block)
         return torch.cat([vmap(lambda row: self._pull(row)[0])(block) for block in blocks]).detach(), self.report
 
     def jvp(self, tangents: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class ClosedForm(TrainingJacobian):
         def push(tangent: Tensor) -> Tensor:
             return jvp(recipe.closed_form, weights, tangent)[1]
 
-        return torch.cat([vmap(push)(block) for block in tangents.split(self._block)]).detach()
+        return torch.cat([vmap(push)(block) for block in torch.split(tangents, self._block)]).detach()
 
     @cached_property
     def _pull(self) -> Callable[[Tensor], tuple[Tensor]]:

@@ -60,7 +60,8 @@ class PCA(EmbeddingTask):
         """Return the weighted mean squared error of the reconstruction, divided by the number of rows and columns."""
         centred = inputs - params["mean"]
         residual = centred - centred @ params["components"].T @ params["components"]
-        return (residual.square().sum(dim=-1) * (weights / inputs.numel())).sum()
+        error: Tensor = (residual.square().sum(dim=-1) * (weights / inputs.numel())).sum()
+        return error
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage without steps: its parameters are a function of the data weights."""

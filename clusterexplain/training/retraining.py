@@ -113,4 +113,4 @@ def _in_closed_form(
             done(number, found)
         return found
 
-    return torch.cat(execution.map(compute_chunk, list(enumerate(weights.split(chunk)))))
+    return torch.cat(execution.map(compute_chunk, list(enumerate(torch.split(weights, chunk)))))
