@@ -125,35 +125,41 @@ def answer(explanation: Explanation, top: int) -> None:
             line(f"Stability: {explanation.stability.badges[position]}.")
         if explanation.seed_variability is not None:
             line(explanation.seed_words(position))
-        for side, title in zip(SIDES, _titles(explanation, position), strict=True):
-            listed = explanation.top(top, query=position, side=side)
-            itself = (listed["id"] == explanation.query_ids[position]) & (explanation.positions[position] >= 0)
-            frame = pd.DataFrame(
-                {
-                    "id": [
-                        f"{id_} (itself)" if same else str(id_) for id_, same in zip(listed["id"], itself, strict=True)
-                    ],
-                    "cluster": listed["cluster"],
-                    "if removed, change of margin": [
-                        format_change(change, percent)
-                        for change, percent in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
-                    ],
-                    **({} if explanation.seed_variability is None else {"seed-stable": _yes(listed["seed_stable"])}),
-                }
-            )
-            table(frame, title)
-        pullers = explanation.top(top, query=position, side="pulled in")
-        among = ", itself among them," if (pullers["id"] == explanation.query_ids[position]).any() else ""
-        line(
-            f"Without the {len(pullers)} of the first list together{among} the margin would change by "
-            f"{pullers['if_removed'].sum():+.3f} ({pullers['if_removed_percent'].sum():+.0f} %), predicted."
-        )
+        if explanation.influence[position].any():
+            _both_sides(explanation, position, top)
     line(f"The margin is {explanation.score_words}.")
     line(
         f"The margin agrees with the clustering for {explanation.agreement:.1%} of the training examples. Method: "
         f"{explanation.method_words}."
     )
     line(f"This answer is {explanation.checked if not explanation.combined else _checked(explanation)}.")
+
+
+def _both_sides(explanation: Explanation, position: int, top: int) -> None:
+    """Print the strongest examples of each side, and what the first list would change together."""
+    for side, title in zip(SIDES, _titles(explanation, position), strict=True):
+        listed = explanation.top(top, query=position, side=side)
+        itself = (listed["id"] == explanation.query_ids[position]) & (explanation.positions[position] >= 0)
+        frame = pd.DataFrame(
+            {
+                "id": [
+                    f"{id_} (itself)" if same else str(id_) for id_, same in zip(listed["id"], itself, strict=True)
+                ],
+                "cluster": listed["cluster"],
+                "if removed, change of margin": [
+                    format_change(change, percent)
+                    for change, percent in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
+                ],
+                **({} if explanation.seed_variability is None else {"seed-stable": _yes(listed["seed_stable"])}),
+            }
+        )
+        table(frame, title)
+    pullers = explanation.top(top, query=position, side="pulled in")
+    among = ", itself among them," if (pullers["id"] == explanation.query_ids[position]).any() else ""
+    line(
+        f"Without the {len(pullers)} of the first list together{among} the margin would change by "
+        f"{pullers['if_removed'].sum():+.3f} ({pullers['if_removed_percent'].sum():+.0f} %), predicted."
+    )
 
 
 def _checked(explanation: Explanation) -> str:

@@ -514,7 +514,11 @@ class Explanation:
         return self.plot.widget(query)
 
     def headline(self, query: int = 0) -> str:
-        """Return the answer about one query as a sentence."""
+        """Return the answer about one query in sentences."""
+        words = self._headline(query)
+        return words if self.rows.row(query).any() else f"{words} {text.NO_INFLUENCE}"
+
+    def _headline(self, query: int) -> str:
         sample, rival, margin = self.query_ids[query], int(self.rivals[query]), float(self.scores[query])
         if self.margins.combination is not None:
             return combination_title(self.margins.combination.subjects[query], margin, self.cluster_names)
@@ -572,9 +576,10 @@ class Explanation:
         """Return the answer as text."""
         blocks = []
         for position in range(min(len(self), 3)):
-            table = self._shown(position).to_string(index=False, float_format="{:+.4f}".format)
-            words = terminal_safe(" ".join([self.headline(position), *self._notes(position)]))
-            blocks.append(f"{words}\n{terminal_safe(table, lines=True)}")
+            blocks.append(terminal_safe(" ".join([self.headline(position), *self._notes(position)])))
+            if self.influence[position].any():
+                table = self._shown(position).to_string(index=False, float_format="{:+.4f}".format)
+                blocks[-1] += f"\n{terminal_safe(table, lines=True)}"
         if len(self) > 3:
             blocks.append(f"... and {len(self) - 3} more queries")
         basis = text.basis(self.score_words, self.agreement, self.method_words)

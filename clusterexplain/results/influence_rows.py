@@ -7,6 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+ROUNDING = 1e-13
+"""Largest influence, relative to a margin of at least 1, that is what rounding leaves of zero."""
+
 
 @dataclass(frozen=True, eq=False)
 class InfluenceRows:
@@ -44,6 +47,26 @@ class InfluenceRows:
     def __getitem__(self, picked: np.ndarray) -> InfluenceRows:
         """Select scores by position."""
         return InfluenceRows(self.encoder[picked], self.cluster[picked], self.direct[picked])
+
+    def without_rounding(self, scores: np.ndarray) -> InfluenceRows:
+        """Return the rows with those set to zero that are zero up to rounding, so that nothing ranks them.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_scores,)
+            Margins, the unit of the influences.
+
+        Returns
+        -------
+        InfluenceRows
+            The same object if there is no such row.
+        """
+        largest = np.abs(self.total).max(axis=1, initial=0.0)
+        zero = largest <= ROUNDING * np.maximum(np.abs(scores), 1.0)
+        if not zero.any():
+            return self
+        kept = ~zero[:, None]
+        return InfluenceRows(self.encoder * kept, self.cluster * kept, self.direct * kept)
 
     def row(self, score: int) -> np.ndarray:
         """Return the total influence on one score, shape (n_train,)."""

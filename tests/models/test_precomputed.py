@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from clusterexplain import ClusterExplainer
+from clusterexplain.cli.app import main
 from clusterexplain.exceptions import InvalidParameterError
 
 RNG = np.random.default_rng(0)
@@ -62,3 +63,33 @@ def test_a_run_opens_as_it_was_saved(explainer: ClusterExplainer, tmp_path: Path
 def test_what_would_change_the_embedding_is_refused(parameters: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidParameterError, match=message):
         ClusterExplainer("precomputed", n_clusters=3, **parameters).fit(Z)  # type: ignore[arg-type]
+
+
+class TestAnswersThatAreZero:
+    """hdbscan_membership reads no weight: with the embedding held fixed, no weight moves a margin to first order."""
+
+    @pytest.fixture(scope="class")
+    def density(self) -> ClusterExplainer:
+        options = {"min_cluster_size": 8}
+        return ClusterExplainer(
+            "precomputed", "hdbscan", clusterer_options=options, membership_score="hdbscan_membership", min_agreement=0.5
+        ).fit(Z)
+
+    def test_they_are_said_and_not_ranked(self, density: ClusterExplainer) -> None:
+        query = int(np.flatnonzero(density.labels_ >= 0)[0])
+        e = density.explain([query])
+        assert not e.influence.any()
+        assert not len(e.top())
+        assert "No training example's weight moves this margin to first order, labels kept; try flip" in str(e)
+        assert "Empty DataFrame" not in str(e)
+
+    def test_the_command_line_prints_no_empty_table(
+        self, density: ClusterExplainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        density.save(tmp_path / "run")
+        query = int(np.flatnonzero(density.labels_ >= 0)[0])
+        monkeypatch.setattr("sys.argv", ["clusterexplain", "why", "--run", str(tmp_path / "run"), "--sample", str(query)])
+        main()
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "moves this margin to first order" in printed
+        assert "PULLED IT IN" not in printed
