@@ -142,9 +142,7 @@ def _both_sides(explanation: Explanation, position: int, top: int) -> None:
         itself = (listed["id"] == explanation.query_ids[position]) & (explanation.positions[position] >= 0)
         frame = pd.DataFrame(
             {
-                "id": [
-                    f"{id_} (itself)" if same else str(id_) for id_, same in zip(listed["id"], itself, strict=True)
-                ],
+                "id": [f"{id_} (itself)" if same else str(id_) for id_, same in zip(listed["id"], itself, strict=True)],
                 "cluster": listed["cluster"],
                 "if removed, change of margin": [
                     format_change(change, percent)

@@ -65,15 +65,16 @@ def test_what_would_change_the_embedding_is_refused(parameters: dict[str, object
         ClusterExplainer("precomputed", n_clusters=3, **parameters).fit(Z)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def density() -> ClusterExplainer:
+    return ClusterExplainer(
+        "precomputed", "hdbscan", clusterer_options={"min_cluster_size": 8}, membership_score="hdbscan_membership",
+        min_agreement=0.5, random_state=0,
+    ).fit(Z)  # fmt: skip
+
+
 class TestAnswersThatAreZero:
     """hdbscan_membership reads no weight: with the embedding held fixed, no weight moves a margin to first order."""
-
-    @pytest.fixture(scope="class")
-    def density(self) -> ClusterExplainer:
-        options = {"min_cluster_size": 8}
-        return ClusterExplainer(
-            "precomputed", "hdbscan", clusterer_options=options, membership_score="hdbscan_membership", min_agreement=0.5
-        ).fit(Z)
 
     def test_they_are_said_and_not_ranked(self, density: ClusterExplainer) -> None:
         query = int(np.flatnonzero(density.labels_ >= 0)[0])
@@ -84,11 +85,17 @@ class TestAnswersThatAreZero:
         assert "Empty DataFrame" not in str(e)
 
     def test_the_command_line_prints_no_empty_table(
-        self, density: ClusterExplainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self,
+        density: ClusterExplainer,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         density.save(tmp_path / "run")
         query = int(np.flatnonzero(density.labels_ >= 0)[0])
-        monkeypatch.setattr("sys.argv", ["clusterexplain", "why", "--run", str(tmp_path / "run"), "--sample", str(query)])
+        monkeypatch.setattr(
+            "sys.argv", ["clusterexplain", "why", "--run", str(tmp_path / "run"), "--sample", str(query)]
+        )
         main()
         printed = " ".join(capsys.readouterr().out.split())
         assert "moves this margin to first order" in printed
