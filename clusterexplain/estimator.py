@@ -53,8 +53,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
     Parameters
     ----------
-    model : {"autoencoder", "conv_autoencoder", "vae", "contrastive", "dec"} or EmbeddingTask, default="autoencoder"
-        What is trained: a model by name, or a task of your own (:meth:`EmbeddingTask.from_module`).
+    model : {"precomputed", "pca", "autoencoder", "conv_autoencoder", "vae", "contrastive", "dec"} or EmbeddingTask, \
+            default="autoencoder"
+        What makes the embedding: the rows of X themselves ("precomputed"), their principal components ("pca"), a network that
+        is trained, or a task of your own (:meth:`EmbeddingTask.from_module`).
     clusterer : {"kmeans", "spherical_kmeans", "soft_kmeans", "gmm", "hdbscan", "dec"}, estimator, labels, Clustering or \
             callable, default="kmeans"
         What clusters the embedding: a name ("dec" is the assignment that a DEC has learned); an estimator that you have

@@ -96,7 +96,8 @@ class TestAnswersThatAreZero:
         monkeypatch.setattr(
             "sys.argv", ["clusterexplain", "why", "--run", str(tmp_path / "run"), "--sample", str(query)]
         )
-        main()
+        with pytest.raises(SystemExit, match="0"):
+            main()
         printed = " ".join(capsys.readouterr().out.split())
         assert "moves this margin to first order" in printed
         assert "PULLED IT IN" not in printed
