@@ -103,17 +103,19 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
     labels = pd.Series(explainer.labels_)
     sizes = ", ".join(str(size) for size in labels[labels != NOISE].value_counts().sort_index())
     noise = int((labels == NOISE).sum())
-    further = getattr(explainer, "further_", None)
-    made = "The model was trained on" if further is None else "The pretrained network embedded"
-    line(f"{made} {len(labels)} rows; the final loss is {explainer.loss_:.4f}.")
+    further, task = getattr(explainer, "further_", None), explainer.fit_.recipe.task
+    if task.closed_form:
+        line(f"{len(labels)} rows in {explainer.embedding_.shape[1]} dimensions were clustered: {task.held_fixed}.")
+    else:
+        made = "The model was trained on" if further is None else "The pretrained network embedded"
+        line(f"{made} {len(labels)} rows; the final loss is {explainer.loss_:.4f}.")
     line(f"The clusters have {sizes} members{f', and {noise} rows are noise' if noise else ''}.")
     if further is not None:
         line(f"Explanations come from {further}.")
     if hasattr(explainer, "smoothness_"):
         line(f"Smoothness: {explainer.smoothness_}.")
     line(f"Run saved in {out}.")
-    task = getattr(explainer.model, "source", None)
-    next_command("why", [("sample", explainer.data_.ids[0])], out, task)
+    next_command("why", [("sample", explainer.data_.ids[0])], out, getattr(explainer.model, "source", None))
 
 
 def answer(explanation: Explanation, top: int) -> None:

@@ -148,7 +148,7 @@ class Config:
         return cls(**{**stored, "hidden": None if hidden is None else tuple(hidden)})
 
 
-def resolve(config: Config, *, n_samples: int, n_features: int, image: bool) -> Config:
+def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
     """Replace what stands for a default by what it stands for; what was said is kept beside it.
 
     The score and the length and rate of further training are chosen later, when clusters and drift are known.
@@ -159,8 +159,6 @@ def resolve(config: Config, *, n_samples: int, n_features: int, image: bool) -> 
         As the user gave it.
     n_samples : int
         Number of training examples, on which some defaults depend.
-    n_features : int
-        Number of columns: the dimension of an embedding that is given.
     image : bool
         Whether rows are images, on which some others depend.
 
@@ -171,10 +169,13 @@ def resolve(config: Config, *, n_samples: int, n_features: int, image: bool) -> 
     """
     usual = MODEL_DEFAULTS[""] | MODEL_DEFAULTS.get(config.model or "", {})
     sizes = usual | {name: getattr(config, name) for name in usual if getattr(config, name) is not None}
-    options = OPTIMIZER_DEFAULTS[config.optimizer] | (config.optimizer_options or {})
+    options: dict[str, Any] | None = OPTIMIZER_DEFAULTS[config.optimizer] | (config.optimizer_options or {})
     closed_form = config.model in CLOSED_FORM
+    if closed_form:  # what belongs to a training stays unsaid, so that the file that repeats a run is accepted
+        sizes |= {"n_steps": None, "learning_rate": None}
+        options = None
     if config.model == "precomputed":
-        sizes["latent_dim"] = n_features
+        sizes["latent_dim"] = None
     automatic = None if config.model is None or closed_form else "global"
     model_options: dict[str, Any] = {}
     hidden = config.hidden

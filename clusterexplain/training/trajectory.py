@@ -125,6 +125,8 @@ def checkpoint_spacing(recipe: Recipe, execution: Execution) -> int:
     MemoryBudgetError
         If even k = sqrt(T) does not fit.
     """
+    if recipe.task.closed_form:
+        return 1
     steps = recipe.plan.n_steps
     state_bytes = recipe.state_size * recipe.inputs.element_size()
     best = max(1, round(math.sqrt(steps)))

@@ -8,6 +8,7 @@ import pytest
 from clusterexplain import ClusterExplainer
 from clusterexplain.cli.app import main
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.fitting.config_file import config_text
 
 RNG = np.random.default_rng(0)
 Z = np.repeat([[0.0, 0.0], [6.0, 0.0], [0.0, 5.0]], 20, axis=0) + RNG.normal(size=(60, 2))
@@ -101,3 +102,11 @@ class TestAnswersThatAreZero:
         printed = " ".join(capsys.readouterr().out.split())
         assert "moves this margin to first order" in printed
         assert "PULLED IT IN" not in printed
+
+
+@pytest.mark.parametrize("model", ["precomputed", "pca"])
+def test_the_file_that_repeats_a_run_is_accepted(model: str, tmp_path: Path) -> None:
+    ce = ClusterExplainer(model, latent_dim=2 if model == "pca" else None, n_clusters=3, random_state=0).fit(Z)
+    (tmp_path / "run.toml").write_text(config_text(ce.fit_.config, {}))
+    again = ClusterExplainer.from_config(tmp_path / "run.toml").fit(Z)
+    assert again.fit_.key == ce.fit_.key

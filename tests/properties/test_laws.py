@@ -139,7 +139,7 @@ def config_of(combined: Combined, n_samples: int) -> Config:
         model_options=MODEL_OPTIONS.get(combined.model), clusterer_options=CLUSTERER_OPTIONS.get(combined.clusterer),
     )  # fmt: skip
     config = dataclasses.replace(Config.of(explainer.get_params()), clusterer=named)
-    return resolve(config, n_samples=n_samples, n_features=SIDE * SIDE, image=combined.model in IMAGES)
+    return resolve(config, n_samples=n_samples, image=combined.model in IMAGES)
 
 
 @cache
