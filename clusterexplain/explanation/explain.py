@@ -143,7 +143,7 @@ def _explanation(
     return Explanation(
         margins=margins,
         scores=summary.margins,
-        rows=rows.without_rounding(summary.margins),
+        rows=rows,
         train_ids=fit.data.ids,
         train_labels=fit.clustering.labels.numpy().copy(),
         sample_weight=fit.weights.numpy().copy(),

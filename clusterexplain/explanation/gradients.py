@@ -17,7 +17,7 @@ from clusterexplain.explanation.queries import EmbeddedQueries
 from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
 from clusterexplain.fitting.outcome import pair_of
 from clusterexplain.influence import MethodReport, TrainingJacobian
-from clusterexplain.results.influence_rows import InfluenceRows
+from clusterexplain.results.influence_rows import InfluenceRows, zero_up_to_rounding
 from clusterexplain.results.margins import Margins
 
 QUERY_BLOCK = 512
@@ -78,13 +78,15 @@ def influence_rows_with_report(
     encoder, cluster, direct = cotangents_of(fit, margins, queries)
     through_training, report = jacobian.vjp_with_report(torch.cat([encoder, cluster]))
     encoder_rows, cluster_rows = torch.split(through_training.to(SCORE_DTYPE) * fit.weights, len(encoder))
-    return InfluenceRows(encoder_rows.numpy(), cluster_rows.numpy(), (direct * fit.weights).numpy()), report
+    rows = InfluenceRows(encoder_rows.numpy(), cluster_rows.numpy(), (direct * fit.weights).numpy())
+    return rows.without_rounding(), report
 
 
 def total_influence(fit: Fit, margins: Margins, jacobian: TrainingJacobian) -> np.ndarray:
     """Return the total of :func:`influence_rows`, shape (n_scores, n_samples), at half its cost."""
     encoder, cluster, direct = cotangents_of(fit, margins)
-    return np.asarray(((jacobian.vjp(encoder + cluster).to(SCORE_DTYPE) + direct) * fit.weights).numpy())
+    total = np.asarray(((jacobian.vjp(encoder + cluster).to(SCORE_DTYPE) + direct) * fit.weights).numpy())
+    return np.where(zero_up_to_rounding(total)[:, None], 0.0, total)
 
 
 def cotangents_of(fit: Fit, margins: Margins, queries: EmbeddedQueries | None = None) -> MarginCotangents:

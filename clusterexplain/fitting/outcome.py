@@ -66,7 +66,8 @@ def outcome_of(
     alive = [cluster for cluster, partner in enumerate(partners.tolist()) if partner >= 0 and nonempty[partner]]
     dissolved = tuple(int(cluster) for cluster in np.setdiff1d(fit.assignment.nonempty, alive))
     scores = margins.combine(each.numpy())
-    return Outcome(assignments, labels, scores, final, dissolved, reasons(margins, scores, alive, final))
+    peopled = np.unique(labels[inputs.weights.numpy() > 0]).tolist()
+    return Outcome(assignments, labels, scores, final, dissolved, reasons(margins, scores, alive, final, peopled))
 
 
 def diverged(assignments: Assignments, labels: np.ndarray, margins: Margins) -> Outcome:

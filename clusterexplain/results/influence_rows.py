@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 ROUNDING = 1e-13
-"""Largest influence, relative to a margin of at least 1, that is what rounding leaves of zero."""
+"""Largest influence that is what rounding leaves of zero; margins are logarithms of ratios, so their unit is 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,21 +48,9 @@ class InfluenceRows:
         """Select scores by position."""
         return InfluenceRows(self.encoder[picked], self.cluster[picked], self.direct[picked])
 
-    def without_rounding(self, scores: np.ndarray) -> InfluenceRows:
-        """Return the rows with those set to zero that are zero up to rounding, so that nothing ranks them.
-
-        Parameters
-        ----------
-        scores : ndarray of shape (n_scores,)
-            Margins, the unit of the influences.
-
-        Returns
-        -------
-        InfluenceRows
-            The same object if there is no such row.
-        """
-        largest = np.abs(self.total).max(axis=1, initial=0.0)
-        zero = largest <= ROUNDING * np.maximum(np.abs(scores), 1.0)
+    def without_rounding(self) -> InfluenceRows:
+        """Return the rows with those set to zero that are zero up to rounding, so that nothing ranks them."""
+        zero = zero_up_to_rounding(self.total)
         if not zero.any():
             return self
         kept = ~zero[:, None]
@@ -112,3 +100,8 @@ class InfluenceRows:
             Sums of the total.
         """
         return np.stack([np.bincount(groups, weights=row, minlength=n_groups) for row in self.total])
+
+
+def zero_up_to_rounding(total: np.ndarray) -> np.ndarray:
+    """Return which rows of influence, shape (n_scores, n_train), are nothing but rounding."""
+    return np.asarray(np.abs(total).max(axis=1, initial=0.0) <= ROUNDING)
