@@ -82,7 +82,8 @@ def solve(
 def inverse_of(step: Map, solution: Tensor) -> Tensor:
     """Return ``inv(I - J)`` at a fixed point, shape (size, size); J is the Jacobian of the map."""
     jacobian = jacrev(step, chunk_size=JACOBIAN_CHUNK)(solution).detach()
-    return torch.linalg.inv(torch.eye(len(solution), dtype=solution.dtype) - jacobian)
+    inverse: Tensor = torch.linalg.inv(torch.eye(len(solution), dtype=solution.dtype) - jacobian)
+    return inverse
 
 
 def implicit(moved: Tensor, solution: Tensor, inverse: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,14 @@ from clusterexplain.data.joining import joined_table
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError, UnknownSampleError
 from clusterexplain.execution.budget import DENSE_ROWS_BYTES
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from numpy.typing import ArrayLike
+
+    Rows: TypeAlias = "Dataset | pd.DataFrame | ArrayLike"
+    """What a user may give as data."""
 
 LOOKED_AT = 5000
 """Ids among which one that was probably meant is looked for."""
@@ -115,7 +123,7 @@ class Dataset:
         return parts
 
     @classmethod
-    def of(cls, X: Any, *, max_bytes: float = DENSE_ROWS_BYTES, **roles: Any) -> Dataset:
+    def of(cls, X: Rows, *, max_bytes: float = DENSE_ROWS_BYTES, **roles: Any) -> Dataset:
         """Take rows from memory: an array, a frame (its index becomes the ids), an AnnData; a Dataset is returned unchanged.
 
         Parameters
@@ -203,7 +211,7 @@ class Dataset:
         """Return the number of rows."""
         return len(self.X)
 
-    def positions(self, ids: Any) -> np.ndarray:
+    def positions(self, ids: Iterable[object]) -> np.ndarray:
         """Return the row numbers of `ids`.
 
         Parameters
@@ -237,7 +245,7 @@ class Dataset:
         """Return whether a row has this id."""
         return bool(places_of(self.ids, [one])[0] >= 0)
 
-    def _meant(self, wanted: Any) -> str:
+    def _meant(self, wanted: object) -> str:
         """Name the id that was probably meant."""
         text = str(wanted).strip()
         if self.ids.dtype.kind in "iu":
@@ -276,12 +284,12 @@ def _check_text(text: str | None, metadata: pd.DataFrame | None) -> None:
 def _writable(metadata: pd.DataFrame) -> pd.DataFrame:
     """Replace halves of characters, which neither a run nor a page can hold."""
 
-    def mend(value: Any) -> Any:
-        return _LONE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+    def mend(value: str) -> str:
+        return _LONE.sub("\N{REPLACEMENT CHARACTER}", value)
 
     for name in [name for name, dtype in metadata.dtypes.items() if pd.api.types.is_object_dtype(dtype)]:
         if any(isinstance(one, str) and _LONE.search(one) for one in metadata[name]):
-            metadata[name] = [mend(one) for one in metadata[name]]
+            metadata[name] = [mend(one) if isinstance(one, str) else one for one in metadata[name]]
     return metadata
 
 

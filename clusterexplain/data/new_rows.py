@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ from clusterexplain.data.bookkeeping import index_column
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.frames import BOOKKEEPING, as_frame, has_names
 from clusterexplain.data.validation import as_matrix
+
+if TYPE_CHECKING:
+    from clusterexplain.data.dataset import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +41,12 @@ class NewRows:
         return self.matrix if self.names is None else pd.DataFrame(self.matrix, columns=self.names, copy=False)
 
 
-def is_named(X: Any) -> bool:
+def is_named(X: object) -> TypeGuard[Rows]:
     """Return whether rows bring names along: a data set or a frame."""
     return isinstance(X, Dataset) or as_frame(X) is not None
 
 
-def new_rows(X: Any, data: Dataset | None = None, what: str = "X") -> NewRows:
+def new_rows(X: object, data: Dataset | None = None, what: str = "X") -> NewRows:
     """Read rows; columns of a frame that the training data kept beside the features are ignored.
 
     Parameters

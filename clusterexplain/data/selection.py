@@ -32,7 +32,7 @@ class Samples:
     positions: np.ndarray
 
 
-def select_samples(asked: Any, data: Dataset) -> Samples:
+def select_samples(asked: object, data: Dataset) -> Samples:
     """Find out what was asked about.
 
     Parameters
@@ -64,29 +64,30 @@ def select_samples(asked: Any, data: Dataset) -> Samples:
     return found
 
 
-def _is_matrix(asked: Any) -> bool:
+def _is_matrix(asked: object) -> bool:
     return getattr(asked, "ndim", 1) == 2 or (
         isinstance(asked, (list, tuple)) and bool(asked) and isinstance(asked[0], (list, np.ndarray))
     )
 
 
-def _new_rows(asked: Any, data: Dataset) -> Samples:
+def _new_rows(asked: object, data: Dataset) -> Samples:
     found = new_rows(asked, data, "queries")
     return Samples(
         np.array([f"new {id_text(name)}" for name in found.ids]), found.matrix, np.full(len(found.matrix), -1)
     )
 
 
-def _positions(asked: Any, data: Dataset) -> np.ndarray:
+def _positions(asked: object, data: Dataset) -> np.ndarray:
+    entries: Any = asked
     if isinstance(asked, slice):
         return np.arange(len(data))[asked]
-    if isinstance(asked, (str, bytes)) or (not isinstance(asked, (list, tuple)) and np.ndim(asked) == 0):
+    if isinstance(asked, (str, bytes)) or (not isinstance(asked, (list, tuple)) and np.ndim(entries) == 0):
         if isinstance(asked, (set, frozenset, dict)):
             raise InvalidParameterError(
                 f"queries is a {type(asked).__name__}. Expected a list of ids, whose order is kept."
             )
-        asked = [asked]
-    wanted = [asked] if isinstance(asked, tuple) and data.has_id(asked) else list(asked)
+        entries = [asked]
+    wanted = [asked] if isinstance(asked, tuple) and data.has_id(asked) else list(entries)
     if wanted and all(isinstance(one, (bool, np.bool_)) for one in wanted):
         if len(wanted) != len(data):
             raise InvalidParameterError(

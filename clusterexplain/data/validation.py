@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +12,11 @@ from clusterexplain.data.columns import numeric_columns
 from clusterexplain.data.frames import as_frame
 from clusterexplain.exceptions import InvalidDataError, NotNumericError
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
+
+def as_matrix(X: object, *, what: str = "X") -> np.ndarray:
     """Check that `X` is a finite, real, numeric matrix and return it as float64.
 
     Parameters
@@ -77,7 +81,7 @@ def check_variation(X: np.ndarray) -> None:
         )
 
 
-def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
+def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> np.ndarray:
     """Return data weights as a float64 vector; None means one for every example.
 
     Parameters
@@ -146,5 +150,5 @@ def _refuse_non_finite(matrix: np.ndarray, what: str, names: list[str] | None) -
         )
 
 
-def _listed(values: Any) -> str:
+def _listed(values: Sequence[object] | np.ndarray) -> str:
     return ", ".join(str(one) for one in list(values)[:5]) + (" ..." if len(values) > 5 else "")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.func import grad, jvp, vmap
 
 from clusterexplain.exceptions import InvalidTaskError
-from clusterexplain.models.task import EmbeddingTask, Params
+from clusterexplain.models.task import Drawn, EmbeddingTask, Params
 from clusterexplain.training.torch_compat import BatchNorm, Dropout
 
 ROWS = 8
@@ -127,7 +126,7 @@ def _check_embedding(task: EmbeddingTask, params: Params, batch: Tensor) -> None
         )
 
 
-def _check_augmentation(task: EmbeddingTask, batch: Tensor) -> Any:
+def _check_augmentation(task: EmbeddingTask, batch: Tensor) -> Drawn:
     keys = torch.arange(1, len(batch) + 1) * 7919
     drawn, again = _parts(task.augment(batch, keys)), _parts(task.augment(batch, keys))
     backwards = _parts(task.augment(batch.flip(0), keys.flip(0)))
@@ -148,7 +147,7 @@ def _check_augmentation(task: EmbeddingTask, batch: Tensor) -> Any:
     return task.augment(batch, keys)
 
 
-def _check_loss(loss: Any, params: Params, drawn: Any, n: int, *, separable: bool) -> None:
+def _check_loss(loss: Callable[..., Tensor], params: Params, drawn: Drawn, n: int, *, separable: bool) -> None:
     ones = torch.ones(n, dtype=_parts(drawn)[0].dtype)
     value = loss(params, drawn, ones)
     if not isinstance(value, Tensor) or value.ndim != 0 or not torch.isfinite(value):
@@ -193,12 +192,17 @@ def _check_loss(loss: Any, params: Params, drawn: Any, n: int, *, separable: boo
         )
 
 
-def _check_derivatives(loss: Any, params: Params, drawn: Any, weights: Tensor, remembered: tuple[Tensor, ...]) -> None:
-    def slopes(named: Params) -> Any:
-        return grad(loss, argnums=(0, 2))(named, drawn, weights, *remembered)
+def _check_derivatives(
+    loss: Callable[..., Tensor], params: Params, drawn: Drawn, weights: Tensor, remembered: tuple[Tensor, ...]
+) -> None:
+    def slopes(named: Params) -> tuple[Params, Tensor]:
+        on_params, on_weights = grad(loss, argnums=(0, 2))(named, drawn, weights, *remembered)
+        return on_params, on_weights
 
-    def second(named: Params) -> Any:  # what a reverse pass and, side by side, retrainings need
-        return jvp(slopes, (named,), ({name: torch.ones_like(value) for name, value in named.items()},))
+    def second(named: Params) -> tuple[tuple[Params, Tensor], ...]:
+        # what a reverse pass and, side by side, retrainings need
+        there, along = jvp(slopes, (named,), ({name: torch.ones_like(value) for name, value in named.items()},))[:2]
+        return there, along
 
     try:
         with warnings.catch_warnings():
@@ -217,7 +221,7 @@ def _check_derivatives(loss: Any, params: Params, drawn: Any, weights: Tensor, r
         )
 
 
-def _check_dependence(task: EmbeddingTask, params: Params, batch: Tensor, drawn: Any) -> None:
+def _check_dependence(task: EmbeddingTask, params: Params, batch: Tensor, drawn: Drawn) -> None:
     """Refuse functions that use another network than the one they are given: their derivative would be zero."""
     stage, ones = task.stages()[0], torch.ones(len(batch), dtype=batch.dtype)
     remembered = () if stage.memory is None else (stage.memory(params, batch, ones).detach(),)
@@ -234,11 +238,11 @@ def _check_dependence(task: EmbeddingTask, params: Params, batch: Tensor, drawn:
             )
 
 
-def _parts(drawn: Any) -> tuple[Tensor, ...]:
+def _parts(drawn: Drawn) -> tuple[Tensor, ...]:
     return drawn if isinstance(drawn, tuple) else (drawn,)
 
 
-def _rows(drawn: Any, rows: list[int]) -> Any:
+def _rows(drawn: Drawn, rows: list[int]) -> Drawn:
     return tuple(part[rows] for part in drawn) if isinstance(drawn, tuple) else drawn[rows]
 
 

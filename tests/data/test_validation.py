@@ -82,7 +82,7 @@ def test_wrong_weights(weights: np.ndarray, message: str) -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"model": "magic"}, r"model='magic' is unknown\. Expected one of 'autoencoder'"),
+        ({"model": "magic"}, r"model='magic' is unknown\. Expected one of 'precomputed', 'pca', 'autoencoder'"),
         ({"clusterer": "magic"}, r"clusterer='magic' is unknown\. Expected one of 'kmeans'"),
         ({"scaling": "max"}, r"scaling='max' is unknown\. Expected one of 'auto', 'global', 'standard', None"),
         ({"dtype": "int8"}, r"dtype='int8' is unknown\. Expected one of 'float32', 'float64'"),

@@ -115,9 +115,6 @@ def fit(
     quiet: options.Quiet = False,
 ) -> None:
     """Train a model, cluster its embedding, and save the run."""
-    from clusterexplain.cli.tasks import find_factory
-    from clusterexplain.estimator import ClusterExplainer
-
     chosen = {
         "n_clusters": ("clusters", clusters),
         "clusterer": ("clusterer", clusterer),
@@ -147,14 +144,25 @@ def fit(
         "train": train,
     }
     parameters, source = _with_config(context, config, chosen, columns)
+    limits = {"max_memory": max_memory * 1e9, "verbose": not quiet}
+    explainer, dataset, given = _unfitted(parameters, source, limits)
+    _fit_and_save(explainer, dataset, out, source, overwrite=overwrite, labels=given)
+
+
+def _unfitted(
+    parameters: dict[str, Any], source: dict[str, Any], limits: dict[str, Any]
+) -> tuple[ClusterExplainer, Dataset, Any]:
+    """Return the explainer, with what the source of the data decides about it, the data, and labels that were given."""
+    from clusterexplain.cli.tasks import find_factory
+    from clusterexplain.estimator import ClusterExplainer
+
     dataset, usual_clusters = _open_data(source["file"], _read_options(source))
     if source["task"] is not None:
         parameters["model"] = find_factory(source["task"])(dataset)
     given = None if source["labels"] is None else _given_labels(source["labels"], dataset, parameters["clusterer"])
     if parameters["n_clusters"] is None:
         parameters["n_clusters"] = usual_clusters
-    explainer = ClusterExplainer(**parameters, max_memory=max_memory * 1e9, verbose=not quiet)
-    _fit_and_save(explainer, dataset, out, source, overwrite=overwrite, labels=given)
+    return ClusterExplainer(**parameters, **limits), dataset, given
 
 
 def config(run: options.Run = None, task: options.Task = None) -> None:

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.gaussian_mixture import MixtureState, log_joint, squared_mahalanobis
-from clusterexplain.clustering.scores.base import Score
-
-FLOOR = 0.01
+from clusterexplain.clustering.scores.base import FLOOR, Score
 
 
 class Responsibility(Score[MixtureState]):

@@ -8,6 +8,11 @@ from collections.abc import Mapping, Sequence
 from clusterexplain.results.text.margins import PULL_WORDS
 from clusterexplain.results.text.names import COMMON, Vocabulary, capitalize_first, cluster_name
 
+NO_INFLUENCE = (
+    "No training example's weight moves this margin to first order, labels kept; try flip, which clusters again without "
+    "examples."
+)
+
 
 def headline(
     sample: object,
