@@ -57,8 +57,11 @@ def theil_sen(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.
     slope, intercept : ndarray of shape (n_queries,)
         1 and 0 are calibrated; an intercept means that retraining moves the score whatever is removed.
     """
-    slopes = _columns(lambda x, y: float(stats.theilslopes(y, x).slope), predicted, truth)
-    return slopes, _columns(lambda x, y: float(stats.theilslopes(y, x).intercept), predicted, truth)
+    with np.errstate(
+        invalid="ignore"
+    ):  # of an interval that is not used, and has none where nearly all values are tied
+        slopes = _columns(lambda x, y: float(stats.theilslopes(y, x).slope), predicted, truth)
+        return slopes, _columns(lambda x, y: float(stats.theilslopes(y, x).intercept), predicted, truth)
 
 
 def sign_agreement(predicted: np.ndarray, truth: np.ndarray, noise: np.ndarray | float = 0.0) -> np.ndarray:
