@@ -21,8 +21,9 @@ from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import as_matrix, check_sample_weight
-from clusterexplain.exceptions import FewerClustersWarning, InvalidParameterError, warn
+from clusterexplain.exceptions import DegenerateClustersWarning, FewerClustersWarning, InvalidParameterError, warn
 from clusterexplain.execution import Execution
+from clusterexplain.explanation.answerable import degeneracy
 from clusterexplain.explanation.explain import explain
 from clusterexplain.fitting.build import Objects, build_fit
 from clusterexplain.fitting.config import Config
@@ -274,6 +275,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
                 FewerClustersWarning,
             )
+        if reason := degeneracy(fitted):
+            warn(reason, DegenerateClustersWarning)
         validate_data(self, X if isinstance(X, pd.DataFrame) else data.X, skip_check_array=True)
         self.fit_ = fitted
         if config.measure_smoothness:

@@ -26,6 +26,7 @@ The tree (the class on the right is what callers may already catch)::
     +-- SmoothnessWarning           the recipe makes derivatives less faithful
     +-- DriftWarning                further training leaves the model that arrived
     +-- FewerClustersWarning        there are fewer distinct embeddings than clusters
+    +-- DegenerateClustersWarning   no sample of the fit can be explained: clusters coincide, or their members do
     +-- ScaleWarning                a few columns dominate the reconstruction
     +-- SolverWarning               a linear system was not solved as asked for
     +-- ReproductionWarning         replaying the training did not give the saved bytes
@@ -134,6 +135,10 @@ class DriftWarning(ClusterExplainWarning):
 
 class FewerClustersWarning(ClusterExplainWarning):
     """Fewer clusters were found than asked for."""
+
+
+class DegenerateClustersWarning(ClusterExplainWarning):
+    """No sample of the fit can be explained; the message says why, and ``explain`` raises it as an error."""
 
 
 class ScaleWarning(ClusterExplainWarning):

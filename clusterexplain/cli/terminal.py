@@ -98,7 +98,9 @@ def _longest_word(texts: tuple[str, ...]) -> int:
 
 
 def fitted(explainer: ClusterExplainer, out: Path) -> None:
-    """Say what was made."""
+    """Say what was made, and the command that explains a sample; where none can be explained, why."""
+    from clusterexplain.explanation.answerable import answerable_row
+
     labels = pd.Series(explainer.labels_)
     sizes = ", ".join(str(size) for size in labels[labels != NOISE].value_counts().sort_index())
     noise = int((labels == NOISE).sum())
@@ -111,8 +113,11 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
     if hasattr(explainer, "smoothness_"):
         line(f"Smoothness: {explainer.smoothness_}.")
     line(f"Run saved in {out}.")
-    task = getattr(explainer.model, "source", None)
-    next_command("why", [("sample", explainer.data_.ids[0])], out, task)
+    row, reason = answerable_row(explainer.fit_)
+    if row is None:
+        line(f"No sample can be explained. {reason}")
+    else:
+        next_command("why", [("sample", explainer.data_.ids[row])], out, getattr(explainer.model, "source", None))
 
 
 def answer(explanation: Explanation, top: int) -> None:
