@@ -11,13 +11,15 @@ from typing import Any, TypeGuard
 import numpy as np
 import torch
 
+from clusterexplain.clustering.adopted import repeatable
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import CentroidState
-from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering, MixtureState
+from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
 from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
 from clusterexplain.clustering.hdbscan import DEFAULTS, HDBSCANClustering
 from clusterexplain.clustering.hdbscan_state import HDBSCANState
 from clusterexplain.clustering.kmeans import KMeansClustering, SphericalKMeansClustering
+from clusterexplain.clustering.mixture_state import MixtureState
 from clusterexplain.clustering.soft_kmeans import TEMPERATURE, SoftKMeansClustering
 from clusterexplain.exceptions import InvalidClusteringError, InvalidParameterError
 
@@ -279,12 +281,11 @@ def from_fitted_estimator(clusterer: Any, inputs: ClusterInputs) -> Clustering[A
     if module == "sklearn" and kind == "GaussianMixture":
         return GaussianMixtureClustering.from_parameters(clusterer, embedding, weights)
     if module == "hdbscan" and kind == "HDBSCAN":
-        return HDBSCANClustering.from_fitted_estimator(clusterer, embedding)
+        return repeatable(HDBSCANClustering.from_fitted_estimator(clusterer, embedding), inputs)
     labels = torch.from_numpy(given_labels(clusterer, len(embedding)))
     n_clusters = int(labels.max()) + 1
-    lloyd = KMeansClustering(labels, n_clusters)
-    if module == "sklearn" and kind == "KMeans" and torch.equal(lloyd.update_continued(inputs).labels, labels):
-        return lloyd  # Lloyd's iterations leave the labels as they are, so they can find labels at other weights
+    if module == "sklearn" and kind == "KMeans":
+        return repeatable(KMeansClustering(labels, n_clusters), inputs)
     return GivenLabels(labels, n_clusters)
 
 

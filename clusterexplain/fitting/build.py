@@ -106,7 +106,7 @@ def build_fit(
             f"Expected at least one row for each cluster; lower n_clusters or add rows."
         )
     check_variation(data.X[present])
-    config = resolve(config, n_samples=len(data), image=data.image_shape is not None)
+    config = resolve(config, n_samples=int(present.sum()), image=data.image_shape is not None)
     scaling = Scaling.measure(data.X[present], config.scaling)
     recipe, further = prepare_recipe(config, objects.task, data, scaling, seed, weights, keep_weights=keep_weights)
 

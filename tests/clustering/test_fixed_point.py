@@ -9,7 +9,8 @@ from torch import Tensor
 
 from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.fixed_point import DENSE, LEAST_GAP, attracts, inverse_of, solve
-from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering, log_joint
+from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
+from clusterexplain.clustering.mixture_state import MixtureState, log_joint
 from clusterexplain.clustering.soft_kmeans import SoftKMeansClustering
 
 
@@ -61,7 +62,7 @@ def mixed(seed: int) -> tuple[Tensor, int, str, float]:
     )
 
 
-def contrast(rows: Tensor, state: object) -> Tensor:
+def contrast(rows: Tensor, state: MixtureState) -> Tensor:
     """Return the log-odds of the first and the last component with weight, summed over five rows."""
     logits = log_joint(rows[:5] + 0.5, state)[:, state.nonempty]
     return (logits[:, 0] - logits[:, -1]).sum()

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.gaussian_mixture import MixtureState, log_joint, squared_mahalanobis
+from clusterexplain.clustering.mixture_state import MixtureState, log_joint, squared_mahalanobis
 from clusterexplain.clustering.scores.base import Score
 
 FLOOR = 0.01
