@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from clusterexplain.exceptions import InvalidTaskError
 from clusterexplain.models.task import EmbeddingTask, Params
@@ -195,7 +195,7 @@ def _as_module(given: Any, role: str) -> nn.Module:
 def _check_initialized(net: nn.Module) -> None:
     for name, module in net.named_modules():
         values = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-        if any(isinstance(value, UninitializedTensorMixin) for value in values):
+        if any(is_lazy(value) for value in values):
             where = f"{name} ({type(module).__name__})" if name else type(module).__name__
             raise InvalidTaskError(
                 f"{where} has no weights yet: a lazy layer learns its shape from the first batch. Expected a network that has "
