@@ -578,7 +578,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return float(silhouette_score(self.transform(X)[clustered], labels[clustered]))
 
     def clusters(self) -> pd.DataFrame:
-        """List the clusters: size, median margin, a typical member, and the one nearest to a boundary.
+        """List the clusters: size, median margin, a typical member, and the one of smallest margin.
 
         Returns
         -------

@@ -129,6 +129,7 @@ def answer(explanation: Explanation, top: int) -> None:
             line(f"Stability: {explanation.stability.badges[position]}.")
         if explanation.seed_variability is not None:
             line(explanation.seed_words(position))
+        line(explanation.parts_words(position))
         for side, title in zip(SIDES, _titles(explanation, position), strict=True):
             listed = explanation.top(top, query=position, side=side)
             itself = (listed["id"] == explanation.query_ids[position]) & (explanation.positions[position] >= 0)
@@ -148,9 +149,10 @@ def answer(explanation: Explanation, top: int) -> None:
             table(frame, title)
         pullers = explanation.top(top, query=position, side="pulled in")
         among = ", itself among them," if (pullers["id"] == explanation.query_ids[position]).any() else ""
+        percent = pullers["if_removed_percent"].sum(min_count=1)
         line(
             f"Without the {len(pullers)} of the first list together{among} the margin would change by "
-            f"{pullers['if_removed'].sum():+.3f} ({pullers['if_removed_percent'].sum():+.0f} %), predicted."
+            f"{pullers['if_removed'].sum():+.3f}{'' if pd.isna(percent) else f' ({percent:+.0f} %)'}, predicted."
         )
     line(f"The margin is {explanation.score_words}.")
     line(

@@ -112,7 +112,7 @@ def _card(explanation: Explanation, context: ReportContext, *, pictures: bool) -
 
 def _block(explanation: Explanation, context: ReportContext, query: int, *, pictures: bool) -> str:
     whole = explanation.combined
-    words = [explanation.headline(query), concentration(explanation, query)]
+    words = [explanation.headline(query), concentration(explanation, query), explanation.parts_words(query)]
     if explanation.stability is not None:
         words.append(stability_note(explanation.stability.badges[query].text))
     if explanation.seed_variability is not None:

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from clusterexplain.influence import JacobianFactory, TrainingJacobian
 
 
+LEAST_MARGIN = 0.1
+"""Least size of a margin, as a share of the largest influence on it, of which changes are given as percentages."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """Which training examples pulled each query into its cluster, and which pushed it away.
@@ -370,6 +374,7 @@ class Explanation:
                     "parts": {
                         name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")
                     },
+                    "part_shares": self.rows.shares(position),
                     "pulled_in": _records(listed[listed["side"] == "pulled in"]),
                     "pushed_away": _records(listed[listed["side"] == "pushed away"]),
                 }
@@ -596,9 +601,14 @@ class Explanation:
             margins=(float(margins.mean()), float(margins.min()), float(margins.max())),
         )
 
+    def parts_words(self, query: int = 0) -> str:
+        """Say which share of the influence each of its three parts has; a warning where nearly all of it is direct."""
+        return text.parts(self.rows.shares(query))
+
     def _notes(self, query: int) -> list[str]:
         """Return the sentences about one query beyond its headline."""
-        notes = [] if self.stability is None else [stability_note(self.stability.badges[query].text)]
+        notes = [self.parts_words(query)]
+        notes += [] if self.stability is None else [stability_note(self.stability.badges[query].text)]
         notes += [] if self.seed_variability is None else [self.seed_words(query)]
         return notes + (
             [own_check_note(self.check.each[query].words)] if self.check is not None and len(self) > 1 else []
@@ -614,6 +624,7 @@ class Explanation:
         picked = np.asarray(picked, dtype=np.intp)
         influence = self.influence[query, picked]
         size = abs(self.scores[query])
+        whole = size > LEAST_MARGIN * np.abs(self.influence[query]).max(initial=0.0)  # something to be a percentage of
         sure = {}
         if self.seed_variability is not None:
             names = {
@@ -628,7 +639,7 @@ class Explanation:
                 "cluster": self.train_labels[picked],
                 "influence": influence,
                 "if_removed": -influence,
-                "if_removed_percent": -100 * influence / size if size > 0 else np.full(len(picked), np.nan),
+                "if_removed_percent": -100 * influence / size if whole else np.full(len(picked), np.nan),
                 "encoder": self.encoder[query, picked],
                 "cluster_part": self.cluster[query, picked],
                 "direct": self.direct[query, picked],
