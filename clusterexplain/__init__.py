@@ -7,7 +7,7 @@ for torch.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clusterexplain._version import __version__
 
@@ -55,10 +55,11 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'clusterexplain' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+    found: object = getattr(importlib.import_module(_HOME[name]), name)
+    return found
 
 
 def __dir__() -> list[str]:

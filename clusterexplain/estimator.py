@@ -32,26 +32,32 @@ from clusterexplain.fitting.fit import Fit
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.margins import NOISE
 from clusterexplain.results.text.names import LONGEST_NAME, is_name
+from clusterexplain.statistics.matching import NOISE
 from clusterexplain.training.further_training import FurtherTraining
 
 Learned = TypeVar("Learned")
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from clusterexplain.clustering.fitted_elsewhere import FittedEstimator
+    from clusterexplain.data.dataset import Rows
     from clusterexplain.explanation import ClusterAnswer, Flip
     from clusterexplain.results.check import Check
     from clusterexplain.results.smoothness import Smoothness
     from clusterexplain.results.stability import Stability
 
 
-class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):
+class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Train an embedding, cluster it, and explain which training examples pulled a sample into its cluster.
 
     Parameters
     ----------
-    model : {"autoencoder", "conv_autoencoder", "vae", "contrastive", "dec"} or EmbeddingTask, default="autoencoder"
-        What is trained: a model by name, or a task of your own (:meth:`EmbeddingTask.from_module`).
+    model : {"precomputed", "pca", "autoencoder", "conv_autoencoder", "vae", "contrastive", "dec"} or EmbeddingTask, \
+            default="autoencoder"
+        What makes the embedding: the rows of X themselves ("precomputed"), their principal components ("pca"), a network that
+        is trained, or a task of your own (:meth:`EmbeddingTask.from_module`).
     clusterer : {"kmeans", "spherical_kmeans", "soft_kmeans", "gmm", "hdbscan", "dec"}, estimator, labels, Clustering or \
             callable, default="kmeans"
         What clusters the embedding: a name ("dec" is the assignment that a DEC has learned); an estimator that you have
@@ -152,7 +158,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def __init__(
         self,
         model: str | EmbeddingTask = "autoencoder",
-        clusterer: Any = "kmeans",
+        clusterer: str | Clustering | ClusteringFactory | FittedEstimator | ArrayLike = "kmeans",
         *,
         n_clusters: int = 8,
         clusterer_options: dict[str, Any] | None = None,
@@ -230,7 +236,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         return cls(**{**read_config(path).parameters, **parameters})
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, train: bool = True) -> ClusterExplainer:
+    def fit(
+        self, X: Rows, y: object = None, sample_weight: ArrayLike | None = None, *, train: bool = True
+    ) -> ClusterExplainer:
         """Train, cluster and record.
 
         Parameters
@@ -285,7 +293,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             fitted.annotations.smoothness = measure_smoothness(fitted)
         return self
 
-    def refit(self, sample_weight: Any) -> ClusterExplainer:
+    def refit(self, sample_weight: ArrayLike | None) -> ClusterExplainer:
         """Repeat the recipe with the same randomness at other data weights, clusters matched to this fit.
 
         Parameters
@@ -303,31 +311,32 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         check_is_fitted(self)
         weights = check_sample_weight(sample_weight, len(self.fit_.data))
-        other = clone(self).set_params(clusterer=self.clusterer)  # clone would make a fitted one forget its labels
+        # clone would make a fitted one forget its labels
+        other: ClusterExplainer = clone(self).set_params(clusterer=self.clusterer)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name))
         other.fit_ = self.fit_.refit(weights)
         return other
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Rows) -> np.ndarray:
         """Return the cluster of each row, as a row that was not trained on, shape (n_samples,); -1 is noise."""
         check_is_fitted(self)
         return np.asarray(self.fit_.assignment.assign(self.fit_.embed_normalized(self._inputs(X))).numpy())
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Rows) -> np.ndarray:
         """Return the embedding of each row, shape (n_samples, latent_dim)."""
         check_is_fitted(self)
         return np.asarray(self.fit_.embed(self._inputs(X)).numpy())
 
-    def membership(self, X: Any) -> np.ndarray:
+    def membership(self, X: Rows) -> np.ndarray:
         """Return soft memberships, shape (n_samples, n_clusters); the log-ratio of two of them is the margin."""
         check_is_fitted(self)
         return np.asarray(self.fit_.assignment.membership(self.fit_.embed_normalized(self._inputs(X))).numpy())
 
     def explain(
         self,
-        queries: Any,
+        queries: Rows | slice,
         *,
         against: str | int = "runner-up",
         method: str | TrainingJacobian | JacobianFactory = "auto",
@@ -451,7 +460,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         return explain_combinations(self.fit_, separation_of(self.fit_, first, second))
 
-    def flip(self, query: Any, *, against: str | int = "runner-up", max_removed: int | None = None) -> Flip:
+    def flip(self, query: Rows | slice, *, against: str | int = "runner-up", max_removed: int | None = None) -> Flip:
         """Search for the smallest set of training examples whose removal moves a sample to its rival.
 
         Parameters
@@ -553,7 +562,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         self.fit_.annotations.cluster_names = {cluster: name for cluster, name in sorted(merged.items()) if name}
         return self
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Rows, y: object = None) -> float:
         """Return the silhouette of the clusters of X in the embedding, from -1 to 1: what model selection maximises.
 
         Parameters
@@ -627,7 +636,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Path
             The directory.
         """
-        from clusterexplain.fitting.persistence import save
+        from clusterexplain.fitting.saving import save
 
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
@@ -637,7 +646,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def load(
         cls,
         path: str | os.PathLike[str],
-        data: Any = None,
+        data: Rows | None = None,
         *,
         model: EmbeddingTask | Callable[[Dataset], EmbeddingTask] | None = None,
         clusterer: Clustering | ClusteringFactory | None = None,
@@ -665,7 +674,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         ClusterExplainer
             Fitted.
         """
-        from clusterexplain.fitting.persistence import load
+        from clusterexplain.fitting.loading import load
 
         fit, names = load(path, data, model, clusterer=clusterer, membership_score=membership_score)
         said = dict(fit.config.said)
@@ -809,7 +818,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 "and not a refit of it; explain again to ask this fit."
             )
 
-    def _inputs(self, X: Any) -> Tensor:
+    def _inputs(self, X: Rows) -> Tensor:
         """Return rows as the network sees them; other columns than those of the fit are refused."""
         matrix = X.X if isinstance(X, Dataset) else as_matrix(X)
         with warnings.catch_warnings():

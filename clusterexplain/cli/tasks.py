@@ -7,7 +7,6 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from clusterexplain.data import Dataset
 from clusterexplain.exceptions import InvalidParameterError
@@ -50,7 +49,7 @@ def find_factory(name: str) -> Callable[[Dataset], EmbeddingTask]:
     return lambda data: _made(factory, data, name)
 
 
-def _call(factory: Any, data: Dataset, name: str) -> Any:
+def _call(factory: object, data: Dataset, name: str) -> object:
     if not callable(factory):
         raise InvalidParameterError(
             f"--task {name!r} is a {type(factory).__name__}. Expected a function that returns an EmbeddingTask, or a task."
@@ -61,10 +60,11 @@ def _call(factory: Any, data: Dataset, name: str) -> Any:
         for parameter in parameters
         if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
     ]
-    return factory(data) if needed else factory()
+    made: object = factory(data) if needed else factory()
+    return made
 
 
-def _made(factory: Any, data: Dataset, name: str) -> EmbeddingTask:
+def _made(factory: object, data: Dataset, name: str) -> EmbeddingTask:
     task = factory if isinstance(factory, EmbeddingTask) else _call(factory, data, name)
     if not isinstance(task, EmbeddingTask):
         raise InvalidParameterError(

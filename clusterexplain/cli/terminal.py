@@ -16,11 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from clusterexplain.data.near_duplicates import conflicts_of
-from clusterexplain.results.explanation import SIDES
 from clusterexplain.results.removals import RANDOM, TOP_PULLERS
-from clusterexplain.results.text.names import NOISE, format_change, terminal_safe
+from clusterexplain.results.text.margins import SIDES
+from clusterexplain.results.text.names import format_change, terminal_safe
 from clusterexplain.statistics.groups import main_source
 from clusterexplain.statistics.intervals import Interval
+from clusterexplain.statistics.matching import NOISE
 
 if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer
@@ -49,7 +50,7 @@ def aside(text: str) -> None:
     Console(stderr=True, soft_wrap=True).print(Text(terminal_safe(text)))
 
 
-def quoted(text: Any) -> str:
+def quoted(text: object) -> str:
     """Return a word of a command to copy."""
     return shlex.quote(terminal_safe(str(text)))
 
@@ -62,7 +63,7 @@ def as_csv(frame: pd.DataFrame) -> bytes:
     return guarded.to_csv(index=False, lineterminator="\r\n").encode(errors="replace")
 
 
-def as_json(answer: Any) -> None:
+def as_json(answer: object) -> None:
     """Print JSON and nothing else."""
     print(json.dumps(answer, indent=1, allow_nan=False))  # noqa: T201
 
@@ -104,9 +105,12 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
     labels = pd.Series(explainer.labels_)
     sizes = ", ".join(str(size) for size in labels[labels != NOISE].value_counts().sort_index())
     noise = int((labels == NOISE).sum())
-    further = getattr(explainer, "further_", None)
-    made = "The model was trained on" if further is None else "The pretrained network embedded"
-    line(f"{made} {len(labels)} rows; the final loss is {explainer.loss_:.4f}.")
+    further, task = getattr(explainer, "further_", None), explainer.fit_.recipe.task
+    if task.closed_form:
+        line(f"{len(labels)} rows in {explainer.embedding_.shape[1]} dimensions were clustered: {task.held_fixed}.")
+    else:
+        made = "The model was trained on" if further is None else "The pretrained network embedded"
+        line(f"{made} {len(labels)} rows; the final loss is {explainer.loss_:.4f}.")
     line(f"The clusters have {sizes} members{f', and {noise} rows are noise' if noise else ''}.")
     if further is not None:
         line(f"Explanations come from {further}.")
@@ -129,37 +133,41 @@ def answer(explanation: Explanation, top: int) -> None:
             line(f"Stability: {explanation.stability.badges[position]}.")
         if explanation.seed_variability is not None:
             line(explanation.seed_words(position))
-        line(explanation.parts_words(position))
-        for side, title in zip(SIDES, _titles(explanation, position), strict=True):
-            listed = explanation.top(top, query=position, side=side)
-            itself = (listed["id"] == explanation.query_ids[position]) & (explanation.positions[position] >= 0)
-            frame = pd.DataFrame(
-                {
-                    "id": [
-                        f"{id_} (itself)" if same else str(id_) for id_, same in zip(listed["id"], itself, strict=True)
-                    ],
-                    "cluster": listed["cluster"],
-                    "if removed, change of margin": [
-                        format_change(change, percent)
-                        for change, percent in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
-                    ],
-                    **({} if explanation.seed_variability is None else {"seed-stable": _yes(listed["seed_stable"])}),
-                }
-            )
-            table(frame, title)
-        pullers = explanation.top(top, query=position, side="pulled in")
-        among = ", itself among them," if (pullers["id"] == explanation.query_ids[position]).any() else ""
-        percent = pullers["if_removed_percent"].sum(min_count=1)
-        line(
-            f"Without the {len(pullers)} of the first list together{among} the margin would change by "
-            f"{pullers['if_removed'].sum():+.3f}{'' if pd.isna(percent) else f' ({percent:+.0f} %)'}, predicted."
-        )
+        if explanation.influence[position].any():
+            line(explanation.parts_words(position))
+            _both_sides(explanation, position, top)
     line(f"The margin is {explanation.score_words}.")
     line(
         f"The margin agrees with the clustering for {explanation.agreement:.1%} of the training examples. Method: "
         f"{explanation.method_words}."
     )
     line(f"This answer is {explanation.checked if not explanation.combined else _checked(explanation)}.")
+
+
+def _both_sides(explanation: Explanation, position: int, top: int) -> None:
+    """Print the strongest examples of each side, and what the first list would change together."""
+    for side, title in zip(SIDES, _titles(explanation, position), strict=True):
+        listed = explanation.top(top, query=position, side=side)
+        itself = (listed["id"] == explanation.query_ids[position]) & (explanation.positions[position] >= 0)
+        frame = pd.DataFrame(
+            {
+                "id": [f"{id_} (itself)" if same else str(id_) for id_, same in zip(listed["id"], itself, strict=True)],
+                "cluster": listed["cluster"],
+                "if removed, change of margin": [
+                    format_change(change, percent)
+                    for change, percent in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
+                ],
+                **({} if explanation.seed_variability is None else {"seed-stable": _yes(listed["seed_stable"])}),
+            }
+        )
+        table(frame, title)
+    pullers = explanation.top(top, query=position, side="pulled in")
+    among = ", itself among them," if (pullers["id"] == explanation.query_ids[position]).any() else ""
+    percent = pullers["if_removed_percent"].sum(min_count=1)
+    line(
+        f"Without the {len(pullers)} of the first list together{among} the margin would change by "
+        f"{pullers['if_removed'].sum():+.3f}{'' if pd.isna(percent) else f' ({percent:+.0f} %)'}, predicted."
+    )
 
 
 def _checked(explanation: Explanation) -> str:
@@ -347,7 +355,7 @@ def _margins(result: Check) -> pd.DataFrame:
     )
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:.3f}"
     return terminal_safe(str(value))

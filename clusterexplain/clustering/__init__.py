@@ -7,7 +7,8 @@ from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
 from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
 from clusterexplain.clustering.hdbscan import HDBSCANClustering
 from clusterexplain.clustering.kmeans import KMeansClusterer, KMeansClustering, SphericalKMeansClustering
-from clusterexplain.clustering.registry import ClusteringFactory, ClusteringSpec, make_clustering
+from clusterexplain.clustering.make import make_clustering
+from clusterexplain.clustering.registry import ClusteringFactory, ClusteringSpec
 from clusterexplain.clustering.soft_kmeans import SoftKMeansClustering
 
 __all__ = [

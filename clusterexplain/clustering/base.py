@@ -14,9 +14,6 @@ from typing_extensions import TypeVar
 if TYPE_CHECKING:
     from clusterexplain.clustering.condensed_tree import CondensedTree
 
-NOISE = -1
-"""The label of a sample that is in no cluster."""
-
 
 class ClusterInputs(NamedTuple):
     """What a clustering is a function of.
@@ -101,6 +98,8 @@ class Clustering(ABC, Generic[StateT]):
     """Whether there is a condensed tree to draw, see :meth:`condensed_tree`."""
     has_responsibilities: ClassVar[bool] = False
     """Whether memberships are responsibilities of a density, so that they say more than distances to centroids."""
+    is_fixed_point: ClassVar[bool] = False
+    """Whether :meth:`update_kept` iterates to a fixed point: solved again where it was solved, it moves by rounding."""
     frequency_weights: ClassVar[bool] = True
     """Whether weight 2 is the same as the row twice; False where any positive weight counts as presence."""
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.func import vjp, vmap
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
-from clusterexplain.clustering.registry import ClusteringSpec, checked, make_clustering
+from clusterexplain.clustering.make import checked, make_clustering
+from clusterexplain.clustering.registry import ClusteringSpec
 from clusterexplain.exceptions import InvalidClusteringError, InvalidParameterError
 
 STEP = 1e-5
@@ -26,7 +27,7 @@ FAR = 10.0
 
 
 def check_clustering(
-    clusterer: Any,
+    clusterer: object,
     embedding: Tensor | np.ndarray,
     weights: Tensor | np.ndarray | None = None,
     *,

@@ -32,7 +32,7 @@ class Covariances:
     kind: str
     dim: int
 
-    KINDS: ClassVar[tuple[str, ...]] = ("full", "tied", "diag", "spherical")
+    TYPES: ClassVar[tuple[str, ...]] = ("full", "tied", "diag", "spherical")
 
     @cached_property
     def entries(self) -> Tensor:
@@ -237,8 +237,8 @@ class ExpectationMaximization:
         k, dim = len(self.nonempty), self.rows.shape[-1]
         return (
             x[:k],
-            x[k : k + k * dim].unflatten(0, (k, dim)),
-            x[k + k * dim :].unflatten(0, (-1, self.covariances.size)),
+            torch.unflatten(x[k : k + k * dim], 0, (k, dim)),
+            torch.unflatten(x[k + k * dim :], 0, (-1, self.covariances.size)),
         )
 
     def _variance(self) -> Tensor:

@@ -20,6 +20,8 @@ from clusterexplain.clustering.kmeans import KMeansClusterer
 from clusterexplain.clustering.mixture_state import MixtureState, log_joint, squared_mahalanobis
 from clusterexplain.exceptions import AdoptedClustersWarning, InvalidParameterError, warn
 
+REG_COVAR = 1e-6
+"""What is added to variances, as a share of the variance of the embedding."""
 LOG_NOTHING = math.log(torch.finfo(torch.float64).tiny)
 
 
@@ -79,6 +81,7 @@ class GaussianMixtureClustering(Clustering[MixtureState]):
 
     name: ClassVar[str] = "gmm"
     scores: ClassVar[tuple[str, ...]] = ("responsibility",)
+    is_fixed_point: ClassVar[bool] = True
     state_type: ClassVar[type[ClusterState]] = MixtureState
     reassigns: ClassVar[bool] = False
     has_random_init: ClassVar[bool] = True
@@ -93,7 +96,7 @@ class GaussianMixtureClustering(Clustering[MixtureState]):
         *,
         seed: int,
         covariance_type: str = "full",
-        reg_covar: float = 1e-6,
+        reg_covar: float = REG_COVAR,
     ) -> GaussianMixtureClustering:
         """Fit from scratch, started at the clusters of k-means.
 
@@ -192,9 +195,9 @@ class GaussianMixtureClustering(Clustering[MixtureState]):
     def _unsolved(
         cls, embedding: Tensor, weights: Tensor, n_clusters: int, covariance_type: str, reg_covar: float
     ) -> GaussianMixtureClustering:
-        if covariance_type not in Covariances.KINDS:
+        if covariance_type not in Covariances.TYPES:
             raise InvalidParameterError(
-                f"covariance_type={covariance_type!r} is unknown; choose one of {', '.join(Covariances.KINDS)}."
+                f"covariance_type={covariance_type!r} is unknown; choose one of {', '.join(Covariances.TYPES)}."
             )
         unit = math.sqrt(weighted_variance(embedding, weights)) or 1.0
         return cls(

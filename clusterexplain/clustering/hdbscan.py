@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -14,28 +13,18 @@ from torch import Tensor
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import centroid_state
 from clusterexplain.clustering.condensed_tree import CondensedTree, closest_pair, core_neighbours
+from clusterexplain.clustering.hdbscan_estimator import (
+    DEFAULTS,
+    RARE,
+    FittedHDBSCAN,
+    check_fitted,
+    core_neighbour_position,
+    run,
+)
 from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
 from clusterexplain.clustering.kmeans import canonical_order
-from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import budget
 from clusterexplain.statistics.matching import match
-
-DEFAULTS: dict[str, Any] = {
-    "min_cluster_size": 5,
-    "min_samples": None,
-    "cluster_selection_method": "eom",
-    "cluster_selection_epsilon": 0.0,
-    "allow_single_cluster": False,
-}
-RARE: dict[str, Any] = {
-    "cluster_selection_persistence": 0.0,
-    "cluster_selection_epsilon_max": float("inf"),
-    "max_cluster_size": 0,
-    "match_reference_implementation": False,
-    "algorithm": "best",
-    "leaf_size": 40,
-}
-"""Options that are kept of an estimator that the user has fitted, where they are not the package's defaults."""
 
 FROZEN = ("exemplars", "exemplar_cluster", "neighbours", "births", "tree")
 """The fields of :class:`HDBSCANClustering` that are stored as arrays, beside `labels`."""
@@ -123,7 +112,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         labels = np.full(len(rows), -1)
         tree = None
         if len(present) > 1:
-            fitted = _run(rows[present], options)
+            fitted = run(rows[present], options)
             labels[present] = canonical_order(fitted.labels_)
             tree = CondensedTree(fitted.condensed_tree_.to_numpy())
         frozen = cls._freeze(rows, present, labels, tree, options)
@@ -135,7 +124,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         return replace(frozen, labels=completed)
 
     @classmethod
-    def from_fitted_estimator(cls, fitted: Any, embedding: Tensor) -> HDBSCANClustering:
+    def from_fitted_estimator(cls, fitted: FittedHDBSCAN, embedding: Tensor) -> HDBSCANClustering:
         """Take over an estimator that the user has fitted; its labels are kept as they are, and it is not modified.
 
         Parameters
@@ -155,7 +144,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         InvalidParameterError
             If the estimator is not fitted, was fitted to another number of rows, or measures distances differently.
         """
-        _check(fitted, len(embedding))
+        check_fitted(fitted, len(embedding))
         rows = embedding.detach().numpy()
         options = {name: getattr(fitted, name) for name in DEFAULTS}
         kept = {name: getattr(fitted, name, default) for name, default in RARE.items()}
@@ -179,7 +168,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
             Of the rows of positive weight.
         """
         rows = inputs.embedding.detach().numpy()[inputs.weights.detach().numpy() > 0]
-        return CondensedTree(_run(rows, self.options).condensed_tree_.to_numpy())
+        return CondensedTree(run(rows, self.options).condensed_tree_.to_numpy())
 
     @classmethod
     def _freeze(
@@ -193,7 +182,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         """Turn a fit of the present rows into row numbers."""
         # core distances of all rows, absent ones too: new rows are assigned by them
         n_clusters = int(labels.max(initial=-1)) + 1
-        min_samples = _effective(options, len(present))
+        min_samples = core_neighbour_position(options, len(present))
         neighbours = core_neighbours(rows, present, min_samples) if len(present) else np.arange(len(rows))
         core = np.linalg.norm(rows - rows[neighbours], axis=1)
         members = [np.flatnonzero(labels[present] == k) for k in range(n_clusters)]
@@ -293,7 +282,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
             return torch.full((len(rows),), -1, dtype=torch.int64)
         step = max(1, budget.DISTANCE_CHUNK // state.members.numel())
         return (
-            torch.cat([self._assign(some, state) for some in rows.split(step)])
+            torch.cat([self._assign(some, state) for some in torch.split(rows, step)])
             if len(rows)
             else rows.new_zeros(0).long()
         )
@@ -326,28 +315,6 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         return cls(labels, n_clusters, **frozen, **settings)
 
 
-def _run(rows: np.ndarray, options: Mapping[str, Any]) -> Any:
-    """Fit the package's estimator, exactly unless told otherwise; warnings about its own code are not the user's."""
-    chosen = {"approx_min_span_tree": False, **DEFAULTS, **options}
-    for name in ("min_cluster_size", "min_samples"):
-        chosen[name] = None if chosen[name] is None else int(chosen[name])
-    chosen["cluster_selection_epsilon"] = float(chosen["cluster_selection_epsilon"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import hdbscan  # type: ignore[import-untyped]
-
-        model = hdbscan.HDBSCAN(metric="euclidean", core_dist_n_jobs=1, **chosen)
-        return model.fit(np.ascontiguousarray(rows, dtype=np.float64))
-
-
-def _effective(options: Mapping[str, Any], n_present: int) -> int:
-    """Return the position of the core neighbour, as the package decides it."""
-    chosen = {**DEFAULTS, **options}
-    wanted = chosen["min_cluster_size"] if chosen["min_samples"] is None else chosen["min_samples"]
-    wanted = int(wanted) - bool(chosen.get("match_reference_implementation", False))
-    return max(min(wanted, n_present - 1), min(1, n_present - 1), 0)
-
-
 def _anchors(
     tree: CondensedTree, members: list[np.ndarray], rows: np.ndarray, core: np.ndarray, present: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
@@ -375,31 +342,3 @@ def _anchors(
     nearest = core_neighbours(rows, present, 0)
     nearest[present] = present  # and not a duplicate
     return exemplars, births, parts[position[nearest]]
-
-
-def _check(fitted: Any, n_rows: int) -> None:
-    """Refuse what the differentiable state would not describe."""
-    what = type(fitted).__name__
-    try:
-        labels, _ = fitted.labels_, fitted.condensed_tree_
-    except AttributeError:
-        raise InvalidParameterError(
-            f"clusterer is a {what} without labels_ and condensed_tree_; expected a fitted hdbscan.HDBSCAN: "
-            "call its fit on the embeddings first, or pass its labels instead"
-        ) from None
-    if len(labels) != n_rows:
-        raise InvalidParameterError(
-            f"clusterer was fitted to {len(labels)} rows, but there are {n_rows} embeddings; expected one label for "
-            "each: fit it on the same rows in the same order"
-        )
-    metric, power = fitted.metric, getattr(fitted, "p", None)
-    if metric not in ("euclidean", "l2") and not (metric == "minkowski" and power == 2):
-        raise InvalidParameterError(
-            f"clusterer measures distances by metric={metric!r}; expected 'euclidean', the only one whose derivative "
-            "is taken: fit it anew with metric='euclidean', or pass its labels instead"
-        )
-    if fitted.alpha != 1.0:
-        raise InvalidParameterError(
-            f"clusterer scales distances by alpha={fitted.alpha!r}; expected 1.0: fit it anew with alpha=1.0, or pass "
-            "its labels instead"
-        )

@@ -236,7 +236,8 @@ def canonical_order(labels: np.ndarray) -> np.ndarray:
     order = names[np.lexsort((first, -sizes))]
     renumbered = np.full(int(labels.max(initial=-1)) + 2, -1)
     renumbered[order] = np.arange(len(order))
-    return renumbered[labels]
+    renamed: np.ndarray = renumbered[labels]
+    return renamed
 
 
 def _quietly(model: KMeans, embedding: np.ndarray, weights: np.ndarray) -> KMeans:

@@ -60,6 +60,7 @@ class SoftKMeansClustering(Clustering[CentroidState]):
 
     name: ClassVar[str] = "soft_kmeans"
     scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
+    is_fixed_point: ClassVar[bool] = True
     state_type: ClassVar[type[ClusterState]] = CentroidState
     reassigns: ClassVar[bool] = False
     has_random_init: ClassVar[bool] = True

@@ -5,14 +5,23 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError, UnknownSampleError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from numpy.typing import ArrayLike
+
+    Rows: TypeAlias = "Dataset | pd.DataFrame | ArrayLike"
+    """What a user may give as data."""
 
 LOOKED_AT = 5000
 """Ids among which one that was probably meant is looked for."""
@@ -87,7 +96,7 @@ class Dataset:
             object.__setattr__(self, "image_shape", shape)
 
     @classmethod
-    def of(cls, X: Any) -> Dataset:
+    def of(cls, X: Rows) -> Dataset:
         """Wrap an ndarray, a DataFrame (its index becomes the ids) or return a Dataset unchanged.
 
         Parameters
@@ -112,7 +121,7 @@ class Dataset:
         """Return the number of rows."""
         return len(self.X)
 
-    def positions(self, ids: Any) -> np.ndarray:
+    def positions(self, ids: Iterable[object]) -> np.ndarray:
         """Return the row numbers of `ids`.
 
         Parameters
@@ -142,7 +151,7 @@ class Dataset:
             )
         return np.asarray(found)
 
-    def _meant(self, wanted: Any) -> str:
+    def _meant(self, wanted: object) -> str:
         """Name the id that was probably meant."""
         text = str(wanted).strip()
         if self.ids.dtype.kind in "iu":
@@ -181,21 +190,21 @@ def _check_text(text: str | None, metadata: pd.DataFrame | None) -> None:
 def _writable(metadata: pd.DataFrame) -> pd.DataFrame:
     """Replace halves of characters, which neither a run nor a page can hold."""
 
-    def mend(value: Any) -> Any:
-        return _LONE.sub("\N{REPLACEMENT CHARACTER}", value) if isinstance(value, str) else value
+    def mend(value: str) -> str:
+        return _LONE.sub("\N{REPLACEMENT CHARACTER}", value)
 
     for name in [name for name, dtype in metadata.dtypes.items() if pd.api.types.is_object_dtype(dtype)]:
         if any(isinstance(one, str) and _LONE.search(one) for one in metadata[name]):
-            metadata[name] = [mend(one) for one in metadata[name]]
+            metadata[name] = [mend(one) if isinstance(one, str) else one for one in metadata[name]]
     return metadata
 
 
-def _id_text(one: Any) -> str:
+def _id_text(one: object) -> str:
     """Return an id as text, with halves of characters written out: unlike a mark for all of them, that keeps ids apart."""
     return _LONE.sub(lambda found: f"\\u{ord(found[0]):x}", str(one))
 
 
-def _unique_ids(ids: Any, n: int) -> np.ndarray:
+def _unique_ids(ids: Iterable[object] | None, n: int) -> np.ndarray:
     wanted = range(n) if ids is None else list(ids)
     if len(wanted) != n:
         raise InvalidDataError(f"ids has {len(wanted)} entries, expected {n}: one for each row of X.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from sklearn.neighbors import NearestNeighbors
@@ -105,7 +103,7 @@ def find_label_conflicts(
     return table
 
 
-def conflicts_of(conflicts: pd.DataFrame, sample: Any) -> pd.DataFrame:
+def conflicts_of(conflicts: pd.DataFrame, sample: object) -> pd.DataFrame:
     """Return the near-duplicates of one sample with another label, whichever side of the pair it is on.
 
     Parameters
@@ -133,7 +131,8 @@ def conflicts_of(conflicts: pd.DataFrame, sample: Any) -> pd.DataFrame:
         back.drop(columns=["near_duplicate", "near_duplicate_cluster"]),
     ]
     filled = [part for part in picked if len(part)] or picked[:1]
-    return pd.concat(filled).sort_index().reset_index(drop=True)
+    table: pd.DataFrame = pd.concat(filled).sort_index().reset_index(drop=True)
+    return table
 
 
 def _checked(
@@ -166,7 +165,8 @@ def _nearest(distinct: np.ndarray, execution: Execution) -> np.ndarray:
         return np.empty(0)
     found = NearestNeighbors(n_neighbors=1, n_jobs=execution.n_jobs).fit(distinct - distinct.mean(axis=0))
     neighbour = found.kneighbors(return_distance=False)[:, 0]
-    return np.linalg.norm(distinct - distinct[neighbour], axis=1)
+    distances: np.ndarray = np.linalg.norm(distinct - distinct[neighbour], axis=1)
+    return distances
 
 
 def _pairs(

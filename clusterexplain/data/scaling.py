@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, ScaleWarning, warn
 
-KINDS = ("global", "standard", None)
+SCALINGS = ("global", "standard", None)
 DOMINANCE = 0.9
 """Share of the total variance in one column from which on "global" scaling warns."""
 
@@ -50,7 +50,7 @@ class Scaling:
         InvalidParameterError
             If `kind` is unknown.
         """
-        if kind not in KINDS:
+        if kind not in SCALINGS:
             raise InvalidParameterError(f"scaling={kind!r} is unknown. Expected 'global', 'standard' or None.")
         if kind is None:
             return cls(np.zeros(X.shape[1]), np.ones(X.shape[1]))
@@ -73,7 +73,8 @@ class Scaling:
 
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Return the scaled rows."""
-        return (X - self.center) / self.spread
+        scaled: np.ndarray = (X - self.center) / self.spread
+        return scaled
 
     def to_tensor(self, X: np.ndarray, dtype: torch.dtype | str) -> Tensor:
         """Return the scaled rows as the network sees them."""

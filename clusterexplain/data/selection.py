@@ -32,7 +32,7 @@ class Samples:
     positions: np.ndarray
 
 
-def select_samples(asked: Any, data: Dataset) -> Samples:
+def select_samples(asked: object, data: Dataset) -> Samples:
     """Find out what was asked about.
 
     Parameters
@@ -64,29 +64,30 @@ def select_samples(asked: Any, data: Dataset) -> Samples:
     return found
 
 
-def _is_matrix(asked: Any) -> bool:
+def _is_matrix(asked: object) -> bool:
     return getattr(asked, "ndim", 1) == 2 or (
         isinstance(asked, (list, tuple)) and bool(asked) and isinstance(asked[0], (list, np.ndarray))
     )
 
 
-def _new_rows(asked: Any) -> Samples:
+def _new_rows(asked: object) -> Samples:
     named = Dataset.of(asked) if isinstance(asked, (Dataset, pd.DataFrame)) else None
     rows = as_matrix(asked, what="queries") if named is None else named.X
     names = range(len(rows)) if named is None else named.ids
     return Samples(np.array([f"new {name}" for name in names]), rows, np.full(len(rows), -1))
 
 
-def _positions(asked: Any, data: Dataset) -> np.ndarray:
+def _positions(asked: object, data: Dataset) -> np.ndarray:
+    entries: Any = asked
     if isinstance(asked, slice):
         return np.arange(len(data))[asked]
-    if isinstance(asked, (str, bytes)) or np.ndim(asked) == 0:
+    if isinstance(asked, (str, bytes)) or np.ndim(entries) == 0:
         if isinstance(asked, (set, frozenset, dict)):
             raise InvalidParameterError(
                 f"queries is a {type(asked).__name__}. Expected a list of ids, whose order is kept."
             )
-        asked = [asked]
-    wanted = list(asked)
+        entries = [asked]
+    wanted = list(entries)
     if wanted and all(isinstance(one, (bool, np.bool_)) for one in wanted):
         if len(wanted) != len(data):
             raise InvalidParameterError(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidDataError, NotNumericError
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def as_matrix(X: Any, *, what: str = "X") -> np.ndarray:
+
+def as_matrix(X: object, *, what: str = "X") -> np.ndarray:
     """Check that `X` is a dense, finite, real, numeric matrix and return it as float64.
 
     Parameters
@@ -82,7 +86,7 @@ def check_variation(X: np.ndarray) -> None:
         )
 
 
-def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
+def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> np.ndarray:
     """Return data weights as a float64 vector; None means one for every example.
 
     Parameters
@@ -124,7 +128,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> np.ndarray:
     return weights
 
 
-def _refuse_foreign(X: Any, what: str) -> None:
+def _refuse_foreign(X: object, what: str) -> None:
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise InvalidDataError(
             f"Sparse data was passed for {what}, but dense data is required. Use {what}.toarray() if it fits in memory."
@@ -184,5 +188,5 @@ def _refuse_non_finite(matrix: np.ndarray, what: str, names: list[str] | None) -
         )
 
 
-def _listed(values: Any) -> str:
+def _listed(values: Sequence[object] | np.ndarray) -> str:
     return ", ".join(str(one) for one in list(values)[:5]) + (" ..." if len(values) > 5 else "")

@@ -8,12 +8,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from clusterexplain.experiments.cache import refuse_file
+from clusterexplain.experiments.result_cache import refuse_file
 from clusterexplain.report import as_dict, save_chart, write_file
+
+if TYPE_CHECKING:
+    from altair.typing import ChartType
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,7 @@ class Study:
     title: str
     tables: dict[str, pd.DataFrame]
     findings: tuple[str, ...] = ()
-    charts: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    charts: dict[str, Callable[[], ChartType]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -80,7 +83,7 @@ class Study:
         return written
 
 
-def _chart_files(chart: Any, out: Path, name: str) -> list[Path]:
+def _chart_files(chart: ChartType, out: Path, name: str) -> list[Path]:
     if importlib.util.find_spec("vl_convert") is None:
         return [write_file(out / f"{name}.vl.json", json.dumps(as_dict(chart), sort_keys=True).encode())]
     return [save_chart(chart, out / f"{name}{kind}") for kind in (".png", ".svg")]

@@ -10,7 +10,8 @@ from clusterexplain.data.selection import Samples
 from clusterexplain.exceptions import ClusterExplainError, InvalidDataError, InvalidParameterError
 from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement, margins_of
 from clusterexplain.fitting.fit import Fit
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
+from clusterexplain.statistics.matching import NOISE
 
 ROUNDING_ERRORS = 100
 """A length is known to one percent where it is as many rounding errors long, and so is what is divided by it."""

@@ -7,11 +7,13 @@ whatever the size of the cluster.
 from __future__ import annotations
 
 import html
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from clusterexplain.data.selection import Samples
 from clusterexplain.exceptions import InvalidParameterError
@@ -76,7 +78,9 @@ class ClusterAnswer:
         ]
         return terminal_safe("\n\n".join(parts), lines=True)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, Any]:
         """Return the card of a notebook: that of the cohesion, and the tables."""
         frames = (("Most typical", self.typical()), ("Least typical", self.untypical()), ("Towards", self.towards))
         tables = "".join(f"<p>{html.escape(title)}</p>{frame.to_html(index=False)}" for title, frame in frames)
@@ -214,7 +218,7 @@ def separation_of(fit: Fit, first: int, second: int) -> Margins:
 def living_clusters(fit: Fit) -> list[int]:
     """Return the clusters that have members of positive weight."""
     nonempty = fit.assignment.state.nonempty.numpy()
-    labels = fit.clustering.labels[fit.weights > 0].unique().tolist()
+    labels = torch.unique(fit.clustering.labels[fit.weights > 0]).tolist()
     return [int(cluster) for cluster in labels if cluster >= 0 and nonempty[cluster]]
 
 

@@ -12,14 +12,16 @@ from clusterexplain.data.selection import Samples
 from clusterexplain.explanation.answerable import check_answerable, check_apart
 from clusterexplain.explanation.gradients import influence_rows_with_report
 from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement, margins_of
-from clusterexplain.fitting.fit import Fit, pair_of
+from clusterexplain.fitting.fit import Fit
+from clusterexplain.fitting.outcome import pair_of
 from clusterexplain.influence import JacobianFactory, MethodReport, TrainingJacobian
 from clusterexplain.results.annotations import StabilitySummary
 from clusterexplain.results.badge import NOT_TRAINED_ON
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.influence_rows import InfluenceRows
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
 from clusterexplain.results.stability import Stability
+from clusterexplain.statistics.matching import NOISE
 
 
 @dataclass(frozen=True, eq=False)

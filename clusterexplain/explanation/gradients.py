@@ -15,9 +15,10 @@ from clusterexplain.clustering.scores import Score
 from clusterexplain.exceptions import InvalidDataError
 from clusterexplain.execution.budget import COTANGENT_BLOCK_BYTES
 from clusterexplain.explanation.queries import EmbeddedQueries
-from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids, pair_of
+from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
+from clusterexplain.fitting.outcome import pair_of
 from clusterexplain.influence import MethodReport, TrainingJacobian
-from clusterexplain.results.influence_rows import InfluenceRows
+from clusterexplain.results.influence_rows import InfluenceRows, zero_up_to_rounding
 from clusterexplain.results.margins import Margins
 
 QUERY_BLOCK = 512
@@ -77,14 +78,16 @@ def influence_rows_with_report(
     """Return :func:`influence_rows` and what the method says of them; a failed solve is reported, not warned about."""
     encoder, cluster, direct = cotangents_of(fit, margins, queries)
     through_training, report = jacobian.vjp_with_report(torch.cat([encoder, cluster]))
-    encoder_rows, cluster_rows = (through_training.to(SCORE_DTYPE) * fit.weights).split(len(encoder))
-    return InfluenceRows(encoder_rows.numpy(), cluster_rows.numpy(), (direct * fit.weights).numpy()), report
+    encoder_rows, cluster_rows = torch.split(through_training.to(SCORE_DTYPE) * fit.weights, len(encoder))
+    rows = InfluenceRows(encoder_rows.numpy(), cluster_rows.numpy(), (direct * fit.weights).numpy())
+    return rows.without_rounding(), report
 
 
 def total_influence(fit: Fit, margins: Margins, jacobian: TrainingJacobian) -> np.ndarray:
     """Return the total of :func:`influence_rows`, shape (n_scores, n_samples), at half its cost."""
     encoder, cluster, direct = cotangents_of(fit, margins)
-    return np.asarray(((jacobian.vjp(encoder + cluster).to(SCORE_DTYPE) + direct) * fit.weights).numpy())
+    total = np.asarray(((jacobian.vjp(encoder + cluster).to(SCORE_DTYPE) + direct) * fit.weights).numpy())
+    return np.where(zero_up_to_rounding(total)[:, None], 0.0, total)
 
 
 def cotangents_of(fit: Fit, margins: Margins, queries: EmbeddedQueries | None = None) -> MarginCotangents:
@@ -113,6 +116,11 @@ def cotangents_of(fit: Fit, margins: Margins, queries: EmbeddedQueries | None = 
     inputs = fit.query_inputs(margins) if queries is None else queries.inputs
     embedded = fit.embed(inputs, params) if queries is None or fit.pretrained else queries.embedding
     function = MarginFunction(clustering, fit.score, margins)
+    if not fit.recipe.layout.size:  # the embedding is given: only the weights move the clusters
+        direct = function.on_weights(embedded, members)
+        _check_finite(fit, direct)
+        none = direct.new_zeros(len(direct), 0)
+        return MarginCotangents(none, none, direct)
     if margins.combination is None:
         gradients = function.gradients(embedded, members)
         encoder = _through_each_query(fit, inputs, gradients.queries)
@@ -179,11 +187,26 @@ class MarginFunction:
     def combined_gradients(self, queries: Tensor, members: ClusterInputs, weights: Tensor) -> EmbeddingGradients:
         """Differentiate linear combinations of margins, a block of queries at a time; `weights`: (n_scores, n_queries)."""
         columns = (queries, *pair_of(self.margins), weights.T)
-        splits = (column.split(QUERY_BLOCK) for column in columns)
+        splits = (torch.split(column, QUERY_BLOCK) for column in columns)
         blocks = [self._block(members, *block) for block in zip(*splits, strict=True)]
         on_queries, on_embedding, on_weights, on_centroids = zip(*blocks, strict=True)
         learned = None if members.model_centroids is None else sum(on_centroids)
         return EmbeddingGradients(torch.cat(on_queries, dim=1), sum(on_embedding), sum(on_weights), learned)
+
+    def on_weights(self, queries: Tensor, members: ClusterInputs) -> Tensor:
+        """Differentiate each score in the data weights alone: (n_scores, n_samples)."""
+        noise = self.margins.has_noise
+        own, rival = pair_of(self.margins)
+
+        def scores(w: Tensor) -> Tensor:
+            state = self._state(members.embedding, w, members.model_centroids)
+            return self.score.margins(self.clustering.normalize(queries), state, own, rival, noise=noise)
+
+        combination = self.margins.combination
+        units = torch.eye(len(own), dtype=SCORE_DTYPE) if combination is None else torch.from_numpy(combination.weights)
+        pull = vjp(scores, members.weights)[1]
+        rows: Tensor = vmap(lambda unit: pull(unit)[0], chunk_size=_chunk(members))(units)
+        return rows.detach()
 
     def _block(
         self, members: ClusterInputs, queries: Tensor, own: Tensor, rival: Tensor, columns: Tensor
@@ -198,7 +221,9 @@ class MarginFunction:
         return _detached(vmap(vjp(scores, *primals)[1], chunk_size=_chunk(members))(columns.T))
 
     def _state(self, members: Tensor, weights: Tensor, learned: Tensor | None) -> ClusterState:
-        return self.clustering.state(ClusterInputs(self.clustering.normalize(members), weights, learned))
+        inputs = ClusterInputs(self.clustering.normalize(members), weights, learned)
+        state: ClusterState = self.clustering.state(inputs)
+        return state
 
 
 def _chunk(members: ClusterInputs) -> int:
@@ -230,7 +255,7 @@ def _through_embeddings(fit: Fit, inputs: Tensor, on_embedding: Tensor) -> Tenso
     recipe = fit.recipe
     pull = vjp(lambda theta: recipe.task.embed(theta, inputs), fit.trajectory.params)[1]
     size = max(1, int(COTANGENT_BLOCK_BYTES / (inputs.numel() * inputs.element_size())))
-    blocks = on_embedding.to(recipe.dtype).split(size)
+    blocks = torch.split(on_embedding.to(recipe.dtype), size)
     return torch.cat(
         [vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(block) for block in blocks]
     ).detach()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from clusterexplain.results.text.names import NOISE, cluster_name
+from clusterexplain.results.text.names import cluster_name
+from clusterexplain.statistics.matching import NOISE
 
 COLUMNS = ("cluster", "name", "n", "share", "median_margin", "typical", "marginal", "smallest_margin")
 

@@ -1,6 +1,6 @@
-r"""What a hard re-clustering will do, predicted: the jumps that no derivative sees.
+r"""The continued clustering, predicted: the jumps of hard labels that no derivative sees.
 
-With the clusters' members frozen, the derivative predicts retraining almost perfectly. A real k-means then moves the
+With the labels kept, the derivative predicts retraining almost perfectly. K-means, continued, then moves the
 examples that crossed a boundary, and each of them makes two centroids jump. Which ones cross can be predicted: they are few,
 they lie near the boundary already, and the influence on *their* margins says how far each is carried. So
 
@@ -8,7 +8,7 @@ they lie near the boundary already, and the influence on *their* margins says ho
 2. for given data weights every such margin is predicted; examples whose margin turned negative change sides;
 3. with the new members the centroids are recomputed, which shifts all margins; steps 2 and 3 repeat until nothing moves:
    Lloyd's iterations in the linearised model;
-4. the query's predicted change is the one with frozen members plus the jump of its score between old and new members.
+4. the query's predicted change is the one with labels kept plus the jump of its score between old and new members.
 
 This replaced the derivative through softened assignments: on digits (4 seeds) it agrees better with retraining at every group
 size from one example to 20 %, and it needs no softness to be chosen; docs/benchmarks.md has the figures.
@@ -26,7 +26,8 @@ from torch import Tensor
 from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.scores import Score
 from clusterexplain.explanation.gradients import total_influence
-from clusterexplain.fitting.fit import Fit, pair_of
+from clusterexplain.fitting.fit import Fit
+from clusterexplain.fitting.outcome import pair_of
 from clusterexplain.influence import TrainingJacobian
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import Margins
@@ -36,12 +37,12 @@ N_BOUNDARY = 64
 MAX_ITERATIONS = 50
 
 
-_OF_FIT: WeakKeyDictionary[Fit, dict[int, tuple[TrainingJacobian, PredictedReclustering]]] = WeakKeyDictionary()
+_OF_FIT: WeakKeyDictionary[Fit, dict[int, tuple[TrainingJacobian, PredictedContinuation]]] = WeakKeyDictionary()
 """What was differentiated for a fit, by the identity of the Jacobian, which is held; nothing in it holds the fit."""
 
 
 def predict_continued(explanation: Explanation, relative: np.ndarray) -> np.ndarray:
-    """Predict changes of the scores at relative changes of the weights, clusters' members chosen anew.
+    """Predict changes of the scores at relative changes of the weights, clustering continued.
 
     Parameters
     ----------
@@ -61,13 +62,13 @@ def predict_continued(explanation: Explanation, relative: np.ndarray) -> np.ndar
     jacobian = fit.jacobian(explanation.influence_method, explanation.method_options)
     known = _OF_FIT.setdefault(fit, {})
     if id(jacobian) not in known:
-        known[id(jacobian)] = jacobian, PredictedReclustering.near(fit, jacobian)
+        known[id(jacobian)] = jacobian, PredictedContinuation.near(fit, jacobian)
     rows = np.atleast_2d(relative)
     return known[id(jacobian)][1].changes(fit, explanation.margins, np.atleast_2d(kept), rows).reshape(kept.shape)
 
 
 @dataclass(frozen=True, eq=False)
-class PredictedReclustering:
+class PredictedContinuation:
     """Lloyd's iterations in the linearised model.
 
     Parameters
@@ -85,7 +86,7 @@ class PredictedReclustering:
     influence: np.ndarray
 
     @classmethod
-    def near(cls, fit: Fit, jacobian: TrainingJacobian, n_boundary: int = N_BOUNDARY) -> PredictedReclustering:
+    def near(cls, fit: Fit, jacobian: TrainingJacobian, n_boundary: int = N_BOUNDARY) -> PredictedContinuation:
         """Differentiate the margins of the examples nearest to a boundary.
 
         Parameters
@@ -99,7 +100,7 @@ class PredictedReclustering:
 
         Returns
         -------
-        PredictedReclustering
+        PredictedContinuation
             Ready to predict.
         """
         assignment = fit.assignment
@@ -112,7 +113,7 @@ class PredictedReclustering:
         return cls(nearest, rivals, total_influence(fit, margins, jacobian))
 
     def changes(self, fit: Fit, margins: Margins, kept: np.ndarray, relative: np.ndarray) -> np.ndarray:
-        """Predict changes of scores under a hard re-clustering.
+        """Predict changes of scores with the clustering continued.
 
         Parameters
         ----------
@@ -137,7 +138,8 @@ class PredictedReclustering:
             )
             still = self._jump(fit, margins, queries, embedding, np.zeros(relative.shape[1]))
             jumps = [self._jump(fit, margins, queries, embedding, row) - still for row in relative]
-        return kept + np.stack(jumps)
+        changes: np.ndarray = kept + np.stack(jumps)
+        return changes
 
     def _jump(self, fit: Fit, margins: Margins, queries: Tensor, embedding: Tensor, relative: np.ndarray) -> np.ndarray:
         """Return by how much the scores change from the old members to the new ones, at given weights."""

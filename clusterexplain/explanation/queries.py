@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,8 @@ from torch import Tensor
 from clusterexplain.data.selection import Samples
 from clusterexplain.exceptions import DisagreementError, InvalidParameterError
 from clusterexplain.fitting.fit import Fit
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
+from clusterexplain.statistics.matching import NOISE
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +87,11 @@ def _check_own(own: Tensor, nonempty: np.ndarray) -> None:
         )
 
 
-def _rival(against: Any, own: Tensor, nonempty: np.ndarray, *, has_noise: bool) -> int:
+def _rival(against: str | int, own: Tensor, nonempty: np.ndarray, *, has_noise: bool) -> int:
     known = ", ".join([*map(str, nonempty), *(["'noise'"] if has_noise else [])])
     wanted = NOISE if isinstance(against, str) and against == "noise" else against
     whole = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
-    if not whole or not (wanted in nonempty or (wanted == NOISE and has_noise)):
+    if isinstance(wanted, str) or not whole or not (wanted in nonempty or (wanted == NOISE and has_noise)):
         raise InvalidParameterError(f"against={against!r} is not a cluster. Expected 'runner-up' or one of {known}.")
     if bool((own == wanted).any()):
         raise InvalidParameterError(

@@ -40,14 +40,14 @@ def average_over_seeds(explanation: Explanation, seeds: list[int]) -> Explanatio
         If there are no other seeds to train with, or the clusters are learned by the network itself.
     """
     fit, margins = explanation.fit, explanation.margins
+    reason = obstacle(fit, "recipe")
+    if reason:
+        raise InvalidParameterError(reason)
     if explanation.method != "unrolled":
         raise InvalidParameterError(
             f"n_seeds={len(seeds) + 1} averages exact influences, but method={explanation.method!r}. Expected "
             f"method='unrolled'."
         )
-    reason = obstacle(fit, "recipe")
-    if reason:
-        raise InvalidParameterError(reason)
     rows, scores = [explanation.rows], [explanation.scores]
     for seed in fit.execution.track(seeds, "explaining with other seeds"):
         other = _with_seed(fit, seed)

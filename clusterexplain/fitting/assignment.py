@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusterState
-from clusterexplain.clustering.scores import NOISE, Score
+from clusterexplain.clustering.scores import Score
+from clusterexplain.statistics.matching import NOISE
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from clusterexplain.clustering import Clustering, ClusteringSpec, ClusterInputs, make_clustering
-from clusterexplain.clustering.registry import is_factory
+from clusterexplain.clustering.make import is_factory
 from clusterexplain.clustering.scores import Score, make_score
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling

@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from clusterexplain.clustering.registry import CLUSTERERS, is_factory
+from clusterexplain.clustering.make import is_factory
+from clusterexplain.clustering.registry import CLUSTERERS
 from clusterexplain.clustering.registry import check_options as check_clusterer_options
 from clusterexplain.clustering.registry import default_options as default_clusterer_options
 from clusterexplain.clustering.scores import SCORES, Score
-from clusterexplain.data.scaling import KINDS
+from clusterexplain.data.scaling import SCALINGS
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.constraints import Constraint, Flag, Number, OneOf, Options, Share, Whole, Widths
 from clusterexplain.models import MODELS, EmbeddingTask
 from clusterexplain.models.networks import ACTIVATIONS
+from clusterexplain.models.registry import CLOSED_FORM, default_widths
 from clusterexplain.models.registry import check_options as check_model_options
 from clusterexplain.models.registry import default_options as default_model_options
-from clusterexplain.models.registry import default_widths
 from clusterexplain.training.optimizer import SCHEDULES
 
 MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -38,7 +39,7 @@ OPTIMIZER_DEFAULTS: dict[str, dict[str, Any]] = {
 CONSTRAINTS: dict[str, Constraint] = {
     "activation": OneOf(tuple(sorted(ACTIVATIONS))),
     "optimizer": OneOf(tuple(OPTIMIZER_DEFAULTS)),
-    "scaling": OneOf(("auto", *KINDS)),
+    "scaling": OneOf(("auto", *SCALINGS)),
     "dtype": OneOf(("float32", "float64")),
     "clusterer_options": Options("{'covariance_type': 'diag'}"),
     "model_options": Options("{'beta': 0.1}"),
@@ -57,6 +58,8 @@ CONSTRAINTS: dict[str, Constraint] = {
     "measure_smoothness": Flag(),
 }
 """What each parameter may be, in the order in which they are checked."""
+OF_TRAINING = ("n_steps", "hidden", "learning_rate", "optimizer_options", "further_steps", "further_rate")
+"""What a model that is computed without a training does not take."""
 _CLIPPING = ("clip", "clip_norm", "max_norm", "max_grad_norm", "gradient_clip_val", "clip_value")
 
 
@@ -116,7 +119,7 @@ class Config:
         """
         check(parameters)
         known = {entry.name for entry in dataclasses.fields(cls)} - {"said"}
-        plain = {name: _plain(value) for name, value in parameters.items() if name in known}
+        plain: dict[str, Any] = {name: _plain(value) for name, value in parameters.items() if name in known}
         for name in ("model", "clusterer", "membership_score"):
             plain[name] = parameters[name] if isinstance(parameters[name], str) else None
         if not isinstance(parameters.get("random_state"), (Integral, type(None))):
@@ -126,7 +129,7 @@ class Config:
     @property
     def takes_number(self) -> bool:
         """Whether the clusterer is found here with a given number of clusters."""
-        return self.clusterer is not None and self.clusterer != "hdbscan"
+        return self.clusterer is not None and CLUSTERERS[self.clusterer].takes_number
 
     def to_dict(self) -> dict[str, Any]:
         """Return the values as plain data; :meth:`from_dict` reads them."""
@@ -166,8 +169,14 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
     """
     usual = MODEL_DEFAULTS[""] | MODEL_DEFAULTS.get(config.model or "", {})
     sizes = usual | {name: getattr(config, name) for name in usual if getattr(config, name) is not None}
-    options = OPTIMIZER_DEFAULTS[config.optimizer] | (config.optimizer_options or {})
-    automatic = None if config.model is None else "global"
+    options: dict[str, Any] | None = OPTIMIZER_DEFAULTS[config.optimizer] | (config.optimizer_options or {})
+    closed_form = config.model in CLOSED_FORM
+    if closed_form:  # what belongs to a training stays unsaid, so that the file that repeats a run is accepted
+        sizes |= {"n_steps": None, "learning_rate": None}
+        options = None
+    if config.model == "precomputed":
+        sizes["latent_dim"] = None
+    automatic = None if config.model is None or closed_form else "global"
     model_options: dict[str, Any] = {}
     hidden = config.hidden
     if config.model is not None:
@@ -176,7 +185,8 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
         if isinstance(given.get("augmentation"), dict):
             given["augmentation"] = {**(strengths or {}), **given["augmentation"]}
         model_options |= given
-        hidden = default_widths(config.model, model_options) if hidden is None else hidden
+        if hidden is None and not closed_form:
+            hidden = default_widths(config.model, model_options)
     clusterer_options = dict(config.clusterer_options or {})
     if config.clusterer is not None:
         clusterer_options = default_clusterer_options(config.clusterer, n_samples) | clusterer_options
@@ -189,6 +199,7 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
         model_options=model_options,
         clusterer_options=clusterer_options,
         scaling=automatic if config.scaling == "auto" else config.scaling,
+        dtype="float64" if closed_form else config.dtype,
         said=said,
     )
 
@@ -233,6 +244,7 @@ def _check_model(parameters: Mapping[str, Any]) -> None:
     check_model_options(model, options or {})
     if model == "contrastive":
         _check_contrastive({**parameters, **(options or {})})
+    _check_closed_form(parameters)
     needs_channels = model == "conv_autoencoder" or (options or {}).get("encoder") == "conv"
     if needs_channels and parameters["hidden"] is not None and not parameters["hidden"]:
         raise InvalidParameterError(
@@ -240,7 +252,7 @@ def _check_model(parameters: Mapping[str, Any]) -> None:
         )
 
 
-def _check_contrastive(given: Mapping[str, Any]) -> None:
+def _check_contrastive(given: Mapping[str, object]) -> None:
     for name, what in (("latent_dim", "embedding"), ("projector_dim", "projection")):
         if given.get(name) == 1:
             raise InvalidParameterError(
@@ -252,6 +264,34 @@ def _check_contrastive(given: Mapping[str, Any]) -> None:
             "batch_size=1 leaves a contrastive model nothing to learn: it tells an example from the others of its batch. "
             "Expected batch_size of at least 2, for example 64."
         )
+
+
+def _check_closed_form(parameters: Mapping[str, Any]) -> None:
+    """Refuse what a model that is not trained cannot use."""
+    model = parameters["model"]
+    if model not in CLOSED_FORM:
+        return
+    for name in OF_TRAINING:
+        if parameters[name] is not None:
+            raise InvalidParameterError(
+                f"{name}={parameters[name]!r} belongs to a training, but model={model!r} is computed without one. Expected "
+                f"None."
+            )
+    if parameters["measure_smoothness"]:
+        raise InvalidParameterError(
+            f"measure_smoothness=True measures a training, but model={model!r} is computed without one. Expected False."
+        )
+    if model == "precomputed":
+        if parameters["latent_dim"] is not None:
+            raise InvalidParameterError(
+                f"latent_dim={parameters['latent_dim']} cannot be chosen with model='precomputed': the columns of X are the "
+                f"embedding. Expected None."
+            )
+        if parameters["scaling"] not in ("auto", None):
+            raise InvalidParameterError(
+                f"scaling={parameters['scaling']!r} would change the embedding that was given. Expected 'auto' or None with "
+                f"model='precomputed'; scale X yourself, or use model='pca'."
+            )
 
 
 def _check_clusterer(parameters: Mapping[str, Any]) -> None:
@@ -301,7 +341,7 @@ def _check_optimizer_options(parameters: Mapping[str, Any]) -> None:
             raise InvalidParameterError(f"optimizer_options[{name!r}]={value!r} must be {wanted} in [0, 1).")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Return a value as JSON and TOML can hold it; None for an object, whose place is beside the configuration."""
     if isinstance(value, Mapping):
         return {str(name): value_ if callable(value_) else _plain(value_) for name, value_ in value.items()}

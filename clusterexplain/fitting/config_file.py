@@ -127,7 +127,7 @@ def _check_data(name: str, value: object, path: str | os.PathLike[str]) -> None:
         raise InvalidParameterError(f"{name}={value!r} in [data] of {path} must be {expected}.")
 
 
-def _toml(value: Any) -> str:
+def _toml(value: object) -> str:
     """Return a plain value as TOML writes it; JSON's strings and numbers are TOML's."""
     if isinstance(value, Mapping):
         entries = (f"{json.dumps(str(key))} = {_toml(entry)}" for key, entry in value.items() if entry is not None)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusterInputs
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
 from clusterexplain.results.outcome import Assignments, Outcome
 from clusterexplain.results.text.outcome import DIVERGED, reasons
-from clusterexplain.statistics.matching import match, renumbered
+from clusterexplain.statistics.matching import NOISE, match, renumbered
 
 if TYPE_CHECKING:
     from clusterexplain.fitting.fit import Fit
@@ -66,7 +66,8 @@ def outcome_of(
     alive = [cluster for cluster, partner in enumerate(partners.tolist()) if partner >= 0 and nonempty[partner]]
     dissolved = tuple(int(cluster) for cluster in np.setdiff1d(fit.assignment.nonempty, alive))
     scores = margins.combine(each.numpy())
-    return Outcome(assignments, labels, scores, final, dissolved, reasons(margins, scores, alive, final))
+    peopled = np.unique(labels[inputs.weights.numpy() > 0]).tolist()
+    return Outcome(assignments, labels, scores, final, dissolved, reasons(margins, scores, alive, final, peopled))
 
 
 def diverged(assignments: Assignments, labels: np.ndarray, margins: Margins) -> Outcome:

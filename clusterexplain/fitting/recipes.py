@@ -56,13 +56,14 @@ def make_task(
         check_task(own, inputs[weights > 0], record=False)  # its step is recorded at the size of the batches
         return own
     assert config.model is not None, "there is a task of the user's own or a model by name"
-    assert config.latent_dim is not None, "a configuration is resolved before it is used"
+    latent_dim = data.X.shape[1] if config.model == "precomputed" else config.latent_dim
+    assert latent_dim is not None, "a configuration is resolved before it is used"
     spec = ModelSpec(
         inputs=inputs[weights > 0],
         image_shape=data.image_shape,
         background=torch.from_numpy(scaling.center / scaling.spread),
         n_clusters=config.n_clusters,
-        latent_dim=config.latent_dim,
+        latent_dim=latent_dim,
         hidden=config.hidden,
         activation=config.activation,
         options=dict(config.model_options or {}),
@@ -92,8 +93,9 @@ def make_recipe(config: Config, task: EmbeddingTask, inputs: Tensor, seed: int) 
     Recipe
         Everything but the data weights.
     """
-    assert config.n_steps is not None, "a configuration is resolved before it is used"
-    return _recipe(config, task, inputs, seed, config.n_steps)
+    n_steps = 0 if task.closed_form else config.n_steps
+    assert n_steps is not None, "a configuration is resolved before it is used"
+    return _recipe(config, task, inputs, seed, n_steps)
 
 
 def make_further_recipe(
@@ -167,7 +169,8 @@ def _recipe(config: Config, task: EmbeddingTask, inputs: Tensor, seed: int, n_st
     init_seed, plan_seed = (int(child) for child in np.random.SeedSequence(seed).generate_state(2))
     initial = task.initial_params(torch.Generator().manual_seed(init_seed), inputs.dtype)
     plan = BatchPlan.draw(len(inputs), n_steps=n_steps, batch_size=config.batch_size, seed=plan_seed)
-    return Recipe(task, inputs, initial, plan, _optimizer(config, n_steps))
+    optimizer = SGD(0.0, 0) if task.closed_form else _optimizer(config, n_steps)
+    return Recipe(task, inputs, initial, plan, optimizer)
 
 
 def _optimizer(config: Config, n_steps: int) -> Optimizer:

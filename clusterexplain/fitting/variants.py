@@ -58,6 +58,11 @@ def obstacle(fit: Fit, estimand: str) -> str:
     str
         Empty if there is none.
     """
+    if estimand != "seed" and fit.recipe.task.closed_form:
+        return (
+            f"model={fit.config.model!r} is computed without a training: it has no other seeds and no further training. "
+            f"Expected estimands='seed', and n_seeds=1."
+        )
     if estimand == "recipe" and fit.pretrained:
         return (
             "Other seeds need a model that is trained here: this one is pretrained, and nobody knows its recipe. Expected "

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidMethodError
-from clusterexplain.influence.jacobian import TrainingJacobian
+from clusterexplain.influence.jacobian import TrainingJacobian, missing_record
 from clusterexplain.influence.registry import JacobianFactory
-from clusterexplain.training import Trajectory
+from clusterexplain.training import Trajectory, retrain_many
 
 N_PROBES = 3
 
@@ -21,16 +21,18 @@ def check_method(method: TrainingJacobian | JacobianFactory, trajectory: Traject
     method : TrainingJacobian, or callable ``Trajectory -> TrainingJacobian``
         The method.
     trajectory : Trajectory
-        A small recorded training: the whole matrix is computed.
+        A small recorded training: the whole matrix is computed, and it is trained again at other weights.
     seed : int, default=0
         Of the random cotangents and tangents.
 
     Raises
     ------
     InvalidMethodError
-        Naming the first broken rule: a TrainingJacobian of shape (n_params, n_samples) whose report has a name; rows of the
-        right shape and type, finite, the same in every call, of each cotangent alone, and linear in it; a forward product that
-        is adjoint to the reverse product, <J v, g> = <v, J' g>; and a matrix that gives the same products.
+        Naming the first broken rule: a TrainingJacobian of shape (n_params, n_samples) whose report has a name and that needs
+        what the training recorded; rows of the right shape and type, finite, the same in every call, of each cotangent alone,
+        and linear in it; a forward product that is adjoint to the reverse product, <J v, g> = <v, J' g>; a matrix that gives
+        the same products; and parameters that move as in retraining at slightly other weights: the same way, and by as much
+        where the method says that it is exact.
 
     Examples
     --------
@@ -65,18 +67,45 @@ def check_method(method: TrainingJacobian | JacobianFactory, trajectory: Traject
     if jacobian.has_jvp:
         moved = jacobian.jvp(tangents)  # (N_PROBES, n_params)
         _check_vectors(moved, (N_PROBES, n_params), jacobian, "jvp")
-    if not jacobian.is_linear:
-        return
+    if jacobian.is_linear:
+        _check_linear(jacobian, cotangents, rows, tangents)
+    _check_retraining(jacobian, trajectory, tangents)
+
+
+def _check_linear(jacobian: TrainingJacobian, cotangents: Tensor, rows: Tensor, tangents: Tensor) -> None:
+    """Compare the products with each other: a linear method is one matrix."""
+    tolerance = torch.finfo(jacobian.dtype).eps ** 0.5
     mixed = jacobian.vjp(2 * cotangents[:1] - 3 * cotangents[1:2])
     _compare(
         mixed, 2 * rows[:1] - 3 * rows[1:2], tolerance, "vjp is not linear in the cotangents; set is_linear = False"
     )
     if jacobian.has_jvp:
         _compare(
-            cotangents @ moved.T, rows @ tangents.T, tolerance,
+            cotangents @ jacobian.jvp(tangents).T, rows @ tangents.T, tolerance,
             "jvp and vjp are not adjoint: <J v, g> is not <v, J' g>; one of them belongs to another matrix",
         )  # fmt: skip
     _compare(cotangents @ jacobian.materialize(), rows, tolerance, "materialize gives another matrix than vjp")
+
+
+def _check_retraining(jacobian: TrainingJacobian, trajectory: Trajectory, tangents: Tensor) -> None:
+    """Compare with central differences of retrained parameters; the reverse product alone is used, which every method has."""
+    step = torch.finfo(trajectory.recipe.dtype).eps ** (1 / 3)
+    weights, changes = trajectory.weights, tangents.to(trajectory.recipe.dtype)
+    retrained = retrain_many(trajectory.recipe, torch.cat([weights + step * changes, weights - step * changes]))
+    above, below = torch.split(retrained, len(changes))
+    moved = ((above - below) / (2 * step)).to(jacobian.dtype)  # J v for each tangent v, shape (N_PROBES, n_params)
+    predicted = (jacobian.vjp(moved) * tangents).sum(dim=1)  # <J v of the method, J v of retraining>
+    if not bool(predicted.sum() > 0):
+        raise InvalidMethodError(
+            "The Jacobian breaks its contract: along random changes of the weights it moves the parameters away from where "
+            "retraining moves them. Expected the change for one unit of weight more; look for a sign, or for another order of "
+            "the examples."
+        )
+    if jacobian.is_exact:
+        _compare(
+            predicted, moved.square().sum(dim=1), torch.finfo(trajectory.recipe.dtype).eps ** 0.25,
+            "it differs from central differences of retraining; if it is an approximation, set is_exact = False",
+        )  # fmt: skip
 
 
 def _check_declarations(jacobian: TrainingJacobian, trajectory: Trajectory) -> None:
@@ -94,6 +123,9 @@ def _check_declarations(jacobian: TrainingJacobian, trajectory: Trajectory) -> N
         raise InvalidMethodError(
             f"{type(jacobian).__name__}.report has no name. Expected a MethodReport with the name that answers show."
         )
+    missing = missing_record(jacobian, trajectory)
+    if missing:
+        raise InvalidMethodError(missing)
 
 
 def _check_vectors(vectors: Tensor, expected: tuple[int, int], jacobian: TrainingJacobian, product: str) -> None:

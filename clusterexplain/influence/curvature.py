@@ -169,7 +169,8 @@ class GaussNewton(Curvature):
 
         def product(vector: Tensor) -> Tensor:
             outputs, moved = jvp(self.outputs, self.theta, vector)  # o and J v
-            return transposed(jvp(slope, outputs, moved)[1])[0]  # J^T (nabla^2_o loss) (J v)
+            back: Tensor = transposed(jvp(slope, outputs, moved)[1])[0]  # J^T (nabla^2_o loss) (J v)
+            return back
 
         return vmap(product, chunk_size=self.chunk)(vectors).detach()
 

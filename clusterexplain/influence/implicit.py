@@ -86,7 +86,7 @@ class Implicit(TrainingJacobian):
     chunk: int = CHUNK
     description: str = ""
 
-    needs: ClassVar[Record] = Record.FINAL_PARAMETERS
+    needs: ClassVar[Record] = Record.CHECKPOINTS
 
     def __post_init__(self) -> None:
         if self.solver.size != len(self.theta):
@@ -220,7 +220,8 @@ def slopes_in_weights(
 
     def slope_of(vector: Tensor) -> Tensor:
         # <grad L, v> is the derivative of L along v: a scalar function of w, whose gradient has n_samples entries
-        return grad(lambda w: jvp(lambda flat: objective(flat, w), theta, vector)[1])(weights)
+        slope: Tensor = grad(lambda w: jvp(lambda flat: objective(flat, w), theta, vector)[1])(weights)
+        return slope
 
     return vmap(slope_of, chunk_size=chunk)(vectors).detach()
 

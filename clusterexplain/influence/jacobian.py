@@ -5,23 +5,35 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError, SolverWarning, warn
 
+if TYPE_CHECKING:
+    from clusterexplain.training import Trajectory
+
 BLOCK = 256
 """Columns of the identity that :meth:`TrainingJacobian.materialize` multiplies at once."""
 
 
 class Record(Enum):
-    """What a method needs of a training; the value says it in words."""
+    """What a method needs of a recorded training (for a pretrained model, its further training); the value says it in words."""
 
     TRAJECTORY = "trajectory"
+    """Every step: the checkpoints, as many as the spacing says, from which the steps between them are replayed."""
     CHECKPOINTS = "checkpoints"
+    """Some states of the training and its optimizer, at least one."""
     FINAL_PARAMETERS = "final parameters"
+    """The trained parameters alone."""
+
+    def is_in(self, trajectory: Trajectory) -> bool:
+        """Return whether a training recorded this much."""
+        n_kept = len(trajectory.checkpoints)
+        least = {Record.TRAJECTORY: trajectory.n_checkpoints, Record.CHECKPOINTS: 1, Record.FINAL_PARAMETERS: 0}
+        return n_kept >= least[self]
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,10 @@ class TrainingJacobian(ABC):
     Attributes
     ----------
     needs : Record
-        What it reads of a recorded training.
+        What it reads of a recorded training; a training that did not record it is refused.
+    is_exact : bool
+        Whether it is the derivative of the training itself, which retraining at slightly other weights must confirm; others
+        approximate it, and must move the parameters in its direction.
     is_linear : bool
         Whether the answers are products with one matrix. A baseline that normalises its rows is not linear.
     has_jvp : bool
@@ -75,6 +90,7 @@ class TrainingJacobian(ABC):
     """
 
     needs: ClassVar[Record]
+    is_exact: ClassVar[bool] = False
     is_linear: ClassVar[bool] = True
     has_jvp: ClassVar[bool] = True
 
@@ -202,6 +218,37 @@ class TransposedJacobian:
         return self.T.vjp(cotangents.unsqueeze(0))[0] if cotangents.ndim == 1 else self.T.vjp(cotangents.T).T
 
 
+def missing_record(jacobian: TrainingJacobian | type[TrainingJacobian], trajectory: Trajectory) -> str:
+    """Say what a training did not record of what a method needs.
+
+    Parameters
+    ----------
+    jacobian : TrainingJacobian, or a class of them
+        The method, which declares what it needs.
+    trajectory : Trajectory
+        The recorded training.
+
+    Returns
+    -------
+    str
+        Sentences for a message; empty if nothing is missing.
+    """
+    kind = jacobian if isinstance(jacobian, type) else type(jacobian)
+    name, needs = kind.__name__, getattr(kind, "needs", None)
+    if not isinstance(needs, Record):
+        return (
+            f"{name}.needs is {needs!r}. Expected a Record, for example needs = Record.FINAL_PARAMETERS, so that a training "
+            f"that did not record it can be refused."
+        )
+    if needs.is_in(trajectory):
+        return ""
+    return (
+        f"{name} needs the {needs.value} of the training, but {len(trajectory.checkpoints)} of {trajectory.n_checkpoints} "
+        f"checkpoints are recorded. Expected all of them; record the training again (clusterexplain.training.train), or use a "
+        f"method that needs the {Record.FINAL_PARAMETERS.value} only."
+    )
+
+
 def check_rows(vectors: Tensor, size: int, name: str) -> None:
     """Refuse factors of a product that are no rows of a given length.
 
@@ -229,4 +276,4 @@ def check_rows(vectors: Tensor, size: int, name: str) -> None:
 
 def _units(size: int, dtype: torch.dtype) -> tuple[Tensor, ...]:
     """Return the rows of an identity matrix in blocks of shape (at most BLOCK, size)."""
-    return tuple(torch.eye(size, dtype=dtype).split(BLOCK))
+    return torch.split(torch.eye(size, dtype=dtype), BLOCK)

@@ -9,14 +9,23 @@ from typing import Any
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
+from clusterexplain.influence.closed_form import ClosedForm
 from clusterexplain.influence.implicit import Implicit
-from clusterexplain.influence.jacobian import TrainingJacobian
+from clusterexplain.influence.jacobian import TrainingJacobian, missing_record
 from clusterexplain.influence.simple import GradientCosine, GradientDot
 from clusterexplain.influence.solvers import ConjugateGradients, Dense, LiSSA, Solver
 from clusterexplain.influence.unrolled import Unrolled
 from clusterexplain.training import Trajectory
 
-METHODS = ("auto", "unrolled", "further", "implicit", "gradient_dot", "gradient_cosine")
+CLASSES: dict[str, type[TrainingJacobian]] = {
+    "auto": Unrolled,
+    "unrolled": Unrolled,
+    "further": Unrolled,
+    "implicit": Implicit,
+    "gradient_dot": GradientDot,
+    "gradient_cosine": GradientCosine,
+}
+METHODS = tuple(CLASSES)
 EXACT = ("unrolled", "further")
 SOLVERS: dict[str, tuple[Callable[..., Solver], tuple[str, ...]]] = {
     "dense": (Dense.of, ("eigenvalues", "max_params")),
@@ -68,7 +77,31 @@ def make_jacobian(
         If the method is unknown, the fit did not record what it needs, it does not take an option, or it is a Jacobian of
         another shape.
     """
-    check_method_available(method, pretrained=bool(further))
+    closed_form = trajectory.recipe.task.closed_form
+    check_method_available(method, pretrained=bool(further), closed_form=closed_form)
+    if closed_form and isinstance(method, str):
+        _refuse(dict(options or {}), (), method)
+        return ClosedForm(trajectory)
+    if isinstance(method, str):
+        _check_record(CLASSES[method], trajectory)
+    jacobian = _make(method, options, trajectory, further, execution)
+    _check_record(jacobian, trajectory)
+    return jacobian
+
+
+def _check_record(jacobian: TrainingJacobian | type[TrainingJacobian], trajectory: Trajectory) -> None:
+    missing = missing_record(jacobian, trajectory)
+    if missing:
+        raise InvalidParameterError(missing)
+
+
+def _make(
+    method: str | TrainingJacobian | JacobianFactory,
+    options: dict[str, Any] | None,
+    trajectory: Trajectory,
+    further: str,
+    execution: Execution,
+) -> TrainingJacobian:
     options = dict(options or {})
     if not isinstance(method, str):
         _refuse(options, (), "a method of your own")
@@ -125,7 +158,9 @@ def _implicit(options: dict[str, Any], trajectory: Trajectory) -> Implicit:
     return replace(implicit, description=f"{words} of the Hessian, damping {float(damping):g}")
 
 
-def check_method_available(method: str | TrainingJacobian | JacobianFactory, *, pretrained: bool) -> None:
+def check_method_available(
+    method: str | TrainingJacobian | JacobianFactory, *, pretrained: bool, closed_form: bool = False
+) -> None:
     """Refuse an influence method that is unknown, or that a fit did not record what it needs for.
 
     Parameters
@@ -134,6 +169,8 @@ def check_method_available(method: str | TrainingJacobian | JacobianFactory, *, 
         One of ``METHODS``, or one of the user's own.
     pretrained : bool
         Whether the model is pretrained.
+    closed_form : bool, default=False
+        Whether the model is computed and not trained.
 
     Raises
     ------
@@ -146,6 +183,11 @@ def check_method_available(method: str | TrainingJacobian | JacobianFactory, *, 
         raise InvalidParameterError(
             f"method={method!r} is unknown. Expected {', '.join(map(repr, METHODS[:-1]))} or {METHODS[-1]!r}, a "
             f"TrainingJacobian, or a callable that makes one of a Trajectory."
+        )
+    if closed_form and method != "auto":
+        raise InvalidParameterError(
+            f"method={method!r} belongs to a model that is trained. This one is computed in closed form, and so is its "
+            f"derivative. Expected method='auto'."
         )
     if method == "unrolled" and pretrained:
         raise InvalidParameterError(

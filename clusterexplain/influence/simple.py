@@ -17,10 +17,10 @@ from clusterexplain.influence.curvature import CHUNK
 from clusterexplain.influence.implicit import gradients_along, slopes_in_weights
 from clusterexplain.influence.jacobian import MethodReport, Record, TrainingJacobian, check_rows
 from clusterexplain.influence.objective import Objective, TrajectoryObjective
+from clusterexplain.statistics.matching import NOISE
 from clusterexplain.training import Trajectory
 from clusterexplain.training.torch_compat import jvp
 
-NOISE = -1
 SIMILARITIES = ("distance", "cosine")
 
 
@@ -107,7 +107,8 @@ def gradient_norms(objective: Objective, theta: Tensor, weights: Tensor, *, chun
 
     def norm_of(position: Tensor) -> Tensor:
         unit = (torch.arange(len(weights)) == position).to(weights.dtype)
-        return jvp(lambda w: slope(theta, w), weights, unit)[1].norm()
+        norm: Tensor = jvp(lambda w: slope(theta, w), weights, unit)[1].norm()
+        return norm
 
     return vmap(norm_of, chunk_size=chunk)(torch.arange(len(weights))).detach()
 
@@ -130,7 +131,7 @@ class GradientDot(TrainingJacobian):
     theta: Tensor
     weights: Tensor
 
-    needs: ClassVar[Record] = Record.FINAL_PARAMETERS
+    needs: ClassVar[Record] = Record.CHECKPOINTS
 
     @classmethod
     def of_trajectory(cls, trajectory: Trajectory, *, decay: float | None = None, passes: int = 1) -> GradientDot:
@@ -179,7 +180,7 @@ class GradientCosine(TrainingJacobian):
 
     product: GradientDot
 
-    needs: ClassVar[Record] = Record.FINAL_PARAMETERS
+    needs: ClassVar[Record] = Record.CHECKPOINTS
     is_linear: ClassVar[bool] = False
     has_jvp: ClassVar[bool] = False
 

@@ -61,6 +61,7 @@ class Unrolled(TrainingJacobian):
     description: str = ""
 
     needs: ClassVar[Record] = Record.TRAJECTORY
+    is_exact: ClassVar[bool] = True
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -115,7 +116,7 @@ class Unrolled(TrainingJacobian):
                 compiled.step(step)
             if recipe.planned(step).event(step):
                 compiled.event(step)
-        jobs = list(enumerate(padded.split(chunk)))
+        jobs = list(enumerate(torch.split(padded, chunk)))
 
         def multiply(job: tuple[int, Tensor]) -> Tensor:
             number, rows = job

@@ -3,6 +3,8 @@
 from clusterexplain.models.autoencoder import Autoencoder, ConvAutoencoder
 from clusterexplain.models.contrastive import Contrastive
 from clusterexplain.models.dec import CENTROIDS, DEC, student_t
+from clusterexplain.models.pca import PCA
+from clusterexplain.models.precomputed import Precomputed
 from clusterexplain.models.registry import MODELS, ModelSpec, build
 from clusterexplain.models.task import EmbeddingTask, Params, Stage
 from clusterexplain.models.variational import VariationalAutoencoder
@@ -11,12 +13,14 @@ __all__ = [
     "CENTROIDS",
     "DEC",
     "MODELS",
+    "PCA",
     "Autoencoder",
     "Contrastive",
     "ConvAutoencoder",
     "EmbeddingTask",
     "ModelSpec",
     "Params",
+    "Precomputed",
     "Stage",
     "VariationalAutoencoder",
     "build",

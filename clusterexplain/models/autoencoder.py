@@ -49,7 +49,8 @@ class Reconstruction(EmbeddingTask):
     def loss(self, params: Params, inputs: Any, weights: Tensor) -> Tensor:
         """Return the weighted mean squared reconstruction error, divided by the nominal batch size."""
         residual = self.reconstruct(params, inputs) - inputs
-        return (residual.square().sum(dim=-1) * (weights / inputs.numel())).sum()
+        loss: Tensor = (residual.square().sum(dim=-1) * (weights / inputs.numel())).sum()
+        return loss
 
     @property
     def smooth_warnings(self) -> list[str]:

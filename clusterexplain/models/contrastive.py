@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,7 +57,7 @@ def nt_xent(first: Tensor, second: Tensor, weights: Tensor, temperature: float) 
     return (each * (both / n)).sum()
 
 
-class Contrastive(EmbeddingTask):
+class Contrastive(EmbeddingTask[tuple[Tensor, Tensor]]):
     """An encoder and a projector, trained to recognise two random views of the same example among all others.
 
     The embedding lies on the unit sphere, where the loss measures similarity, so k-means clusters by cosine.
@@ -113,7 +112,7 @@ class Contrastive(EmbeddingTask):
         hashed = torch.from_numpy((splitmix(keys.numpy().astype("uint64")) >> 1).astype("int64"))
         return self.augmentation(inputs, keys), self.augmentation(inputs, hashed)
 
-    def loss(self, params: Params, inputs: Any, weights: Tensor) -> Tensor:
+    def loss(self, params: Params, inputs: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
         """Return :func:`nt_xent` of the projected views."""
         projected = self.projector(params, self.encoder(params, torch.cat(inputs)))
         first, second = projected.chunk(2)

@@ -16,7 +16,8 @@ def splitmix(state: np.ndarray) -> np.ndarray:
         state = state + _GOLDEN
         state = (state ^ (state >> np.uint64(30))) * _MIX_1
         state = (state ^ (state >> np.uint64(27))) * _MIX_2
-        return state ^ (state >> np.uint64(31))
+        mixed: np.ndarray = state ^ (state >> np.uint64(31))
+        return mixed
 
 
 def uniform(keys: Tensor, n: int, *, stream: int, dtype: torch.dtype) -> Tensor:

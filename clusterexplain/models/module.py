@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import is_lazy
 
 from clusterexplain.exceptions import InvalidTaskError
-from clusterexplain.models.task import EmbeddingTask, Params
+from clusterexplain.models.task import Drawn, EmbeddingTask, FittedNet, Params
 
 KINKS = (
     nn.ReLU,
@@ -45,7 +45,7 @@ class _Caller(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, function: Callable[..., Any], *args: Any) -> Any:
+    def forward(self, function: Callable[..., Tensor], *args: Drawn) -> Tensor:
         return function(self.net, *args)
 
 
@@ -56,20 +56,20 @@ class _Pair(nn.Module):
         self.decoder = decoder
 
 
-class ModuleTask(EmbeddingTask):
+class ModuleTask(EmbeddingTask[Drawn]):
     """A task made of a user's modules; built by :meth:`EmbeddingTask.from_module`, which documents the parameters."""
 
     pretrained = True
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: nn.Module | FittedNet,
         *,
-        decoder: nn.Module | None,
+        decoder: nn.Module | FittedNet | None,
         embed: Callable[[Any, Tensor], Tensor] | None,
         example_loss: Callable[[Any, Any], Tensor] | None,
         loss: Callable[[Any, Any, Tensor], Tensor] | None,
-        augment: Callable[[Tensor, Tensor], Any] | None,
+        augment: Callable[[Tensor, Tensor], Drawn] | None,
         input_shape: tuple[int, ...] | None,
     ) -> None:
         net = _as_module(encoder, "encoder")
@@ -94,7 +94,9 @@ class ModuleTask(EmbeddingTask):
             if vars(module).get("inplace") is True:
                 vars(module)["inplace"] = False  # the same values, without overwriting what a derivative needs
         self._caller = _Caller(net)
-        self._embed = embed if embed is not None else _encode_of_pair if decoder is not None else _encode
+        self._embed: Callable[..., Tensor] = (
+            embed if embed is not None else _encode_of_pair if decoder is not None else _encode
+        )
         self._example_loss = _reconstruction_error if loss is None and example_loss is None else example_loss
         self._loss = loss
         self._augment = augment
@@ -133,14 +135,15 @@ class ModuleTask(EmbeddingTask):
         """Return the embeddings, shape (batch, dim)."""
         return self._call(params, self._embed, self._shaped(inputs))
 
-    def augment(self, inputs: Tensor, keys: Tensor) -> Any:
+    def augment(self, inputs: Tensor, keys: Tensor) -> Drawn:
         """Apply the user's augmentation, if there is one."""
         return inputs if self._augment is None else self._augment(inputs, keys)
 
-    def loss(self, params: Params, inputs: Any, weights: Tensor) -> Tensor:
+    def loss(self, params: Params, inputs: Drawn, weights: Tensor) -> Tensor:
         """Return the weighted loss of a batch, divided by the nominal batch size."""
         shaped = tuple(map(self._shaped, inputs)) if isinstance(inputs, tuple) else self._shaped(inputs)
         if self._example_loss is None:
+            assert self._loss is not None
             return self._call(params, self._loss, shaped, weights)
         each = self._call(params, self._example_loss, shaped)
         if not isinstance(each, Tensor) or each.shape != weights.shape:
@@ -168,11 +171,12 @@ class ModuleTask(EmbeddingTask):
             return inputs  # a part of an augmentation that is no row: noise, a mask
         return inputs.reshape(-1, *self._input_shape)
 
-    def _call(self, params: Params, function: Any, *args: Any) -> Any:
+    def _call(self, params: Params, function: Callable[..., Tensor], *args: Drawn) -> Tensor:
         values = {f"{_NET}{name}": value for name, value in params.items()}
         dtype = next(iter(params.values())).dtype
         with sdpa_kernel(SDPBackend.MATH):  # the fused attention kernels have no second derivative
-            return functional_call(self._caller, self._constant_values(dtype) | values, (function, *args))
+            found: Tensor = functional_call(self._caller, self._constant_values(dtype) | values, (function, *args))
+            return found
 
     def _constant_values(self, dtype: torch.dtype) -> Params:
         """Buffers and frozen parameters in the training's type: what a function of the parameters may not change."""
@@ -183,7 +187,7 @@ class ModuleTask(EmbeddingTask):
         return self._constants[dtype]
 
 
-def _as_module(given: Any, role: str) -> nn.Module:
+def _as_module(given: object, role: str) -> nn.Module:
     inner = getattr(given, "module_", given)  # a fitted skorch net keeps its module there
     if not isinstance(inner, nn.Module):
         raise InvalidTaskError(
@@ -204,16 +208,18 @@ def _check_initialized(net: nn.Module) -> None:
 
 
 def _encode(net: nn.Module, inputs: Tensor) -> Tensor:
-    return net(inputs)
+    embeddings: Tensor = net(inputs)
+    return embeddings
 
 
-def _encode_of_pair(net: Any, inputs: Tensor) -> Tensor:
-    return net.encoder(inputs)
+def _encode_of_pair(net: _Pair, inputs: Tensor) -> Tensor:
+    embeddings: Tensor = net.encoder(inputs)
+    return embeddings
 
 
-def _reconstruction_error(net: Any, inputs: Any) -> Tensor:
+def _reconstruction_error(net: _Pair, inputs: Drawn) -> Tensor:
     target, seen = (inputs[0], inputs[-1]) if isinstance(inputs, tuple) else (inputs, inputs)  # (clean, noisy)
-    found = net.decoder(net.encoder(seen))
+    found: Tensor = net.decoder(net.encoder(seen))
     if found.numel() != target.numel():
         raise InvalidTaskError(
             f"The decoder returned shape {tuple(found.shape)} for inputs of shape {tuple(target.shape)}. Expected as many "

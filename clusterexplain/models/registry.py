@@ -17,6 +17,8 @@ from clusterexplain.models.autoencoder import Autoencoder, ConvAutoencoder
 from clusterexplain.models.contrastive import Contrastive
 from clusterexplain.models.dec import DEC
 from clusterexplain.models.networks import ConvEncoder, Dense, ImageShape, Network
+from clusterexplain.models.pca import PCA
+from clusterexplain.models.precomputed import Precomputed
 from clusterexplain.models.task import EmbeddingTask
 from clusterexplain.models.variational import VariationalAutoencoder
 
@@ -73,6 +75,14 @@ class ModelSpec:
         return {"hidden": hidden, "latent_dim": self.latent_dim, "activation": self.activation}
 
 
+def _precomputed(plan: ModelSpec) -> EmbeddingTask:
+    return Precomputed()
+
+
+def _pca(plan: ModelSpec) -> EmbeddingTask:
+    return PCA(plan.n_features, plan.latent_dim, **plan.options)
+
+
 def _autoencoder(plan: ModelSpec) -> EmbeddingTask:
     return Autoencoder(plan.n_features, **plan.widths())
 
@@ -122,6 +132,8 @@ def _augmentation(plan: ModelSpec, strengths: dict[str, Any]) -> Callable[[Tenso
 
 
 _BUILDERS: dict[str, Callable[[ModelSpec], EmbeddingTask]] = {
+    "precomputed": _precomputed,
+    "pca": _pca,
     "autoencoder": _autoencoder,
     "conv_autoencoder": _conv_autoencoder,
     "vae": _variational,
@@ -137,8 +149,14 @@ _NUMBERS: dict[str, dict[str, float]] = {
     "rate": {"above": 0},
 }
 _WHOLE = ("projector_dim", "update_every")
-_WORDS = {"encoder": ("dense", "conv"), "embedding": ("encoder", "projector")}
+_WORDS: dict[str, tuple[str | bool, ...]] = {
+    "encoder": ("dense", "conv"),
+    "embedding": ("encoder", "projector"),
+    "whiten": (False, True),
+}
 _OPTIONS: dict[str, tuple[str, ...]] = {
+    "precomputed": (),
+    "pca": ("whiten",),
     "autoencoder": (),
     "conv_autoencoder": (),
     "vae": ("beta",),
@@ -146,6 +164,8 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "dec": ("pretrain", "update_every", "rate"),
 }
 MODELS = tuple(_BUILDERS)
+CLOSED_FORM = ("precomputed", "pca")
+"""Models that are not trained: their parameters are a function of the data weights."""
 
 
 def build(name: str, plan: ModelSpec) -> EmbeddingTask:
@@ -194,7 +214,7 @@ def default_options(name: str, *, latent_dim: int, image: bool) -> dict[str, Any
         strengths = {entry.name: entry.default for entry in fields(kind) if entry.default is not MISSING}
         chosen = {"augmentation": strengths, "encoder": "dense", "projector_dim": latent_dim}
         return _defaults_of(Contrastive, ("temperature", "embedding")) | chosen
-    kinds = {"vae": VariationalAutoencoder, "dec": DEC}
+    kinds = {"vae": VariationalAutoencoder, "dec": DEC, "pca": PCA}
     return _defaults_of(kinds[name], _OPTIONS[name]) if name in kinds else {}
 
 

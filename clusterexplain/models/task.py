@@ -5,12 +5,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import TypeVar
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Params = dict[str, Tensor]
+Drawn = Tensor | tuple[Tensor, ...]
+"""What an augmentation returns and a loss receives; every tensor has one row for each example."""
+DrawnT = TypeVar("DrawnT", bound=Drawn, default=Any)
+
+
+class FittedNet(Protocol):
+    """What keeps its network in ``module_``, as a fitted skorch net does."""
+
+    @property
+    def module_(self) -> nn.Module:
+        """The network."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,7 @@ class Stage:
     update_interval: int = 1
 
 
-class EmbeddingTask(ABC):
+class EmbeddingTask(ABC, Generic[DrawnT]):
     r"""A model as a pure function of its parameters, with a loss that takes one weight for every example.
 
     The loss of a batch of nominal size B is
@@ -69,11 +84,18 @@ class EmbeddingTask(ABC):
         keep them.
     source : str or None
         How the command line found the task ("package.module:factory"); kept in runs as a reminder, never executed.
+    closed_form : bool
+        True if the parameters are a function of the data weights that is computed without steps: what the only stage's
+        `initialize` returns, the initial parameters if it has none.
+    held_fixed : str
+        What the answers of a model in closed form hold fixed, in words.
     """
 
     separable: bool = False
     pretrained: bool = False
     source: str | None = None
+    closed_form: bool = False
+    held_fixed: str = ""
 
     @abstractmethod
     def initial_params(self, generator: torch.Generator, dtype: torch.dtype) -> Params:
@@ -110,7 +132,7 @@ class EmbeddingTask(ABC):
         """
 
     @abstractmethod
-    def loss(self, params: Params, inputs: Any, weights: Tensor) -> Tensor:
+    def loss(self, params: Params, inputs: DrawnT, weights: Tensor) -> Tensor:
         """Return the weighted training loss of one batch.
 
         Parameters
@@ -128,7 +150,7 @@ class EmbeddingTask(ABC):
             The loss, divided by the nominal batch size.
         """
 
-    def augment(self, inputs: Tensor, keys: Tensor) -> Any:
+    def augment(self, inputs: Tensor, keys: Tensor) -> Drawn:
         """Apply this step's random augmentation; the default is none.
 
         Randomness enters training only here, as data: it depends on the key of the (step, example) pair and on nothing
@@ -174,13 +196,13 @@ class EmbeddingTask(ABC):
 
     @staticmethod
     def from_module(
-        encoder: Any,
+        encoder: nn.Module | FittedNet,
         *,
-        decoder: Any = None,
+        decoder: nn.Module | FittedNet | None = None,
         embed: Callable[[Any, Tensor], Tensor] | None = None,
         example_loss: Callable[[Any, Any], Tensor] | None = None,
         loss: Callable[[Any, Any, Tensor], Tensor] | None = None,
-        augment: Callable[[Tensor, Tensor], Any] | None = None,
+        augment: Callable[[Tensor, Tensor], Drawn] | None = None,
         input_shape: tuple[int, ...] | None = None,
     ) -> EmbeddingTask:
         """Make a task of any ``torch.nn.Module``; its own copy is kept, the module itself is never changed.

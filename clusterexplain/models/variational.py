@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,10 +59,10 @@ class VariationalAutoencoder(Reconstruction):
         """Return the posterior means, shape (batch, latent_dim)."""
         return self.encoder(params, inputs)[..., : self.latent_dim]
 
-    def loss(self, params: Params, inputs: Any, weights: Tensor) -> Tensor:
+    def loss(self, params: Params, inputs: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
         """Return the weighted loss for one draw of the noise, divided by the nominal batch size."""
         x, noise = inputs
-        mean, log_deviation = self.encoder(params, x).split(self.latent_dim, dim=-1)
+        mean, log_deviation = torch.split(self.encoder(params, x), self.latent_dim, dim=-1)
         residual = self.decoder(params, mean + torch.exp(log_deviation) * noise) - x
         divergence = mean.square() + torch.exp(2 * log_deviation) - 1 - 2 * log_deviation
         each = residual.square().sum(dim=-1) + self.beta * divergence.sum(dim=-1)

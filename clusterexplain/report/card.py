@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib.util
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ from clusterexplain.results.text.explanation import side_heading
 from clusterexplain.results.text.margins import SIDES
 from clusterexplain.results.text.names import format_change, replace_unprintable
 from clusterexplain.results.text.stability import own_check_note, stability_note
+
+if TYPE_CHECKING:
+    import altair as alt
 
 LISTED = 6
 CARDS = 3
@@ -87,7 +90,7 @@ def style() -> str:
     return f"<style>{asset('card.css')}</style>"
 
 
-def _png(chart: Any) -> dict[str, Any]:
+def _png(chart: alt.LayerChart) -> dict[str, Any]:
     if importlib.util.find_spec("vl_convert") is None:
         return {}
     try:

@@ -138,4 +138,5 @@ class ReportContext:
     def cluster_mean(self, cluster: int) -> np.ndarray:
         """Return the mean of a cluster's members as the user gave them, shape (n_features,)."""
         rows = self.members(cluster)
-        return self.data.X[rows].mean(axis=0) if len(rows) else self.data.X.mean(axis=0)
+        mean: np.ndarray = self.data.X[rows].mean(axis=0) if len(rows) else self.data.X.mean(axis=0)
+        return mean

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from clusterexplain.exceptions import InvalidParameterError, MissingExtraError, ReportWriteError
 from clusterexplain.report.vega_lite import as_dict
 from clusterexplain.results.text.names import replace_unprintable
 from clusterexplain.storage.atomic import write_output
+from clusterexplain.storage.jsonable import Json
 
-KINDS = (".png", ".svg", ".pdf")
+if TYPE_CHECKING:
+    from altair.typing import ChartType
+
+SUFFIXES = (".png", ".svg", ".pdf")
 SCALE = 2.0
 """Pixels of a PNG for each unit of the chart."""
 
 
-def save_chart(chart: Any, path: Path) -> Path:
+def save_chart(chart: ChartType, path: Path) -> Path:
     """Write a chart to a file of the kind that its name ends in.
 
     Parameters
@@ -40,8 +44,8 @@ def save_chart(chart: Any, path: Path) -> Path:
     ReportWriteError
         If the chart cannot be drawn or the file cannot be written.
     """
-    if path.suffix not in KINDS:
-        raise InvalidParameterError(f"{path} is of an unknown kind. Expected a name ending in {', '.join(KINDS)}.")
+    if path.suffix not in SUFFIXES:
+        raise InvalidParameterError(f"{path} is of an unknown kind. Expected a name ending in {', '.join(SUFFIXES)}.")
     refuse_folder(path)
     if importlib.util.find_spec("vl_convert") is None:
         raise MissingExtraError(
@@ -51,7 +55,7 @@ def save_chart(chart: Any, path: Path) -> Path:
     return write_file(path, picture(chart, path.suffix, scale=SCALE))
 
 
-def picture(chart: Any, kind: str, *, scale: float = 1.0) -> bytes:
+def picture(chart: ChartType, kind: str, *, scale: float = 1.0) -> bytes:
     """Return a chart as the content of a picture file.
 
     Parameters
@@ -75,7 +79,8 @@ def picture(chart: Any, kind: str, *, scale: float = 1.0) -> bytes:
     """
     import vl_convert
 
-    spec = _cleaned(as_dict(chart.properties(background="white")))
+    drawn = as_dict(chart.properties(background="white"))
+    spec = {replace_unprintable(name): _cleaned(value) for name, value in drawn.items()}
     try:
         if kind == ".png":
             return bytes(vl_convert.vegalite_to_png(spec, scale=scale))
@@ -131,7 +136,7 @@ def write_file(path: Path, content: bytes) -> Path:
     return path
 
 
-def _cleaned(part: Any) -> Any:
+def _cleaned(part: Json) -> Json:
     """Return a specification whose texts a picture can hold."""
     if isinstance(part, dict):
         return {replace_unprintable(name): _cleaned(value) for name, value in part.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from typing import Any
 
 import numpy as np
 import torch
@@ -67,6 +66,6 @@ def facts_of(fit: Fit) -> dict[str, str]:
     }
 
 
-def _word(value: Any) -> str:
+def _word(value: object) -> str:
     """Return a parameter in words."""
     return str(value)[:500]

@@ -9,7 +9,6 @@ import json
 import os
 from pathlib import Path
 from string import Template
-from typing import Any
 
 from clusterexplain._version import __version__
 from clusterexplain.report.assets import asset
@@ -75,7 +74,7 @@ def write_page(
     return write_file(target, page.encode("utf-8", errors="replace"))
 
 
-def safe_json(value: Any) -> str:
+def safe_json(value: object) -> str:
     """Return JSON in ASCII that cannot end the script element that holds it."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clusterexplain._version import __version__
-from clusterexplain.clustering.registry import KINDS
+from clusterexplain.clustering.registry import CLUSTERING_TYPES
 from clusterexplain.clustering.scores import SCORES
 from clusterexplain.exceptions import DisagreementError
 from clusterexplain.influence.registry import METHODS
@@ -25,7 +25,7 @@ from clusterexplain.results.text.clusters import PULLS_NOTE, profile, unexplaine
 from clusterexplain.results.text.glossary import GLOSSARY
 from clusterexplain.results.text.map import some_drawn
 from clusterexplain.results.text.methods import command
-from clusterexplain.results.text.names import NOISE
+from clusterexplain.statistics.matching import NOISE
 
 TOP = 50
 """Examples on each side that a page holds."""
@@ -150,7 +150,7 @@ def _verify_command(explanation: Explanation, context: ReportContext, run: str |
     assignment = context.fit.assignment
     own_code = (
         explanation.method not in METHODS
-        or assignment.clustering.name not in KINDS
+        or assignment.clustering.name not in CLUSTERING_TYPES
         or assignment.score.name not in SCORES
     )
     if own_code or explanation.combined or (explanation.positions < 0).any():

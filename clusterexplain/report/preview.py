@@ -102,7 +102,7 @@ def snippet(text: str, longest: int = LONGEST_SNIPPET) -> str:
     return line[: word_end if word_end > longest // 2 else longest] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def preview_of(returned: Any, position: int) -> SamplePreview:
+def preview_of(returned: object, position: int) -> SamplePreview:
     """Turn what a user's function returned into text or a picture.
 
     Parameters
@@ -136,7 +136,7 @@ def preview_of(returned: Any, position: int) -> SamplePreview:
     return preview
 
 
-def _read(returned: Any) -> SamplePreview | None:
+def _read(returned: object) -> SamplePreview | None:
     """Return the preview; None if it is neither text nor a picture."""
     if isinstance(returned, SamplePreview):
         return replace(returned, text=snippet(returned.text))
@@ -157,7 +157,7 @@ def _read(returned: Any) -> SamplePreview | None:
     return None if pixels is None else SamplePreview(image=thumbnail(pixels))
 
 
-def _described(returned: Any) -> str:
+def _described(returned: object) -> str:
     if isinstance(returned, bytes):
         return f"{len(returned):,} bytes that begin with {returned[:8]!r}"
     if not isinstance(returned, np.ndarray):

@@ -27,7 +27,8 @@ from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text import near_duplicates
 from clusterexplain.results.text.explanation import farther_inside, farther_outside, score_and_labels
-from clusterexplain.results.text.names import COMMON, NOISE, capitalize_first
+from clusterexplain.results.text.names import COMMON, capitalize_first
+from clusterexplain.statistics.matching import NOISE
 from clusterexplain.storage.jsonable import to_jsonable
 
 CHARTED = 10

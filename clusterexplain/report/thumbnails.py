@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from typing import Any
 
 import numpy as np
 
@@ -76,7 +75,7 @@ def _averaged(pixels: np.ndarray, factor: int) -> np.ndarray:
     return np.asarray(np.rint(sums), dtype=np.uint8)
 
 
-def as_pixels(value: Any) -> np.ndarray | None:
+def as_pixels(value: object) -> np.ndarray | None:
     """Return what may be an image as pixels.
 
     Parameters

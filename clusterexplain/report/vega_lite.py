@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from clusterexplain.storage.jsonable import to_jsonable
+from clusterexplain.storage.jsonable import Json, to_jsonable
+
+if TYPE_CHECKING:
+    from altair.typing import ChartType
 
 
-def as_dict(chart: Any) -> dict[str, Any]:
+def as_dict(chart: ChartType) -> dict[str, Any]:
     """Return the specification of a chart with its data inside, whatever the user has set for his own charts.
 
     Parameters
@@ -45,10 +48,10 @@ class Specs:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._specs: list[dict[str, Any]] = []
+        self._specs: list[Json] = []
         self._datasets: dict[str, Any] = {}
 
-    def panel(self, chart: Any, columns: list[tuple[str, str, str]], frame: pd.DataFrame) -> dict[str, Any]:
+    def panel(self, chart: ChartType, columns: list[tuple[str, str, str]], frame: pd.DataFrame) -> dict[str, Any]:
         """Add a chart.
 
         Parameters
@@ -68,11 +71,11 @@ class Specs:
         spec = as_dict(chart)
         datasets = spec.pop("datasets", {})
         order: list[str] = []
-        spec = _renamed(spec, order)
-        text = json.dumps(spec, sort_keys=True)
+        renamed = _renamed(spec, order)
+        text = json.dumps(renamed, sort_keys=True)
         if text not in self._numbers:
             self._numbers[text] = len(self._specs)
-            self._specs.append(spec)
+            self._specs.append(renamed)
         self._datasets.update({name: datasets[name] for name in order})
         table = self._table([datasets[name] for name in order], order, [field for field, _, _ in columns], frame)
         return {
@@ -98,18 +101,19 @@ class Specs:
         return {"specs": self._specs, "datasets": self._datasets}
 
 
-def _renamed(part: Any, order: list[str]) -> Any:
+def _renamed(part: Json, order: list[str]) -> Json:
     """Return a specification in which data sets are called by the order of their first mention."""
     if isinstance(part, list):
         return [_renamed(entry, order) for entry in part]
     if not isinstance(part, dict):
         return part
-    renamed = {}
+    renamed: dict[str, Json] = {}
     for key, value in part.items():
         if key == "data" and isinstance(value, dict) and set(value) == {"name"}:
-            if value["name"] not in order:
-                order.append(value["name"])
-            renamed[key] = {"name": f"d{order.index(value['name'])}"}
+            name = str(value["name"])
+            if name not in order:
+                order.append(name)
+            renamed[key] = {"name": f"d{order.index(name)}"}
         else:
             renamed[key] = _renamed(value, order)
     return renamed

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clusterexplain.exceptions import MissingExtraError
 from clusterexplain.report.context import ReportContext
 
+if TYPE_CHECKING:
+    import altair as alt
+    from altair.typing import ChartType
+
 NEEDED = {"anywidget": "anywidget", "vl_convert": "vl-convert-python"}
 
 
-def live(chart: Any) -> Any:
+def live(chart: ChartType) -> alt.JupyterChart:
     """Return a chart as a widget that needs no network.
 
     Parameters
@@ -43,7 +47,7 @@ def live(chart: Any) -> Any:
     return alt.JupyterChart(chart)
 
 
-def selected(widget: Any, context: ReportContext) -> list[Any]:
+def selected(widget: alt.JupyterChart, context: ReportContext) -> list[Any]:
     """Return the ids of the training examples that are selected on a live map.
 
     Parameters

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.removals import Removal, RemovalKind
 from clusterexplain.results.verdict import CheckSummary, Estimand, Letter, Status
 from clusterexplain.statistics import metrics
+from clusterexplain.storage.jsonable import to_jsonable
 
 SHOWN = ["kind", "assignments", "n", "spearman", "low", "high", "slope", "signs", "within", "same_cluster"]
 """Columns of the summary that a check is printed with."""
@@ -230,7 +232,9 @@ class Check:
 
     def _joined(self, table: str) -> pd.DataFrame:
         """Return one table of all estimands, with the estimand as the first column."""
-        frames = [getattr(found, table).assign(estimand=name.value) for name, found in self.by_estimand.items()]
+        frames: list[pd.DataFrame] = [
+            getattr(found, table).assign(estimand=name.value) for name, found in self.by_estimand.items()
+        ]
         whole = pd.concat(frames, ignore_index=True)
         return whole[["estimand", *(column for column in whole if column != "estimand")]]
 
@@ -243,19 +247,19 @@ class Check:
             "level": self.level,
             "dissolved": self.dissolved,
             "null": self.null,
-            "grades": _plain(self.grades),
-            "controls": _plain(self.controls),
-            "from_scratch": _plain(self.from_scratch),
+            "grades": self.grades,
+            "controls": self.controls,
+            "from_scratch": self.from_scratch,
             "sweep": self.sweep,
-            "planted_duplicates": _plain(self.planted_duplicates),
-            "duplicates": _plain(self.duplicates),
-            "summary": _plain(self.summary),
+            "planted_duplicates": self.planted_duplicates,
+            "duplicates": self.duplicates,
+            "summary": self.summary,
             "each": [
                 {"sample": query, "status": verdict.status, "grade": verdict.grade, "sentence": verdict.sentence}
                 for query, verdict in zip(self.explanation.query_ids.tolist(), self._summarized.each, strict=True)
             ],
         }
-        return cast("dict[str, Any]", _finite(found))
+        return {name: to_jsonable(value) for name, value in found.items()}
 
     def __repr__(self) -> str:
         """Return verdict and summary as text."""
@@ -263,21 +267,10 @@ class Check:
         shown = tried[(["estimand"] if len(self.by_estimand) > 1 else []) + SHOWN]
         return f"Check: {self.verdict}.\n\n{shown.to_string(index=False, float_format='{:.3f}'.format)}"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, Any]:
         """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
         from clusterexplain.report import check_bundle
 
         return check_bundle(self)
-
-
-def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return cast("list[dict[str, Any]]", frame.to_dict("records"))
-
-
-def _finite(value: Any) -> Any:
-    """Return plain data with None for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {name: _finite(entry) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, (float, np.floating)) and not np.isfinite(value) else value

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +21,23 @@ from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text import explanation as text
 from clusterexplain.results.text.margins import SIDES, combination_title, sides_of
 from clusterexplain.results.text.methods import averaged_method_words, method_flags
-from clusterexplain.results.text.names import NOISE, cluster_name, terminal_safe
+from clusterexplain.results.text.names import cluster_name, terminal_safe
 from clusterexplain.results.text.stability import own_check_note, stability_note
 from clusterexplain.results.verdict import UNTESTED, CheckSummary
 from clusterexplain.statistics.groups import group_sums
+from clusterexplain.statistics.matching import NOISE
+from clusterexplain.storage.jsonable import to_jsonable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import altair as alt
+    from numpy.typing import ArrayLike
+
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.fitting.fit import Fit
     from clusterexplain.influence import JacobianFactory, TrainingJacobian
+    from clusterexplain.report import Plots
 
 
 LEAST_MARGIN = 0.1
@@ -234,7 +242,8 @@ class Explanation:
         if assignments not in ("kept", "continued"):
             raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'kept' or 'continued'.")
         if assignments == "kept":
-            return relative @ self.influence.T
+            change: np.ndarray = relative @ self.influence.T
+            return change
         from clusterexplain.explanation.predicted_jumps import predict_continued
 
         return predict_continued(self, relative)
@@ -356,29 +365,6 @@ class Explanation:
         dict
             JSON-compatible.
         """
-        answers = []
-        for position in range(len(self)):
-            listed = self.top(top, query=position)
-            answers.append(
-                {
-                    "sample": _plain(self.query_ids[position]),
-                    "cluster": int(self.labels[position]),
-                    "rival": int(self.rivals[position]),
-                    "margin": _finite(self.scores[position]),
-                    "membership": [_finite(p) for p in self.probabilities[position]],
-                    "share_with_larger_margin": _finite(self.share_with_larger_margin[position]),
-                    "noise_reason": (self.noise_reasons[position] or None) if self.noise_reasons else None,
-                    "stability": None if self.stability is None else self.stability.badges[position].text,
-                    "seed_variability": self._seeds(position),
-                    "check": None if self.check is None else self.check.each[position].status,
-                    "parts": {
-                        name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")
-                    },
-                    "part_shares": self.rows.shares(position),
-                    "pulled_in": _records(listed[listed["side"] == "pulled in"]),
-                    "pushed_away": _records(listed[listed["side"] == "pushed away"]),
-                }
-            )
         check = None
         if self.check is not None:
             shown = dataclasses.replace(self.check.shown, sentence=self.check.sentence).to_dict()
@@ -388,7 +374,8 @@ class Explanation:
                 "grade": self.check.grade,
                 **shown["figures"],
             }
-        return {
+        answers = [self._answer(position, top) for position in range(len(self))]
+        found = {
             "method": self.method,
             "method_note": self.method_note,
             "method_options": self.method_options,
@@ -397,6 +384,28 @@ class Explanation:
             "agreement": self.agreement,
             "checked": check,
             "answers": answers,
+        }
+        return {name: to_jsonable(value) for name, value in found.items()}
+
+    def _answer(self, position: int, top: int) -> dict[str, Any]:
+        """Return the answer to one query, numbers as they are."""
+        listed = self.top(top, query=position)
+        sides = [listed[listed["side"] == side].drop(columns="side") for side in SIDES]
+        return {
+            "sample": self.query_ids[position],
+            "cluster": int(self.labels[position]),
+            "rival": int(self.rivals[position]),
+            "margin": self.scores[position],
+            "membership": self.probabilities[position],
+            "share_with_larger_margin": self.share_with_larger_margin[position],
+            "noise_reason": (self.noise_reasons[position] or None) if self.noise_reasons else None,
+            "stability": None if self.stability is None else self.stability.badges[position].text,
+            "seed_variability": self._seeds(position),
+            "check": None if self.check is None else self.check.each[position].status,
+            "parts": {name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")},
+            "part_shares": self.rows.shares(position),
+            "pulled_in": sides[0],
+            "pushed_away": sides[1],
         }
 
     def with_check(self, stored: dict[str, Any]) -> Explanation:
@@ -458,7 +467,7 @@ class Explanation:
         render: Callable[[np.ndarray, int], Any] | None = None,
         run: str | None = None,
         task: str | None = None,
-    ) -> Any:
+    ) -> Path:
         """Write a one-file HTML page about this explanation, which needs no network.
 
         Parameters
@@ -485,7 +494,7 @@ class Explanation:
         return write_page(self, ReportContext.of(self, render), path, run=folder, task=task)
 
     @property
-    def plot(self) -> Any:
+    def plot(self) -> Plots:
         """The charts, each an ``altair.Chart`` to customise: ``e.plot.map()``, ``e.plot.waterfall()``, ...
 
         See :class:`clusterexplain.report.Plots`.
@@ -494,7 +503,7 @@ class Explanation:
 
         return Plots(self, ReportContext.of(self))
 
-    def widget(self, query: int = 0) -> Any:
+    def widget(self, query: int = 0) -> alt.JupyterChart:
         """Return the map of a query as a live chart; ``e.plot.selected(widget)`` returns the ids that are selected on it.
 
         Parameters
@@ -510,7 +519,11 @@ class Explanation:
         return self.plot.widget(query)
 
     def headline(self, query: int = 0) -> str:
-        """Return the answer about one query as a sentence."""
+        """Return the answer about one query in sentences."""
+        words = self._headline(query)
+        return words if self.rows.row(query).any() else f"{words} {text.NO_INFLUENCE}"
+
+    def _headline(self, query: int) -> str:
         sample, rival, margin = self.query_ids[query], int(self.rivals[query]), float(self.scores[query])
         if self.margins.combination is not None:
             return combination_title(self.margins.combination.subjects[query], margin, self.cluster_names)
@@ -568,16 +581,19 @@ class Explanation:
         """Return the answer as text."""
         blocks = []
         for position in range(min(len(self), 3)):
-            table = self._shown(position).to_string(index=False, float_format="{:+.4f}".format)
-            words = terminal_safe(" ".join([self.headline(position), *self._notes(position)]))
-            blocks.append(f"{words}\n{terminal_safe(table, lines=True)}")
+            blocks.append(terminal_safe(" ".join([self.headline(position), *self._notes(position)])))
+            if self.influence[position].any():
+                table = self._shown(position).to_string(index=False, float_format="{:+.4f}".format)
+                blocks[-1] += f"\n{terminal_safe(table, lines=True)}"
         if len(self) > 3:
             blocks.append(f"... and {len(self) - 3} more queries")
         basis = text.basis(self.score_words, self.agreement, self.method_words)
         blocks.append(terminal_safe(f"{basis} This answer is {self.checked}."))
         return "\n\n".join(blocks)
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, Any]:
         """Return the card of a notebook: text, HTML without scripts, and with the extra ``export`` a PNG."""
         from clusterexplain.report import ReportContext, bundle
 
@@ -602,12 +618,18 @@ class Explanation:
         )
 
     def parts_words(self, query: int = 0) -> str:
-        """Say which share of the influence each of its three parts has; a warning where nearly all of it is direct."""
-        return text.parts(self.rows.shares(query))
+        """Say which share of the influence each of its three parts has; a warning where nearly all of it is direct.
+
+        Empty where there is no influence. Where the embedding is given there is no warning: all is direct by construction.
+        """
+        if not self.rows.row(query).any():
+            return ""
+        return text.parts(self.rows.shares(query), given=self.fit.recipe.layout.size == 0)
 
     def _notes(self, query: int) -> list[str]:
         """Return the sentences about one query beyond its headline."""
-        notes = [self.parts_words(query)]
+        words = self.parts_words(query)
+        notes = [words] if words else []
         notes += [] if self.stability is None else [stability_note(self.stability.badges[query].text)]
         notes += [] if self.seed_variability is None else [self.seed_words(query)]
         return notes + (
@@ -620,7 +642,7 @@ class Explanation:
         table = table[columns + (["seed_stable"] if self.seed_variability is not None else [])]
         return table.assign(side=table["side"].map(dict(zip(SIDES, self.sides(query), strict=True))))
 
-    def _rows(self, query: int, picked: Any, side: str) -> pd.DataFrame:
+    def _rows(self, query: int, picked: ArrayLike, side: str) -> pd.DataFrame:
         picked = np.asarray(picked, dtype=np.intp)
         influence = self.influence[query, picked]
         size = abs(self.scores[query])
@@ -653,9 +675,9 @@ class Explanation:
             return None
         return {
             "n_seeds": found.n_seeds,
-            "shared": _finite(found.shared[query]),
-            "shared_within": _finite(found.within[query]),
-            "expected_of_means": _finite(found.of_mean(query)),
+            "shared": found.shared[query],
+            "shared_within": found.within[query],
+            "expected_of_means": found.of_mean(query),
             "n_stable": int(found.stable[query].sum()),
             "margins": found.margins[:, query].tolist(),
         }
@@ -681,21 +703,3 @@ class Explanation:
                 f"group has shape {names.shape}, expected ({len(self.train_ids)},): one name for each training example."
             )
         return names
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {
-            str(key): None if isinstance(value, float) and np.isnan(value) else _plain(value)
-            for key, value in row.items()
-        }
-        for row in frame.drop(columns="side").to_dict("records")
-    ]

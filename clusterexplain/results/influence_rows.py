@@ -7,6 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+ROUNDING = 1e-13
+"""Largest influence that is what rounding leaves of zero; margins are logarithms of ratios, so their unit is 1."""
+
 
 @dataclass(frozen=True, eq=False)
 class InfluenceRows:
@@ -34,7 +37,8 @@ class InfluenceRows:
     @cached_property
     def total(self) -> np.ndarray:
         """The sum of the three components, shape (n_scores, n_train); computed once."""
-        return self.encoder + self.cluster + self.direct
+        total: np.ndarray = self.encoder + self.cluster + self.direct
+        return total
 
     def __len__(self) -> int:
         """Return the number of scores."""
@@ -43,6 +47,14 @@ class InfluenceRows:
     def __getitem__(self, picked: np.ndarray) -> InfluenceRows:
         """Select scores by position."""
         return InfluenceRows(self.encoder[picked], self.cluster[picked], self.direct[picked])
+
+    def without_rounding(self) -> InfluenceRows:
+        """Return the rows with those set to zero that are zero up to rounding, so that nothing ranks them."""
+        zero = zero_up_to_rounding(self.total)
+        if not zero.any():
+            return self
+        kept = ~zero[:, None]
+        return InfluenceRows(self.encoder * kept, self.cluster * kept, self.direct * kept)
 
     def row(self, score: int) -> np.ndarray:
         """Return the total influence on one score, shape (n_train,)."""
@@ -101,3 +113,8 @@ class InfluenceRows:
             Sums of the total.
         """
         return np.stack([np.bincount(groups, weights=row, minlength=n_groups) for row in self.total])
+
+
+def zero_up_to_rounding(total: np.ndarray) -> np.ndarray:
+    """Return which rows of influence, shape (n_scores, n_train), are nothing but rounding."""
+    return np.asarray(np.abs(total).max(axis=1, initial=0.0) <= ROUNDING)

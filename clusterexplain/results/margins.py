@@ -8,8 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-NOISE = -1
-"""Label of samples in no cluster."""
+from clusterexplain.statistics.matching import NOISE
 
 
 class Topic(StrEnum):
@@ -139,7 +138,8 @@ class Margins:
         if self.combination is None:
             return margins
         weights = self.combination.weights
-        return np.where(weights != 0, weights * margins, 0.0).sum(axis=1)
+        combined: np.ndarray = np.where(weights != 0, weights * margins, 0.0).sum(axis=1)
+        return combined
 
     def _for_each_score(self, clusters: np.ndarray) -> np.ndarray:
         if self.combination is None:

@@ -24,7 +24,7 @@ from clusterexplain.statistics import metrics
 from clusterexplain.statistics.matching import jaccard, overlap
 from clusterexplain.storage.jsonable import to_jsonable
 
-KINDS = ("seed", "bootstrap")
+REFIT_KINDS = ("seed", "bootstrap")
 STABLE, DISSOLVED = 0.75, 0.5
 """Mean Jaccard similarity from which on a cluster is stable, and below which it dissolves (Hennig 2007)."""
 DRAWS = 1000
@@ -96,7 +96,7 @@ class Stability:
                 raise InvalidParameterError(
                     f"{name} has shape {getattr(self, name).shape}, expected {shape}: {n_refits} refits of {n} samples."
                 )
-        unknown = sorted(set(self.kinds.tolist()) - set(KINDS))
+        unknown = sorted(set(self.kinds.tolist()) - set(REFIT_KINDS))
         if unknown:
             raise InvalidParameterError(f"kinds has {unknown[0]!r}, expected 'seed' or 'bootstrap'; name each refit.")
 
@@ -106,7 +106,7 @@ class Stability:
 
     def of(self, kind: str) -> Stability:
         """Return the refits of one kind, "seed" or "bootstrap"; there may be none."""
-        if kind not in KINDS:
+        if kind not in REFIT_KINDS:
             raise InvalidParameterError(f"kind={kind!r} is unknown. Expected 'seed' or 'bootstrap'.")
         picked = self.kinds == kind
         return dataclasses.replace(
@@ -132,7 +132,8 @@ class Stability:
     def share(self) -> np.ndarray:
         """Kept over counted, shape (n_samples,); NaN where no refit counts."""
         counted = self.counted
-        return np.divide(self.kept, counted, out=np.full(len(counted), np.nan), where=counted > 0)
+        share: np.ndarray = np.divide(self.kept, counted, out=np.full(len(counted), np.nan), where=counted > 0)
+        return share
 
     @cached_property
     def jaccards(self) -> np.ndarray:
@@ -160,7 +161,8 @@ class Stability:
 
     @property
     def _agreeing(self) -> np.ndarray:
-        return self.present * self.base_weights
+        agreeing: np.ndarray = self.present * self.base_weights
+        return agreeing
 
     def companions(self) -> np.ndarray:
         """Return how much of its old company each sample keeps.
@@ -179,7 +181,8 @@ class Stability:
         known = np.isfinite(found)
         n_known = known.sum(axis=0)
         total = np.where(known, found, 0.0).sum(axis=0)
-        return np.divide(total, n_known, out=np.full(len(total), np.nan), where=n_known > 0)
+        mean: np.ndarray = np.divide(total, n_known, out=np.full(len(total), np.nan), where=n_known > 0)
+        return mean
 
     def frame(self) -> pd.DataFrame:
         """Return one row for each sample.
@@ -197,7 +200,7 @@ class Stability:
                 "kept": self.kept,
                 "counted": self.counted,
                 "share": self.share,
-                **{kind: self.of(kind).share for kind in KINDS},
+                **{kind: self.of(kind).share for kind in REFIT_KINDS},
                 "companions": self.companions(),
             }
         )
@@ -214,7 +217,7 @@ class Stability:
             refit says), seed and bootstrap (mean Jaccard similarity by kind of refit).
         """
         rows = []
-        by_kind = {kind: self.of(kind).jaccards for kind in KINDS}
+        by_kind = {kind: self.of(kind).jaccards for kind in REFIT_KINDS}
         for cluster, values in enumerate(self.jaccards.T):
             mean, low, high = _bootstrap_interval(values)
             rows.append(
@@ -229,7 +232,7 @@ class Stability:
                     **{kind: metrics.average(similar[:, cluster]) for kind, similar in by_kind.items()},
                 }
             )
-        columns = ["cluster", "size", "jaccard", "low", "high", "dissolved", "verdict", *KINDS]
+        columns = ["cluster", "size", "jaccard", "low", "high", "dissolved", "verdict", *REFIT_KINDS]
         return pd.DataFrame(rows, columns=columns)
 
     @property
@@ -241,7 +244,7 @@ class Stability:
         and "bootstrap".
         """
         sizes = {"n_seeds": int((self.kinds == "seed").sum()), "n_bootstrap": int((self.kinds == "bootstrap").sum())}
-        return {**sizes, **self._figures(), **{kind: self.of(kind)._figures() for kind in KINDS}}
+        return {**sizes, **self._figures(), **{kind: self.of(kind)._figures() for kind in REFIT_KINDS}}
 
     def _figures(self) -> dict[str, float]:
         mean, low, high = _bootstrap_interval(self.adjusted_rand)

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-Status = Literal["supported", "not supported", "untested"]
-"""What a check says: grade A or B, grade C or D, or grade U."""
-Letter = Literal["A", "B", "C", "D", "U"]
-"""A grade: from best to worst, and U where nothing can be said."""
+from clusterexplain.storage.check_schema import Estimand as Estimand
+from clusterexplain.storage.check_schema import Letter as Letter
+from clusterexplain.storage.check_schema import Status as Status
+
 UNTESTED: Status = "untested"
+EXIT_CODES: dict[Status, int] = {"supported": 0, "not supported": 3, UNTESTED: 4}
+"""What a script gets."""
 WORST_LAST = "ABCUD"
 """Grades of checks: wrong is worse than not known."""
-
-
-class Estimand(StrEnum):
-    """What retraining is asked about, see :mod:`clusterexplain.fitting.variants`."""
-
-    SEED = "seed"
-    """The same recipe with the same randomness, from the start."""
-    MODEL = "model"
-    """Further training of the fitted model."""
-    RECIPE = "recipe"
-    """The mean over other seeds."""
 
 
 @dataclass(frozen=True)

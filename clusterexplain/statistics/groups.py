@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -57,7 +55,7 @@ def group_sums(influence: np.ndarray, names: np.ndarray, query_ids: np.ndarray) 
     )
 
 
-def main_source(frame: pd.DataFrame, query: Any, what: str) -> str:
+def main_source(frame: pd.DataFrame, query: object, what: str) -> str:
     """Say where most of the pull on one query comes from.
 
     Parameters
@@ -99,7 +97,8 @@ def _by_code(values: np.ndarray, codes: np.ndarray, n_groups: int) -> np.ndarray
 
 def _shares(sums: np.ndarray) -> np.ndarray:
     total = sums.sum(axis=1, keepdims=True)
-    return np.divide(sums, total, out=np.zeros_like(sums), where=total != 0)
+    shares: np.ndarray = np.divide(sums, total, out=np.zeros_like(sums), where=total != 0)
+    return shares
 
 
 def _intervals(influence: np.ndarray, codes: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:

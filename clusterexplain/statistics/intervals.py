@@ -302,4 +302,5 @@ def unit_ranks(values: np.ndarray) -> np.ndarray:
     ranks = stats.rankdata(values, axis=-2, nan_policy="omit")
     centred = np.nan_to_num(ranks - np.nanmean(ranks, axis=-2, keepdims=True))
     norm = np.linalg.norm(centred, axis=-2, keepdims=True)
-    return np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 0)
+    unit: np.ndarray = np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 0)
+    return unit

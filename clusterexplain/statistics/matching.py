@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+NOISE = -1
+"""The label of a sample that is in no cluster."""
+
 
 def overlap(labels: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weight that each pair of clusters has in common: the contingency table without noise.
@@ -129,4 +132,5 @@ def jaccard(labels: np.ndarray, matched: np.ndarray, weights: np.ndarray) -> np.
         np.bincount(of[rows], weights=weights[rows], minlength=n_clusters)[:n_clusters]
         for of, rows in ((labels, (labels >= 0) & (labels == matched)), (labels, labels >= 0), (matched, matched >= 0))
     )
-    return np.divide(both, before + after - both, out=np.full(n_clusters, np.nan), where=before > 0)
+    similarity: np.ndarray = np.divide(both, before + after - both, out=np.full(n_clusters, np.nan), where=before > 0)
+    return similarity

@@ -79,7 +79,8 @@ def sign_agreement(predicted: np.ndarray, truth: np.ndarray, noise: np.ndarray |
     clear = np.isfinite(predicted) & (np.abs(np.nan_to_num(truth)) > 2 * np.asarray(noise))
     right = clear & (np.sign(np.nan_to_num(predicted)) == np.sign(np.nan_to_num(truth)))
     n = clear.sum(axis=0)
-    return np.divide(right.sum(axis=0), n, out=np.full(n.shape, np.nan), where=n > 0)
+    share: np.ndarray = np.divide(right.sum(axis=0), n, out=np.full(n.shape, np.nan), where=n > 0)
+    return share
 
 
 def precision_at(predicted: np.ndarray, truth: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +117,8 @@ def skill(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     squares = [np.where(known, values, 0.0) ** 2 for values in (truth - predicted, truth)]
     errors, changes = (values.sum(axis=0) for values in squares)
     usable = (known.sum(axis=0) >= FEWEST) & (changes > 0)
-    return 1 - np.divide(errors, changes, out=np.full(changes.shape, np.nan), where=usable)
+    gained: np.ndarray = 1 - np.divide(errors, changes, out=np.full(changes.shape, np.nan), where=usable)
+    return gained
 
 
 def flip_auc(scores: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:

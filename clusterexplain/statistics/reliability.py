@@ -163,4 +163,5 @@ def _between(truth: np.ndarray) -> np.ndarray:
     found = np.stack([metrics.spearman(truth[i], truth[j]) for i, j in pairs])
     known = np.isfinite(found)
     total = np.where(known, found, 0).sum(axis=0)
-    return np.divide(total, known.sum(axis=0), out=np.full(total.shape, np.nan), where=known.any(axis=0))
+    mean: np.ndarray = np.divide(total, known.sum(axis=0), out=np.full(total.shape, np.nan), where=known.any(axis=0))
+    return mean

@@ -9,13 +9,16 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+"""What ``json.loads`` returns and ``json.dumps`` takes."""
 
-def to_jsonable(value: object) -> Any:
+
+def to_jsonable(value: object) -> Json:
     """Return a value as data that ``json.dumps(..., allow_nan=False)`` takes.
 
     Parameters
@@ -56,7 +59,7 @@ def to_jsonable(value: object) -> Any:
     return _from_scalar(value)
 
 
-def _from_scalar(value: object) -> Any:
+def _from_scalar(value: object) -> Json:
     if value is pd.NA or value is pd.NaT or (isinstance(value, (np.datetime64, np.timedelta64)) and np.isnat(value)):
         return None
     if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):

@@ -1,14 +1,8 @@
 """A fitted run on disk: one directory that appears whole or not at all, and never executes code when opened.
 
-Layout of a run directory::
-
-    run.json              configuration, versions, seeds, fingerprint of the data, checksum of every other file
-    arrays.npz            labels, ids, scaling, unnamed data (opened without pickle)
-    tensors.safetensors   parameters, batch plan and training checkpoints
-    metadata.parquet      what is known about the rows; optional
-
-and what is written later, if ever: see :mod:`clusterexplain.storage.sidecars`, and the parameters of retrained networks in
-``retrainings/`` (:mod:`clusterexplain.verification.retraining_cache`). docs/runs.md lists everything.
+A manifest, arrays, tensors and, if there are any, metadata: :mod:`clusterexplain.storage.run_files` has their names. What is
+written later, if ever, is in :mod:`clusterexplain.storage.sidecars` and, for the parameters of retrained networks, in
+:mod:`clusterexplain.verification.retraining_cache`. docs/runs.md lists everything.
 """
 
 from __future__ import annotations
@@ -30,10 +24,9 @@ from torch import Tensor
 
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
 from clusterexplain.storage.atomic import write_in_run
-from clusterexplain.storage.sidecars import SIDECARS
+from clusterexplain.storage.run_files import ABOUT_THE_FIT, ARRAYS, MANIFEST, TENSORS
 
 FORMAT = 4
-MANIFEST = "run.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +42,7 @@ class RunContent:
     tensors : dict of str to Tensor
         Parameters and states.
     tables : dict of str to DataFrame
-        One parquet file each.
+        One parquet file each, by the name of the file.
     """
 
     manifest: dict[str, Any]
@@ -68,8 +61,8 @@ def write_run(path: str | os.PathLike[str], content: RunContent, *, overwrite: b
     content : RunContent
         What to write.
     overwrite : bool, default=False
-        Replace an existing run. A directory that is not a run is never replaced, and files in it that are not the run's
-        are kept.
+        Replace an existing run. A directory that is not a run is never replaced. Files in it that are not the run's are kept,
+        and so are retrainings; checks and everything else about the fit that was there go with it.
 
     Returns
     -------
@@ -115,14 +108,19 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     Raises
     ------
     RunWriteError
-        If it is something else than a run, or a run that may not be replaced.
+        If it is something else than a run, a run that this program cannot read, or one that may not be replaced.
     """
     if not target.exists():
         return
     try:
         _read_manifest(target)
-    except (RunNotFoundError, RunDamagedError) as error:
+    except RunNotFoundError as error:
         raise RunWriteError(f"{target} exists and is not a run, so it is left alone. Choose another folder.") from error
+    except RunDamagedError as error:
+        raise RunWriteError(
+            f"{target} exists and is left alone, because its files cannot be told from those of others. {error} Choose another "
+            f"folder, or delete this one first if nothing in it is needed."
+        ) from error
     if not overwrite:
         raise RunWriteError(
             f"{target} already holds a run. Choose another folder, or replace it with overwrite=True (--overwrite)."
@@ -157,14 +155,12 @@ def read_run(path: str | os.PathLike[str]) -> RunContent:
     blobs = {name: _read_file(folder, name, digest) for name, digest in manifest["files"].items()}
 
     try:
-        with np.load(io.BytesIO(blobs["arrays.npz"]), allow_pickle=False) as archive:
+        with np.load(io.BytesIO(blobs[ARRAYS]), allow_pickle=False) as archive:
             arrays = dict(archive)
         tables = {
-            name.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(blob))
-            for name, blob in blobs.items()
-            if name.endswith(".parquet")
+            name: pd.read_parquet(io.BytesIO(blob)) for name, blob in blobs.items() if name not in (ARRAYS, TENSORS)
         }
-        return RunContent(manifest, arrays, load(blobs["tensors.safetensors"]), tables)
+        return RunContent(manifest, arrays, load(blobs[TENSORS]), tables)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile, SafetensorError) as error:
         raise RunDamagedError(
             f"The run {folder} is damaged: {type(error).__name__} {error} while reading its files. Restore it or fit anew."
@@ -230,9 +226,9 @@ def _write_files(work: Path, content: RunContent) -> None:
     archive = io.BytesIO()
     np.savez_compressed(archive, **content.arrays)  # type: ignore[arg-type]
     blobs = {
-        "arrays.npz": archive.getvalue(),
-        "tensors.safetensors": save({name: tensor.contiguous() for name, tensor in content.tensors.items()}),
-        **{f"{name}.parquet": _parquet(table) for name, table in content.tables.items()},
+        ARRAYS: archive.getvalue(),
+        TENSORS: save({name: tensor.contiguous() for name, tensor in content.tensors.items()}),
+        **{name: _parquet(table) for name, table in content.tables.items()},
     }
     for name, blob in blobs.items():
         write_in_run(work, name, blob)
@@ -252,7 +248,7 @@ def _swap(work: Path, target: Path) -> None:
     if not target.exists():
         os.rename(work, target)
         return
-    known = {MANIFEST, *SIDECARS, *_read_manifest(target)["files"]}
+    known = {MANIFEST, *ABOUT_THE_FIT, *_read_manifest(target)["files"]}
     for kept in target.iterdir():
         if kept.name in known:
             continue

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
-Rule = Callable[[Any], None]
+Rule = Callable[[object], None]
 """Takes a parsed value and raises ValueError if it breaks the rule."""
 
 LARGEST_COUNT = 2**53
@@ -39,9 +38,9 @@ def whole(low: int, high: int, otherwise: str) -> Rule:
 def number_or_null(otherwise: str, low: float = -sys.float_info.max, high: float = sys.float_info.max) -> Rule:
     """Return the rule that a value is null or a finite number from `low` to `high`."""
 
-    def rule(value: Any) -> None:
-        known = isinstance(value, (int, float)) and not isinstance(value, bool)
-        expect(value is None or (known and low <= value <= high), otherwise)
+    def rule(value: object) -> None:
+        known = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+        expect(value is None or known, otherwise)
 
     return rule
 
@@ -49,8 +48,9 @@ def number_or_null(otherwise: str, low: float = -sys.float_info.max, high: float
 def list_of(rule: Rule, otherwise: str, length: int | None = None) -> Rule:
     """Return the rule that a value is a list, of `length` entries if that is given, whose entries keep a rule."""
 
-    def check(value: Any) -> None:
-        expect(isinstance(value, list) and length in (None, len(value)), otherwise)
+    def check(value: object) -> None:
+        if not isinstance(value, list) or length not in (None, len(value)):
+            raise ValueError(otherwise)
         for entry in value:
             rule(entry)
 
@@ -60,8 +60,9 @@ def list_of(rule: Rule, otherwise: str, length: int | None = None) -> Rule:
 def values_of(rule: Rule, otherwise: str) -> Rule:
     """Return the rule that a value is an object whose values keep a rule."""
 
-    def check(value: Any) -> None:
-        expect(isinstance(value, dict), otherwise)
+    def check(value: object) -> None:
+        if not isinstance(value, dict):
+            raise ValueError(otherwise)
         for entry in value.values():
             rule(entry)
 
@@ -71,8 +72,9 @@ def values_of(rule: Rule, otherwise: str) -> Rule:
 def record(fields: Mapping[str, Rule], otherwise: str) -> Rule:
     """Return the rule that a value is an object with at least some fields, each of which keeps its rule."""
 
-    def check(value: Any) -> None:
-        expect(isinstance(value, dict), otherwise)
+    def check(value: object) -> None:
+        if not isinstance(value, dict):
+            raise ValueError(otherwise)
         missing = [name for name in fields if name not in value]
         expect(not missing, f"entries are missing: {', '.join(missing)}")
         for name, rule in fields.items():

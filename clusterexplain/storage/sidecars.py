@@ -18,32 +18,12 @@ import numpy as np
 
 from clusterexplain.exceptions import ClusterExplainWarning, RunDamagedError, warn
 from clusterexplain.storage.atomic import write_in_run
+from clusterexplain.storage.check_schema import check_content
 from clusterexplain.storage.jsonable import to_jsonable
-from clusterexplain.storage.schema import (
-    LARGEST_COUNT,
-    Rule,
-    expect,
-    list_of,
-    number_or_null,
-    one_of,
-    or_null,
-    record,
-    text,
-    values_of,
-    whole,
-)
+from clusterexplain.storage.run_files import CHECK, CHECK_HISTORY, MAP, NAMES, STABILITY
+from clusterexplain.storage.schema import expect, text, values_of
 
-RETRAINED = ("position", "kind", "n_removed", "predicted_kept", "kept", "predicted_continued", "continued")
-"""Columns of the table of retrainings that a check keeps."""
-STATUSES = ("supported", "not supported", "untested")
-"""What a check may say."""
-GRADES = ("A", "B", "C", "D", "U")
-ESTIMANDS = ("seed", "model", "recipe")
-CHECK_HISTORY = "check_history"
-"""Folder of the checks before the newest one."""
 MOST_CHECKS = 50
-ROUND_OFF = 1e-9
-"""How far a correlation may be beyond -1 and 1."""
 _DAMAGE = (
     ValueError,
     TypeError,
@@ -82,7 +62,7 @@ class MapFile:
     """Where each sample is drawn, shape (n_samples, 2)."""
 
     coordinates: np.ndarray
-    file: ClassVar[str] = "map.npy"
+    file: ClassVar[str] = MAP
     remedy: ClassVar[str] = "draw the map again"
 
     def to_bytes(self) -> bytes:
@@ -104,10 +84,10 @@ class MapFile:
 
 @dataclass(frozen=True, eq=False)
 class CheckFile:
-    """A check of answers, as plain data; ``_CHECK`` says which entries it has."""
+    """A check of answers, as plain data; ``check_content`` says which entries it has."""
 
     content: dict[str, Any]
-    file: ClassVar[str] = "check.json"
+    file: ClassVar[str] = CHECK
     remedy: ClassVar[str] = "run verify again"
 
     def to_bytes(self) -> bytes:
@@ -118,13 +98,7 @@ class CheckFile:
     def from_bytes(cls, blob: bytes) -> Self:
         """Read JSON that says what a check can say."""
         content = json.loads(blob, parse_constant=_refuse_constant)
-        _CHECK(content)
-        n_answers, table = len(content["answers"]), content["retrained"]
-        expect(len(content["each"]) == n_answers > 0, "it does not have one verdict for each answer")
-        if table is not None:
-            lists = all(isinstance(column, list) for column in table.values())
-            expect(lists and len({len(column) for column in table.values()}) == 1, _NOT_WHOLE)
-            expect(max(table["position"], default=0) < n_answers, _NO_POSITION)
+        check_content(content)
         return cls(content)
 
 
@@ -133,7 +107,7 @@ class StabilityFile:
     """The arrays of a stability."""
 
     arrays: dict[str, np.ndarray]
-    file: ClassVar[str] = "stability.npz"
+    file: ClassVar[str] = STABILITY
     remedy: ClassVar[str] = "run stability again"
 
     def to_bytes(self) -> bytes:
@@ -154,7 +128,7 @@ class NamesFile:
     """Names of clusters, by cluster number."""
 
     names: dict[int, str]
-    file: ClassVar[str] = "names.json"
+    file: ClassVar[str] = NAMES
     remedy: ClassVar[str] = "name the clusters again"
 
     def to_bytes(self) -> bytes:
@@ -169,7 +143,6 @@ class NamesFile:
         return cls({int(cluster): name for cluster, name in content.items()})
 
 
-MAP, CHECK, STABILITY, NAMES = MapFile.file, CheckFile.file, StabilityFile.file, NamesFile.file
 SIDECARS: dict[str, type[Sidecar]] = {kind.file: kind for kind in (MapFile, CheckFile, StabilityFile, NamesFile)}
 """Every file that may be written beside a run's own, by name."""
 _Content = TypeVar("_Content", bound=Sidecar)
@@ -329,47 +302,3 @@ def _read(file: Path, kind: type[_Content]) -> _Content | None:
 
 def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is not a number")
-
-
-_ROW = "an answer is not three whole numbers: row, cluster and runner-up"
-_NOT_WHOLE = "its table of retrainings is not whole: expected lists of one length"
-_NO_POSITION = "a position is not that of an answer"
-_VERDICT: Rule = record(
-    {
-        "status": one_of(STATUSES, "a status is none of"),
-        "grade": one_of(GRADES, "a grade is none of"),
-        "estimand": one_of(ESTIMANDS, "an estimand is none of"),
-        "sentence": text("a sentence is not text"),
-        "reason": text("a reason is not text"),
-        "figures": values_of(
-            number_or_null(
-                "a figure is not a correlation: null or a number from -1 to 1", -1 - ROUND_OFF, 1 + ROUND_OFF
-            ),
-            "figures is not an object",
-        ),
-        "null": number_or_null("null, the change without a removal, is below 0 or not a number", 0),
-    },
-    "a verdict is not an object",
-)
-_COLUMN_RULES: dict[str, Rule] = {
-    "position": whole(0, LARGEST_COUNT, _NO_POSITION),
-    "kind": text("a kind of removal is not text"),
-    "n_removed": whole(0, LARGEST_COUNT, "n_removed is not a count"),
-    **{name: number_or_null(f"{name} holds something else than numbers and null") for name in RETRAINED[3:]},
-}
-_CHECK: Rule = record(
-    {
-        **{name: text(f"{name} is not text") for name in ("fit_key", "weights", "method")},
-        "answers": list_of(list_of(whole(-1, LARGEST_COUNT, _ROW), _ROW, length=3), "answers is not a list"),
-        "together": _VERDICT,
-        "each": list_of(_VERDICT, "each is not a list of verdicts"),
-        "n_together": whole(1, LARGEST_COUNT, "n_together is not a number of samples"),
-        "retrained": or_null(
-            record(
-                {name: list_of(rule, _NOT_WHOLE) for name, rule in _COLUMN_RULES.items()},
-                "its table of retrainings is not an object",
-            )
-        ),
-    },
-    "it is not an object",
-)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.func import grad, jvp, vmap
 
 from clusterexplain.exceptions import InvalidTaskError
-from clusterexplain.models.task import EmbeddingTask, Params
+from clusterexplain.models.task import Drawn, EmbeddingTask, Params
 from clusterexplain.training.compiled_steps import CompiledSteps, with_choices_kept
 from clusterexplain.training.optimizer import Adam
 from clusterexplain.training.plan import BatchPlan
@@ -75,7 +74,7 @@ def check_task(
         remembered = () if stage.memory is None else (stage.memory(params, batch, ones).detach(),)
         _check_derivatives(stage.loss, params, drawn, ones, remembered)
     _check_dependence(task, params, batch, drawn)
-    if record:
+    if record and not task.closed_form:  # there are no steps
         _check_recording(task, params, batch)
 
 
@@ -139,7 +138,7 @@ def _check_embedding(task: EmbeddingTask, params: Params, batch: Tensor) -> None
         )
 
 
-def _check_augmentation(task: EmbeddingTask, batch: Tensor) -> Any:
+def _check_augmentation(task: EmbeddingTask, batch: Tensor) -> Drawn:
     keys = torch.arange(1, len(batch) + 1) * 7919
     drawn, again = _parts(task.augment(batch, keys)), _parts(task.augment(batch, keys))
     backwards = _parts(task.augment(batch.flip(0), keys.flip(0)))
@@ -160,7 +159,7 @@ def _check_augmentation(task: EmbeddingTask, batch: Tensor) -> Any:
     return task.augment(batch, keys)
 
 
-def _check_loss(loss: Any, params: Params, drawn: Any, n: int, *, separable: bool) -> None:
+def _check_loss(loss: Callable[..., Tensor], params: Params, drawn: Drawn, n: int, *, separable: bool) -> None:
     ones = torch.ones(n, dtype=_parts(drawn)[0].dtype)
     value = loss(params, drawn, ones)
     if not isinstance(value, Tensor) or value.ndim != 0 or not torch.isfinite(value):
@@ -205,12 +204,17 @@ def _check_loss(loss: Any, params: Params, drawn: Any, n: int, *, separable: boo
         )
 
 
-def _check_derivatives(loss: Any, params: Params, drawn: Any, weights: Tensor, remembered: tuple[Tensor, ...]) -> None:
-    def slopes(named: Params) -> Any:
-        return grad(loss, argnums=(0, 2))(named, drawn, weights, *remembered)
+def _check_derivatives(
+    loss: Callable[..., Tensor], params: Params, drawn: Drawn, weights: Tensor, remembered: tuple[Tensor, ...]
+) -> None:
+    def slopes(named: Params) -> tuple[Params, Tensor]:
+        on_params, on_weights = grad(loss, argnums=(0, 2))(named, drawn, weights, *remembered)
+        return on_params, on_weights
 
-    def second(named: Params) -> Any:  # what a reverse pass and, side by side, retrainings need
-        return jvp(slopes, (named,), ({name: torch.ones_like(value) for name, value in named.items()},))
+    def second(named: Params) -> tuple[tuple[Params, Tensor], ...]:
+        # what a reverse pass and, side by side, retrainings need
+        there, along = jvp(slopes, (named,), ({name: torch.ones_like(value) for name, value in named.items()},))[:2]
+        return there, along
 
     try:
         with warnings.catch_warnings():
@@ -229,7 +233,7 @@ def _check_derivatives(loss: Any, params: Params, drawn: Any, weights: Tensor, r
         )
 
 
-def _check_dependence(task: EmbeddingTask, params: Params, batch: Tensor, drawn: Any) -> None:
+def _check_dependence(task: EmbeddingTask, params: Params, batch: Tensor, drawn: Drawn) -> None:
     """Refuse functions that use another network than the one they are given: their derivative would be zero."""
     stage, ones = task.stages()[0], torch.ones(len(batch), dtype=batch.dtype)
     remembered = () if stage.memory is None else (stage.memory(params, batch, ones).detach(),)
@@ -259,11 +263,11 @@ def _check_recording(task: EmbeddingTask, params: Params, batch: Tensor) -> None
         compiled.step_vjp(planned.start, 2)
 
 
-def _parts(drawn: Any) -> tuple[Tensor, ...]:
+def _parts(drawn: Drawn) -> tuple[Tensor, ...]:
     return drawn if isinstance(drawn, tuple) else (drawn,)
 
 
-def _rows(drawn: Any, rows: list[int]) -> Any:
+def _rows(drawn: Drawn, rows: list[int]) -> Drawn:
     return tuple(part[rows] for part in drawn) if isinstance(drawn, tuple) else drawn[rows]
 
 

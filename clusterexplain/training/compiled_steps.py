@@ -60,12 +60,19 @@ class Signature:
     n_samples: int
     arguments: Hashable
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it holds values alone and no object of the user's, so that another process or fit could have it too."""
+        return not isinstance(self.task, _Identity) and not isinstance(self.optimizer, _Identity)
+
 
 class CompiledSteps:
     """The steps of one recipe as functions that are compiled when they are first asked for.
 
-    The compiled functions live in ``recipe.traces`` under their signature, so that recipes with the same store (other seeds,
-    other rates, other starts) share them wherever their signatures are equal.
+    The compiled functions live under their signature in a store of the process
+    (:data:`~clusterexplain.training.tracing.SHARED`), so that fits of the same model and sizes trace once. What belongs to a
+    network of the user's lives in ``recipe.traces``, so that it goes when the fit does; recipes with the same store (other
+    seeds, other rates, other starts) share it.
 
     Parameters
     ----------
@@ -169,7 +176,7 @@ class CompiledSteps:
         """Return the reverse of the event before a step for `n_cotangents` cotangents; see :meth:`step_vjp`."""
         planned, event = self.recipe.planned(step), self._event(step)
 
-        def event_vjp(*arguments: Any) -> Any:
+        def event_vjp(*arguments: Any) -> tuple[State, Tensor]:
             return planned.event_vjp(event, *arguments)
 
         def build() -> TensorFunction:
@@ -228,7 +235,10 @@ class CompiledSteps:
         stage = self.recipe.stage_number(step)
         key = kind, stage, width
         if key not in self._functions:
-            self._functions[key] = self.recipe.traces.get(self._signature(kind, stage, width), build)
+            signature = self._signature(kind, stage, width)
+            own = self.recipe.traces
+            store = own.shared if own.shared is not None and signature.is_plain else own
+            self._functions[key] = store.get(signature, build)
         return self._functions[key]
 
     def _signature(self, kind: str, stage: int, width: int | None) -> Signature:

@@ -53,5 +53,7 @@ class Layout:
         return named
 
     def join(self, named: dict[str, Tensor]) -> Tensor:
-        """Concatenate unbatched named tensors into one flat vector."""
+        """Concatenate unbatched named tensors into one flat vector; a model without parameters has an empty one."""
+        if not self.shapes:
+            return torch.zeros(0)
         return torch.cat([named[name].reshape(-1) for name, _ in self.shapes])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import fx
@@ -54,7 +54,7 @@ def drop_copies(graph: fx.Graph) -> None:
                 node.replace_all_uses_with(node.args[1])
 
 
-def _functional_twin(node: fx.Node) -> Any:
+def _functional_twin(node: fx.Node) -> Callable[..., object] | None:
     """Return ``aten.add.Tensor`` of a node that calls ``aten.add_.Tensor``; None where there is no such operation."""
     schema = getattr(node.target, "_schema", None)
     if not has_mutable_schema(node.target) or schema is None or not schema.name.endswith("_"):
@@ -63,7 +63,8 @@ def _functional_twin(node: fx.Node) -> Any:
     if not arguments or any(one.alias_info is not None and one.alias_info.is_write for one in arguments[1:]):
         return None
     packet = getattr(aten, schema.name.removeprefix("aten::").rstrip("_"), None)
-    return getattr(packet, schema.overload_name or "default", None)
+    twin: Callable[..., object] | None = getattr(packet, schema.overload_name or "default", None)
+    return twin
 
 
 def _is_fresh(node: fx.Node) -> bool:

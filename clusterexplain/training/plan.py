@@ -52,6 +52,8 @@ class BatchPlan:
         torch.Size([4, 4])
         """
         size = min(batch_size, n_samples)
+        if not n_steps:  # a model in closed form
+            return cls(torch.empty(0, size, dtype=torch.int64), seed)
         generator = torch.Generator().manual_seed(seed)
         per_epoch = n_samples // size
         batches: list[Tensor] = []

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution.budget import BATCH_CACHE_BYTES
-from clusterexplain.models.task import EmbeddingTask
+from clusterexplain.models.task import Drawn, EmbeddingTask
 from clusterexplain.training.layout import Layout
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.training.plan import BatchPlan
 from clusterexplain.training.stage import PlannedStage
-from clusterexplain.training.tracing import TraceStore
+from clusterexplain.training.tracing import SHARED, TraceStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,8 @@ class Recipe:
         (:func:`~clusterexplain.training.compiled_steps.with_choices_kept`), one entry for each stage.
     traces : TraceStore
         Where the compiled steps are kept (:class:`~clusterexplain.training.compiled_steps.CompiledSteps`): no part of what
-        the recipe says. ``replace`` hands it on, so that recipes that differ in seed, start or rate share what is equal.
+        the recipe says. By default those of a model of this package are shared by the whole process, those of a user's network
+        by the recipes that ``replace`` hands the store on to (another seed, start or rate).
     """
 
     task: EmbeddingTask
@@ -49,7 +50,7 @@ class Recipe:
     plan: BatchPlan
     optimizer: Optimizer
     choices: tuple[Tensor | None, ...] = ()
-    traces: TraceStore = field(default_factory=TraceStore, repr=False)
+    traces: TraceStore = field(default_factory=lambda: TraceStore(shared=SHARED), repr=False)
 
     @cached_property
     def layout(self) -> Layout:
@@ -70,6 +71,9 @@ class Recipe:
     def planned_stages(self) -> tuple[PlannedStage, ...]:
         """The task's stages at their places in the plan."""
         stages = self.task.stages()
+        if self.task.closed_form:
+            choice = self.choices[0] if self.choices else None
+            return (PlannedStage(stages[0], 0, 0, self.optimizer, self.layout, choice, self.n_samples),)
         total, done, start = sum(stage.share for stage in stages), 0.0, 0
         planned_stages = []
         for number, stage in enumerate(stages):
@@ -87,6 +91,13 @@ class Recipe:
             planned_stages.append(PlannedStage(stage, start, stop, optimizer, self.layout, choice, self.n_samples))
             start = stop
         return tuple(planned_stages)
+
+    def closed_form(self, weights: Tensor) -> Tensor:
+        """Return the parameters of a task in closed form, (n_params,), differentiable in the weights, (n_samples,)."""
+        planned = self.planned_stages[0]
+        if planned.stage.initialize is None:
+            return self.layout.join(self.initial).to(self.dtype)
+        return self.layout.join(planned.stage.initialize(self.initial, self.inputs, weights, planned.choice))
 
     def planned(self, step: int) -> PlannedStage:
         """Return the stage that a step belongs to."""
@@ -127,20 +138,20 @@ class Recipe:
             return slots
         return (*slots, slots[0].new_zeros(*slots[0].shape[:-1], self.memory_width * self.n_samples))
 
-    def batch(self, step: int) -> tuple[Tensor, Any]:
+    def batch(self, step: int) -> tuple[Tensor, Drawn]:
         """Return the row numbers and the augmented inputs of a step."""
         if step in self._batches:
             return self._batches[step]
         index = self.plan.indices[step]
         with torch.inference_mode(mode=False), torch.no_grad():  # what is kept must be usable in derivatives
-            drawn = index, self.task.augment(self.inputs[index], self.plan.keys(step))
-        parts = drawn[1] if isinstance(drawn[1], tuple) else drawn[1:]
+            drawn = self.task.augment(self.inputs[index], self.plan.keys(step))
+        parts = drawn if isinstance(drawn, tuple) else (drawn,)
         if sum(part.numel() * part.element_size() for part in parts) * self.plan.n_steps <= BATCH_CACHE_BYTES:
-            self._batches[step] = drawn
-        return drawn
+            self._batches[step] = index, drawn
+        return index, drawn
 
     @cached_property
-    def _batches(self) -> dict[int, tuple[Tensor, Any]]:
+    def _batches(self) -> dict[int, tuple[Tensor, Drawn]]:
         return {}
 
     @cached_property

@@ -29,7 +29,7 @@ def retraining_chunk(recipe: Recipe, n_retrainings: int) -> int:
     int
         Between 1 and 32; it does not depend on the number of workers, so neither do the results.
     """
-    fitting = int(RETRAINING_CHUNK_BYTES / (recipe.state_size * recipe.inputs.element_size()))
+    fitting = int(RETRAINING_CHUNK_BYTES / max(1, recipe.state_size * recipe.inputs.element_size()))
     n_chunks = math.ceil(n_retrainings / min(32, max(4, fitting)))
     return math.ceil(n_retrainings / n_chunks)
 
@@ -69,12 +69,14 @@ def retrain_many(
     chunk = retraining_chunk(recipe, len(weights)) if chunk is None else chunk
     padding = -len(weights) % chunk
     padded = torch.cat([weights, weights[-1:].expand(padding, -1)]).to(recipe.dtype)
+    if recipe.task.closed_form:
+        return _in_closed_form(recipe, padded[: len(weights)], chunk, done, execution)
     compiled = CompiledSteps(recipe)
     for step in recipe.kinds:  # traced here, once, and not in every thread
         compiled.step(step, chunk)
         if recipe.planned(step).event(step):
             compiled.event(step, chunk)
-    jobs = list(padded.split(chunk))
+    jobs = list(torch.split(padded, chunk))
 
     def train_chunk(job: tuple[int, Tensor]) -> Tensor:
         number, chunk_weights = job
@@ -93,3 +95,22 @@ def retrain_many(
         return trained
 
     return torch.cat(execution.map(train_chunk, list(enumerate(jobs))))[: len(weights)]
+
+
+def _in_closed_form(
+    recipe: Recipe, weights: Tensor, chunk: int, done: Callable[[int, Tensor], None] | None, execution: Execution
+) -> Tensor:
+    """Return :func:`retrain_many` of a task in closed form: one after the other in each chunk."""
+
+    def compute_chunk(job: tuple[int, Tensor]) -> Tensor:
+        number, rows = job
+        shown = execution if number == 0 else execution.silent()
+        with torch.no_grad():
+            found = torch.stack(
+                [recipe.closed_form(row) for row in shown.track(rows, f"refitting {len(weights)} times")]
+            )
+        if done is not None:
+            done(number, found)
+        return found
+
+    return torch.cat(execution.map(compute_chunk, list(enumerate(torch.split(weights, chunk)))))

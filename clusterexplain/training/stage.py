@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor
 from torch.func import grad, jvp, vjp
 
-from clusterexplain.models.task import Stage
+from clusterexplain.models.task import Drawn, Stage
 from clusterexplain.training.layout import Layout
 from clusterexplain.training.optimizer import Optimizer, State
 
@@ -85,10 +85,13 @@ class PlannedStage:
         memory = self.stage.memory(self.layout.split(slots[0]), inputs, weights)  # (n_samples, width)
         return (*slots, memory.reshape(-1))
 
-    def event_vjp(self, event: str, state: State, inputs: Tensor, weights: Tensor, cotangent: State) -> Any:
+    def event_vjp(
+        self, event: str, state: State, inputs: Tensor, weights: Tensor, cotangent: State
+    ) -> tuple[State, Tensor]:
         """Return the cotangents on the state and on all data weights that one on the result of :meth:`apply` gives."""
         transposed = vjp(lambda before, w: self.apply(event, before, inputs, w), state, weights)[1]
-        return transposed(cotangent)
+        on_state, on_weights = transposed(cotangent)
+        return on_state, on_weights
 
     def event_jvp(
         self, event: str, state: State, inputs: Tensor, weights: Tensor, state_tangent: State, weights_tangent: Tensor
@@ -100,7 +103,7 @@ class PlannedStage:
 
         return cast(State, jvp(after, (state, weights), (state_tangent, weights_tangent))[1])
 
-    def step(self, state: State, coefficients: Tensor, inputs: Any, weights: Tensor, index: Tensor) -> State:
+    def step(self, state: State, coefficients: Tensor, inputs: Drawn, weights: Tensor, index: Tensor) -> State:
         """Return the state after one optimizer step on a batch.
 
         Parameters
@@ -128,7 +131,7 @@ class PlannedStage:
         return (*self.optimizer.update(state[:slots], gradient, coefficients), *state[slots:])
 
     def step_vjp(
-        self, state: State, coefficients: Tensor, inputs: Any, weights: Tensor, index: Tensor, cotangent: State
+        self, state: State, coefficients: Tensor, inputs: Drawn, weights: Tensor, index: Tensor, cotangent: State
     ) -> tuple[State, Tensor]:
         """Return the cotangents on the state before a step and on the batch's weights that one on the state after it gives."""
         slots, recalled = self.optimizer.n_slots, self._recall(state, index)
@@ -159,7 +162,7 @@ class PlannedStage:
         self,
         state: State,
         coefficients: Tensor,
-        inputs: Any,
+        inputs: Drawn,
         weights: Tensor,
         index: Tensor,
         state_tangent: State,
@@ -177,7 +180,7 @@ class PlannedStage:
             return ()
         return (state[-1].view(self.n_samples, -1)[index],)  # (batch_size, width)
 
-    def _gradient(self, theta: Tensor, inputs: Any, weights: Tensor, *recalled: Tensor) -> Tensor:
+    def _gradient(self, theta: Tensor, inputs: Drawn, weights: Tensor, *recalled: Tensor) -> Tensor:
         # Differentiating the named parameters and joining afterwards avoids one zero-padded vector for every slice.
         named = self.layout.split(theta)
         return self.layout.join(grad(self.stage.loss)(named, inputs, weights, *recalled))

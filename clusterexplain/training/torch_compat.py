@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -36,7 +35,7 @@ BatchNorm = nn.modules.batchnorm._BatchNorm
 """Base class of all batch normalisations."""
 
 
-def has_mutable_schema(operation: Any) -> bool:
+def has_mutable_schema(operation: object) -> bool:
     """Whether an operation of a graph writes into one of its arguments."""
     schema = getattr(operation, "_schema", None)
     return schema is not None and bool(schema.is_mutable)

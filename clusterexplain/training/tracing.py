@@ -44,20 +44,25 @@ class TraceStore:
     ----------
     trace : bool, default=True
         False traces nothing: every function is called as it was written, slowly, with the same result up to round-off.
+    most : int, optional
+        Traces that are kept; the one that was asked for longest ago goes first.
+    shared : TraceStore, optional
+        Where traces are kept instead if all that they depend on are plain values.
     """
 
-    def __init__(self, *, trace: bool = True) -> None:
+    def __init__(self, *, trace: bool = True, most: int | None = None, shared: TraceStore | None = None) -> None:
         self.traces_functions = trace
+        self.most = most
+        self.shared = shared
         self._traces: dict[Hashable, TensorFunction] = {}
 
     def get(self, signature: Hashable, build: Callable[[], TensorFunction]) -> TensorFunction:
         """Return the trace of a signature, built when it is first asked for."""
-        found = self._traces.get(signature)
-        if found is not None:
-            return found
         with _TRACING:
-            if signature not in self._traces:
-                self._traces[signature] = build()
+            found = self._traces.pop(signature, None)  # and put at the end again
+            self._traces[signature] = build() if found is None else found
+            if self.most is not None and len(self._traces) > self.most:
+                del self._traces[next(iter(self._traces))]
             return self._traces[signature]
 
     def trace(
@@ -72,24 +77,28 @@ class TraceStore:
             return eager(function)
         return trace(function, *examples, spell_out_slopes=spell_out_slopes, trial=trial)
 
-    def adopt(self, other: TraceStore) -> None:
-        """Take over the traces of another store; a signature says all that a trace depends on."""
-        self._traces.update(other._traces)
-
     def __len__(self) -> int:
         """Return the number of traces."""
         return len(self._traces)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the store without its traces: they are made again where they are needed."""
-        return {"traces_functions": self.traces_functions, "_traces": {}}
+        return {"traces_functions": self.traces_functions, "most": self.most, "_traces": {}, "shared": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the store of this process for what was shared where it was made."""
+        self.__dict__.update(state, shared=SHARED)
+
+
+SHARED = TraceStore(most=256)
+"""The traces of this process that belong to models of this package: a second fit of the same sizes traces nothing."""
 
 
 def eager(function: TensorFunction) -> TensorFunction:
     """Return a function that may be called where traces are: in inference mode, which derivatives do not work in."""
     load_forward_mode()
 
-    def called(*arguments: Any) -> Any:
+    def called(*arguments: object) -> object:
         with torch.inference_mode(mode=False), torch.no_grad():
             return function(*tree_map(torch.clone, arguments))
 
@@ -151,7 +160,7 @@ def _writes(graph: fx.Graph) -> bool:
     return any(has_mutable_schema(node.target) for node in graph.nodes)
 
 
-def _compare(traced: Any, expected: Any) -> None:
+def _compare(traced: object, expected: object) -> None:
     """Refuse a trace that computes something else than its function did: an operation that this file misunderstood."""
     pairs = zip(tree_leaves(traced), tree_leaves(expected), strict=True)
     for found, wanted in pairs:
@@ -166,7 +175,7 @@ def _compare(traced: Any, expected: Any) -> None:
             )
 
 
-def _gelu_backward(grad: Tensor, x: Tensor, *, approximate: str = "none") -> Tensor:
+def _gelu_backward(grad: Tensor, x: Tensor, *, approximate: str = "none") -> object:
     if approximate != "none":
         return NotImplemented
     cumulative = 0.5 * (1 + torch.erf(x * math.sqrt(0.5)))
@@ -235,9 +244,14 @@ def _merge_equal_nodes(graph_module: fx.GraphModule) -> None:
     graph_module.graph = merged
 
 
-def _meta(node: fx.Node) -> Any:
+def _meta(node: fx.Node) -> Tensor | None:
     value = node.meta.get("val")
     return value if hasattr(value, "shape") else None
+
+
+def _value(node: fx.Node) -> Tensor:
+    value: Tensor = node.meta["val"]
+    return value
 
 
 def _same(node: fx.Node, source: fx.Node) -> bool:
@@ -321,8 +335,8 @@ def _multiply_small_factors_first(graph: fx.Graph, node: fx.Node) -> None:
             if _numel(large) == _numel(node) > _numel(other):
                 with graph.inserting_before(node):
                     factor = graph.call_function(aten.mul.Tensor, (other, small))
-                shape = torch.broadcast_shapes(_meta(other).shape, _meta(small).shape)
-                factor.meta["val"] = _meta(node).new_empty(shape)
+                shape = torch.broadcast_shapes(_value(other).shape, _value(small).shape)  # type: ignore[no-untyped-call]
+                factor.meta["val"] = _value(node).new_empty(shape)
                 node.args = (large, factor)
                 return
 

@@ -48,6 +48,11 @@ class Trajectory:
     spacing: int
 
     @property
+    def n_checkpoints(self) -> int:
+        """How many checkpoints the steps can be replayed from."""
+        return math.ceil(self.recipe.plan.n_steps / self.spacing)
+
+    @property
     def params(self) -> dict[str, Tensor]:
         """The trained parameters."""
         return self.recipe.layout.split(self.final)
@@ -81,6 +86,12 @@ class Trajectory:
 
     def replay_error(self) -> float:
         """Replay the last segment and return the largest error of a parameter, relative to the largest parameter."""
+        if self.recipe.task.closed_form:
+            if not len(self.final):
+                return 0.0
+            with one_thread(), torch.no_grad():
+                found = self.recipe.closed_form(self.weights)
+            return float((found - self.final).abs().max() / self.final.abs().max())
         n_steps = self.recipe.plan.n_steps
         states = self._replay(self.checkpoints[-1], (len(self.checkpoints) - 1) * self.spacing, n_steps)
         with one_thread(), torch.no_grad():
@@ -114,6 +125,8 @@ def checkpoint_spacing(recipe: Recipe, execution: Execution) -> int:
     MemoryBudgetError
         If even k = sqrt(T) does not fit.
     """
+    if recipe.task.closed_form:
+        return 1
     steps = recipe.plan.n_steps
     state_bytes = recipe.state_size * recipe.inputs.element_size()
     best = max(1, round(math.sqrt(steps)))
@@ -162,6 +175,9 @@ def train(
     TrainingDivergedError
         If a parameter became NaN or infinite.
     """
+    if recipe.task.closed_form:
+        with one_thread(), torch.no_grad():
+            return Trajectory(recipe, weights, [recipe.initial_state()], recipe.closed_form(weights), spacing)
     compiled, state = CompiledSteps(recipe), recipe.initial_state()
     checkpoints = []
     with one_thread(), torch.no_grad():

@@ -22,7 +22,12 @@ from clusterexplain.statistics.intervals import (
     spearman_interval,
 )
 from clusterexplain.statistics.reliability import ceiling
-from clusterexplain.verification.controls.clustering_from_scratch import KINDS, OTHER, SAME, ClusteringFromScratch
+from clusterexplain.verification.controls.clustering_from_scratch import (
+    OTHER,
+    REMOVAL_KINDS,
+    SAME,
+    ClusteringFromScratch,
+)
 from clusterexplain.verification.grade import Evidence, Grade, grade
 from clusterexplain.verification.retraining import ASSIGNMENTS
 
@@ -191,15 +196,17 @@ class Faithfulness:
         if self.from_scratch is None:
             return pd.DataFrame()
         predicted, continued = self.predicted["continued"], self.retrained["continued"]
-        kinds = [kind for kind in KINDS if kind in self.kinds]
+        kinds = [kind for kind in REMOVAL_KINDS if kind in self.kinds]
         return pd.DataFrame([self.from_scratch.row(kind, self.of_kind(kind), predicted, continued) for kind in kinds])
 
     def _noise(self, retrained: np.ndarray) -> np.ndarray:
         """Return the sizes of changes that mean nothing: what seeds differ by, or what removing nothing gives."""
         if self.n_seeds > 1:
-            return np.nan_to_num(retrained.std(axis=0, ddof=1) / np.sqrt(self.n_seeds))
+            spread: np.ndarray = np.nan_to_num(retrained.std(axis=0, ddof=1) / np.sqrt(self.n_seeds))
+            return spread
         if self.estimand is Estimand.SEED:
-            return np.abs(self.null_changes[0])
+            size: np.ndarray = np.abs(self.null_changes[0])
+            return size
         return np.zeros(self.null_changes.shape[1])
 
     def figure(self, kind: RemovalKind, assignments: str, column: str = "spearman") -> float:
@@ -228,7 +235,7 @@ class Faithfulness:
             drift=self._drift(mean),
             over_baselines=over.get(best, UNKNOWN),
             best_baseline=BASELINES.get(best, best.replace("_", " ")),
-            over_gradient=over.get(GRADIENT, UNKNOWN),
+            over_gradient=over.get(GRADIENT),
             band=self.shuffled[name].band,
             dissolved=self.dissolved[name],
             n_single=int(self.tried[picked].any(axis=1).sum()),

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clusterexplain.results.verdict import UNTESTED, Letter, Status
+from clusterexplain.results.verdict import EXIT_CODES, UNTESTED, Letter, Status
 from clusterexplain.statistics.intervals import Interval
+from clusterexplain.storage.check_schema import LETTERS
 
-LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D", "U")
 THRESHOLDS: dict[tuple[Letter, str], tuple[float, str]] = {
     ("A", "ceiling"): (
         0.5,
@@ -74,7 +74,6 @@ STATUS: dict[Letter, Status] = {
     "D": "not supported",
     "U": UNTESTED,
 }
-EXIT_CODES: dict[Status, int] = {"supported": 0, "not supported": 3, UNTESTED: 4}
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,8 @@ class Evidence:
         By how much the agreement exceeds that of the best baseline.
     best_baseline : str
         Its name.
-    over_gradient : Interval
-        By how much the agreement exceeds that of the gradient product.
+    over_gradient : Interval or None
+        By how much the agreement exceeds that of the gradient product; None for a model without a loss to take gradients of.
     band : float
         What shuffled predictions reach in 2.5 % of the cases.
     dissolved : float
@@ -118,7 +117,7 @@ class Evidence:
     drift: float
     over_baselines: Interval
     best_baseline: str
-    over_gradient: Interval
+    over_gradient: Interval | None
     band: float
     dissolved: float
     repeats: bool
@@ -233,7 +232,10 @@ def _of_a(e: Evidence) -> list[str]:
             f"retraining with nothing removed moves the scores ({_number(e.drift)} of the spread, allowed {drift:g})",
         ),
         (e.over_baselines.low > 0, f"it does not surely beat {e.best_baseline} (by {e.over_baselines})"),
-        (e.over_gradient.low > 0, f"it does not surely beat the product of gradients (by {e.over_gradient})"),
+        (
+            e.over_gradient is None or e.over_gradient.low > 0,
+            f"it does not surely beat the product of gradients (by {e.over_gradient})",
+        ),
         (
             e.dissolved < LIMITS["A", "dissolved"],
             f"a cluster became another one in {_share(e.dissolved)} of the cases",
@@ -253,7 +255,10 @@ def _of_b(e: Evidence) -> list[str]:
             low <= e.slope <= high,
             f"changes are {_number(e.slope)} times as large as predicted, allowed {low:g} to {high:g}",
         ),
-        (e.over_gradient.mean > 0, f"it does not beat the product of gradients (by {e.over_gradient})"),
+        (
+            e.over_gradient is None or e.over_gradient.mean > 0,
+            f"it does not beat the product of gradients (by {e.over_gradient})",
+        ),
         (e.over_baselines.mean > 0, f"it does not beat {e.best_baseline} (by {e.over_baselines})"),
         (
             e.dissolved <= LIMITS["B", "dissolved"],

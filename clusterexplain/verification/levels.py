@@ -166,13 +166,13 @@ def level_of(name: str, changes: dict[str, Any]) -> Level:
     return dataclasses.replace(level, name="custom", stages=(stage,), group_share=share)
 
 
-def _count(name: str, value: Any, least: int = 0) -> int:
+def _count(name: str, value: object, least: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise InvalidParameterError(f"{name}={value!r} must be a whole number of at least {least}.")
     return int(value)
 
 
-def _estimands(given: Any) -> tuple[Estimand, ...]:
+def _estimands(given: object) -> tuple[Estimand, ...]:
     names = tuple(given) if isinstance(given, (tuple, list)) else (given,)
     known = [estimand.value for estimand in Estimand]
     if not names or not all(name in known for name in names):

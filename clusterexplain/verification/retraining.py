@@ -14,7 +14,12 @@ from clusterexplain.results.margins import Margins
 from clusterexplain.results.outcome import Assignments
 from clusterexplain.results.removals import Removal
 from clusterexplain.statistics.matching import jaccard
-from clusterexplain.verification.controls.clustering_from_scratch import KINDS, N_STARTS, SEED, ClusteringFromScratch
+from clusterexplain.verification.controls.clustering_from_scratch import (
+    N_STARTS,
+    REMOVAL_KINDS,
+    SEED,
+    ClusteringFromScratch,
+)
 from clusterexplain.verification.retraining_cache import RetrainingCache
 
 ASSIGNMENTS: tuple[str, ...] = (Assignments.KEPT, Assignments.CONTINUED)
@@ -135,14 +140,14 @@ def _scores(
 def _from_scratch(
     fit: Fit, margins: Margins, trained: torch.Tensor, weights: np.ndarray, removals: list[Removal]
 ) -> ClusteringFromScratch:
-    """Cluster from scratch with nothing removed, the first row, and after the removals of ``KINDS``."""
+    """Cluster from scratch with nothing removed, the first row, and after the removals of ``REMOVAL_KINDS``."""
 
     def cluster(number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         outcome = fit.outcome(trained[number], weights[number], margins, assignments="scratch", seed=seed)
         similarity = jaccard(fit.clustering.labels.numpy(), outcome.labels, weights[number])
         return outcome.scores, _overlap(margins, similarity, fit.clustering.n_clusters, unseen=0.0)
 
-    picked = [number for number, removal in enumerate(removals) if removal.kind in KINDS]
+    picked = [number for number, removal in enumerate(removals) if removal.kind in REMOVAL_KINDS]
     with one_thread():
         starts = [cluster(0, SEED + start) for start in range(N_STARTS)]
         removed = [cluster(number + 1, SEED) for number in picked]
@@ -164,5 +169,6 @@ def _overlap(margins: Margins, similarity: np.ndarray, n_clusters: int, *, unsee
     known[-1] = 1.0
     each = np.minimum(known[margins.own], known[margins.rival])
     if margins.combination is None:
-        return each
+        least: np.ndarray = each
+        return least
     return np.array([each[row != 0].min(initial=1.0) for row in margins.combination.weights])

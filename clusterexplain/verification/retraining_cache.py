@@ -15,6 +15,7 @@ from clusterexplain.execution import one_thread
 from clusterexplain.execution.budget import RETRAINING_CACHE_BYTES
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.storage.cache import ArrayCache
+from clusterexplain.storage.run_files import RETRAININGS
 from clusterexplain.training import CompiledSteps, Recipe
 from clusterexplain.training.compiled_steps import content_hash
 
@@ -22,14 +23,13 @@ BLOCK = 16
 """Retrainings that run side by side and are kept together."""
 AT_A_TIME = 8
 """Blocks between two steps of the progress bar."""
-FOLDER = "retrainings"
 
 
 class RetrainingCache:
     """Retrained parameters in a run directory, one file for each block of retrainings; see :class:`.storage.cache.ArrayCache`.
 
     A file is named by all that its content depends on: recipe, seed, data weights, the versions of this package and of torch,
-    and the state after the first training step, which tells losses of the user's own apart.
+    the state after the first training step and the end of the fit's own training, which tell losses of the user's own apart.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class RetrainingCache:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._cache = ArrayCache(folder, FOLDER, max_bytes=RETRAINING_CACHE_BYTES)
+        self._cache = ArrayCache(folder, RETRAININGS, max_bytes=RETRAINING_CACHE_BYTES)
 
     def trained(self, fit: Fit, recipe: Recipe, key: str, weights: np.ndarray) -> Tensor:
         """Return trained parameters at many data weights, from the folder as far as they are in it.
@@ -59,9 +59,11 @@ class RetrainingCache:
         Tensor of shape (n, n_params)
             Trained parameters, the same bits whether they were kept or not.
         """
+        if recipe.task.closed_form:  # computed sooner than read
+            return fit.thetas(weights, recipe=recipe)
         rows = torch.from_numpy(np.ascontiguousarray(weights)).to(recipe.dtype)
-        blocks = list(rows.split(BLOCK))
-        names = self._names(recipe, key, blocks)
+        blocks = list(torch.split(rows, BLOCK))
+        names = self._names(fit, recipe, key, blocks)
         trained = [self._read(name, recipe, len(block)) for name, block in zip(names, blocks, strict=True)]
         missing = [number for number, block in enumerate(trained) if block is None]
         groups = [missing[start : start + AT_A_TIME] for start in range(0, len(missing), AT_A_TIME)]
@@ -89,15 +91,16 @@ class RetrainingCache:
         silent = dataclasses.replace(fit, execution=fit.execution.silent())
         silent.thetas(full.numpy(), recipe=recipe, chunk=BLOCK, done=done)
 
-    def _names(self, recipe: Recipe, key: str, blocks: list[Tensor]) -> list[str]:
+    def _names(self, fit: Fit, recipe: Recipe, key: str, blocks: list[Tensor]) -> list[str]:
         depends = {
             "recipe": key,
             "version": __version__,
             "torch": torch.__version__,
             "first_step": _first_step(recipe, blocks[0][0]),
+            "fit": content_hash(fit.trajectory.final),
             "choices": " ".join("none" if choice is None else content_hash(choice) for choice in recipe.choices),
         }
-        return [self._cache.name("retrainings", weights=block.numpy().tobytes(), **depends) for block in blocks]
+        return [self._cache.name(RETRAININGS, weights=block.numpy().tobytes(), **depends) for block in blocks]
 
     def _read(self, name: str, recipe: Recipe, n: int) -> Tensor | None:
         kept = self._cache.read(name)

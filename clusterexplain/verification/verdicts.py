@@ -13,7 +13,7 @@ from clusterexplain.results.text.check import by_assignments
 from clusterexplain.results.verdict import CheckSummary, Estimand, Verdict
 from clusterexplain.statistics import metrics
 from clusterexplain.statistics.intervals import Interval
-from clusterexplain.storage.sidecars import RETRAINED
+from clusterexplain.storage.check_schema import RETRAINED
 from clusterexplain.verification.controls.clustering_from_scratch import N_STARTS
 from clusterexplain.verification.controls.planted_duplicates import WIDE
 from clusterexplain.verification.faithfulness import Faithfulness

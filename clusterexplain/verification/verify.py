@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import numbers
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -131,7 +130,7 @@ def _check_controls(explanation: Explanation, size: Level) -> None:
         )
 
 
-def _check_seed(seed: Any) -> None:
+def _check_seed(seed: object) -> None:
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= int(seed) < SEEDS:
         raise InvalidParameterError(f"random_state={seed!r} must be a whole number from 0 to 2**32 - 1, for example 0.")
 
@@ -154,7 +153,8 @@ def _sampler(explanation: Explanation, seed: int, share: float) -> RemovalSample
             return np.empty(0, dtype=np.intp)
         row = fit.embed_normalized(fit.query_inputs(explanation.margins)[[query]]).numpy()
         order = np.argsort(np.linalg.norm(fit.assignment.embedding.numpy() - row, axis=1), kind="stable")
-        return order[order != explanation.positions[query]]
+        others: np.ndarray = order[order != explanation.positions[query]]
+        return others
 
     candidates = np.flatnonzero(fit.weights.numpy() > 0)
     pairs = explanation.labels, explanation.rivals

@@ -27,7 +27,7 @@ from clusterexplain.word_embeddings.training import SkipGram
 from clusterexplain.word_embeddings.weat import Weat
 
 
-class EmbeddingBias(BaseEstimator):
+class EmbeddingBias(BaseEstimator):  # type: ignore[misc]
     """Word vectors of a corpus, and which of its texts an association in them comes from.
 
     Skip-gram with negative sampling is trained on its expected objective, so that the vectors are a deterministic, smooth

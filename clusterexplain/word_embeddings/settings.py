@@ -29,7 +29,7 @@ class Constraint:
         What is wrong with a value that will not do.
     """
 
-    accepts: Callable[[Any], bool]
+    accepts: Callable[[object], bool]
     expected: str
     problem: str = "is out of range"
 
@@ -45,7 +45,7 @@ def whole(least: int) -> Constraint:
 def real(accepts: Callable[[float], bool], expected: str) -> Constraint:
     """Return a constraint on real numbers, which NaN never meets."""
 
-    def is_one(value: Any) -> bool:
+    def is_one(value: object) -> bool:
         return isinstance(value, Real) and not isinstance(value, bool) and accepts(float(value))
 
     return Constraint(is_one, expected)

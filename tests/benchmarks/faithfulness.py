@@ -3,7 +3,7 @@
 Run: ``python tests/benchmarks/faithfulness.py [model ...] [--seeds 0 1 2]``; all models with seed 0 by default. 8 queries: 4
 random, 4 among the tenth of the samples with the smallest margin. 48 random single removals, 48 random 5 % groups, 48
 down-weightings of single examples by 5 %, 48 random halves. A half keeps the strength of the training: those who stay have
-weight 2. Prints a Markdown row for each model and seed: mean Spearman correlations, members frozen / re-clustered.
+weight 2. Prints a Markdown row for each model and seed: mean Spearman correlations, labels kept / clustering continued.
 """
 
 from __future__ import annotations

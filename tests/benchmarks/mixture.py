@@ -3,7 +3,7 @@
 Run: ``python tests/benchmarks/mixture.py [seed ...]``. 50 points each at (0, 0), (5, 5) and (5, -5), standard deviation 1.25;
 network 2-12-12, GELU, 300 full-batch steps, targets recomputed at every step. Every one of the 150 points is removed in turn,
 everything is trained again, and the change of every point's margin is compared with the prediction: 150 x 150 numbers for each
-seed, members frozen and re-clustered. The baseline knows only whether the removed point is in the query's cluster.
+seed, labels kept and clustering continued. The baseline knows only whether the removed point is in the query's cluster.
 """
 
 from __future__ import annotations

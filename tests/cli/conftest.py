@@ -6,7 +6,6 @@ import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,28 +33,8 @@ def template(name: str) -> Path:
     return folder
 
 
-@cache
-def opened(name: str) -> ClusterExplainer:
-    """Open a template and trace its training."""
-    explainer = ClusterExplainer.load(template(name))
-    explainer.explain([0])
-    return explainer
-
-
 def copied(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy a template to runs/NAME of an empty folder, and open copies with the traces of the first.
-
-    Tracing takes most of the time, and traces hold no numbers of a fit.
-    """
-    traces, load = opened(name).fit_.recipe.traces, ClusterExplainer.load
-
-    def load_traced(path: Any, *arguments: Any, **options: Any) -> ClusterExplainer:
-        explainer = load(path, *arguments, **options)
-        if Path(path).name == name:
-            explainer.fit_.recipe.traces.adopt(traces)
-        return explainer
-
-    monkeypatch.setattr(ClusterExplainer, "load", staticmethod(load_traced))
+    """Copy a template to runs/NAME of an empty folder."""
     monkeypatch.chdir(tmp_path)
     return Path(shutil.copytree(template(name), tmp_path / "runs" / name)).relative_to(tmp_path)
 
@@ -75,7 +54,7 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def ce() -> ClusterExplainer:
     """Return the run in float64 as Python opens it; tests must not modify it."""
-    return opened("small")
+    return ClusterExplainer.load(template("small"))
 
 
 @pytest.fixture

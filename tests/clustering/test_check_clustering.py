@@ -28,7 +28,7 @@ from clusterexplain.clustering import (
     make_clustering,
 )
 from clusterexplain.clustering.mixture_state import MixtureState
-from clusterexplain.clustering.registry import CLUSTERERS, KINDS
+from clusterexplain.clustering.registry import CLUSTERERS, CLUSTERING_TYPES
 from clusterexplain.exceptions import InvalidClusteringError, InvalidParameterError
 
 CENTERS = torch.tensor([[0.0, 0.0, 4.0], [5.0, 0.0, 1.0], [0.0, 6.0, 2.0]], dtype=torch.float64)
@@ -77,10 +77,10 @@ def test_what_a_user_has_fitted_passes(given: str) -> None:
 
 
 def test_every_kind_says_what_its_state_is() -> None:
-    assert all(issubclass(kind.state_type, tuple) for kind in KINDS.values())
-    assert {kind.name for kind in KINDS.values() if kind.labels_given} == {"labels"}
-    assert {kind.name for kind in KINDS.values() if kind.has_tree} == {"hdbscan"}
-    assert {kind.name for kind in KINDS.values() if kind.hard_centroids} == {"kmeans", "spherical_kmeans"}
+    assert all(issubclass(kind.state_type, tuple) for kind in CLUSTERING_TYPES.values())
+    assert {kind.name for kind in CLUSTERING_TYPES.values() if kind.labels_given} == {"labels"}
+    assert {kind.name for kind in CLUSTERING_TYPES.values() if kind.has_tree} == {"hdbscan"}
+    assert {kind.name for kind in CLUSTERING_TYPES.values() if kind.hard_centroids} == {"kmeans", "spherical_kmeans"}
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from clusterexplain.clustering.mixture_state import MixtureState, log_joint
 from clusterexplain.clustering.scores.responsibility import Responsibility
 from clusterexplain.exceptions import InvalidParameterError
 
-KINDS = Covariances.KINDS
+COVARIANCE_TYPES = Covariances.TYPES
 REG_COVAR = 1e-3
 QUERIES = torch.tensor([0, 5, 17])
 
@@ -70,7 +70,7 @@ def _refitted(clustering: GaussianMixtureClustering, z: Tensor, w: Tensor, own: 
     return Responsibility().margins(z[QUERIES], settled.values(ClusterInputs(z, w)), own, rival)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 def test_unit_weights_are_scikit_learn(kind: str) -> None:
     z = _rows()
     clustering, reference = _fit(z, kind), _scikit_learn(z, kind)
@@ -98,7 +98,7 @@ def _full(precisions: np.ndarray, kind: str) -> np.ndarray:
     }[kind](precisions)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 def test_weights_are_repetitions(kind: str) -> None:
     z, base = _rows(), _fit(_rows(), kind)
     times = torch.arange(len(z)) % 3
@@ -129,7 +129,7 @@ def test_a_row_of_weight_zero_is_absent_but_labelled() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 def test_the_jacobian_is_the_derivative_of_the_map_anywhere(kind: str) -> None:
     z, w = _rows(), torch.linspace(0.5, 2, 80, dtype=torch.float64)
     em = _fit(z, kind)._em(ClusterInputs(z, w))
@@ -137,7 +137,7 @@ def test_the_jacobian_is_the_derivative_of_the_map_anywhere(kind: str) -> None:
     torch.testing.assert_close(em.jacobian(x), jacrev(em)(x), rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 def test_derivatives_are_those_of_real_refits(kind: str) -> None:
     """Central differences of EM run to convergence at other weights and embeddings, in random directions."""
     z, w, clustering = _rows(), _ones(_rows()), _fit(_rows(), kind)
@@ -182,7 +182,7 @@ def test_rotation_and_scale_of_the_space_change_no_score_and_no_influence() -> N
         torch.testing.assert_close(found, wanted, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 @pytest.mark.parametrize(("size", "dead"), [(4, 3), (60, 0)])
 def test_an_emptied_component_is_dead_and_everything_finite(kind: str, size: int, dead: int) -> None:
     z = torch.cat([_rows(), _rows(seed=2)[:size] / 3 + 500])
@@ -249,7 +249,7 @@ def test_restored_is_bit_identical() -> None:
     assert restored.settings == clustering.settings
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 def test_a_fitted_mixture_keeps_its_labels(kind: str) -> None:
     z = _rows()
     reference = GaussianMixture(3, covariance_type=kind, reg_covar=0.05, random_state=3, tol=1e-6).fit(z.numpy())

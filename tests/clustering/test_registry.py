@@ -19,7 +19,7 @@ from clusterexplain.clustering import (
     GivenLabels,
     KMeansClustering,
 )
-from clusterexplain.clustering.registry import is_factory
+from clusterexplain.clustering.make import is_factory
 from clusterexplain.clustering.scores import LogRatioMargin
 from clusterexplain.exceptions import InvalidClusteringError, InvalidParameterError, InvalidScoreError, RunMismatchError
 from tests.conftest import SMALL

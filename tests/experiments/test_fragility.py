@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from clusterexplain.cli.app import app
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
-from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import factors, protocol
 from clusterexplain.experiments.fragility.clusters import Models
 from clusterexplain.experiments.fragility.factors import Steps, controlled, criticised
@@ -23,6 +22,7 @@ from clusterexplain.experiments.fragility.published_figures import BY_DEPTH, BY_
 from clusterexplain.experiments.fragility.published_protocol import Cell, measure
 from clusterexplain.experiments.fragility.run import QUICK, Size, run
 from clusterexplain.experiments.fragility.splits import WORST, split_of, stratified
+from clusterexplain.experiments.result_cache import ResultCache
 from clusterexplain.statistics import metrics
 
 TINY = Size(

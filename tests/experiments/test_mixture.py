@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from clusterexplain.execution import Execution
 from clusterexplain.experiments.mixture import corrected, published
-from clusterexplain.experiments.mixture.comparison import Comparison
 from clusterexplain.experiments.mixture.estimates import METHODS
 from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.experiments.mixture.one_pass import one_pass
 from clusterexplain.experiments.mixture.points import draw_mixture
+from clusterexplain.experiments.mixture.predicted_and_retrained import Comparison
 from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of, without_each
 from clusterexplain.experiments.mixture.tables import agreement, by_component
 from clusterexplain.influence import Unrolled

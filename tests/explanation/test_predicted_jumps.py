@@ -1,4 +1,4 @@
-"""Predicted re-clustering: nothing where nobody crosses a boundary, nearer to the truth than frozen members where some do."""
+"""The continued clustering, predicted: nothing where no example crosses a boundary, nearer than labels kept where some do."""
 
 from __future__ import annotations
 
@@ -81,23 +81,23 @@ def correlation(predicted: np.ndarray, found: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("seed", [2, 3])
-def test_it_is_nearer_to_real_reclustering_than_frozen_members(seed: int) -> None:
+def test_it_is_nearer_to_the_continued_clustering_than_labels_kept(seed: int) -> None:
     e, weights, found = explained(seed), removals(seed, explained(seed)), truth(seed, "continued")
-    frozen, predicted = (e.predict(weights, assignments=which) for which in ("kept", "continued"))
+    kept, predicted = (e.predict(weights, assignments=which) for which in ("kept", "continued"))
     assert (np.abs(found - truth(seed, "kept")) > 1e-6).mean() > 0.2, "crossings happen"
-    assert np.abs(predicted - found).mean() < 0.8 * np.abs(frozen - found).mean()
-    assert correlation(predicted, found) > correlation(frozen, found)
+    assert np.abs(predicted - found).mean() < 0.8 * np.abs(kept - found).mean()
+    assert correlation(predicted, found) > correlation(kept, found)
 
 
 def test_where_most_refits_cross_it_is_much_nearer() -> None:
     e, weights, found = explained(3), removals(3, explained(3)), truth(3, "continued")
     assert (np.abs(found - truth(3, "kept")) > 1e-6).mean() > 0.6
-    frozen, predicted = (e.predict(weights, assignments=which) for which in ("kept", "continued"))
-    assert np.abs(predicted - found).mean() < 0.6 * np.abs(frozen - found).mean()
-    assert correlation(predicted, found) > correlation(frozen, found) + 0.08
+    kept, predicted = (e.predict(weights, assignments=which) for which in ("kept", "continued"))
+    assert np.abs(predicted - found).mean() < 0.6 * np.abs(kept - found).mean()
+    assert correlation(predicted, found) > correlation(kept, found) + 0.08
 
 
-def test_frozen_members_are_predicted_by_the_influence_alone() -> None:
+def test_labels_kept_are_predicted_by_the_influence_alone() -> None:
     e, weights = explained(3), removals(3, explained(3))
     np.testing.assert_allclose(e.predict(weights), (weights / e.sample_weight - 1) @ e.influence.T)
     assert correlation(e.predict(weights), truth(3, "kept")) > 0.95
@@ -151,8 +151,8 @@ def test_unequal_weights_are_predicted_too() -> None:
     ce, e = fitted(3, unequal=True), explained(3, unequal=True)
     weights = removals(3, e)
     found = np.stack([e.evaluate(ce.refit(row)) for row in weights]) - e.scores
-    frozen, predicted = (e.predict(weights, assignments=which) for which in ("kept", "continued"))
-    assert np.abs(predicted - found).mean() < np.abs(frozen - found).mean()
+    kept, predicted = (e.predict(weights, assignments=which) for which in ("kept", "continued"))
+    assert np.abs(predicted - found).mean() < np.abs(kept - found).mean()
 
 
 def test_a_cluster_is_the_mean_of_its_members() -> None:
@@ -191,10 +191,10 @@ def test_spherical_kmeans_is_hard_too() -> None:
     e = ce.explain(np.argsort(membership[:, -1] / membership[:, -2])[5:45:8].tolist())
     weights = removals(3, e)
     found = np.stack([e.evaluate(ce.refit(row)) for row in weights]) - e.scores
-    frozen, predicted = (e.predict(weights, assignments=which) for which in ("kept", "continued"))
+    kept, predicted = (e.predict(weights, assignments=which) for which in ("kept", "continued"))
     assert np.isfinite(predicted).all()
-    assert not np.allclose(predicted, frozen)
-    assert np.abs(predicted - found).mean() < 1.1 * np.abs(frozen - found).mean()
+    assert not np.allclose(predicted, kept)
+    assert np.abs(predicted - found).mean() < 1.1 * np.abs(kept - found).mean()
 
 
 def test_a_loaded_run_and_new_rows_predict_the_same(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_cluster_that_is_removed_is_no_error() -> None:
     assert np.isfinite(found[~((e.labels == e.rivals[0]) | (e.rivals == e.rivals[0]))]).all()
 
 
-@pytest.mark.parametrize("assignments", ["soft", "", "Reclustered"])
+@pytest.mark.parametrize("assignments", ["soft", "", "Continued"])
 def test_unknown_assignments_are_named(assignments: str) -> None:
     with pytest.raises(InvalidParameterError, match=r"assignments='.*' is unknown\. Expected 'kept' or 'continued'"):
         explained(3).predict(np.ones(N), assignments=assignments)

@@ -15,7 +15,7 @@ from torch import Tensor
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError, SolverWarning
 from clusterexplain.explanation.gradients import influence_rows
-from clusterexplain.explanation.predicted_jumps import PredictedReclustering
+from clusterexplain.explanation.predicted_jumps import PredictedContinuation
 from clusterexplain.influence import GradientDot, Implicit, MethodReport, TrainingJacobian, make_jacobian
 from clusterexplain.influence.solvers import Dense
 from clusterexplain.results.influence_rows import InfluenceRows
@@ -74,13 +74,13 @@ def test_the_exact_method_is_asked_as_before(fitted: ClusterExplainer) -> None:
     np.testing.assert_array_equal(fitted.explain([0]).influence, fitted.explain([0], method="unrolled").influence)
 
 
-def test_reclustering_is_predicted_by_the_method_of_the_answer(fitted: ClusterExplainer) -> None:
+def test_the_continued_clustering_is_predicted_by_the_method_of_the_answer(fitted: ClusterExplainer) -> None:
     exact, classical = fitted.explain([0]), fitted.explain([0], method="implicit", method_options=DENSE)
     weights = np.ones(len(exact.train_ids))
     weights[:6] = 0
     jumps = [e.predict(weights, assignments="continued") - e.predict(weights) for e in (exact, classical)]
     crossing = [
-        PredictedReclustering.near(e.fit, e.fit.jacobian(e.method, e.method_options)) for e in (exact, classical)
+        PredictedContinuation.near(e.fit, e.fit.jacobian(e.method, e.method_options)) for e in (exact, classical)
     ]
     for e, jump, near in zip((exact, classical), jumps, crossing, strict=True):
         expected = near.changes(exact.fit, e.margins, np.atleast_2d(e.predict(weights)), np.atleast_2d(weights - 1))[0]

@@ -79,7 +79,7 @@ def trained_params(recipe: Any, weights: Tensor) -> dict[str, Tensor]:
 
 
 def centroids_and_variance(embedding: Tensor, weights: Tensor, labels: list[int]) -> tuple[dict[int, Tensor], Tensor]:
-    """Return the weighted centroids at frozen labels and the pooled within-cluster variance; -1 belongs to none."""
+    """Return the weighted centroids at kept labels and the pooled within-cluster variance; -1 belongs to none."""
     centers: dict[int, Tensor] = {}
     scatter, mass = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
     for k in sorted(set(labels) - {-1}):
@@ -122,7 +122,7 @@ def parts_of(
     queries : Tensor of shape (n_queries, n_features)
         Rows as the model sees them.
     labels : list of int
-        Frozen clusters of the training examples.
+        Kept clusters of the training examples.
     own, rival : list of int
         The fixed pair of clusters of each query.
 

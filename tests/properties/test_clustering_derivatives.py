@@ -25,8 +25,7 @@ from clusterexplain.exceptions import (
     RunDamagedError,
 )
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.storage import run_directory, sidecars
-from clusterexplain.training.tracing import TraceStore
+from clusterexplain.storage import run_directory, run_files
 from tests.conftest import SMALL
 
 N = 36
@@ -49,7 +48,6 @@ NAMED: dict[str, dict[str, Any]] = {
 }
 GIVEN = ("labels", "KMeans", "GaussianMixture", "AgglomerativeClustering", "HDBSCAN")
 
-TRACES: dict[str, TraceStore] = {}
 """Traced training steps by model, which take most of the time of an explanation."""
 
 CENTROID = ("margin", "student_t", "softmax")
@@ -117,19 +115,12 @@ def embedding_at(case: str) -> np.ndarray:
     return equal.embedding_
 
 
-def quick(ce: ClusterExplainer) -> ClusterExplainer:
-    """Give a fit of the same recipe the traces of the others, as `stability` does: a trace holds no numbers of a fit."""
-    own = ce.fit_.recipe.traces
-    own.adopt(TRACES.setdefault(str(ce.model), own))
-    return ce
-
-
 @cache
 def fitted(case: str, score: str = "auto") -> ClusterExplainer:
     """Return a small float64 fit at unequal weights, made once."""
     chosen = NAMED[case] if case in NAMED else {"clusterer": clusterer_of(case)}
     ce = ClusterExplainer(**SMALL, dtype="float64", membership_score=score, **chosen)
-    return quick(ce.fit(rows(), sample_weight=weights_of(case)))
+    return ce.fit(rows(), sample_weight=weights_of(case))
 
 
 def user_labels(case: str) -> np.ndarray:
@@ -305,7 +296,7 @@ def test_kmeans_given_is_kmeans_found() -> None:
     """The same partition explains the same, whoever found it."""
     ours = fitted("kmeans")
     theirs = ClusterExplainer(**SMALL, dtype="float64", clusterer=ours.labels_).fit(rows(), sample_weight=unequal())
-    first, second = ours.explain([3, 17]), quick(theirs).explain([3, 17])
+    first, second = ours.explain([3, 17]), theirs.explain([3, 17])
     np.testing.assert_allclose(second.scores, first.scores, rtol=1e-12)
     np.testing.assert_allclose(second.influence, first.influence, rtol=1e-9, atol=1e-12)
 
@@ -324,7 +315,7 @@ def test_shuffled_labels_are_refused_unless_the_user_knows_better() -> None:
         with pytest.raises(DisagreementError, match=message):
             ask()
     allowed = ClusterExplainer(**SMALL, dtype="float64", clusterer=labels, min_agreement=0)
-    e = quick(allowed.fit(rows(), sample_weight=unequal())).explain([3])
+    e = allowed.fit(rows(), sample_weight=unequal()).explain([3])
     assert e.agreement < 0.8
     assert np.isfinite(e.influence).all()
 
@@ -486,7 +477,7 @@ def test_one_cluster_and_noise_are_rivals() -> None:
     distance = np.linalg.norm(base.embedding_ - base.embedding_.mean(axis=0), axis=1)
     labels = np.where(distance > np.quantile(distance, 0.75), -1, 0)
     ce = ClusterExplainer(**SMALL, dtype="float64", clusterer=labels, min_agreement=0)
-    quick(ce.fit(rows(), sample_weight=unequal()))
+    ce.fit(rows(), sample_weight=unequal())
     inside, outside = int(np.flatnonzero(labels == 0)[0]), int(np.flatnonzero(labels == -1)[0])
     e = ce.explain([inside, outside])
     assert e.labels.tolist() == [0, -1]
@@ -506,7 +497,7 @@ def test_one_cluster_and_noise_are_rivals() -> None:
 def test_singletons_are_finite() -> None:
     labels = fitted("kmeans").labels_.copy()
     labels[[4, 9]] = [3, 4]
-    ce = quick(with_labels(labels, n_steps=40, min_agreement=0))
+    ce = with_labels(labels, n_steps=40, min_agreement=0)
     e = ce.explain([4, 9, 0])
     assert np.isfinite(e.scores).all()
     assert np.isfinite(e.influence).all()
@@ -571,7 +562,7 @@ def test_a_cluster_that_a_refit_empties_keeps_its_number(case: str) -> None:
 def test_labels_with_gaps_keep_their_numbers(tmp_path: Path) -> None:
     labels = np.array([1, 4, 6])[fitted("kmeans").labels_]
     ce = ClusterExplainer(**SMALL, dtype="float64", clusterer=labels).fit(rows(), sample_weight=unequal())
-    np.testing.assert_array_equal(quick(ce).labels_, labels)
+    np.testing.assert_array_equal(ce.labels_, labels)
     assert set(ce.predict(rows())) <= {1, 4, 6}
     assert ce.cluster_centers_.shape == (7, 2)
     assert np.isnan(ce.cluster_centers_[[0, 2, 3, 5]]).all()
@@ -609,7 +600,7 @@ def test_a_component_that_is_nobodys_most_likely_is_a_clear_answer() -> None:
     labels = given.predict(Z)
     assert not (labels == 2).any()
     ce = ClusterExplainer(**SMALL, dtype="float64", clusterer=given, min_agreement=0)
-    quick(ce.fit(rows(), sample_weight=unequal()))
+    ce.fit(rows(), sample_weight=unequal())
     np.testing.assert_array_equal(ce.labels_, labels)
     with pytest.raises(InvalidParameterError, match=r"There is no cluster 2 with members"):
         ce.explain_cluster(2)
@@ -647,8 +638,6 @@ def test_a_saved_run_explains_bit_for_bit_the_same(case: str, tmp_path: Path) ->
     ce = fitted(case)
     ce.save(tmp_path / "run")
     loaded = ClusterExplainer.load(tmp_path / "run")
-    if case not in ("kmeans", "dec"):
-        quick(loaded)
     assert loaded.fit_.key == ce.fit_.key
     for name in ("labels_", "embedding_", "cluster_centers_"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(ce, name), err_msg=name)
@@ -708,22 +697,22 @@ def test_what_lies_beside_a_run_is_never_unpickled(tmp_path: Path) -> None:
     bomb = np.empty(1, dtype=object)
     bomb[0] = Bomb()
     folder = fitted("kmeans").save(tmp_path / "run")
-    np.savez(folder / sidecars.STABILITY, labels=bomb)
+    np.savez(folder / run_files.STABILITY, labels=bomb)
     with pytest.raises(RunDamagedError, match=r"stability\.npz cannot be read .*Delete it and run stability again"):
         ClusterExplainer.load(folder)
-    (folder / sidecars.STABILITY).unlink()
-    np.save(folder / sidecars.MAP, bomb, allow_pickle=True)
+    (folder / run_files.STABILITY).unlink()
+    np.save(folder / run_files.MAP, bomb, allow_pickle=True)
     assert ClusterExplainer.load(folder).fit_.annotations.map_coordinates is None
-    (folder / sidecars.MAP).unlink()
+    (folder / run_files.MAP).unlink()
     for text in ("[1]", "{", '{"0": 5}', '{"a": "b"}'):
-        (folder / sidecars.NAMES).write_text(text)
+        (folder / run_files.NAMES).write_text(text)
         with pytest.raises(RunDamagedError, match=r"names\.json cannot be read .*name the clusters again"):
             ClusterExplainer.load(folder)
 
 
 def test_a_stability_file_that_lacks_arrays_is_named(tmp_path: Path) -> None:
     folder = fitted("kmeans").save(tmp_path / "run")
-    np.savez(folder / sidecars.STABILITY, labels=np.zeros((1, N)))
+    np.savez(folder / run_files.STABILITY, labels=np.zeros((1, N)))
     with pytest.raises(
         RunDamagedError, match=r"stability\.npz cannot be read \(KeyError .*Delete it and run stability again"
     ):

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from clusterexplain.report import tables
-from clusterexplain.results.explanation import SIDES
+from clusterexplain.results.text.margins import SIDES
 from tests.report.browser import (
     PHONE,
     Opened,

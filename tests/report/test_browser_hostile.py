@@ -10,7 +10,7 @@ import pytest
 
 from clusterexplain import Dataset
 from clusterexplain.report import tables
-from clusterexplain.results.explanation import SIDES
+from clusterexplain.results.text.margins import SIDES
 from tests.report.browser import (
     PHONE,
     Opener,

@@ -14,7 +14,7 @@ import pytest
 from clusterexplain import Dataset, load_dataset
 from clusterexplain.report import tables
 from clusterexplain.report.page import safe_json
-from clusterexplain.results.explanation import SIDES
+from clusterexplain.results.text.margins import SIDES
 from tests.report.browser import (
     PHONE,
     WIDE,

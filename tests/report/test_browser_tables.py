@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from clusterexplain.cli.app import app
 from clusterexplain.report import tables
-from clusterexplain.results.explanation import SIDES
+from clusterexplain.results.text.margins import SIDES
 from tests.report.browser import (
     Opener,
     assert_shows,

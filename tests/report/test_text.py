@@ -27,7 +27,7 @@ from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.verdict import CheckSummary, Verdict
 from clusterexplain.statistics.groups import group_sums
-from clusterexplain.storage.sidecars import RETRAINED
+from clusterexplain.storage.check_schema import RETRAINED
 
 SMALL: dict[str, Any] = {"batch_size": 8, "hidden": (6,), "latent_dim": 2, "n_steps": 40, "random_state": 0}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clusterexplain.exceptions import RunWriteError
-from clusterexplain.storage import sidecars
+from clusterexplain.storage import run_files, sidecars
 from clusterexplain.storage.atomic import write_in_run, write_output
 
 
@@ -152,10 +152,10 @@ def test_no_sidecar_is_written_through_a_link(tmp_path: Path, name: str) -> None
     import numpy as np
 
     content = {
-        sidecars.MAP: sidecars.MapFile(np.zeros((2, 2))),
-        sidecars.CHECK: sidecars.CheckFile({}),
-        sidecars.STABILITY: sidecars.StabilityFile({}),
-        sidecars.NAMES: sidecars.NamesFile({}),
+        run_files.MAP: sidecars.MapFile(np.zeros((2, 2))),
+        run_files.CHECK: sidecars.CheckFile({}),
+        run_files.STABILITY: sidecars.StabilityFile({}),
+        run_files.NAMES: sidecars.NamesFile({}),
     }[name]
     (tmp_path / name).symlink_to(tmp_path / "outside")
     with pytest.raises(RunWriteError, match="is a link"):
@@ -168,7 +168,7 @@ def test_old_checks_are_neither_moved_nor_deleted_through_a_link(tmp_path: Path)
     run.mkdir(), outside.mkdir()
     for number in range(sidecars.MOST_CHECKS + 5):
         (outside / f"{number:06d}.json").write_text("{}")
-    (run / sidecars.CHECK_HISTORY).symlink_to(outside)
+    (run / run_files.CHECK_HISTORY).symlink_to(outside)
     sidecars.write_check(run, {"a": 1})
     with pytest.raises(RunWriteError, match="check_history is a link"):
         sidecars.write_check(run, {"a": 2})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clusterexplain.exceptions import RunDamagedError
-from clusterexplain.storage import sidecars
+from clusterexplain.storage import run_files, sidecars
 
 VERDICT = {
     "status": "supported",
@@ -61,9 +61,9 @@ def test_checks_before_the_newest_are_kept_newest_first(tmp_path: Path, monkeypa
     assert [stored["fit_key"] for stored in sidecars.read_checks(tmp_path)] == [
         f"fit {number}" for number in (5, 4, 3, 2)
     ]
-    files = sorted(file.name for file in (tmp_path / sidecars.CHECK_HISTORY).iterdir())
+    files = sorted(file.name for file in (tmp_path / run_files.CHECK_HISTORY).iterdir())
     assert files == ["000002.json", "000003.json", "000004.json"]
-    (tmp_path / sidecars.CHECK_HISTORY / files[1]).write_text("{")
+    (tmp_path / run_files.CHECK_HISTORY / files[1]).write_text("{")
     assert len(sidecars.read_checks(tmp_path)) == 3
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 import clusterexplain
 from clusterexplain.influence import Unrolled
 from clusterexplain.training import BatchPlan, CompiledSteps, Recipe, retrain_many
-from clusterexplain.training.tracing import TraceStore
+from clusterexplain.training.tracing import SHARED, TraceStore
 from clusterexplain.training.trajectory import train
 from tests.influence.test_unrolled_stages import cotangents_of, recipe_of, weights_of
 from tests.oracles.dense_training import error
@@ -114,3 +114,40 @@ def test_private_names_of_torch_stand_in_one_file() -> None:
         if path.name != "torch_compat.py":
             text = path.read_text(encoding="utf-8").replace("torch.__version__", "")
             assert not [name for name in private if name in text], path
+
+
+def usual() -> Recipe:
+    """Return a recipe with the store that every recipe has unless it is told otherwise."""
+    recipe = recipe_of("autoencoder")
+    return Recipe(recipe.task, recipe.inputs, recipe.initial, recipe.plan, recipe.optimizer)
+
+
+class TestShared:
+    """By default a second recipe of the same model and sizes uses the traces of the first; a user's network is not kept."""
+
+    def test_equal_recipes_of_a_model_of_ours_have_the_same_functions(self) -> None:
+        first, second = CompiledSteps(usual()), CompiledSteps(usual())
+        assert first.step(0) is second.step(0)
+        assert not len(first.recipe.traces)
+
+    def test_a_store_of_ones_own_shares_nothing(self) -> None:
+        own = CompiledSteps(replace(usual(), traces=TraceStore()))
+        assert own.step(0) is not CompiledSteps(usual()).step(0)
+
+    def test_a_network_of_the_users_is_not_kept(self) -> None:
+        recipe = replace(
+            usual(), task=type("Theirs", (type(usual().task),), {"__module__": "theirs"})(5, hidden=(), latent_dim=2)
+        )
+        CompiledSteps(recipe).step(0)
+        assert len(recipe.traces) == 1
+
+    def test_a_store_that_travels_takes_that_of_its_new_process(self) -> None:
+        assert pickle.loads(pickle.dumps(usual().traces)).shared is SHARED
+
+    def test_the_oldest_goes_first(self) -> None:
+        store = TraceStore(most=2)
+        for name in ("a", "b", "a", "c"):
+            store.get(name, lambda name=name: name)  # type: ignore[misc]
+        assert len(store) == 2
+        assert store.get("a", lambda: "built again") == "a"
+        assert store.get("b", lambda: "built again") == "built again"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from clusterexplain.statistics.intervals import UNKNOWN, Interval
+from clusterexplain.storage.check_schema import LETTERS
 from clusterexplain.verification.grade import (
     EXIT_CODES,
-    LETTERS,
     MEANINGS,
     STATUS,
     THRESHOLDS,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.verification.retraining_cache import FOLDER
+from clusterexplain.storage.run_files import RETRAININGS
 from tests.conftest import SMALL
 
 VERIFY = (sys.executable, "-m", "clusterexplain", "verify", "--level", "standard", "--json")
@@ -22,7 +22,7 @@ ASKED = ("--sample", "3", "--sample", "11", "--run")
 
 
 def kept(run: Path) -> int:
-    return len(list((run / FOLDER).glob("*.npy"))) if (run / FOLDER).is_dir() else 0
+    return len(list((run / RETRAININGS).glob("*.npy"))) if (run / RETRAININGS).is_dir() else 0
 
 
 def killed(run: Path, after: int) -> None:

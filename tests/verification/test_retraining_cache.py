@@ -11,8 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from clusterexplain import ClusterExplainer, EmbeddingTask
+from clusterexplain.models import Stage
+from clusterexplain.models.task import Params
+from clusterexplain.storage.run_files import RETRAININGS
 from clusterexplain.verification import verify
-from clusterexplain.verification.retraining_cache import FOLDER, RetrainingCache
+from clusterexplain.verification.retraining_cache import RetrainingCache
 from tests.conftest import SMALL
 
 FEW = {"n_single": 6, "n_within": 0, "n_groups": 0, "n_top": 0}
@@ -28,7 +31,7 @@ def npz() -> bytes:
 def test_junk_is_trained_again(small: ClusterExplainer, tmp_path: Path, junk: bytes) -> None:
     e = small.explain([0])
     first = verify(e, cache=tmp_path, **FEW).table
-    files = list((tmp_path / FOLDER).iterdir())
+    files = list((tmp_path / RETRAININGS).iterdir())
     for file in files:
         file.write_bytes(junk)
     assert verify(e, cache=tmp_path, **FEW).table.equals(first)
@@ -38,7 +41,7 @@ def test_junk_is_trained_again(small: ClusterExplainer, tmp_path: Path, junk: by
 def test_a_changed_byte_is_noticed(small: ClusterExplainer, tmp_path: Path) -> None:
     e = small.explain([0])
     first = verify(e, cache=tmp_path, **FEW).table
-    for file in (tmp_path / FOLDER).iterdir():
+    for file in (tmp_path / RETRAININGS).iterdir():
         content = bytearray(file.read_bytes())
         content[300] ^= 1
         file.write_bytes(bytes(content))
@@ -62,7 +65,7 @@ def test_another_loss_of_the_same_network_is_another_training(blobs: np.ndarray,
         ce = fitted(power)
         check = verify(ce.explain([0]), cache=tmp_path, **FEW)
         assert check.null < 1e-4
-    assert len(list((tmp_path / FOLDER).iterdir())) == 2
+    assert len(list((tmp_path / RETRAININGS).iterdir())) == 2
 
 
 def test_a_full_disk_does_not_end_a_check(
@@ -91,3 +94,37 @@ def test_another_choice_before_a_stage_is_another_training(tmp_path: Path) -> No
     alone = RetrainingCache(None).trained(second.fit_, second.fit_.recipe, second.fit_.key, ones)
     assert not torch.equal(*trained)
     assert torch.equal(trained[1], alone)
+
+
+class TwoStages(EmbeddingTask):
+    """A linear map that is trained to keep the squares of rows, and later a power of them."""
+
+    def __init__(self, power: int) -> None:
+        self.power = power
+
+    def initial_params(self, generator: torch.Generator, dtype: torch.dtype) -> Params:
+        return {"map": 0.3 * torch.eye(5, dtype=dtype)[:, :2]}
+
+    def embed(self, params: Params, inputs: Tensor) -> Tensor:
+        return inputs @ params["map"]
+
+    def loss(self, params: Params, inputs: Tensor, weights: Tensor) -> Tensor:
+        return self._error(params, inputs, weights, 2)
+
+    def stages(self) -> tuple[Stage, ...]:
+        return Stage(self.loss), Stage(lambda *batch: self._error(*batch, self.power))
+
+    def _error(self, params: Params, inputs: Tensor, weights: Tensor, power: int) -> Tensor:
+        errors = (self.embed(params, inputs) @ params["map"].T - inputs).abs().pow(power).mean(dim=1)
+        return (weights * errors).sum() / len(inputs)
+
+
+def test_another_loss_of_a_later_stage_is_another_training(blobs: np.ndarray, tmp_path: Path) -> None:
+    few = {"n_clusters": 3, "n_steps": 20, "batch_size": 8, "random_state": 0, "learning_rate": 0.01}
+    first, second = (ClusterExplainer(model=TwoStages(power), **few).fit(blobs) for power in (2, 4))
+    assert first.fit_.key == second.fit_.key
+    ones = np.ones((1, len(blobs)))
+    trained = [RetrainingCache(tmp_path).trained(ce.fit_, ce.fit_.recipe, ce.fit_.key, ones) for ce in (first, second)]
+    torch.testing.assert_close(trained[0][0], first.fit_.trajectory.final)
+    torch.testing.assert_close(trained[1][0], second.fit_.trajectory.final)
+    assert not torch.equal(*trained)

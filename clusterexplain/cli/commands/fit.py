@@ -93,9 +93,6 @@ def fit(
     quiet: options.Quiet = False,
 ) -> None:
     """Train a model, cluster its embedding, and save the run."""
-    from clusterexplain.cli.tasks import find_factory
-    from clusterexplain.estimator import ClusterExplainer
-
     chosen = {
         "n_clusters": ("clusters", clusters),
         "clusterer": ("clusterer", clusterer),
@@ -109,16 +106,21 @@ def fit(
         "scaling": ("scaling", None if scaling == "none" else scaling),
         "random_state": ("seed", seed),
     }
-    columns = {
-        "file": data,
-        "ids": ids,
-        "text": text,
-        "metadata": metadata,
-        "labels": labels,
-        "task": task,
-        "train": train,
-    }
-    parameters, source = _with_config(context, config, chosen, columns)
+    columns = {"ids": ids, "text": text, "metadata": metadata}
+    given = {"file": data, **columns, "labels": labels, "task": task, "train": train}
+    parameters, source = _with_config(context, config, chosen, given)
+    limits = {"max_memory": max_memory * 1e9, "verbose": not quiet}
+    explainer, dataset = _unfitted(parameters, source, limits)
+    _fit_and_save(explainer, dataset, out, source, overwrite=overwrite)
+
+
+def _unfitted(
+    parameters: dict[str, Any], source: dict[str, Any], limits: dict[str, Any]
+) -> tuple[ClusterExplainer, Dataset]:
+    """Return the explainer, with what the source of the data decides about it, and the data."""
+    from clusterexplain.cli.tasks import find_factory
+    from clusterexplain.estimator import ClusterExplainer
+
     dataset, usual_clusters = _open_data(
         source["file"], {"ids": source["ids"], "text": source["text"], "metadata": source["metadata"] or []}
     )
@@ -128,8 +130,7 @@ def fit(
         parameters["clusterer"] = _given_labels(Path(source["labels"]), parameters["clusterer"])
     if parameters["n_clusters"] is None:
         parameters["n_clusters"] = usual_clusters
-    explainer = ClusterExplainer(**parameters, max_memory=max_memory * 1e9, verbose=not quiet)
-    _fit_and_save(explainer, dataset, out, source, overwrite=overwrite)
+    return ClusterExplainer(**parameters, **limits), dataset
 
 
 def config(run: options.Run = None, task: options.Task = None) -> None:

@@ -164,7 +164,7 @@ def _boundary_ids(explainer: ClusterExplainer) -> list[Any]:
     """Return the id of the sample nearest to the boundary of each cluster, the nearest of all first."""
     import numpy as np
 
-    from clusterexplain.results.text.names import NOISE
+    from clusterexplain.statistics.matching import NOISE
 
     margins, labels = explainer.margins_, explainer.labels_
     clustered = np.flatnonzero(np.isfinite(margins) & (labels != NOISE))

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.results.check import Check
 
-EXIT_CODES = {"supported": 0, "not supported": 3}
-UNTESTED = 4
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as in shells."""
 
@@ -66,6 +64,7 @@ def verify(
     an interrupted check resumes.
     """
     from clusterexplain.cli import terminal
+    from clusterexplain.results.verdict import EXIT_CODES
 
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
     ids = sample_ids(sample, explainer) if sample else _stratified_ids(explainer, level, seed)
@@ -85,7 +84,7 @@ def verify(
         terminal.as_json(check.to_dict())
     else:
         terminal.check(check)
-    raise typer.Exit(EXIT_CODES.get(check.status, UNTESTED))
+    raise typer.Exit(EXIT_CODES[check.status])
 
 
 def stability(

@@ -1,6 +1,5 @@
 """s: how firmly a sample sits in its cluster, as a differentiable score."""
 
-from clusterexplain.clustering.base import NOISE
 from clusterexplain.clustering.scores.base import Score
 from clusterexplain.clustering.scores.centroid_distance import (
     CentroidScore,
@@ -14,6 +13,7 @@ from clusterexplain.clustering.scores.check_score import check_score
 from clusterexplain.clustering.scores.exemplars import Exemplar, HdbscanMembership
 from clusterexplain.clustering.scores.registry import SCORES, make_score
 from clusterexplain.clustering.scores.responsibility import Responsibility
+from clusterexplain.statistics.matching import NOISE
 
 __all__ = [
     "NOISE",

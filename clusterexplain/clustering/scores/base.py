@@ -10,6 +10,9 @@ from torch import Tensor
 
 from clusterexplain.clustering.base import ClusterState, StateT
 
+FLOOR = 0.01
+"""Share of the within-cluster variance that is added to squared distances before a logarithm."""
+
 
 class Score(ABC, Generic[StateT]):
     """How firmly a sample sits in its cluster, as a differentiable function of its embedding and the clusters.

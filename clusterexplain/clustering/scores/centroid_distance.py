@@ -8,10 +8,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.centroids import CentroidState, squared_distances
-from clusterexplain.clustering.scores.base import Score
-
-FLOOR = 0.01
-"""Share of the pooled within-cluster variance that is added to squared distances before a logarithm."""
+from clusterexplain.clustering.scores.base import FLOOR, Score
 
 
 class CentroidScore(Score[CentroidState]):
@@ -122,4 +119,5 @@ class Cosine(CentroidScore):
 
 def _tiny(rows: Tensor) -> float:
     """Return what is left of a floor where all members coincide; its reciprocal can still be squared and summed."""
-    return float(torch.finfo(rows.dtype).tiny) ** 0.5
+    floor: float = torch.finfo(rows.dtype).tiny ** 0.5
+    return floor

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.func import vjp, vmap
 
-from clusterexplain.clustering.base import NOISE, ClusterState
+from clusterexplain.clustering.base import ClusterState
 from clusterexplain.clustering.scores.base import Score
 from clusterexplain.exceptions import InvalidParameterError, InvalidScoreError
+from clusterexplain.statistics.matching import NOISE
 
 STEP = 1e-6
 """Relative size of the displacements of finite differences."""

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from clusterexplain.clustering.centroids import squared_distances
 from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
-from clusterexplain.clustering.scores.base import Score
+from clusterexplain.clustering.scores.base import FLOOR, Score
 from clusterexplain.execution import budget
-
-FLOOR = 0.01
-"""Share of the pooled within-cluster variance that is added to squared distances before a logarithm."""
 
 GUARD = 1e-12
 """The same share where nothing is to be smoothed, only kept finite."""
+
+SAME_POINT = 1e-9
+"""Squared distance, as a share of the pooled within-cluster variance, below which two points are one: embeddings in float32 of
+the same row differ by about 1e-12, which is of the size of ``GUARD``, so that the logarithm would be a function of rounding."""
 
 TINY = 1e-150
 """What is left of a floor where clusters are single points; its reciprocal can still be summed."""
@@ -119,7 +120,8 @@ class HdbscanMembership(DensityScore):
     is piecewise constant: that of the nearest training row, which for a training row is the row itself. The exponents
     of both are 1 (those of ``hdbscan.membership_vector`` are 1/2 and 2, with another tree part). It depends on weights
     only through embeddings, and on those of one exemplar per cluster: a rougher score than :class:`Exemplar`. For an
-    exemplar itself the distance is 0, and a tiny floor stands in for it.
+    exemplar itself the distance is 0, also where rounding makes it a little more; a tiny floor stands in for it, and it has
+    no derivative.
     """
 
     name: ClassVar[str] = "hdbscan_membership"
@@ -136,6 +138,7 @@ class HdbscanMembership(DensityScore):
             if not len(state.exemplars):
                 return tree
             distances = squared_distances(some, state.exemplars)
+            distances = distances.masked_fill(distances <= SAME_POINT * state.within, 0.0)
             parts = [self._nearest(distances, _mine(state, k), state) for k in _clusters(state)]
             # -log of the distance, half the log of its square
             return tree - 0.5 * torch.log(_stack(parts, some) + floor)
@@ -203,4 +206,4 @@ def _in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, per_row: int)
     step = max(1, budget.DISTANCE_CHUNK // max(per_row, 1))
     if rows.dim() < 2 or len(rows) <= step:
         return function(rows)
-    return torch.cat([function(some) for some in rows.split(step)])
+    return torch.cat([function(some) for some in torch.split(rows, step)])

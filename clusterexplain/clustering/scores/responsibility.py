@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.mixture_state import MixtureState, log_joint, squared_mahalanobis
-from clusterexplain.clustering.scores.base import Score
-
-FLOOR = 0.01
+from clusterexplain.clustering.scores.base import FLOOR, Score
 
 
 class Responsibility(Score[MixtureState]):
@@ -45,4 +43,5 @@ class Responsibility(Score[MixtureState]):
     def length_scale(self, state: MixtureState) -> Tensor | None:
         """Return the smallest standard deviation of any component in any direction."""
         roots = state.precisions_cholesky[state.nonempty]
-        return 1 / torch.linalg.matrix_norm(roots, ord=2).max()
+        shortest: Tensor = 1 / torch.linalg.matrix_norm(roots, ord=2).max()
+        return shortest

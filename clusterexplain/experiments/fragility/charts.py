@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
+
+if TYPE_CHECKING:
+    import altair as alt
 
 AXIS = "Spearman correlation with retraining"
 
 
-def replication(table: pd.DataFrame) -> Any:
+def replication(table: pd.DataFrame) -> alt.FacetChart:
     """Return a chart of the main table: by depth, this run with intervals and the published figures as rings.
 
     Parameters
@@ -38,7 +41,7 @@ def replication(table: pd.DataFrame) -> Any:
     )
 
 
-def switches(table: pd.DataFrame) -> Any:
+def switches(table: pd.DataFrame) -> alt.FacetChart:
     """Return a chart of what each changed factor does, one panel for each depth; the first row is the unchanged procedure.
 
     Parameters
@@ -54,7 +57,7 @@ def switches(table: pd.DataFrame) -> Any:
     return _intervals(table.assign(panel="hidden layers: " + table["depth"].astype(str)))
 
 
-def models(table: pd.DataFrame) -> Any:
+def models(table: pd.DataFrame) -> alt.FacetChart:
     """Return the same for the models with clusters.
 
     Parameters
@@ -70,7 +73,7 @@ def models(table: pd.DataFrame) -> Any:
     return _intervals(table.assign(panel=table["model"] + ", from the " + table["end"] + " end"))
 
 
-def _intervals(table: pd.DataFrame) -> Any:
+def _intervals(table: pd.DataFrame) -> alt.FacetChart:
     import altair as alt
 
     label = (table["factor"] + ": " + table["after"]).where(table["factor"] != "none", "nothing changed")

@@ -12,7 +12,7 @@ import pandas as pd
 from clusterexplain import ClusterExplainer, Explanation
 from clusterexplain.data import load_dataset
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
-from clusterexplain.experiments.cache import ResultCache
+from clusterexplain.experiments.result_cache import ResultCache
 from clusterexplain.statistics import average, bootstrap_interval, sign_agreement, spearman
 from clusterexplain.training import BatchPlan, Recipe
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from clusterexplain.experiments.cache import ResultCache
-from clusterexplain.experiments.fragility.influence import CRITICISED, Classical
+from clusterexplain.experiments.fragility.classical_influence import CRITICISED, Classical
+from clusterexplain.experiments.fragility.full_batch_training import Schedule
 from clusterexplain.experiments.fragility.protocol import ClassifierProtocol, Subject, outcomes
-from clusterexplain.experiments.fragility.training import Schedule
+from clusterexplain.experiments.result_cache import ResultCache
 from clusterexplain.statistics import average, bootstrap_interval, sign_agreement, spearman
 
 DECAY = 0.005

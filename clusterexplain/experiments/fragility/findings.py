@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from clusterexplain.experiments.fragility.published_figures import CHANCE_OF_ABSOLUTE
 from clusterexplain.statistics import Interval
+
+if TYPE_CHECKING:
+    from clusterexplain.experiments.fragility.run import Size
 
 CLEAR = 0.05
 """A change that is smaller is called none, whatever its interval."""
@@ -45,7 +48,7 @@ def findings(tables: dict[str, pd.DataFrame]) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def notes(size: Any) -> tuple[str, ...]:
+def notes(size: Size) -> tuple[str, ...]:
     """Return departures from what is reproduced.
 
     Parameters

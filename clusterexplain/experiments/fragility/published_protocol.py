@@ -9,10 +9,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from clusterexplain.experiments.fragility.influence import CRITICISED, Classical, removal_effects
+from clusterexplain.experiments.fragility.classical_influence import CRITICISED, Classical, removal_effects
+from clusterexplain.experiments.fragility.full_batch_training import Schedule, State, train, train_many
 from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.splits import WORST, Split, iris_without
-from clusterexplain.experiments.fragility.training import Schedule, State, train, train_many
 
 N_REMOVED = 25
 """A sixth of the data, as in the study that is reproduced."""

@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import published_figures
 from clusterexplain.experiments.fragility.published_protocol import Cell, measure
+from clusterexplain.experiments.result_cache import ResultCache
 from clusterexplain.statistics import bootstrap_interval, spearman
 
 BLOCK = 10

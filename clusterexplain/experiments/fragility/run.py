@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution, one_thread
-from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.fragility import charts, published_figures
 from clusterexplain.experiments.fragility.clusters import Models, of_models
 from clusterexplain.experiments.fragility.factors import (
@@ -24,6 +23,7 @@ from clusterexplain.experiments.fragility.factors import (
 from clusterexplain.experiments.fragility.findings import findings, notes
 from clusterexplain.experiments.fragility.published_protocol import Cell
 from clusterexplain.experiments.fragility.replication import cells, outcomes, row
+from clusterexplain.experiments.result_cache import ResultCache
 from clusterexplain.experiments.study import Study
 
 VERSION = "1"

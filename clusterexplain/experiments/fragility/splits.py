@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.experiments.fragility.training import Examples
+from clusterexplain.experiments.fragility.full_batch_training import Examples
 
 WORST = 83
 """Row of Iris with the largest leave-one-out loss, by the code of the study that is reproduced."""

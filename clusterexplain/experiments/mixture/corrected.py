@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
-from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.experiments.mixture.points import draw_mixture, query_and_removal_rows
+from clusterexplain.experiments.mixture.predicted_and_retrained import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.removal import leave_one_out, solver_facts
 from clusterexplain.training import Adam, BatchPlan, Recipe, Trajectory, train, with_choices_kept
 

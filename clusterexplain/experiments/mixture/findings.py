@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED
 from clusterexplain.experiments.mixture.corrected import LIKELIHOOD, OWN_LOSS
 from clusterexplain.experiments.mixture.estimates import EXACT, ONE_PASS, SAME_CLUSTER
+from clusterexplain.experiments.mixture.predicted_and_retrained import CROSS, MATCHED
 from clusterexplain.experiments.mixture.published import AS_PUBLISHED, FRESH
 from clusterexplain.statistics import Interval
 

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from clusterexplain.clustering import KMeansClusterer, centroid_state
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution, one_thread
-from clusterexplain.experiments.mixture.comparison import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.corrected import OWN_LOSS, purity
 from clusterexplain.experiments.mixture.estimates import estimates
 from clusterexplain.experiments.mixture.network import MixtureNetwork
 from clusterexplain.experiments.mixture.points import MEANS, N_COMPONENTS, draw_mixture, query_and_removal_rows
+from clusterexplain.experiments.mixture.predicted_and_retrained import CROSS, MATCHED, Comparison
 from clusterexplain.experiments.mixture.removal import leave_one_out, scores_of, solver_facts, without_each
 from clusterexplain.influence import Unrolled
 from clusterexplain.models import CENTROIDS, Params
@@ -23,7 +23,7 @@ from clusterexplain.training import Adam, BatchPlan, CompiledSteps, Recipe, Traj
 N_STEPS, LEARNING_RATE = 2, 1e-3
 EPSILON = 1e-16
 """Inside the square root, where it does what the published 1e-8 does outside of it."""
-NOISE = 0.5
+START_NOISE = 0.5
 AS_PUBLISHED, FRESH = "as published", "fresh optimizer"
 
 
@@ -97,7 +97,7 @@ def initial_network(points: Tensor, seed: int) -> Params:
     labels = torch.from_numpy(KMeansClusterer(N_COMPONENTS, seed=seed).fit(embedding.numpy(), weights.numpy()))
     centers = centroid_state(embedding, weights, labels, N_COMPONENTS).centers
     noise = torch.randn(centers.shape, generator=generator, dtype=points.dtype)
-    return params | {CENTROIDS: centers + NOISE * noise}
+    return params | {CENTROIDS: centers + START_NOISE * noise}
 
 
 def recipe_of(points: Tensor, initial: Params, labels: Tensor | None) -> Recipe:

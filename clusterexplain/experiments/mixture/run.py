@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
-from clusterexplain.experiments.cache import ResultCache
 from clusterexplain.experiments.mixture import published
 from clusterexplain.experiments.mixture.charts import agreement_chart, changes_chart
-from clusterexplain.experiments.mixture.comparison import CROSS, Comparison
 from clusterexplain.experiments.mixture.corrected import EPSILON, LEARNING_RATE, N_STEPS, OWN_LOSS, corrected
 from clusterexplain.experiments.mixture.estimates import EXACT, ONE_PASS
 from clusterexplain.experiments.mixture.findings import NOTES, findings
+from clusterexplain.experiments.mixture.predicted_and_retrained import CROSS, Comparison
 from clusterexplain.experiments.mixture.tables import agreement, by_component, by_seed, solves
+from clusterexplain.experiments.result_cache import ResultCache
 from clusterexplain.experiments.study import Study
 
 VERSION = "1"

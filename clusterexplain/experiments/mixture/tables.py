@@ -17,7 +17,7 @@ def agreement(rows: pd.DataFrame, suffix: str = "") -> pd.DataFrame:
     Parameters
     ----------
     rows : DataFrame
-        Of :meth:`~clusterexplain.experiments.mixture.comparison.Comparison.agreement`, with a column seed.
+        Of :meth:`~clusterexplain.experiments.mixture.predicted_and_retrained.Comparison.agreement`, with a column seed.
     suffix : {"", "_within"}
         Which removals count: all, or those of the query's own cluster.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from clusterexplain.report import theme
 
+if TYPE_CHECKING:
+    import altair as alt
+
 SHOWN = {"score": "all words", "second_half": "held-out words"}
 
 
-def agreement(retrained: pd.DataFrame) -> Any:
+def agreement(retrained: pd.DataFrame) -> alt.ConcatChart:
     """Draw retrained against predicted changes, one panel for each kind of removal."""
     import altair as alt
 
@@ -27,15 +30,15 @@ def agreement(retrained: pd.DataFrame) -> Any:
         y = alt.Y("retrained:Q", title="after retraining", scale=scale)
         layers = [layer.encode(x=x, y=y) for layer in (line, points)]
         panels.append(alt.layer(*layers).properties(width=220, height=220, title=str(kind)))
-    drawn: Any = alt.concat(*panels, columns=2)
+    drawn: alt.ConcatChart = alt.concat(*panels, columns=2)
     return theme.configured(drawn)
 
 
-def decades(by_decade: pd.DataFrame) -> Any:
+def decades(by_decade: pd.DataFrame) -> alt.Chart:
     """Draw the influence of the speeches of every decade."""
     import altair as alt
 
-    return theme.configured(
+    drawn: alt.Chart = (
         alt.Chart(by_decade)
         .mark_bar()
         .encode(
@@ -45,9 +48,10 @@ def decades(by_decade: pd.DataFrame) -> Any:
         )
         .properties(width=560, height=240, title="Which decades raise (blue) and lower (orange) the effect size")
     )
+    return theme.configured(drawn)
 
 
-def changes(summary: pd.DataFrame) -> Any:
+def changes(summary: pd.DataFrame) -> alt.FacetChart:
     """Draw the change of the effect size by every intervention and arm, with intervals over seeds."""
     import altair as alt
 
@@ -59,5 +63,5 @@ def changes(summary: pd.DataFrame) -> Any:
         base.mark_rule().encode(x=alt.X("low:Q", title="change of the effect size"), x2="high:Q"),
         base.mark_circle(size=60, color=theme.PULL).encode(x="change:Q"),
     ).properties(width=420, height=90)
-    drawn: Any = layers.facet(row=alt.Row("intervention:N", title=None, sort=None))
+    drawn: alt.FacetChart = layers.facet(row=alt.Row("intervention:N", title=None, sort=None))
     return theme.configured(drawn)

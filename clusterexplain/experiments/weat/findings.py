@@ -99,5 +99,5 @@ def _rows(table: pd.DataFrame) -> Iterator[Any]:
     return table.itertuples()
 
 
-def _change(cell: Any, digits: int = 2) -> str:
+def _change(cell: pd.Series, digits: int = 2) -> str:
     return f"{cell['change']:+.{digits}f} [{cell['low']:+.{digits}f}, {cell['high']:+.{digits}f}]"

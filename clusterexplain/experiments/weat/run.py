@@ -8,18 +8,18 @@ forgotten.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidDataError
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
-from clusterexplain.experiments.cache import ResultCache
+from clusterexplain.experiments.result_cache import ResultCache
 from clusterexplain.experiments.study import Study
 from clusterexplain.experiments.weat import charts
 from clusterexplain.experiments.weat.findings import findings, times_random
@@ -38,6 +38,9 @@ from clusterexplain.word_embeddings import (
     draw_removals,
     weat_names,
 )
+
+if TYPE_CHECKING:
+    from altair.typing import ChartType
 
 VERSION = "1"
 SCORE = "gender_career"
@@ -304,7 +307,7 @@ def _study(parts: dict[str, pd.DataFrame]) -> Study:
         "retrained_sampled": parts["sampled"],
         "changes": changes,
     }
-    drawn = {
+    drawn: dict[str, Callable[[], ChartType]] = {
         "agreement": lambda: charts.agreement(retrained),
         "decades": lambda: charts.decades(tables["by_decade"]),
         "changes": lambda: charts.changes(tables["change_summary"]),

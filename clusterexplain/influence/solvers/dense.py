@@ -57,7 +57,8 @@ class Spectrum:
     def noise(self) -> float:
         """What an eigenvalue of 0 may look like at the precision of the products."""
         largest = float(self.pair[0].abs().max())
-        return float(torch.finfo(self.operator.dtype).eps) * self.operator.size**0.5 * largest
+        root: float = self.operator.size**0.5
+        return float(torch.finfo(self.operator.dtype).eps) * root * largest
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 SHOWN_ASSIGNMENTS = (ASSIGNMENTS["kept"], ASSIGNMENTS["continued"])
-KINDS = tuple(kind.label for kind in (SINGLE, GROUP, TOP_PULLERS, RANDOM, DOWN_WEIGHT))
+REMOVAL_LABELS = tuple(kind.label for kind in (SINGLE, GROUP, TOP_PULLERS, RANDOM, DOWN_WEIGHT))
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 X_TITLE = "predicted change of the margin"
 DEEPER = "deeper in its cluster"
@@ -94,9 +94,10 @@ def _diagonal(table: pd.DataFrame, null: float | None, deeper: str) -> alt.Chart
     both = pd.concat([table["predicted"], table["retrained"], pd.Series([-null, null] if null else [], dtype=float)])
     both = both.dropna()
     ends = pd.DataFrame({"end": [both.min(), both.max()] if len(both) else []}, dtype=float)
-    return alt.Chart(ends, name="diagonal").mark_line(
+    drawn: alt.Chart = alt.Chart(ends, name="diagonal").mark_line(
         color=theme.INK, strokeDash=[5, 4], strokeWidth=1.2, opacity=0.7
     ).encode(x=_x("end", deeper), y=_y("end"))  # fmt: skip
+    return drawn
 
 
 def _band(null: float) -> list[alt.Chart]:
@@ -115,7 +116,7 @@ def _points(table: pd.DataFrame, deeper: str) -> alt.Chart:
     import altair as alt
 
     frame = table[["query", "kind", "assignments", "n_removed", "predicted", "retrained"]].reset_index(drop=True)
-    places = {kind: i for i, kind in enumerate(KINDS)}
+    places = {kind: i for i, kind in enumerate(REMOVAL_LABELS)}
     kinds = sorted(set(frame["kind"]), key=lambda kind: (places.get(kind, len(places)), kind))
     frame["order"] = frame["kind"].map({kind: i for i, kind in enumerate(kinds)})
     shapes = [SHAPES[i % len(SHAPES)] for i in range(len(kinds))]
@@ -128,7 +129,7 @@ def _points(table: pd.DataFrame, deeper: str) -> alt.Chart:
     kind = alt.Legend(
         title="removed", orient="bottom", symbolStrokeColor=theme.INK, symbolFillColor="transparent", columns=1
     )
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame, name="points")
         .mark_point(size=55, strokeWidth=1.5)
         .encode(
@@ -145,13 +146,15 @@ def _points(table: pd.DataFrame, deeper: str) -> alt.Chart:
         )
         .add_params(shown)
     )  # fmt: skip
+    return drawn
 
 
 def _grade(grade: str) -> alt.Chart:
     import altair as alt
 
-    return (
+    drawn: alt.Chart = (
         alt.Chart(pd.DataFrame({"grade": [grade]}), name="grade")
         .mark_text(align="left", baseline="top", fontSize=14, fontWeight="bold", limit=200)
         .encode(x=alt.value(6), y=alt.value(4), text="grade:N")
     )
+    return drawn

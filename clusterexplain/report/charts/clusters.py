@@ -83,7 +83,7 @@ def _cells(cells: pd.DataFrame) -> alt.Chart:
             format="+.2~r", gradientLength=alt.ExprRef("min(240, width)"), values=[-end, 0, end], labelExpr=theme.UNSIGNED_ZERO,
         ),
     )  # fmt: skip
-    return (
+    drawn: alt.Chart = (
         alt.Chart(cells, name="cells")
         .transform_calculate(removed_shown=tooltips.known("if_removed", "+.4f", "its own examples: no cluster is left"))
         .mark_rect()
@@ -97,6 +97,7 @@ def _cells(cells: pd.DataFrame) -> alt.Chart:
             ],
         )
     )  # fmt: skip
+    return drawn
 
 
 def _numbers(cells: pd.DataFrame) -> alt.Chart:
@@ -106,7 +107,7 @@ def _numbers(cells: pd.DataFrame) -> alt.Chart:
     x, y = _places()
     size = "clamp(bandwidth('x') / 3.6, 7, 12)"
     digits = "clamp(1 - floor(log(datum.largest) / LN10), 0, 6)"  # two digits of the largest, the same for all
-    return (
+    drawn: alt.Chart = (
         alt.Chart(cells, name="numbers")
         .transform_calculate(strength="abs(datum.influence)")
         .transform_joinaggregate(largest="max(strength)")
@@ -119,3 +120,4 @@ def _numbers(cells: pd.DataFrame) -> alt.Chart:
             ),
         )
     )  # fmt: skip
+    return drawn

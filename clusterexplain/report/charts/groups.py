@@ -82,7 +82,7 @@ def _bars(rows: pd.DataFrame) -> alt.Chart:
         "isValid(datum.low) && isValid(datum.high) ? format(datum.low, '+.4f') + ' to ' + format(datum.high, '+.4f')"
         " : 'too few to say'"
     )
-    return (
+    drawn: alt.Chart = (
         alt.Chart(rows, name="groups")
         .transform_calculate(sign=f"datum.influence < 0 ? '{SIGNS[1]}' : '{SIGNS[0]}'", interval=interval)
         .mark_bar(strokeWidth=1.2)
@@ -99,6 +99,7 @@ def _bars(rows: pd.DataFrame) -> alt.Chart:
             ],
         )
     )  # fmt: skip
+    return drawn
 
 
 def _intervals(rows: pd.DataFrame) -> list[alt.Chart]:

@@ -43,7 +43,7 @@ def influence_chart(listed: pd.DataFrame, *, width: int = 560, height: int | Non
     """
     frame = theme.pick(listed, "rank", "id", "cluster", "pulls", "side", *NUMBERS)
     chart = theme.layered(_parts(frame), _zero(), _between(frame), _totals(frame), *_sides(frame))
-    return theme.configured(
+    drawn: alt.LayerChart = theme.configured(
         chart.resolve_scale(shape="independent").properties(
             width=width,
             height=height or max(STEP * len(frame), 2 * STEP),
@@ -54,6 +54,7 @@ def influence_chart(listed: pd.DataFrame, *, width: int = 560, height: int | Non
             ),
         )
     )
+    return drawn
 
 
 def _row(title: str | None = "training example") -> alt.Y:
@@ -99,7 +100,7 @@ def _parts(frame: pd.DataFrame) -> alt.Chart:
         symbolType="square",
         columns=1,
     )
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame, name="parts")
         .transform_calculate(percent_shown=tooltips.known("if_removed_percent", "+.1f", after=" %"))
         .transform_fold([*columns], as_=["part", "amount"])
@@ -115,12 +116,13 @@ def _parts(frame: pd.DataFrame) -> alt.Chart:
             tooltip=_tooltip(frame, tooltips.word("why", "part"), tooltips.signed("amount", "influence of this part")),
         )
     )
+    return drawn
 
 
 def _totals(frame: pd.DataFrame) -> alt.Chart:
     import altair as alt
 
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame, name="totals")
         .transform_calculate(
             percent_shown=tooltips.known("if_removed_percent", "+.1f", after=" %"),
@@ -136,12 +138,16 @@ def _totals(frame: pd.DataFrame) -> alt.Chart:
             tooltip=_tooltip(frame),
         )
     )
+    return drawn
 
 
 def _zero() -> alt.Chart:
     import altair as alt
 
-    return alt.Chart(pd.DataFrame({"zero": [0.0]}), name="zero").mark_rule(opacity=0.6).encode(x=_amount("zero"))
+    drawn: alt.Chart = (
+        alt.Chart(pd.DataFrame({"zero": [0.0]}), name="zero").mark_rule(opacity=0.6).encode(x=_amount("zero"))
+    )
+    return drawn
 
 
 def _meeting(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -156,7 +162,8 @@ def _between(frame: pd.DataFrame) -> alt.Chart:
 
     puller, pusher = _meeting(frame)
     rule = alt.Chart(pusher if len(puller) else pusher.head(0), name="between")
-    return rule.mark_rule(strokeDash=[2, 3], opacity=0.6, yOffset=-3).encode(y=_row().bandPosition(0))
+    drawn: alt.Chart = rule.mark_rule(strokeDash=[2, 3], opacity=0.6, yOffset=-3).encode(y=_row().bandPosition(0))
+    return drawn
 
 
 def _sides(frame: pd.DataFrame) -> list[alt.Chart]:

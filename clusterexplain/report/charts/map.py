@@ -8,11 +8,10 @@ import pandas as pd
 
 from clusterexplain.report.charts import theme, tooltips
 from clusterexplain.report.charts.query_marker import query_marker
+from clusterexplain.results.text.margins import SIDES
 
 if TYPE_CHECKING:
     import altair as alt
-
-SIDES = ("pulled in", "pushed away")
 
 
 def map_chart(
@@ -72,7 +71,7 @@ def map_chart(
     chart = theme.layered(*layers).resolve_scale(
         color="independent", shape="independent", stroke="independent", strokeDash="independent"
     )  # else the legends of one layer would not be merged into one
-    return theme.configured(
+    drawn: alt.LayerChart = theme.configured(
         chart.properties(
             width=width,
             height=height,
@@ -84,6 +83,7 @@ def map_chart(
             ),
         )
     )
+    return drawn
 
 
 def _place() -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _points(points: pd.DataFrame) -> alt.Chart:
         mark=alt.BrushConfig(fill=theme.GREY, fillOpacity=0.15, stroke=theme.INK, strokeOpacity=0.7),
     )  # fmt: skip
     picked = alt.selection_point(name="picked", fields=["id"], on="click", nearest=False, toggle=False)
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame, name="points")
         .transform_calculate(margin_shown=tooltips.known("margin", "+.4f"))
         .mark_point(filled=True, size=26, aria=False)  # thousands: the description of the chart must do
@@ -128,6 +128,7 @@ def _points(points: pd.DataFrame) -> alt.Chart:
         )
         .add_params(cluster, window, picked)
     )  # fmt: skip
+    return drawn
 
 
 def _highlights(highlights: pd.DataFrame) -> list[alt.Chart]:
@@ -180,12 +181,13 @@ def _links(links: pd.DataFrame) -> alt.Chart:
     shown = alt.param(
         name="links", value=False, bind=alt.binding_checkbox(name="show nearest neighbours in the embedding ")
     )
-    return (
+    drawn: alt.Chart = (
         alt.Chart(links[["id", "x", "y", "x2", "y2"]].reset_index(drop=True), name="neighbours")
         .mark_rule(strokeWidth=1.2)
         .encode(**_place(), x2="x2:Q", y2="y2:Q", opacity=alt.when(shown).then(alt.value(0.6)).otherwise(alt.value(0)))
         .add_params(shown)
     )
+    return drawn
 
 
 def _cluster_labels(label_positions: pd.DataFrame) -> list[alt.Chart]:

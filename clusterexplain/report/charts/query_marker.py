@@ -36,7 +36,7 @@ def query_marker(sample: pd.DataFrame, x: str, y: str, *lines: alt.Tooltip) -> a
     import altair as alt
 
     frame = theme.pick(sample, "id", x, y)
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame, name="sample")
         .transform_calculate(spoken="'the explained sample, ' + datum.id")
         .mark_point(shape=SHAPE, filled=True, fill=theme.CHOSEN, stroke=theme.INK, size=230, opacity=1)
@@ -45,3 +45,4 @@ def query_marker(sample: pd.DataFrame, x: str, y: str, *lines: alt.Tooltip) -> a
             description=tooltips.spoken(),
         )
     )
+    return drawn

@@ -111,7 +111,7 @@ def _share() -> alt.X:
 def _ticks(frame: pd.DataFrame) -> alt.Chart:
     import altair as alt
 
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame, name="samples")
         .transform_filter("isValid(datum.share)")
         .transform_aggregate(samples="count()", order="min(order)", groupby=["cluster", "share"])
@@ -129,12 +129,13 @@ def _ticks(frame: pd.DataFrame) -> alt.Chart:
             ],
         )
     )
+    return drawn
 
 
 def _diamond(frame: pd.DataFrame) -> alt.Chart:
     import altair as alt
 
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame, name="chosen")
         .transform_calculate(spoken="datum.id + ', kept in ' + format(datum.share, '.0%') + ' of the refits'")
         .transform_filter("isValid(datum.share)")
@@ -143,6 +144,7 @@ def _diamond(frame: pd.DataFrame) -> alt.Chart:
         )
         .encode(x=_share(), y=_row(), tooltip=_tooltip(frame), description=tooltips.spoken())
     )
+    return drawn
 
 
 def _tooltip(frame: pd.DataFrame) -> list[alt.Tooltip]:

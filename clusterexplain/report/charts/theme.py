@@ -20,7 +20,7 @@ from clusterexplain.report.charts import tooltips
 if TYPE_CHECKING:
     import altair as alt
 
-    Drawn = TypeVar("Drawn", alt.Chart, alt.LayerChart, alt.FacetChart)
+    Drawn = TypeVar("Drawn", alt.Chart, alt.LayerChart, alt.FacetChart, alt.ConcatChart)
 
 INK, GREY, GRID = "currentColor", "#888888", "#88888833"
 PULL, PUSH = "#0077bb", "#d06000"
@@ -36,7 +36,7 @@ CLUSTERS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#999933", "#882255", "#44aa99", "#ddaa33",
 )  # fmt: skip
 SHAPES = ("circle", "triangle-up", "diamond", "square", "triangle-down")
-NOISE, NOISE_SHAPE = "noise", "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
+NOISE_NAME, NOISE_SHAPE = "noise", "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
 SOLID, DASHED = [1, 0], [4, 2]
 UNSIGNED_ZERO = "datum.value === 0 ? '0' : datum.label"
 FONT = "system-ui, sans-serif"
@@ -50,18 +50,18 @@ def configured(chart: Drawn) -> Drawn:
 
     Parameters
     ----------
-    chart : Chart, LayerChart or FacetChart
+    chart : Chart, LayerChart, FacetChart or ConcatChart
         Without a configuration.
 
     Returns
     -------
-    Chart, LayerChart or FacetChart
+    Chart, LayerChart, FacetChart or ConcatChart
         A copy: transparent, text and axes in ``currentColor``, grid lines in a grey for light and dark, 12-pixel labels.
     """
     import altair as alt
 
     text: dict[str, Any] = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12}
-    return chart.configure(
+    drawn: Drawn = chart.configure(
         background="transparent",
         font=FONT,
         view=alt.ViewConfig(stroke="transparent"),
@@ -83,6 +83,7 @@ def configured(chart: Drawn) -> Drawn:
         text=alt.MarkConfig(color=INK, fontSize=12),
         rule=alt.MarkConfig(color=INK),
     )
+    return drawn
 
 
 def layered(*layers: alt.Chart) -> alt.LayerChart:
@@ -131,7 +132,7 @@ def ordered(names: pd.Series) -> list[str]:
 
     def key(name: str) -> tuple[bool, float, str]:
         number = NUMBERED.match(name)
-        return name == NOISE, int(number[1]) if number else float("inf"), name
+        return name == NOISE_NAME, int(number[1]) if number else float("inf"), name
 
     return sorted({str(name) for name in names}, key=key)
 
@@ -148,8 +149,8 @@ def looks(names: list[str]) -> tuple[list[str], list[str]]:
     for position, name in enumerate(names):
         match = NUMBERED.match(name)
         number = int(match[1]) if match else position
-        colours.append(GREY if name == NOISE else CLUSTERS[number % len(CLUSTERS)])
-        shapes.append(NOISE_SHAPE if name == NOISE else SHAPES[number // len(CLUSTERS) % len(SHAPES)])
+        colours.append(GREY if name == NOISE_NAME else CLUSTERS[number % len(CLUSTERS)])
+        shapes.append(NOISE_SHAPE if name == NOISE_NAME else SHAPES[number // len(CLUSTERS) % len(SHAPES)])
     return colours, shapes
 
 
@@ -193,7 +194,7 @@ def two_ways(field: str, words: tuple[str, str]) -> dict[str, Any]:
 
     legend = alt.Legend(title=None, orient="top", symbolType="square", symbolStrokeWidth=1.5)
 
-    def scale(first: Any, second: Any) -> alt.Scale:
+    def scale(first: str | list[int], second: str | list[int]) -> alt.Scale:
         return alt.Scale(domain=list(words), range=[first, second])
 
     return {

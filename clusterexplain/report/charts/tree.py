@@ -72,7 +72,7 @@ def _y(field: str) -> alt.Y:
 def _branches(frame: pd.DataFrame, name: str) -> alt.Chart:
     import altair as alt
 
-    return (
+    drawn: alt.Chart = (
         alt.Chart(frame.reset_index(drop=True), name=name)
         .mark_rect(stroke=theme.INK, strokeWidth=0.6, strokeOpacity=0.6)
         .encode(
@@ -84,6 +84,7 @@ def _branches(frame: pd.DataFrame, name: str) -> alt.Chart:
             ],
         )
     )  # fmt: skip
+    return drawn
 
 
 def _others(frame: pd.DataFrame) -> alt.Chart:

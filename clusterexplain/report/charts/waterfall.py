@@ -14,7 +14,7 @@ from clusterexplain.results.text.check import ASSIGNMENTS
 if TYPE_CHECKING:
     import altair as alt
 
-SIDES = ("stays in its cluster", "changes sides")
+OUTCOMES = ("stays in its cluster", "changes sides")
 SHOWN_ASSIGNMENTS = (ASSIGNMENTS["kept"], ASSIGNMENTS["continued"])
 X_TITLE = "strongest pullers removed"
 ABOVE = "above 0: in its cluster"
@@ -27,7 +27,7 @@ def waterfall_chart(
     *,
     retrained: pd.DataFrame | None = None,
     flip: pd.DataFrame | None = None,
-    sides: tuple[str, str] = SIDES,
+    sides: tuple[str, str] = OUTCOMES,
     above: str = ABOVE,
     width: int = 560,
     height: int = 300,
@@ -71,7 +71,7 @@ def waterfall_chart(
     chart = theme.layered(*layers).resolve_scale(
         fill="independent", stroke="independent", strokeDash="independent", shape="independent"
     )
-    return theme.configured(
+    drawn: alt.LayerChart = theme.configured(
         chart.properties(
             width=width,
             height=height,
@@ -82,6 +82,7 @@ def waterfall_chart(
             ),
         )
     )
+    return drawn
 
 
 def _x(field: str = "removed") -> alt.X:
@@ -102,7 +103,8 @@ def _boundary(above: str) -> alt.Chart:
     import altair as alt
 
     frame = pd.DataFrame({"margin": [0.0]})
-    return alt.Chart(frame, name="boundary").mark_rule(strokeWidth=1.5).encode(y=_y("margin", above))
+    drawn: alt.Chart = alt.Chart(frame, name="boundary").mark_rule(strokeWidth=1.5).encode(y=_y("margin", above))
+    return drawn
 
 
 def _bars(steps: pd.DataFrame, sides: tuple[str, str], above: str) -> alt.Chart:
@@ -110,7 +112,7 @@ def _bars(steps: pd.DataFrame, sides: tuple[str, str], above: str) -> alt.Chart:
 
     n = max(len(steps), 1)
     k = alt.param(name="k", value=n, bind=alt.binding_range(min=1, max=n, step=1, name="remove the first … pullers: "))
-    return (
+    drawn: alt.Chart = (
         alt.Chart(theme.pick(steps, "removed", "id", "called", "before", "after"), name="steps")
         .transform_calculate(
             start="datum.removed - 0.42",
@@ -133,28 +135,31 @@ def _bars(steps: pd.DataFrame, sides: tuple[str, str], above: str) -> alt.Chart:
         )
         .add_params(k)
     )  # fmt: skip
+    return drawn
 
 
 def _reading(steps: pd.DataFrame) -> alt.Chart:
     import altair as alt
 
-    return (
+    drawn: alt.Chart = (
         alt.Chart(steps[["removed", "after"]].reset_index(drop=True), name="reading")
         .transform_filter("datum.removed == k")
         .transform_calculate(reading="'predicted margin after ' + datum.removed + ': ' + format(datum.after, '+.4f')")
         .mark_text(align="right", baseline="bottom", fontWeight="bold")
         .encode(x=alt.value("width"), y=alt.value(-4), text="reading:N")
     )
+    return drawn
 
 
 def _itself(own: pd.DataFrame, above: str) -> alt.Chart:
     import altair as alt
 
-    return (
+    drawn: alt.Chart = (
         alt.Chart(own[["removed", "before"]].reset_index(drop=True), name="itself")
         .mark_text(baseline="bottom", dy=-2, fontStyle="italic")
         .encode(x=_x(), y=_y("before", above), text=alt.value("itself"))
     )
+    return drawn
 
 
 def _flip(flip: pd.DataFrame, n: int) -> list[alt.Chart]:

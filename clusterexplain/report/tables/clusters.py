@@ -7,7 +7,7 @@ import pandas as pd
 
 from clusterexplain.report.context import ReportContext
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.text.names import NOISE
+from clusterexplain.statistics.matching import NOISE
 
 MOST_CLUSTERS = 40
 """Clusters whose distance is drawn at most, nearest first, and clusters of the heat map, largest first."""

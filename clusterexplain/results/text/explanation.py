@@ -11,6 +11,11 @@ from clusterexplain.results.text.names import COMMON, Vocabulary, capitalize_fir
 MOSTLY_DIRECT = 0.9
 """Share of the direct part above which an answer says that it is little else."""
 
+NO_INFLUENCE = (
+    "No training example's weight moves this margin to first order, labels kept; try flip, which clusters again without "
+    "examples."
+)
+
 
 def headline(
     sample: object,
@@ -239,13 +244,15 @@ def concentration(
     )
 
 
-def parts(shares: Mapping[str, float], *, vocabulary: Vocabulary = COMMON) -> str:
+def parts(shares: Mapping[str, float], *, given: bool = False, vocabulary: Vocabulary = COMMON) -> str:
     """Say which share of the influence each of its three parts has, and warn where nearly all of it is direct.
 
     Parameters
     ----------
     shares : mapping of str to float
         By "encoder", "cluster" and "direct", see :meth:`clusterexplain.results.influence_rows.InfluenceRows.shares`.
+    given : bool, default=False
+        Whether the embedding is the user's own: all is direct then, and no warning is due.
     vocabulary : Vocabulary, optional
         Nouns.
 
@@ -265,10 +272,10 @@ def parts(shares: Mapping[str, float], *, vocabulary: Vocabulary = COMMON) -> st
         f"{shares['cluster']:.0%} through {vocabulary.clusters} that moved and {shares['direct']:.0%} directly from weights in "
         f"{vocabulary.clusters}."
     )
-    if shares["direct"] <= MOSTLY_DIRECT:
+    if given or shares["direct"] <= MOSTLY_DIRECT:
         return said
     return (
-        f"{said} Nearly all of it is arithmetic of the {vocabulary.clusters}, not what the network learned from a "
+        f"{said} Nearly all of it is arithmetic of the {vocabulary.clusters}, not what the model learned from a "
         f"{vocabulary.example}."
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from clusterexplain.results.margins import NOISE, Subject, Topic
+from clusterexplain.results.margins import Subject, Topic
 from clusterexplain.results.text.names import COMMON, Vocabulary, capitalize_first, cluster_name
+from clusterexplain.statistics.matching import NOISE
 
 SIDES = ("pulled in", "pushed away")
 """What training examples of positive and of negative influence did to a sample; also the values of the column `side`."""

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from clusterexplain.results.text.names import NOISE
+from clusterexplain.statistics.matching import NOISE
 
 BY_NAME = ("implicit", "gradient_dot", "gradient_cosine")
 """Methods that a command can ask for; a method of your own is code, which a command does not take."""
@@ -64,6 +64,7 @@ def method_words(name: str, note: str) -> str:
     known = {
         "unrolled": "unrolled, the derivative through every training step with batches and cluster labels held fixed",
         "further": f"further, the derivative of training on {note}, with batches and cluster labels held fixed",
+        "closed_form": f"closed_form, the derivative without a training, cluster labels held fixed ({note})",
         "implicit": f"implicit, an approximation from the final parameters alone ({note})",
         "gradient_dot": "gradient_dot, a baseline: the product of two gradients at the final parameters",
         "gradient_cosine": "gradient_cosine, a baseline: the cosine of two gradients at the final parameters",

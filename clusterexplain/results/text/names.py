@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clusterexplain.results.margins import NOISE
+from clusterexplain.statistics.matching import NOISE
 
 LONGEST_NAME = 80
 RESERVED = ("noise", "runner-up")

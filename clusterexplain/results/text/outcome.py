@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
 from clusterexplain.results.text.names import cluster_name
+from clusterexplain.statistics.matching import NOISE
 
 DIVERGED = "the training diverged at these weights: parameters became NaN or infinite; lower the learning rate"
 
 
-def reasons(margins: Margins, scores: np.ndarray, alive: Sequence[int], final: np.ndarray) -> tuple[str, ...]:
+def reasons(
+    margins: Margins, scores: np.ndarray, alive: Sequence[int], final: np.ndarray, peopled: Collection[int] = ()
+) -> tuple[str, ...]:
     """Say for each score why it is not known.
 
     Parameters
@@ -22,9 +25,11 @@ def reasons(margins: Margins, scores: np.ndarray, alive: Sequence[int], final: n
     scores : ndarray of shape (n_scores,)
         NaN where a cluster of a pair has no members.
     alive : sequence of int
-        Clusters that still have members of positive weight.
+        Clusters that a score can still be compared with.
     final : ndarray of shape (n_pairs,), int
         The cluster that each sample ends in.
+    peopled : collection of int, default=()
+        Clusters that keep members of positive weight, even where nothing is left to compare with: exemplars of HDBSCAN.
 
     Returns
     -------
@@ -48,5 +53,6 @@ def reasons(margins: Margins, scores: np.ndarray, alive: Sequence[int], final: n
         asked = {int(cluster) for side in (margins.own, margins.rival) for cluster in side[pairs]} - {NOISE}
         gone = " and ".join(cluster_name(cluster) for cluster in sorted(asked - set(alive)))
         now = f"; the sample is now in {cluster_name(int(final[score]))}" if weights is None else ""
-        words.append(f"{gone} dissolved: no member of positive weight is left{now}")
+        what = "exemplar" if asked - set(alive) <= set(peopled) else "member"
+        words.append(f"{gone} dissolved: no {what} of positive weight is left{now}")
     return tuple(words)

@@ -16,7 +16,7 @@ from clusterexplain.results.removals import GROUP, SINGLE, RemovalKind
 from clusterexplain.statistics import metrics
 from clusterexplain.statistics.intervals import spearman_interval
 
-KINDS = (SINGLE, GROUP)
+REMOVAL_KINDS = (SINGLE, GROUP)
 """Kinds of removals after which the clusters are looked for from scratch."""
 SEED = 0xC1A5
 """Of the initialisations: the same after every removal, so that what differs is the removal."""
@@ -72,7 +72,7 @@ class ClusteringFromScratch:
         Parameters
         ----------
         kind : RemovalKind
-            One of ``KINDS``.
+            One of ``REMOVAL_KINDS``.
         picked : ndarray of shape (n_removals,), bool
             Removals of this kind.
         predicted : ndarray of shape (n_removals, n_queries)

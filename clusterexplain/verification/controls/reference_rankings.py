@@ -40,26 +40,17 @@ def reference_rankings(explanation: Explanation, *, seed: int) -> dict[str, np.n
     dict of str to ndarray of shape (n_queries, n_samples)
         By name: same_cluster (the example is in the query's own cluster), direct (the example's own weight in its cluster, the
         network held fixed), latent_distance (minus the squared distance in the embedding), gradient_dot and gradient_cosine
-        (of loss and score), loss (the larger the loss of an example, the more it is thought to push), random. Distances and
-        clusters are left out for scores of whole clusters, which are nowhere, the cosine where a network has no forward
-        derivative.
+        (of loss and score), loss (the larger the loss of an example, the more it is thought to push), random. Left out are
+        distances and clusters for scores of whole clusters, which are nowhere; the cosine where a network has no forward
+        derivative; what needs the loss of a training where the model is in closed form; and the direct part where it is all.
     """
-    fit, trajectory = explanation.fit, explanation.fit.trajectory
-    objective = TrajectoryObjective.of_trajectory(trajectory)
-    through = cotangents_of(fit, explanation.margins)
-    cotangents = through.encoder + through.cluster
+    fit = explanation.fit
     n, width = explanation.influence.shape
-    losses = grad(lambda weights: objective(trajectory.final, weights))(trajectory.weights)
-    rankings = {
-        "direct": explanation.direct,
-        "gradient_dot": _gradient_products(objective, trajectory, cotangents),
-        "loss": np.tile(-losses.double().numpy(), (n, 1)),
-        "random": random_rows(n, width, seed=seed).numpy(),
-    }
-    with contextlib.suppress(RuntimeError, NotImplementedError):  # not every network can be differentiated forwards
-        rankings["gradient_cosine"] = (
-            gradient_cosine(objective, trajectory.final, trajectory.weights, cotangents).double().numpy()
-        )
+    rankings = {"random": random_rows(n, width, seed=seed).numpy()}
+    if fit.recipe.layout.size:  # of an embedding that is given, the direct part is all
+        rankings["direct"] = explanation.direct
+    if not fit.recipe.task.closed_form:
+        rankings |= _of_the_loss(explanation)
     if not explanation.combined:
         own = torch.from_numpy(explanation.labels.copy())
         rankings["same_cluster"] = same_cluster(own, fit.clustering.labels).numpy()
@@ -67,6 +58,24 @@ def reference_rankings(explanation: Explanation, *, seed: int) -> dict[str, np.n
             fit.embed_normalized(fit.query_inputs(explanation.margins)), fit.assignment.embedding
         ).numpy()
     return {name: rankings[name] * explanation.sample_weight for name in BASELINES if name in rankings}
+
+
+def _of_the_loss(explanation: Explanation) -> dict[str, np.ndarray]:
+    """Return the rankings that read gradients of the training's loss."""
+    fit, trajectory = explanation.fit, explanation.fit.trajectory
+    objective = TrajectoryObjective.of_trajectory(trajectory)
+    through = cotangents_of(fit, explanation.margins)
+    cotangents = through.encoder + through.cluster
+    losses = grad(lambda weights: objective(trajectory.final, weights))(trajectory.weights)
+    rankings = {
+        "gradient_dot": _gradient_products(objective, trajectory, cotangents),
+        "loss": np.tile(-losses.double().numpy(), (len(cotangents), 1)),
+    }
+    with contextlib.suppress(RuntimeError, NotImplementedError):  # not every network can be differentiated forwards
+        rankings["gradient_cosine"] = (
+            gradient_cosine(objective, trajectory.final, trajectory.weights, cotangents).double().numpy()
+        )
+    return rankings
 
 
 def _gradient_products(objective: TrajectoryObjective, trajectory: Trajectory, cotangents: Tensor) -> np.ndarray:

@@ -13,7 +13,8 @@ from clusterexplain.data import Dataset
 from clusterexplain.fitting.build import fit_recipe, prepare_recipe
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.margins import NOISE, Margins
+from clusterexplain.results.margins import Margins
+from clusterexplain.statistics.matching import NOISE
 
 
 def eligible_queries(explanation: Explanation) -> np.ndarray:

@@ -132,7 +132,8 @@ def bootstrap_weights(base_weights: np.ndarray, n_bootstrap: int, seed: int) -> 
     rng = np.random.default_rng([seed, BOOTSTRAP_STREAM])
     weights = np.zeros((n_bootstrap, len(base_weights)))
     weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=n_bootstrap)
-    return weights * base_weights
+    drawn: np.ndarray = weights * base_weights
+    return drawn
 
 
 def refit_seeds(seed: int, n_seeds: int) -> list[int]:

@@ -10,9 +10,11 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 from torch.func import grad, vmap
 
+from clusterexplain import ClusterExplainer
 from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.hdbscan import HDBSCANClustering
-from clusterexplain.clustering.scores.exemplars import FLOOR, POWER, Exemplar, HdbscanMembership, noise_reason_of
+from clusterexplain.clustering.scores.base import FLOOR
+from clusterexplain.clustering.scores.exemplars import POWER, Exemplar, HdbscanMembership, noise_reason_of
 
 DIGITS = torch.from_numpy(PCA(10, random_state=0).fit_transform(load_digits().data)[:300])
 MOONS = torch.from_numpy(make_moons(300, noise=0.12, random_state=0)[0])
@@ -173,3 +175,26 @@ def test_noise_lacks_density_or_is_too_far() -> None:
     near = Exemplar().boundary_margins(rows, state).argmax(dim=-1).tolist()
     assert noise_reason_of(rows[-2], state, near[-2]) == "distance"  # one of four neighbours, far away
     assert noise_reason_of(rows[-1], state, near[-1]) == "density"  # alone
+
+
+@both_scores
+def test_float32_answers_are_those_of_float64_also_for_exemplars(score: Exemplar | HdbscanMembership) -> None:
+    """An exemplar that is asked about lies on itself, but for rounding: that must not decide its answer."""
+    rows = make_blobs(60, n_features=5, centers=3, cluster_std=2.0, random_state=0)[0]
+    single, double = (
+        ClusterExplainer(
+            latent_dim=2, hidden=(6,), n_steps=40, batch_size=8, random_state=0, clusterer="hdbscan", min_agreement=0.0,
+            clusterer_options={"min_cluster_size": 5, "min_samples": 3}, membership_score=score.name, dtype=dtype,
+        ).fit(rows)
+        for dtype in ("float32", "float64")
+    )  # fmt: skip
+    clustering = double.fit_.clustering
+    assert isinstance(clustering, HDBSCANClustering)
+    exemplars = clustering.exemplars.numpy()
+    others = np.setdiff1d(np.flatnonzero(clustering.labels.numpy() >= 0), exemplars)
+    assert len(exemplars) >= 8
+    for queries in (exemplars, others):
+        found, expected = (ce.explain(queries.tolist()) for ce in (single, double))
+        np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+        error = np.abs(found.influence - expected.influence).max(axis=1) / np.abs(expected.influence).max(axis=1)
+        assert error.max() <= 1e-4

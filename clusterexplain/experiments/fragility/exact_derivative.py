@@ -5,8 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from clusterexplain.experiments.fragility.full_batch_training import (
+    BETA_1,
+    BETA_2,
+    Examples,
+    Schedule,
+    State,
+    denominator,
+)
 from clusterexplain.experiments.fragility.networks import Network
-from clusterexplain.experiments.fragility.training import BETA_1, BETA_2, Examples, Schedule, State, denominator
 from clusterexplain.training import jvp
 
 

@@ -170,7 +170,8 @@ def train(
     schedule : Schedule
         How.
     record : bool, default=False
-        Keep what :func:`~clusterexplain.experiments.fragility.unrolled.vjp` needs: four numbers for each parameter and step.
+        Keep what :func:`~clusterexplain.experiments.fragility.exact_derivative.vjp` needs: four numbers for each parameter
+        and step.
 
     Returns
     -------

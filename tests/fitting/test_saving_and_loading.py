@@ -10,15 +10,18 @@ import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch import Tensor, nn
 
-from clusterexplain import ClusterExplainer, Dataset, load_dataset
+from clusterexplain import ClusterExplainer, Dataset, EmbeddingTask, load_dataset
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
 from clusterexplain.report.samples import SamplePreviewer
-from clusterexplain.storage import run_directory, sidecars
+from clusterexplain.storage import run_directory, run_files, sidecars
 from clusterexplain.storage.run_directory import newest_run
 from tests.conftest import SMALL
 
@@ -165,6 +168,21 @@ def test_a_manifest_that_is_torn_foreign_or_newer(saved: Path) -> None:
         ClusterExplainer.load(saved)
 
 
+@pytest.mark.parametrize(("content", "reason"), [
+    ({"format": 3, "files": {}}, r"has format 3, but this program reads format 4\. Fit again"),
+    ({"format": 4}, r"is damaged: run\.json cannot be read"),
+])  # fmt: skip
+def test_an_overwrite_of_what_cannot_be_read_says_why(
+    small: ClusterExplainer, saved: Path, content: dict[str, Any], reason: str
+) -> None:
+    (saved / run_files.MANIFEST).write_text(json.dumps(content))
+    before = sorted(saved.iterdir())
+    words = rf"exists and is left alone, because .*{reason}.*Choose another folder, or delete this one first"
+    with pytest.raises(RunWriteError, match=words):
+        small.save(saved, overwrite=True)
+    assert sorted(saved.iterdir()) == before
+
+
 def test_files_of_others_in_a_run_survive_an_overwrite(small: ClusterExplainer, saved: Path) -> None:
     (saved / "notes.txt").write_text("mine")
     (saved / "paper").mkdir()
@@ -173,6 +191,39 @@ def test_files_of_others_in_a_run_survive_an_overwrite(small: ClusterExplainer, 
     small.save(saved, overwrite=True)
     assert (saved / "notes.txt").read_text() == "mine"
     assert all(link.is_symlink() for link in (saved / "link.txt", saved / "paper" / "link.txt"))
+
+
+def test_an_overwrite_keeps_retrainings_and_nothing_else_about_the_fit_before(
+    small: ClusterExplainer, saved: Path, blobs: np.ndarray
+) -> None:
+    def shifted(offset: float) -> EmbeddingTask:
+        torch.manual_seed(0)
+        net = nn.ModuleDict({"encoder": nn.Linear(5, 2), "decoder": nn.Linear(2, 5)})
+
+        def loss(pair: nn.Module, inputs: Tensor) -> Tensor:
+            return (pair.decoder(pair.encoder(inputs)) - inputs - offset).square().mean(dim=1)
+
+        return EmbeddingTask.from_module(net["encoder"], decoder=net["decoder"], example_loss=loss)
+
+    few = SMALL | {"learning_rate": 1e-3, "hidden": None, "latent_dim": None}
+    first, second = (ClusterExplainer(**few, model=shifted(offset)).fit(blobs) for offset in (0.0, 1e-4))
+    answers = [ce.explain([3]) for ce in (first, second)]
+    check = first.verify(answers[0], n_single=2, n_within=0, n_groups=0, n_top=0).explanation.stored_check()
+    # a loss has no fingerprint: the check of one fit looks like that of the other, so it must not stay in the folder
+    assert answers[1].with_check(check).check is not None
+    first.save(saved, overwrite=True)
+    for _ in range(2):
+        sidecars.write_check(saved, check)
+    sidecars.write_map(saved, np.zeros((30, 2)))
+    sidecars.write_names(saved, {0: "old"})
+    (saved / run_files.RETRAININGS).mkdir()
+    (saved / run_files.RETRAININGS / "one.npy").write_bytes(b"kept")
+    second.save(saved, overwrite=True)
+    assert sidecars.read_checks(saved) == []
+    assert {file.name for file in saved.iterdir()} == {
+        run_files.MANIFEST, run_files.ARRAYS, run_files.TENSORS, run_files.RETRAININGS
+    }  # fmt: skip
+    assert (saved / run_files.RETRAININGS / "one.npy").read_bytes() == b"kept"
 
 
 def test_a_torn_check_is_named(saved: Path) -> None:

@@ -1,0 +1,95 @@
+"""The user's own model, clusterer and score, given again to open a run: a run holds no code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from clusterexplain.clustering import Clustering, ClusteringFactory, ClusteringSpec, ClusterInputs, make_clustering
+from clusterexplain.clustering.registry import CLUSTERING_TYPES
+from clusterexplain.clustering.scores import SCORES, Score
+from clusterexplain.data import Dataset
+from clusterexplain.exceptions import InvalidParameterError, RunMismatchError
+from clusterexplain.fitting.fit import learned_centroids
+from clusterexplain.fitting.stored_fit import StoredFit
+from clusterexplain.models import EmbeddingTask
+from clusterexplain.training import Trajectory
+
+Model = EmbeddingTask | Callable[[Dataset], EmbeddingTask] | None
+
+
+def own_task(stored: StoredFit, model: Model, data: Dataset, where: str) -> EmbeddingTask | None:
+    """Return the task of the user's own if the run was made with one; refuse one that is missing or not needed."""
+    named = stored.config.model
+    if named is not None:
+        if model is not None:
+            raise InvalidParameterError(
+                f"The run {where} was made with model={named!r}, which is built here. Expected no task."
+            )
+        return None
+    if model is None:
+        source = stored.content.manifest["task"]
+        made = f" by {source}" if source else ""
+        raise InvalidParameterError(
+            f"The run {where} was made with a network of your own{made}: a run holds weights, never code. Pass the task: "
+            f"ClusterExplainer.load(path, model=task), or --task package.module:factory on the command line."
+        )
+    return model if isinstance(model, EmbeddingTask) else model(data)
+
+
+def own_kind(
+    stored: StoredFit, clusterer: Clustering | ClusteringFactory | None, trajectory: Trajectory
+) -> type[Clustering] | None:
+    """Return the class of a clusterer of the user's own, None for those that are built in; a function is called once."""
+    name, config, where = stored.content.manifest["clustering"]["name"], stored.config, stored.where
+    if clusterer is None:
+        if name in CLUSTERING_TYPES:
+            return None
+        raise InvalidParameterError(
+            f"The run {where} was made with a clusterer of your own, {name!r}: a run holds labels and arrays, never code. Pass "
+            f"it again: ClusterExplainer.load(path, clusterer=...)."
+        )
+    if config.clusterer is not None:
+        raise InvalidParameterError(
+            f"The run {where} was made with clusterer={config.clusterer!r}, which is built in. Expected no clusterer=."
+        )
+    kind: type[Clustering]
+    if isinstance(clusterer, Clustering):
+        kind = type(clusterer)
+    else:
+        recipe, weights = trajectory.recipe, trajectory.weights.double()
+        params = recipe.initial if stored.content.manifest["pretrained"] else trajectory.params
+        embedding = torch.from_numpy(stored.content.arrays["embedding"])
+        inputs = ClusterInputs(embedding, weights, learned_centroids(recipe, params))
+        spec = ClusteringSpec(config.n_clusters, stored.seed, dict(config.clusterer_options or {}))
+        kind = type(make_clustering(clusterer, inputs, spec))
+    if kind.name != name:
+        raise RunMismatchError(
+            f"The run {where} was made with the clusterer {name!r}, but clusterer= makes {kind.name!r}. Expected the one that "
+            f"the run was made with."
+        )
+    return kind
+
+
+def own_score(stored: StoredFit, score: Score | None) -> Score | None:
+    """Return the score of the user's own if the run was made with one; refuse one that is missing or not needed."""
+    name = stored.config.membership_score
+    if name in SCORES:
+        if score is not None:
+            raise InvalidParameterError(
+                f"The run {stored.where} was made with membership_score={name!r}, which is built in. Expected no "
+                f"membership_score=."
+            )
+        return None
+    if score is None:
+        raise InvalidParameterError(
+            f"The run {stored.where} was made with a score of your own, {name!r}: a run holds no code. Pass it again: "
+            f"ClusterExplainer.load(path, membership_score=...)."
+        )
+    if score.name != name:
+        raise RunMismatchError(
+            f"The run {stored.where} was made with the score {name!r}, not with {score.name!r}. Expected the one that the run "
+            f"was made with."
+        )
+    return score
