@@ -130,7 +130,7 @@ def _block(explanation: Explanation, context: ReportContext, query: int, *, pict
     before = f"<p>{shown}</p>" if shown else ""
     lists = "".join(_list(explanation, context, query, side, pictures=pictures) for side in (0, 1))
     return (
-        f"{before}<p>{_text(' '.join(words), 2000)}</p>{_map(explanation, context, query)}"
+        f"{before}<p>{_text(' '.join(filter(None, words)), 2000)}</p>{_map(explanation, context, query)}"
         f'<div class="cx-two">{lists}</div>'
     )
 

@@ -69,6 +69,8 @@ def check_task(
         for number, stage in enumerate(task.stages()):
             if stage.memory is None:
                 _check_loss(stage.loss, params, drawn, len(batch), separable=task.separable and number == 0)
+    if task.closed_form and not params:  # an embedding that is given: nothing of it is differentiated
+        return
     for stage in task.stages():
         ones = torch.ones(len(batch), dtype=batch.dtype)
         remembered = () if stage.memory is None else (stage.memory(params, batch, ones).detach(),)

@@ -14,13 +14,17 @@ import pytest
 from clusterexplain import ClusterExplainer, Dataset
 from clusterexplain.clustering.registry import CLUSTERERS
 from clusterexplain.exceptions import ClusterExplainError, ClusterExplainWarning
+from clusterexplain.fitting.config import OF_TRAINING
 from clusterexplain.models import MODELS
+from clusterexplain.models.registry import CLOSED_FORM
 from clusterexplain.results.explanation import Explanation
 
 PAIRS = [(model, clusterer) for model in MODELS for clusterer in CLUSTERERS if clusterer != "dec" or model == "dec"]
 STEPS = (1e-3, 1e-4, 1e-5)
 RTOL = 1e-4
 """Of the best of the steps: clusters near a bifurcation bend within the largest, rounding is felt in the smallest."""
+UNUSED = dict.fromkeys(CLOSED_FORM, OF_TRAINING) | {"precomputed": (*OF_TRAINING, "latent_dim", "scaling")}
+"""Parameters that a model refuses."""
 
 
 def configuration(model: str, clusterer: str, seed: int) -> tuple[Dataset, dict[str, Any], np.ndarray]:
@@ -40,6 +44,7 @@ def configuration(model: str, clusterer: str, seed: int) -> tuple[Dataset, dict[
         "activation": str(rng.choice(["gelu", "tanh", "softplus"])), "optimizer": str(rng.choice(["adam", "sgd"])),
         "scaling": "global", "min_agreement": 0.0, "random_state": seed, "n_jobs": 1,
     }  # fmt: skip
+    options = {name: value for name, value in options.items() if name not in UNUSED.get(model, ())}
     if clusterer == "gmm":
         options["clusterer_options"] = {"covariance_type": str(rng.choice(["full", "tied", "diag", "spherical"]))}
     if clusterer == "hdbscan":
@@ -67,7 +72,7 @@ def test_influence_is_the_derivative_of_refits_or_refused(model: str, clusterer:
     query = int(np.flatnonzero(weights > 0)[seed])
     e = answered(data, options, weights, query)
     if isinstance(e, str):
-        assert "this network" not in e
+        assert not any(words in e for words in ("this network", "belongs to a training", "cannot be chosen")), e
         return
     row = int(np.abs(e.influence[0]).argmax())
     errors = []
@@ -77,5 +82,6 @@ def test_influence_is_the_derivative_of_refits_or_refused(model: str, clusterer:
             moved = weights.copy()
             moved[row] *= 1 + sign * step
             ends.append(e.fit.at(moved, e.margins, assignments="kept").scores[0])
-        errors.append(abs((ends[0] - ends[1]) / (2 * step) - e.influence[0, row]) / abs(e.influence[0, row]))
+        derivative, expected = (ends[0] - ends[1]) / (2 * step), e.influence[0, row]
+        errors.append(abs(derivative - expected) / (abs(expected) or 1.0))  # no weight may move a margin at all
     assert min(errors) <= RTOL, (options, errors)
