@@ -26,8 +26,9 @@ from clusterexplain.data.labels import is_label_list, joined_weights, labels_of,
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import check_sample_weight
-from clusterexplain.exceptions import FewerClustersWarning, InvalidParameterError, warn
+from clusterexplain.exceptions import DegenerateClustersWarning, FewerClustersWarning, InvalidParameterError, warn
 from clusterexplain.execution import Execution
+from clusterexplain.explanation.answerable import degeneracy
 from clusterexplain.explanation.explain import explain
 from clusterexplain.fitting.build import Objects, build_fit
 from clusterexplain.fitting.config import Config
@@ -306,6 +307,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
                 FewerClustersWarning,
             )
+        if reason := degeneracy(fitted):
+            warn(reason, DegenerateClustersWarning)
         columns = NewRows(data.X, data.feature_names if isinstance(X, Dataset) or has_names(X) else None, data.ids)
         validate_data(self, columns.named, skip_check_array=True)
         self.fit_ = fitted
@@ -633,7 +636,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return float(silhouette_score(self.transform(X)[clustered], labels[clustered]))
 
     def clusters(self) -> pd.DataFrame:
-        """List the clusters: size, median margin, a typical member, and the one nearest to a boundary.
+        """List the clusters: size, median margin, a typical member, and the one of smallest margin.
 
         Returns
         -------

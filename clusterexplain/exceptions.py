@@ -27,6 +27,8 @@ The tree (the class on the right is what callers may already catch)::
     +-- SmoothnessWarning           the recipe makes derivatives less faithful
     +-- DriftWarning                further training leaves the model that arrived
     +-- FewerClustersWarning        there are fewer distinct embeddings than clusters
+    +-- AdoptedClustersWarning      the labels of a fitted estimator are not those that it finds in this embedding
+    +-- DegenerateClustersWarning   no sample of the fit can be explained: clusters coincide, or their members do
     +-- ScaleWarning                a few columns dominate the reconstruction
     +-- SolverWarning               a linear system was not solved as asked for
     +-- ReproductionWarning         replaying the training did not give the saved bytes
@@ -139,6 +141,14 @@ class DriftWarning(ClusterExplainWarning):
 
 class FewerClustersWarning(ClusterExplainWarning):
     """Fewer clusters were found than asked for."""
+
+
+class AdoptedClustersWarning(ClusterExplainWarning):
+    """The labels of a fitted estimator are not those that its algorithm leaves as they are in this embedding."""
+
+
+class DegenerateClustersWarning(ClusterExplainWarning):
+    """No sample of the fit can be explained; the message says why, and ``explain`` raises it as an error."""
 
 
 class ScaleWarning(ClusterExplainWarning):

@@ -102,7 +102,9 @@ def _longest_word(texts: tuple[str, ...]) -> int:
 
 
 def fitted(explainer: ClusterExplainer, out: Path) -> None:
-    """Say what was made."""
+    """Say what was made, and the command that explains a sample; where none can be explained, why."""
+    from clusterexplain.explanation.answerable import answerable_row
+
     labels = pd.Series(explainer.labels_)
     sizes = ", ".join(str(size) for size in labels[labels != NOISE].value_counts().sort_index())
     noise = int((labels == NOISE).sum())
@@ -119,7 +121,11 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
     if hasattr(explainer, "smoothness_"):
         line(f"Smoothness: {explainer.smoothness_}.")
     line(f"Run saved in {out}.")
-    next_command("why", [("sample", explainer.data_.ids[0])], out, getattr(explainer.model, "source", None))
+    row, reason = answerable_row(explainer.fit_)
+    if row is None:
+        line(f"No sample can be explained. {reason}")
+    else:
+        next_command("why", [("sample", explainer.data_.ids[row])], out, getattr(explainer.model, "source", None))
 
 
 def _used_columns(data: Dataset) -> str:
@@ -145,6 +151,7 @@ def answer(explanation: Explanation, top: int) -> None:
         if explanation.seed_variability is not None:
             line(explanation.seed_words(position))
         if explanation.influence[position].any():
+            line(explanation.parts_words(position))
             _both_sides(explanation, position, top)
     line(f"The margin is {explanation.score_words}.")
     line(
@@ -173,9 +180,10 @@ def _both_sides(explanation: Explanation, position: int, top: int) -> None:
         table(frame, title)
     pullers = explanation.top(top, query=position, side="pulled in")
     among = ", itself among them," if (pullers["id"] == explanation.query_ids[position]).any() else ""
+    percent = pullers["if_removed_percent"].sum(min_count=1)
     line(
         f"Without the {len(pullers)} of the first list together{among} the margin would change by "
-        f"{pullers['if_removed'].sum():+.3f} ({pullers['if_removed_percent'].sum():+.0f} %), predicted."
+        f"{pullers['if_removed'].sum():+.3f}{'' if pd.isna(percent) else f' ({percent:+.0f} %)'}, predicted."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 import torch
 
+from clusterexplain.clustering.adopted import repeatable
 from clusterexplain.clustering.base import Clustering, ClusterInputs
 from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
 from clusterexplain.clustering.given_labels import GivenLabels
@@ -55,12 +56,11 @@ def from_fitted_estimator(clusterer: object, inputs: ClusterInputs) -> Clusterin
     if module == "sklearn" and kind == "GaussianMixture":
         return GaussianMixtureClustering.from_parameters(clusterer, embedding, weights)
     if _is_hdbscan(clusterer):
-        return HDBSCANClustering.from_fitted_estimator(clusterer, embedding)
+        return repeatable(HDBSCANClustering.from_fitted_estimator(clusterer, embedding), inputs)
     labels = torch.from_numpy(given_labels(clusterer, len(embedding)))
     n_clusters = int(labels.max()) + 1
-    lloyd = KMeansClustering(labels, n_clusters)
-    if module == "sklearn" and kind == "KMeans" and torch.equal(lloyd.update_continued(inputs).labels, labels):
-        return lloyd  # Lloyd's iterations leave the labels as they are, so they can find labels at other weights
+    if module == "sklearn" and kind == "KMeans":
+        return repeatable(KMeansClustering(labels, n_clusters), inputs)
     return GivenLabels(labels, n_clusters)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
 import torch
+from scipy.sparse.linalg import ArpackNoConvergence, eigs
 from torch import Tensor
 from torch.func import jacrev
 
@@ -17,10 +19,11 @@ STALLED = 1e-9
 """Newton steps that no longer shrink are round-off, and good enough, below this size relative to the solution."""
 ROUGH = (1e-5, 1e-7, 1e-9)
 """Relative sizes of a plain step at which Newton's method takes over, in turn."""
-POWER_STEPS = 100
-"""Applications of the map that tell whether a fixed point attracts."""
-SHIFT = 1e-6
-"""Size of the displacement there, relative to the solution: small enough for the map to be linear."""
+LEAST_GAP = 1e-7
+"""Least distance of the eigenvalues of the Jacobian from 1. Nearer, a fixed point moves ten million times as far as its inputs:
+it is one of a continuum up to rounding, such as two components of a mixture that coincide."""
+DENSE = 400
+"""Size of the matrix up to which all eigenvalues are computed, and not the two that decide."""
 JACOBIAN_CHUNK = 64
 """Rows of the Jacobian that are computed side by side."""
 
@@ -74,16 +77,49 @@ def solve(
                 candidate, converged = _newton(step, candidate, invert(candidate))
                 if converged:
                     break
-            if converged and _attracts(step, candidate):  # not a saddle that Newton's method ran into
+            if converged and attracts(invert(candidate)):  # not a saddle that Newton's method ran into
                 return candidate, True
         return x, False
 
 
 def inverse_of(step: Map, solution: Tensor) -> Tensor:
-    """Return ``inv(I - J)`` at a fixed point, shape (size, size); J is the Jacobian of the map."""
+    """Return ``inv(I - J)`` at a fixed point, shape (size, size); J is the Jacobian of the map. NaN where there is none."""
     jacobian = jacrev(step, chunk_size=JACOBIAN_CHUNK)(solution).detach()
-    inverse: Tensor = torch.linalg.inv(torch.eye(len(solution), dtype=solution.dtype) - jacobian)
-    return inverse
+    inverse, failed = torch.linalg.inv_ex(torch.eye(len(solution), dtype=solution.dtype) - jacobian)
+    return torch.where(failed > 0, torch.nan, inverse)
+
+
+def attracts(inverse: Tensor) -> bool:
+    r"""Return whether a fixed point is isolated and attracts plain iteration.
+
+    An eigenvalue :math:`\lambda` of the Jacobian is the eigenvalue :math:`\mu = 1 / (1 - \lambda)` of the inverse. All
+    :math:`\lvert \lambda \rvert < 1` where all :math:`\mu` have a real part above 1/2, and the largest
+    :math:`\lvert \mu \rvert` is one over the distance of the nearest :math:`\lambda` from 1.
+
+    Parameters
+    ----------
+    inverse : Tensor of shape (size, size)
+        From :func:`inverse_of`, at the fixed point itself.
+
+    Returns
+    -------
+    bool
+        False also for an inverse that is not finite.
+
+    Examples
+    --------
+    >>> attracts(inverse_of(lambda x: 0.5 * x, torch.zeros(2, dtype=torch.float64)))
+    True
+    >>> attracts(inverse_of(lambda x: x.mean().expand(2), torch.zeros(2, dtype=torch.float64)))
+    False
+    """
+    if not bool(torch.isfinite(inverse).all()):
+        return False
+    if len(inverse) <= DENSE:
+        values = torch.linalg.eigvals(inverse)
+        return bool(values.real.min() > 0.5) and bool(values.abs().max() < 1 / LEAST_GAP)
+    largest, leftmost = (_extreme_eigenvalue(inverse, which) for which in ("LM", "SR"))
+    return leftmost.real > 0.5 and abs(largest) < 1 / LEAST_GAP
 
 
 def implicit(moved: Tensor, solution: Tensor, inverse: Tensor) -> Tensor:
@@ -119,17 +155,14 @@ def _iterate(step: Map, x: Tensor, rough: float, max_iterations: int) -> Tensor:
     return x
 
 
-def _attracts(step: Map, solution: Tensor) -> bool:
-    # Power iteration, on the map itself: does a small displacement grow in the end?
-    shift = torch.randn(solution.shape, generator=torch.Generator().manual_seed(0), dtype=solution.dtype)
-    growth = torch.ones(())
-    for _ in range(POWER_STEPS):
-        shift = shift * (SHIFT * _size(solution) / _size(shift))
-        before, shift = shift, step(solution + shift) - solution  # about J @ shift
-        growth = _size(shift) / _size(before)
-        if not growth > 0:  # exactly 0, or NaN where the map is not defined
-            break
-    return bool(growth < 1)  # the spectral radius of J
+def _extreme_eigenvalue(matrix: Tensor, which: str) -> complex:
+    # by Arnoldi's method, from a start of its own: the same on every call
+    start = np.random.default_rng(0).normal(size=len(matrix))
+    try:
+        found = eigs(matrix.numpy(), k=1, which=which, v0=start, tol=1e-6, maxiter=3000, return_eigenvectors=False)
+    except ArpackNoConvergence:
+        return complex(np.nan)  # not known, so no comparison holds
+    return complex(found[0])
 
 
 def _newton(step: Map, x: Tensor, inverse: Tensor, max_steps: int = 25) -> tuple[Tensor, bool]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -17,54 +17,12 @@ from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterSta
 from clusterexplain.clustering.em import Covariances, ExpectationMaximization, precisions_cholesky
 from clusterexplain.clustering.fixed_point import implicit, solve
 from clusterexplain.clustering.kmeans import KMeansClusterer
-from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.clustering.mixture_state import MixtureState, log_joint, squared_mahalanobis
+from clusterexplain.exceptions import AdoptedClustersWarning, InvalidParameterError, warn
 
 REG_COVAR = 1e-6
 """What is added to variances, as a share of the variance of the embedding."""
 LOG_NOTHING = math.log(torch.finfo(torch.float64).tiny)
-
-
-class MixtureState(NamedTuple):
-    """The components of a Gaussian mixture.
-
-    Attributes
-    ----------
-    means : Tensor of shape (n_clusters, dim)
-        Means, in the units of the embedding.
-    precisions_cholesky : Tensor of shape (n_clusters, dim, dim)
-        Upper triangular P with ``P @ P.T`` the inverse of the covariance, so that ``(z - mean) @ P`` is white; the
-        convention of scikit-learn, but always full matrices.
-    log_weights : Tensor of shape (n_clusters,)
-        Logarithms of the mixing weights.
-    spread : Tensor of shape (n_clusters,)
-        Mean squared Mahalanobis distance of a component's own samples, weighted by responsibility: about ``dim``.
-    nonempty : Tensor of shape (n_clusters,), bool
-        Whether the component has any weight.
-    """
-
-    means: Tensor
-    precisions_cholesky: Tensor
-    log_weights: Tensor
-    spread: Tensor
-    nonempty: Tensor
-
-    @property
-    def representatives(self) -> Tensor:
-        """The means, shape (n_clusters, dim)."""
-        return self.means
-
-
-def squared_mahalanobis(rows: Tensor, state: MixtureState) -> Tensor:
-    """Return squared Mahalanobis distances of rows (..., dim) to every component, shape (..., n_clusters)."""
-    offsets = rows.unsqueeze(-2) - state.means
-    return torch.einsum("...kd,kde->...ke", offsets, state.precisions_cholesky).square().sum(dim=-1)
-
-
-def log_joint(rows: Tensor, state: MixtureState) -> Tensor:
-    r"""Return :math:`\log \pi_k + \log N(z; \mu_k, S_k)` of rows (..., dim), shape (..., n_clusters)."""
-    log_det = state.precisions_cholesky.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
-    constant = rows.shape[-1] / 2 * math.log(2 * math.pi)
-    return state.log_weights + log_det - constant - squared_mahalanobis(rows, state) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +180,16 @@ class GaussianMixtureClustering(Clustering[MixtureState]):
             ]
         )
         labels = torch.from_numpy(fitted.predict(embedding.numpy())).long()
-        return replace(blank._solved(inputs, start), labels=labels)
+        solved = replace(blank._solved(inputs, start), labels=labels)
+        moved = int(((solved._largest() != labels) & (weights > 0)).sum())
+        if moved:
+            warn(
+                f"{moved} of {len(labels)} rows belong to another component once EM has converged: the GaussianMixture stopped "
+                f"before (tol={fitted.tol:g}), or was fitted to other rows or weights. Labels are kept, and margins are those "
+                f"of the converged mixture. Expected a mixture at its maximum: fit it again with tol=1e-8 and max_iter=10000.",
+                AdoptedClustersWarning,
+            )
+        return solved
 
     @classmethod
     def _unsolved(
@@ -316,8 +283,13 @@ class GaussianMixtureClustering(Clustering[MixtureState]):
         return self._solved(inputs, self.solution, self.inverse)
 
     def update_continued(self, inputs: ClusterInputs) -> GaussianMixtureClustering:
-        """Continue EM and give every row the label of its largest responsibility."""
-        return self.update_kept(inputs)._relabelled()
+        """Continue EM and give every row whose largest responsibility has moved the label of the new one.
+
+        Where nothing moves, labels stay what they were, also those that another estimator gave.
+        """
+        updated = self.update_kept(inputs)
+        before, after = self._largest(), updated._largest()
+        return replace(updated, labels=torch.where(before == after, self.labels, after))
 
     def from_scratch(self, inputs: ClusterInputs, *, seed: int) -> GaussianMixtureClustering:
         """Cluster from scratch with other initialisations."""
@@ -334,15 +306,17 @@ class GaussianMixtureClustering(Clustering[MixtureState]):
         """Return the component of largest responsibility for each row of shape (n, dim)."""
         return log_joint(rows, state).masked_fill(~state.nonempty, -torch.inf).argmax(dim=-1)
 
-    def _relabelled(self) -> GaussianMixtureClustering:
+    def _largest(self) -> Tensor:
+        # the component of largest responsibility of each row, where EM was solved
         with torch.no_grad():
-            responsibilities = self._reference_em().responsibilities(self.solution)
-        return replace(self, labels=responsibilities.argmax(dim=-1))
+            return self._reference_em().responsibilities(self.solution).argmax(dim=-1)
 
     def _canonical(self) -> GaussianMixtureClustering:
-        """Label the rows and renumber the components by the number of their labels, then by their smallest row."""
-        labels = self._relabelled().labels
+        """Label the rows and renumber the components by the number of their members, then by their smallest row."""
+        labels = self._largest()
+        assert self.reference is not None, "solved, so it knows where"
         own = labels.unsqueeze(-1) == torch.arange(self.n_clusters)  # shape (n_samples, n_clusters)
+        own = own & (self.reference.weights > 0).unsqueeze(-1)  # rows that are not there are not counted
         first = torch.where(own.any(dim=0), own.int().argmax(dim=0), len(labels))
         order = torch.from_numpy(np.lexsort((first.numpy(), -own.sum(dim=0).numpy())))
         em = self._reference_em()

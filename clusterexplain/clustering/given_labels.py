@@ -64,7 +64,8 @@ class ModelCentroids(Clustering[CentroidState]):
         Parameters
         ----------
         inputs : ClusterInputs
-            With ``model_centroids``. The weights are not used: the centroids have been trained with them.
+            With ``model_centroids``. Of the weights, which the centroids have been trained with, it matters which are 0:
+            rows that are not there are not counted when clusters are numbered.
 
         Returns
         -------
@@ -73,11 +74,11 @@ class ModelCentroids(Clustering[CentroidState]):
         """
         centroids = _model_centroids(inputs)
         nearest = squared_distances(inputs.embedding, centroids).argmin(dim=-1).numpy()
-        labels = canonical_order(nearest)
-        _, first = np.unique(labels, return_index=True)
-        used = nearest[first]
+        counted = nearest[inputs.weights.numpy() > 0]
+        _, first = np.unique(canonical_order(counted), return_index=True)
+        used = counted[first]
         order = np.concatenate([used, np.setdiff1d(np.arange(len(centroids)), used)])
-        return cls(torch.from_numpy(labels), len(order), torch.from_numpy(order))
+        return cls(torch.from_numpy(order.argsort()[nearest]), len(order), torch.from_numpy(order))
 
     def state(self, inputs: ClusterInputs) -> CentroidState:
         """Return the model's centroids, and the variances of their members around them."""

@@ -48,14 +48,26 @@ class KMeansClusterer:
         embedding : ndarray of shape (n_samples, dim)
             Embeddings.
         weights : ndarray of shape (n_samples,)
-            Data weights; a sample of weight 0 gets a label but has no say.
+            Data weights; a sample of weight 0 is not there when clusters are found and numbered, and is then given the
+            nearest.
 
         Returns
         -------
         ndarray of shape (n_samples,), int
             Labels in canonical order: cluster 0 is the largest, ties go to the smallest row number.
         """
-        model = KMeans(self.n_clusters, n_init=self.n_init, random_state=self.seed, tol=0, max_iter=MAX_ITERATIONS)
+        present = weights > 0 if (weights > 0).any() else np.ones(len(weights), dtype=bool)
+        labels = np.full(len(embedding), -1)
+        labels[present] = self._fit_present(embedding[present], weights[present])
+        if not present.all():
+            members = np.equal.outer(np.arange(labels.max() + 1), labels) * weights
+            centers = self._placed(members @ embedding / members.sum(axis=1, keepdims=True))
+            labels[~present] = self.predict(centers, embedding[~present])
+        return labels
+
+    def _fit_present(self, embedding: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        n_clusters = min(self.n_clusters, len(embedding))
+        model = KMeans(n_clusters, n_init=self.n_init, random_state=self.seed, tol=0, max_iter=MAX_ITERATIONS)
         fitted = _quietly(model, embedding, weights)
         if not self.spherical:
             return canonical_order(fitted.labels_)

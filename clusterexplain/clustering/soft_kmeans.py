@@ -92,14 +92,17 @@ class SoftKMeansClustering(Clustering[CentroidState]):
         """
         hard = KMeansClustering.fit(embedding, weights, n_clusters, seed=seed)
         soft = cls.soften(hard, embedding, weights, temperature)
-        order = canonical_order(soft.labels.numpy())
-        _, first = np.unique(order, return_index=True)
-        kept = soft.labels[torch.from_numpy(first)]
+        present = (weights > 0).nonzero().squeeze(-1)
+        counted = soft.labels[present]
+        order = torch.from_numpy(canonical_order(counted.numpy()))
+        _, first = np.unique(order.numpy(), return_index=True)
+        kept = counted[torch.from_numpy(first)]
         centers = soft.solution[:-1].reshape(soft.n_clusters, -1)[kept]
         solution = torch.cat([centers.reshape(-1), soft.solution[-1:]])
-        renumbered = cls(torch.from_numpy(order), len(kept), solution, temperature)
+        labels = squared_distances(embedding, centers).argmin(dim=-1)  # of rows that are not there
+        labels[present] = order
         # a centroid that is the nearest of no sample was left out, which moves the others
-        return renumbered.update_kept(ClusterInputs(embedding, weights))
+        return cls(labels, len(kept), solution, temperature).update_kept(ClusterInputs(embedding, weights))
 
     @classmethod
     def soften(

@@ -59,7 +59,7 @@ class ClusterAnswer:
         return self.members.head(n)
 
     def untypical(self, n: int = 5) -> pd.DataFrame:
-        """Return the members nearest to a boundary, nearest first."""
+        """Return the members of smallest margin, the smallest first: below 0 one is nearer to another cluster."""
         return self.members.iloc[::-1].head(n)
 
     def to_dict(self, top: int = 10) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from clusterexplain.data.selection import Samples
+from clusterexplain.explanation.answerable import check_answerable, check_apart
 from clusterexplain.explanation.gradients import influence_rows_with_report
-from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement, check_identified, margins_of
+from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement, margins_of
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.outcome import pair_of
 from clusterexplain.influence import JacobianFactory, MethodReport, TrainingJacobian
@@ -98,9 +99,10 @@ def explain(
         If the score does not tell what the labels tell.
     """
     jacobian = fit.jacobian(method, method_options)
-    check_identified(fit)
+    check_answerable(fit)
     queries = EmbeddedQueries.of(fit, samples.rows, samples.positions)
     margins = margins_of(fit, samples, queries, against)
+    check_apart(fit, margins)
     agreement = check_agreement(fit, margins, fit.config.min_agreement)
     rows, report = influence_rows_with_report(fit, margins, jacobian, queries)
     report.warn_if_failed()
@@ -123,7 +125,8 @@ def explain(
 def explain_combinations(fit: Fit, margins: Margins) -> Explanation:
     """Explain combinations of many samples' margins; arguments as :func:`explain`, one answer for each combination."""
     jacobian = fit.jacobian()
-    check_identified(fit)
+    check_answerable(fit)
+    check_apart(fit, margins)
     agreement = check_agreement(fit, margins, fit.config.min_agreement)
     rows, report = influence_rows_with_report(fit, margins, jacobian)
     report.warn_if_failed()

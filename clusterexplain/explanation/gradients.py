@@ -12,6 +12,7 @@ from torch.func import grad, vjp, vmap
 
 from clusterexplain.clustering import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.scores import Score
+from clusterexplain.exceptions import InvalidDataError
 from clusterexplain.execution.budget import COTANGENT_BLOCK_BYTES
 from clusterexplain.explanation.queries import EmbeddedQueries
 from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
@@ -117,6 +118,7 @@ def cotangents_of(fit: Fit, margins: Margins, queries: EmbeddedQueries | None = 
     function = MarginFunction(clustering, fit.score, margins)
     if not fit.recipe.layout.size:  # the embedding is given: only the weights move the clusters
         direct = function.on_weights(embedded, members)
+        _check_finite(fit, direct)
         none = direct.new_zeros(len(direct), 0)
         return MarginCotangents(none, none, direct)
     if margins.combination is None:
@@ -128,7 +130,18 @@ def cotangents_of(fit: Fit, margins: Margins, queries: EmbeddedQueries | None = 
     cluster = _through_embeddings(fit, fit.recipe.inputs, gradients.embedding)
     if gradients.model_centroids is not None:
         cluster = cluster + _through_model_centroids(fit, gradients.model_centroids)
+    _check_finite(fit, encoder, cluster, gradients.weights)
     return MarginCotangents(encoder, cluster, gradients.weights)
+
+
+def _check_finite(fit: Fit, *parts: Tensor) -> None:
+    unknown = torch.stack([~torch.isfinite(part).all(dim=-1) for part in parts]).any(dim=0)
+    if bool(unknown.any()):
+        raise InvalidDataError(
+            f"The derivative of the score {fit.score.name!r} is not finite for {int(unknown.sum())} of {len(unknown)} margins. "
+            f"Expected clusters with members that are apart, and a score with a derivative there. Lower n_clusters, look for "
+            f"equal rows, or choose another membership_score."
+        )
 
 
 class EmbeddingGradients(NamedTuple):

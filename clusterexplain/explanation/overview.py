@@ -14,7 +14,7 @@ COLUMNS = ("cluster", "name", "n", "share", "median_margin", "typical", "margina
 def overview(
     labels: np.ndarray, margins: np.ndarray, ids: np.ndarray, present: np.ndarray, names: dict[int, str]
 ) -> pd.DataFrame:
-    """List the clusters with a typical member and the one nearest to a boundary.
+    """List the clusters with a typical member and the one of smallest margin: below 0 it is nearer to another cluster.
 
     Parameters
     ----------

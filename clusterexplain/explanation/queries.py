@@ -67,7 +67,6 @@ def margins_of(fit: Fit, samples: Samples, queries: EmbeddedQueries, against: st
     """
     assignment = fit.assignment
     nonempty = assignment.nonempty
-    _check_rivals(nonempty, has_noise=assignment.has_noise)
     rows = queries.normalized
     of_train = assignment.labels[torch.from_numpy(np.maximum(samples.positions, 0))]
     own = torch.where(torch.from_numpy(samples.positions >= 0), of_train, assignment.assign(rows))
@@ -77,18 +76,6 @@ def margins_of(fit: Fit, samples: Samples, queries: EmbeddedQueries, against: st
     else:
         rival = torch.full_like(own, _rival(against, own, nonempty, has_noise=assignment.has_noise))
     return Margins(samples.ids, samples.rows, samples.positions, own.numpy(), rival.numpy())
-
-
-def _check_rivals(nonempty: np.ndarray, *, has_noise: bool) -> None:
-    if not len(nonempty):
-        raise InvalidParameterError(
-            "Every sample is noise, so there is no cluster to explain. Lower min_cluster_size or min_samples "
-            "(clusterer_options), or use a clusterer that puts every sample in a cluster, for example 'kmeans'."
-        )
-    if len(nonempty) < 2 and not has_noise:
-        raise InvalidParameterError(
-            "There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2, or give labels of two clusters."
-        )
 
 
 def _check_own(own: Tensor, nonempty: np.ndarray) -> None:
@@ -111,27 +98,6 @@ def _rival(against: str | int, own: Tensor, nonempty: np.ndarray, *, has_noise: 
             f"against={against!r} is the own cluster of a query. Expected another cluster, or 'runner-up'."
         )
     return int(wanted)
-
-
-def check_identified(fit: Fit) -> None:
-    """Refuse clusters that are no isolated fixed point of their equations, for which no derivative exists.
-
-    Parameters
-    ----------
-    fit : Fit
-        The fit.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the clustering is not identified.
-    """
-    if not fit.clustering.identified:
-        raise InvalidParameterError(
-            f"The clusters of {fit.clustering.name!r} are not identified: components coincide or drift without end, so "
-            f"how they would move cannot be derived. Lower n_clusters, raise reg_covar, choose another covariance_type (or "
-            f"lower the temperature of soft k-means), or use clusterer='kmeans'."
-        )
 
 
 def check_agreement(fit: Fit, margins: Margins, least: float) -> float:

@@ -106,7 +106,7 @@ def build_fit(
             f"Expected at least one row for each cluster; lower n_clusters or add rows."
         )
     check_variation(data.X[present])
-    config = resolve(config, n_samples=len(data), image=data.image_shape is not None)
+    config = resolve(config, n_samples=int(present.sum()), image=data.image_shape is not None)
     scaling = Scaling.measure(data.X[present], config.scaling)
     recipe, further = prepare_recipe(config, objects.task, data, scaling, seed, weights, keep_weights=keep_weights)
 
@@ -224,11 +224,9 @@ def prepare_recipe(
         if further.drift > LARGEST_USUAL_DRIFT:
             warn(
                 f"Further training moves the embedding by {further.drift:.0%} of its spread with nothing removed, so answers "
-                f"are about another model than the pretrained one. Lower further_rate or further_steps, or leave both to be "
-                f"chosen.",
+                f"are about another model than the pretrained one. {_slower(config)}",
                 DriftWarning,
             )
-        CompiledSteps(recipe).step_vjp(0, 2)  # what cannot be recorded is refused here and not after the fit
         return recipe, further
     recipe = make_recipe(config, task, inputs, seed)
     if own is not None:
@@ -236,6 +234,17 @@ def prepare_recipe(
     for reason in smoothness_reasons(config, task):
         warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning)
     return with_choices_kept(recipe, given), None
+
+
+def _slower(config: Config) -> str:
+    """Say what of the length and rate of further training the user can change; not what was left to be chosen."""
+    named = [name for name in ("further_rate", "further_steps") if getattr(config, name) is not None]
+    if named:
+        return f"Lower {' or '.join(named)}, or leave {'both' if len(named) == 2 else 'it'} to be chosen."
+    return (
+        "No slower rate stays nearer. Expected weights near a minimum of the loss: look whether loss, scaling and input_shape "
+        "are those that the network was trained with, or fit with train=True."
+    )
 
 
 def fit_key(config: Config, data: Dataset, seed: int, trajectory: Trajectory, clustering: Clustering) -> str:

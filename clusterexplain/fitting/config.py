@@ -242,11 +242,27 @@ def _check_model(parameters: Mapping[str, Any]) -> None:
             f"EmbeddingTask.from_module(your_network, ...)."
         )
     check_model_options(model, options or {})
+    if model == "contrastive":
+        _check_contrastive({**parameters, **(options or {})})
     _check_closed_form(parameters)
     needs_channels = model == "conv_autoencoder" or (options or {}).get("encoder") == "conv"
     if needs_channels and parameters["hidden"] is not None and not parameters["hidden"]:
         raise InvalidParameterError(
             "hidden=() leaves a convolutional model without convolutions. Expected channels, for example (16, 32), or None."
+        )
+
+
+def _check_contrastive(given: Mapping[str, object]) -> None:
+    for name, what in (("latent_dim", "embedding"), ("projector_dim", "projection")):
+        if given.get(name) == 1:
+            raise InvalidParameterError(
+                f"{name}=1 leaves a contrastive model nothing to learn: its {what} is scaled to length 1, which on a line is "
+                f"-1 or 1 for every example. Expected {name} of at least 2."
+            )
+    if given.get("batch_size") == 1:
+        raise InvalidParameterError(
+            "batch_size=1 leaves a contrastive model nothing to learn: it tells an example from the others of its batch. "
+            "Expected batch_size of at least 2, for example 64."
         )
 
 

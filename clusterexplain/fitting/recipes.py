@@ -12,7 +12,7 @@ from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.fitting.config import Config
 from clusterexplain.models import EmbeddingTask, ModelSpec, build
-from clusterexplain.training import SGD, Adam, BatchPlan, Optimizer, Recipe, with_choices_kept
+from clusterexplain.training import SGD, Adam, BatchPlan, CompiledSteps, Optimizer, Recipe, with_choices_kept
 from clusterexplain.training.check_task import check_task
 from clusterexplain.training.further_training import FurtherTraining, choose_rate, usual_steps
 
@@ -53,7 +53,7 @@ def make_task(
         If a named model does not fit the data or its options.
     """
     if own is not None:
-        check_task(own, inputs[weights > 0])
+        check_task(own, inputs[weights > 0], record=False)  # its step is recorded at the size of the batches
         return own
     assert config.model is not None, "there is a task of the user's own or a model by name"
     latent_dim = data.X.shape[1] if config.model == "precomputed" else config.latent_dim
@@ -118,7 +118,9 @@ def make_further_recipe(
         What was chosen.
     """
     n_steps = config.further_steps or usual_steps(len(inputs), config.batch_size)
-    return choose_rate(_recipe(config, task, inputs, seed, n_steps), weights, given=config.further_rate)
+    recipe = _recipe(config, task, inputs, seed, n_steps)
+    CompiledSteps(recipe).step_vjp(0, 2)  # what cannot be recorded is refused before a rate is searched for
+    return choose_rate(recipe, weights, given=config.further_rate)
 
 
 def further_recipe_as(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parameter import is_lazy
 
 from clusterexplain.exceptions import InvalidTaskError
 from clusterexplain.models.task import Drawn, EmbeddingTask, FittedNet, Params
@@ -81,6 +82,7 @@ class ModuleTask(EmbeddingTask[Drawn]):
             )
         if loss is not None and example_loss is not None:
             raise InvalidTaskError("Both loss and example_loss are given. Expected one of them.")
+        _check_initialized(net)
         try:
             net = copy.deepcopy(net)
         except RuntimeError as error:
@@ -192,6 +194,17 @@ def _as_module(given: object, role: str) -> nn.Module:
             f"{role} is a {type(given).__name__}. Expected a torch.nn.Module, or a fitted skorch net, which has one in module_."
         )
     return inner
+
+
+def _check_initialized(net: nn.Module) -> None:
+    for name, module in net.named_modules():
+        values = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        if any(is_lazy(value) for value in values):
+            where = f"{name} ({type(module).__name__})" if name else type(module).__name__
+            raise InvalidTaskError(
+                f"{where} has no weights yet: a lazy layer learns its shape from the first batch. Expected a network that has "
+                f"seen one; call net(rows[:2]) before the task is made."
+            )
 
 
 def _encode(net: nn.Module, inputs: Tensor) -> Tensor:

@@ -115,7 +115,7 @@ def _card(explanation: Explanation, context: ReportContext, *, pictures: bool) -
 
 def _block(explanation: Explanation, context: ReportContext, query: int, *, pictures: bool) -> str:
     whole = explanation.combined
-    words = [explanation.headline(query), concentration(explanation, query)]
+    words = [explanation.headline(query), concentration(explanation, query), explanation.parts_words(query)]
     if explanation.stability is not None:
         words.append(stability_note(explanation.stability.badges[query].text))
     if explanation.seed_variability is not None:
@@ -130,7 +130,7 @@ def _block(explanation: Explanation, context: ReportContext, query: int, *, pict
     before = f"<p>{shown}</p>" if shown else ""
     lists = "".join(_list(explanation, context, query, side, pictures=pictures) for side in (0, 1))
     return (
-        f"{before}<p>{_text(' '.join(words), 2000)}</p>{_map(explanation, context, query)}"
+        f"{before}<p>{_text(' '.join(filter(None, words)), 2000)}</p>{_map(explanation, context, query)}"
         f'<div class="cx-two">{lists}</div>'
     )
 

@@ -80,7 +80,7 @@ class QueryPayload:
             "misplaced": misplaced(context, explanation, query),
             "title": str(id_) if combined else f"{capitalize_first(COMMON.sample)} {id_}",
             "headline": explanation.headline(query),
-            "pull": f"{concentration(explanation, query)} {explanation.seed_words(query)}".strip(),
+            "pull": " ".join(self._pull(query)),
             "sides": list(explanation.sides(query)),
             "badges": self._badges(query),
             "image": preview.image if preview else "",
@@ -94,6 +94,11 @@ class QueryPayload:
             "charts": self._charts(query, strongest),
             "groups": {column: self._groups(query, column) for column in self.sums},
         }
+
+    def _pull(self, query: int) -> list[str]:
+        explanation = self.explanation
+        said = (concentration(explanation, query), explanation.parts_words(query), explanation.seed_words(query))
+        return [words for words in said if words]
 
     def _charts(self, query: int, strongest: pd.DataFrame) -> dict[str, Any]:
         explanation, context, panel = self.explanation, self.context, self.specs.panel

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from clusterexplain.report import Plots
 
 
+LEAST_MARGIN = 0.1
+"""Least size of a margin, as a share of the largest influence on it, of which changes are given as percentages."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """Which training examples pulled each query into its cluster, and which pushed it away.
@@ -399,6 +403,7 @@ class Explanation:
             "seed_variability": self._seeds(position),
             "check": None if self.check is None else self.check.each[position].status,
             "parts": {name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")},
+            "part_shares": self.rows.shares(position),
             "pulled_in": sides[0],
             "pushed_away": sides[1],
         }
@@ -612,9 +617,20 @@ class Explanation:
             margins=(float(margins.mean()), float(margins.min()), float(margins.max())),
         )
 
+    def parts_words(self, query: int = 0) -> str:
+        """Say which share of the influence each of its three parts has; a warning where nearly all of it is direct.
+
+        Empty where there is no influence. Where the embedding is given there is no warning: all is direct by construction.
+        """
+        if not self.rows.row(query).any():
+            return ""
+        return text.parts(self.rows.shares(query), given=self.fit.recipe.layout.size == 0)
+
     def _notes(self, query: int) -> list[str]:
         """Return the sentences about one query beyond its headline."""
-        notes = [] if self.stability is None else [stability_note(self.stability.badges[query].text)]
+        words = self.parts_words(query)
+        notes = [words] if words else []
+        notes += [] if self.stability is None else [stability_note(self.stability.badges[query].text)]
         notes += [] if self.seed_variability is None else [self.seed_words(query)]
         return notes + (
             [own_check_note(self.check.each[query].words)] if self.check is not None and len(self) > 1 else []
@@ -630,6 +646,7 @@ class Explanation:
         picked = np.asarray(picked, dtype=np.intp)
         influence = self.influence[query, picked]
         size = abs(self.scores[query])
+        whole = size > LEAST_MARGIN * np.abs(self.influence[query]).max(initial=0.0)  # something to be a percentage of
         sure = {}
         if self.seed_variability is not None:
             names = {
@@ -644,7 +661,7 @@ class Explanation:
                 "cluster": self.train_labels[picked],
                 "influence": influence,
                 "if_removed": -influence,
-                "if_removed_percent": -100 * influence / size if size > 0 else np.full(len(picked), np.nan),
+                "if_removed_percent": -100 * influence / size if whole else np.full(len(picked), np.nan),
                 "encoder": self.encoder[query, picked],
                 "cluster_part": self.cluster[query, picked],
                 "direct": self.direct[query, picked],

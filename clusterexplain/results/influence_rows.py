@@ -64,6 +64,19 @@ class InfluenceRows:
         """Return the three components of one score by name, each of shape (n_train,)."""
         return {name: getattr(self, name)[score] for name in self.COMPONENTS}
 
+    def shares(self, score: int) -> dict[str, float]:
+        """Return the share of each component in the sum of their absolute values over all examples; 0 where all are 0.
+
+        Examples
+        --------
+        >>> rows = InfluenceRows(np.array([[1.0, -1.0]]), np.zeros((1, 2)), np.array([[3.0, -3.0]]))
+        >>> rows.shares(0)
+        {'encoder': 0.25, 'cluster': 0.0, 'direct': 0.75}
+        """
+        sizes = {name: float(np.abs(part).sum()) for name, part in self.components(score).items()}
+        whole = sum(sizes.values())
+        return {name: size / whole if whole > 0 else 0.0 for name, size in sizes.items()}
+
     def top(self, score: int, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the row numbers of the strongest examples on one score.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 
@@ -11,13 +12,19 @@ from torch.func import grad, jvp, vmap
 
 from clusterexplain.exceptions import InvalidTaskError
 from clusterexplain.models.task import Drawn, EmbeddingTask, Params
+from clusterexplain.training.compiled_steps import CompiledSteps, with_choices_kept
+from clusterexplain.training.optimizer import Adam
+from clusterexplain.training.plan import BatchPlan
+from clusterexplain.training.recipe import Recipe
 from clusterexplain.training.torch_compat import BatchNorm, Dropout
 
 ROWS = 8
 NOISY_LAYERS = (Dropout, nn.RReLU)
 
 
-def check_task(task: EmbeddingTask, inputs: Tensor, *, generator: torch.Generator | None = None) -> None:
+def check_task(
+    task: EmbeddingTask, inputs: Tensor, *, generator: torch.Generator | None = None, record: bool = True
+) -> None:
     """Probe the contract of a task, as ``check_estimator`` does for estimators.
 
     Parameters
@@ -28,6 +35,9 @@ def check_task(task: EmbeddingTask, inputs: Tensor, *, generator: torch.Generato
         Rows as the model will see them, of a floating-point type, at least 4; a few of them are used.
     generator : torch.Generator, optional
         For the initial parameters.
+    record : bool, default=True
+        Record a step of every stage too, forwards for two trainings side by side and in reverse for two scores, as ``fit``
+        does: it takes seconds for large networks.
 
     Raises
     ------
@@ -59,11 +69,15 @@ def check_task(task: EmbeddingTask, inputs: Tensor, *, generator: torch.Generato
         for number, stage in enumerate(task.stages()):
             if stage.memory is None:
                 _check_loss(stage.loss, params, drawn, len(batch), separable=task.separable and number == 0)
+    if task.closed_form and not params:  # an embedding that is given: nothing of it is differentiated
+        return
     for stage in task.stages():
         ones = torch.ones(len(batch), dtype=batch.dtype)
         remembered = () if stage.memory is None else (stage.memory(params, batch, ones).detach(),)
         _check_derivatives(stage.loss, params, drawn, ones, remembered)
     _check_dependence(task, params, batch, drawn)
+    if record and not task.closed_form:  # there are no steps
+        _check_recording(task, params, batch)
 
 
 def _check_modes(task: EmbeddingTask) -> None:
@@ -236,6 +250,19 @@ def _check_dependence(task: EmbeddingTask, params: Params, batch: Tensor, drawn:
                 f"{what} does not depend on any parameter. Expected functions that use the network they are given as their "
                 f"first argument: lambda net, x: net(x), not a module from outside, which stays constant."
             )
+
+
+def _check_recording(task: EmbeddingTask, params: Params, batch: Tensor) -> None:
+    """Record what a fit records: refused in the words of the fit, before anything is trained."""
+    shares = [stage.share for stage in task.stages()]
+    n_steps = 2 * math.ceil(sum(shares) / min(shares))
+    plan = BatchPlan.draw(len(batch), n_steps=n_steps, batch_size=len(batch) - 1, seed=0)
+    recipe = Recipe(task, batch, params, plan, Adam(1e-3, n_steps))
+    recipe = with_choices_kept(recipe, torch.ones(len(batch), dtype=batch.dtype))
+    compiled = CompiledSteps(recipe)
+    for planned in recipe.planned_stages:
+        compiled.step(planned.start, 2)
+        compiled.step_vjp(planned.start, 2)
 
 
 def _parts(drawn: Drawn) -> tuple[Tensor, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,6 +22,10 @@ LARGEST_DRIFT = 0.01
 """How far further training may move the embedding, relative to its spread, unless the rate is given."""
 RATES = (1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 """Candidate learning rates, relative to that of a training from scratch, fastest first."""
+REFINEMENTS = 3
+"""Further trainings at most at rates below all candidates."""
+MARGIN = 0.7
+"""Share of ``LARGEST_DRIFT`` that is aimed at there."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def choose_rate(recipe: Recipe, weights: Tensor, *, given: float | None) -> tupl
     A pretrained model was trained by another recipe. Steps that are too long leave its solution and answer a
     question about another model; steps that are too short leave the effect of an example near round-off. Further
     training with nothing removed decides: the fastest candidate that moves the embedding by at most ``LARGEST_DRIFT`` of
-    its spread.
+    its spread. Candidates are bisected; where even the slowest moves it too far, the rate is lowered in proportion.
 
     Parameters
     ----------
@@ -81,22 +86,44 @@ def choose_rate(recipe: Recipe, weights: Tensor, *, given: float | None) -> tupl
     Raises
     ------
     TrainingDivergedError
-        If even the slowest candidate diverges.
+        If the given rate, or even the slowest candidate, diverges.
     """
-    rates = [given] if given is not None else [factor * recipe.optimizer.learning_rate for factor in RATES]
-    for rate in rates:
-        candidate = replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=rate))
-        try:
-            drift = _drift(candidate, weights)
-        except TrainingDivergedError:
-            if rate == rates[-1]:
-                raise
-            continue
-        if drift <= LARGEST_DRIFT or rate == rates[-1]:
-            break
+
+    def drift_at(rate: float) -> float:
+        return _drift(_at_rate(recipe, rate), weights)
+
+    rate, drift = (given, drift_at(given)) if given is not None else _fastest(drift_at, recipe.optimizer.learning_rate)
     chosen = FurtherTraining(recipe.plan.n_steps, rate, drift)
     logger.info("further training: %s", chosen)
-    return candidate, chosen
+    return _at_rate(recipe, rate), chosen
+
+
+def _fastest(drift_at: Callable[[float], float], usual: float) -> tuple[float, float]:
+    """Return the fastest candidate with a small drift, and its drift; a slower one than all where none has."""
+    rates, drifts = [factor * usual for factor in RATES], dict[int, float]()
+    low, high = 0, len(rates) - 1
+    while low < high:  # the fastest that is good enough is one of low .. high, or none is
+        middle = (low + high) // 2
+        drifts[middle] = _or_infinite(drift_at, rates[middle])
+        low, high = (low, middle) if drifts[middle] <= LARGEST_DRIFT else (middle + 1, high)
+    rate, drift = rates[high], drifts[high] if high in drifts else drift_at(rates[high])
+    for _ in range(REFINEMENTS):
+        if drift <= LARGEST_DRIFT:
+            break
+        rate = rate * MARGIN * LARGEST_DRIFT / drift  # drift is proportional to small rates
+        drift = drift_at(rate)
+    return rate, drift
+
+
+def _or_infinite(drift_at: Callable[[float], float], rate: float) -> float:
+    try:
+        return drift_at(rate)
+    except TrainingDivergedError:
+        return math.inf
+
+
+def _at_rate(recipe: Recipe, rate: float) -> Recipe:
+    return replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=rate))
 
 
 def _drift(recipe: Recipe, weights: Tensor) -> float:

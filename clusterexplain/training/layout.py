@@ -48,7 +48,7 @@ class Layout:
         named, start = {}, 0
         for name, shape in self.shapes:
             length = math.prod(shape)
-            named[name] = flat.narrow(-1, start, length).reshape(*flat.shape[:-1], *shape)
+            named[name] = flat.narrow(-1, start, length).reshape((*flat.shape[:-1], *shape))
             start += length
         return named
 

@@ -26,6 +26,9 @@ __all__ = [
     "tree_map",
 ]
 
+torch._C._functorch._set_vmap_fallback_warning_enabled(False)  # type: ignore[attr-defined]
+"""Where a kernel has no batched form, torch loops over it and writes lines about it to the terminal; the result is the same."""
+
 Dropout = nn.modules.dropout._DropoutNd
 """Base class of all dropout layers."""
 BatchNorm = nn.modules.batchnorm._BatchNorm

@@ -27,7 +27,7 @@ from clusterexplain.clustering import (
     check_clustering,
     make_clustering,
 )
-from clusterexplain.clustering.gaussian_mixture import MixtureState
+from clusterexplain.clustering.mixture_state import MixtureState
 from clusterexplain.clustering.registry import CLUSTERERS, CLUSTERING_TYPES
 from clusterexplain.exceptions import InvalidClusteringError, InvalidParameterError
 

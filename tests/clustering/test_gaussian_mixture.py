@@ -15,13 +15,9 @@ from torch.func import grad, jacrev, vmap
 
 from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.em import Covariances
-from clusterexplain.clustering.gaussian_mixture import (
-    GaussianMixtureClustering,
-    MixtureState,
-    log_joint,
-    weighted_variance,
-)
+from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering, weighted_variance
 from clusterexplain.clustering.kmeans import KMeansClusterer
+from clusterexplain.clustering.mixture_state import MixtureState, log_joint
 from clusterexplain.clustering.scores.responsibility import Responsibility
 from clusterexplain.exceptions import InvalidParameterError
 

@@ -99,3 +99,22 @@ def test_parameters_that_are_set_after_a_fit_change_nothing_that_is_saved(blobs:
     ce.save(tmp_path / "two")
     one, two = ((tmp_path / name / "run.json").read_text() for name in ("one", "two"))
     assert one == two
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"latent_dim": 1},
+            r"latent_dim=1 leaves a contrastive model nothing to learn.*Expected latent_dim of at least 2",
+        ),
+        ({"model_options": {"projector_dim": 1}}, r"projector_dim=1 leaves a contrastive model nothing to learn"),
+        ({"batch_size": 1}, r"batch_size=1 leaves a contrastive model nothing to learn.*others of its batch"),
+    ],
+)
+def test_a_contrastive_model_that_cannot_learn_is_refused_before_training(
+    blobs: np.ndarray, options: dict[str, Any], message: str
+) -> None:
+    """Seen to fail: fitted, and the explanation blamed the layers of "this network"."""
+    with pytest.raises(InvalidParameterError, match=message):
+        ClusterExplainer("contrastive", **{**SMALL, **options}).fit(blobs)

@@ -31,6 +31,30 @@ def test_influence_is_the_direct_part_and_says_what_it_leaves_out(explainer: Clu
     assert "your embedding is held fixed; what its making owes to these examples is not included" in str(e)
 
 
+@pytest.mark.parametrize("model", ["precomputed", "pca"])
+def test_shares_of_the_parts_are_said_without_a_warning(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An embedding that is given has the direct part alone by construction; components move, and so does all behind them."""
+    ce = ClusterExplainer(model, latent_dim=2 if model == "pca" else None, n_clusters=3, random_state=0).fit(Z)
+    e = ce.explain([0])
+    sizes = np.array([np.abs(part[0]).sum() for part in (e.encoder, e.cluster, e.direct)])
+    shares = sizes / sizes.sum()
+    assert (shares[:2] == 0).all() if model == "precomputed" else (shares > 0.01).all()
+    words = (
+        f"Of the influence, {shares[0]:.0%} comes through the embedding of what is explained, {shares[1]:.0%} through "
+        f"clusters that moved and {shares[2]:.0%} directly from weights in clusters."
+    )
+    assert e.parts_words() == words
+    ce.save(tmp_path / "run")
+    monkeypatch.setattr("sys.argv", ["clusterexplain", "why", "--run", str(tmp_path / "run"), "--sample", "0"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert words in printed
+    assert "arithmetic" not in printed
+
+
 def test_influence_is_the_central_difference_of_refits(explainer: ClusterExplainer) -> None:
     e, step = explainer.explain([0, 30]), 1e-4
     for i in (0, 1, 30, 45):
@@ -84,6 +108,8 @@ class TestAnswersThatAreZero:
         assert not len(e.top())
         assert "No training example's weight moves this margin to first order, labels kept; try flip" in str(e)
         assert "Empty DataFrame" not in str(e)
+        assert "Of the influence" not in str(e)
+        assert e.to_dict()["answers"][0]["part_shares"] == {"encoder": 0, "cluster": 0, "direct": 0}
 
     def test_the_command_line_prints_no_empty_table(
         self,
@@ -102,6 +128,7 @@ class TestAnswersThatAreZero:
         printed = " ".join(capsys.readouterr().out.split())
         assert "moves this margin to first order" in printed
         assert "PULLED IT IN" not in printed
+        assert "Of the influence" not in printed
 
 
 @pytest.mark.parametrize("model", ["precomputed", "pca"])

@@ -113,7 +113,10 @@ def test_an_augmentation_that_ignores_its_keys_is_refused(blobs: np.ndarray) -> 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "magic"}, r"model='magic' is unknown\. Expected one of 'autoencoder', .*from_module"),
+        (
+            {"model": "magic"},
+            r"model='magic' is unknown\. Expected one of 'precomputed', .*'autoencoder', .*from_module",
+        ),
         ({"model": "vae", "model_options": {"gamma": 1}}, r"has 'gamma', which model='vae' does not take.*beta"),
         (
             {"model": "vae", "model_options": {"beta": -1}},

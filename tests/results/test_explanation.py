@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.results.influence_rows import InfluenceRows
 from tests.conftest import SMALL
 
 
@@ -60,3 +62,28 @@ def test_a_far_new_row_that_is_noise_has_an_answer_without_nan(blobs: np.ndarray
     assert e.labels.tolist() == [-1]
     assert "nan" not in e.headline().lower()
     assert np.isfinite(e.agreement)
+
+
+def test_every_answer_says_the_shares_of_its_parts(small: ClusterExplainer) -> None:
+    e = small.explain([0, 11])
+    sizes = [np.abs(part[1]).sum() for part in (e.encoder, e.cluster, e.direct)]
+    shares = e.to_dict()["answers"][1]["part_shares"]
+    np.testing.assert_allclose(list(shares.values()), np.array(sizes) / sum(sizes))
+    words = e.parts_words(1)
+    assert f"{shares['direct']:.0%} directly from weights in clusters" in words
+    assert "arithmetic" not in words
+    assert words in repr(e)
+    direct = dataclasses.replace(e, rows=InfluenceRows(0.01 * e.direct, 0 * e.direct, e.direct))
+    assert (
+        "99% directly from weights in clusters. Nearly all of it is arithmetic of the clusters" in direct.parts_words(0)
+    )
+
+
+def test_changes_of_a_margin_near_0_are_no_percentages(small: ClusterExplainer) -> None:
+    e = small.explain([0])
+    largest = np.abs(e.influence).max()
+    near = dataclasses.replace(e, scores=np.array([0.09 * largest]))
+    far = dataclasses.replace(e, scores=np.array([-0.11 * largest]))
+    assert near.top(3)["if_removed_percent"].isna().all()
+    np.testing.assert_allclose(far.top(3)["if_removed_percent"], 100 * far.top(3)["if_removed"] / (0.11 * largest))
+    assert "%" not in near.top(3).to_string()

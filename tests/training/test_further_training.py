@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from clusterexplain import ClusterExplainer, EmbeddingTask
 from clusterexplain.exceptions import (
@@ -18,7 +19,11 @@ from clusterexplain.exceptions import (
     RunDamagedError,
     RunMismatchError,
 )
+from clusterexplain.fitting.build import _slower
+from clusterexplain.fitting.config import Config
 from clusterexplain.models import DEC
+from clusterexplain.training import SGD, BatchPlan, Recipe
+from clusterexplain.training import further_training as module
 from tests.conftest import SMALL
 
 OPTIONS = {name: SMALL[name] for name in ("n_clusters", "batch_size", "random_state")} | {"scaling": "global"}
@@ -186,3 +191,40 @@ def test_a_named_model_opens_without_a_task(small: ClusterExplainer, tmp_path: P
 def test_wrong_lengths_are_refused(blobs: np.ndarray, task: EmbeddingTask, options: dict, message: str) -> None:
     with pytest.raises(InvalidParameterError, match=message):
         ClusterExplainer(model=task, **OPTIONS, **options).fit(blobs, train=False)
+
+
+@pytest.mark.parametrize("factor", [3e3, 30.0, 1.0, 1e-2])
+def test_the_rate_is_bisected_and_the_fastest_that_stays_near(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The drift is proportional to the rate here: at most six trainings, and the answer of trying one rate after another."""
+    asked: list[float] = []
+
+    def drift(recipe: Recipe, weights: Tensor) -> float:
+        asked.append(recipe.optimizer.learning_rate)
+        return factor * recipe.optimizer.learning_rate
+
+    monkeypatch.setattr(module, "_drift", drift)
+    recipe = SimpleRecipe(optimizer=SGD(0.1, 5), plan=BatchPlan.draw(8, n_steps=5, batch_size=4, seed=0))
+    _, chosen = module.choose_rate(recipe, torch.ones(8), given=None)  # type: ignore[arg-type]
+    near = [0.1 * rate for rate in module.RATES if factor * 0.1 * rate <= module.LARGEST_DRIFT]
+    assert len(asked) <= 6
+    assert chosen.drift <= module.LARGEST_DRIFT
+    if near:
+        assert chosen.learning_rate == near[0]
+        assert len(asked) <= 4
+    else:
+        assert chosen.drift == pytest.approx(module.MARGIN * module.LARGEST_DRIFT)
+
+
+@dataclass(frozen=True)
+class SimpleRecipe:
+    """What the search for a rate looks at."""
+
+    optimizer: SGD
+    plan: BatchPlan
+
+
+def test_a_warning_about_drift_advises_what_was_not_done() -> None:
+    free, rate = (Config.of(ClusterExplainer(further_rate=given).get_params(deep=False)) for given in (None, 0.1))
+    assert _slower(rate) == "Lower further_rate, or leave it to be chosen."
+    assert "further_rate" not in _slower(free)
+    assert "train=True" in _slower(free)

@@ -42,7 +42,10 @@ def clusters(
         terminal.as_json(overview.astype(object).to_dict("records"))
         return
     shown = overview.drop(columns=["cluster", "share"]).rename(columns=lambda column: column.replace("_", " "))
-    terminal.table(shown, "Clusters: the typical member has the largest margin, the marginal one the smallest")
+    terminal.table(
+        shown,
+        "Clusters: the typical member has the largest margin, the marginal one the smallest (below 0: outside)",
+    )
     marginal = overview["marginal"].iloc[int(overview["smallest_margin"].argmin())]
     terminal.next_command("why", [("sample", marginal)], None if run is None else folder, task)
 

@@ -56,6 +56,13 @@ class Score(ABC, Generic[StateT]):
     def boundary_margins(self, rows: Tensor, state: StateT) -> Tensor:
         """Return how far inside the edge of every cluster the rows lie, shape (..., n_clusters); 0 is the edge."""
 
+    def length_scale(self, state: StateT) -> Tensor | None:
+        """Return the shortest length that the score divides by, shape (), in units of the embedding; None if there is none.
+
+        Where it is as short as rounding errors of the embedding, the score is one of them magnified, and is refused.
+        """
+        return None
+
     def noise_reason(self, row: Tensor, state: StateT, cluster: int) -> str:
         """Return what a noise sample at `row` of shape (dim,) lacks to join a cluster: "distance" or "density"."""
         return "distance"

@@ -22,6 +22,10 @@ class CentroidScore(Score[Centroids]):
         floor = FLOOR * state.within + _tiny(rows)
         return torch.log(state.spread + floor) - torch.log(squared_distances(rows, state.centers) + floor)
 
+    def length_scale(self, state: Centroids) -> Tensor | None:
+        """Return the root mean squared distance of a member to its centroid."""
+        return state.within.sqrt()
+
 
 class LogRatioMargin(CentroidScore):
     r"""How much closer a sample is to its own centroid than to its rival's: the default.
@@ -69,6 +73,10 @@ class DecAssignment(StudentT):
 
     name: ClassVar[str] = "dec_assignment"
     words: ClassVar[str] = "the log-ratio of DEC's own soft assignments"
+
+    def length_scale(self, state: Centroids) -> Tensor | None:
+        """Return None: the units are those of the latent space."""
+        return None
 
     def _unit(self, rows: Tensor, state: Centroids) -> Tensor:
         return torch.ones((), dtype=rows.dtype)

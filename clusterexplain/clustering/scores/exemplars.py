@@ -59,6 +59,10 @@ class DensityScore(Score[HDBSCANState]):
 
         return in_chunks(boundary_margins, rows, state.members.numel())
 
+    def length_scale(self, state: HDBSCANState) -> Tensor | None:
+        """Return the root mean squared distance of a member to the mean of its cluster."""
+        return state.within.sqrt()
+
     def noise_reason(self, row: Tensor, state: HDBSCANState, cluster: int) -> str:
         """Return which term of the reach keeps a noise sample out; see :func:`noise_reason_of`."""
         return noise_reason_of(row, state, cluster)

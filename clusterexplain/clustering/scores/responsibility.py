@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.gaussian_mixture import MixtureState, log_joint, squared_mahalanobis
+from clusterexplain.clustering.mixture_state import MixtureState, log_joint, squared_mahalanobis
 from clusterexplain.clustering.scores.base import FLOOR, Score
 
 
@@ -39,3 +39,9 @@ class Responsibility(Score[MixtureState]):
         """Return how far inside each component rows lie: 0 as far out as a typical member, positive nearer."""
         floor = FLOOR * rows.shape[-1]
         return torch.log(state.spread + floor) - torch.log(squared_mahalanobis(rows, state) + floor)
+
+    def length_scale(self, state: MixtureState) -> Tensor | None:
+        """Return the smallest standard deviation of any component in any direction."""
+        roots = state.precisions_cholesky[state.nonempty]
+        shortest: Tensor = 1 / torch.linalg.matrix_norm(roots, ord=2).max()
+        return shortest

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from clusterexplain.results.text.margins import PULL_WORDS
 from clusterexplain.results.text.names import COMMON, Vocabulary, capitalize_first, cluster_name
 
+MOSTLY_DIRECT = 0.9
+"""Share of the direct part above which an answer says that it is little else."""
+
 NO_INFLUENCE = (
     "No training example's weight moves this margin to first order, labels kept; try flip, which clusters again without "
     "examples."
@@ -238,6 +241,42 @@ def concentration(
     return (
         f"Half of {what} comes from {n_half:,} of {n_examples:,} {vocabulary.examples}; {share:.0%} of it comes from "
         f"{cluster}."
+    )
+
+
+def parts(shares: Mapping[str, float], *, given: bool = False, vocabulary: Vocabulary = COMMON) -> str:
+    """Say which share of the influence each of its three parts has, and warn where nearly all of it is direct.
+
+    Parameters
+    ----------
+    shares : mapping of str to float
+        By "encoder", "cluster" and "direct", see :meth:`clusterexplain.results.influence_rows.InfluenceRows.shares`.
+    given : bool, default=False
+        Whether the embedding is the user's own: all is direct then, and no warning is due.
+    vocabulary : Vocabulary, optional
+        Nouns.
+
+    Returns
+    -------
+    str
+        One or two sentences.
+
+    Examples
+    --------
+    >>> parts({"encoder": 0.5, "cluster": 0.3, "direct": 0.2})
+    'Of the influence, 50% comes through the embedding of what is explained, 30% through clusters that moved and 20% directly
+    from weights in clusters.'
+    """
+    said = (
+        f"Of the influence, {shares['encoder']:.0%} comes through the embedding of what is explained, "
+        f"{shares['cluster']:.0%} through {vocabulary.clusters} that moved and {shares['direct']:.0%} directly from weights in "
+        f"{vocabulary.clusters}."
+    )
+    if given or shares["direct"] <= MOSTLY_DIRECT:
+        return said
+    return (
+        f"{said} Nearly all of it is arithmetic of the {vocabulary.clusters}, not what the model learned from a "
+        f"{vocabulary.example}."
     )
 
 

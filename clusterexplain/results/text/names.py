@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,14 +103,14 @@ def is_name(text: object) -> bool:
 
 
 def format_change(amount: float, percent: float) -> str:
-    """Return a change of the margin with its sign and its size relative to the margin.
+    """Return a change of the margin with its sign and its size relative to the margin, if that is known.
 
     Examples
     --------
-    >>> format_change(-0.021, -6.8)
-    '-0.0210 (-6.8 %)'
+    >>> format_change(-0.021, -6.8), format_change(-0.021, float("nan"))
+    ('-0.0210 (-6.8 %)', '-0.0210')
     """
-    return f"{amount:+.4f} ({percent:+.1f} %)"
+    return f"{amount:+.4f}" if math.isnan(percent) else f"{amount:+.4f} ({percent:+.1f} %)"
 
 
 def replace_unprintable(text: str) -> str:

@@ -9,7 +9,8 @@ from torch.func import grad
 
 from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.em import precisions_cholesky
-from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering, MixtureState
+from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
+from clusterexplain.clustering.mixture_state import MixtureState
 from clusterexplain.clustering.scores.responsibility import Responsibility
 
 OWN, RIVAL = torch.tensor(0), torch.tensor(2)
