@@ -114,7 +114,7 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
     else:
         made = "The model was trained on" if further is None else "The pretrained network embedded"
         line(f"{made} {len(labels)} rows; the final loss is {explainer.loss_:.4f}.")
-    line(_used_columns(explainer.data_))
+    line(_used_columns(explainer.data_, "It used" if task.closed_form else "It was trained on"))
     line(f"The clusters have {sizes} members{f', and {noise} rows are noise' if noise else ''}.")
     if further is not None:
         line(f"Explanations come from {further}.")
@@ -128,7 +128,7 @@ def fitted(explainer: ClusterExplainer, out: Path) -> None:
         next_command("why", [("sample", explainer.data_.ids[row])], out, getattr(explainer.model, "source", None))
 
 
-def _used_columns(data: Dataset) -> str:
+def _used_columns(data: Dataset, used: str) -> str:
     """Say which columns were used, and which were left aside and why."""
     names = data.feature_names or []
     count = (
@@ -138,7 +138,7 @@ def _used_columns(data: Dataset) -> str:
     aside = [f"{name} ({reason})" for name, reason in data.left_aside.items()]
     more = f"; ... ({len(aside)} in all)" if len(aside) > LISTED_ASIDE else ""
     left = f" Left aside: {'; '.join(aside[:LISTED_ASIDE])}{more}." if aside else ""
-    return f"Used were {count}{shown}.{left}"
+    return f"{used} {count}{shown}.{left}"
 
 
 def answer(explanation: Explanation, top: int) -> None:
