@@ -75,8 +75,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         temperature ("soft_kmeans": share of the within-cluster variance); covariance_type ("tied"), reg_covar ("gmm");
         min_cluster_size (a sixtieth of the rows, at least 5), min_samples (5), cluster_selection_method,
         cluster_selection_epsilon, allow_single_cluster ("hdbscan").
-    membership_score : {"auto", "margin", "student_t", "softmax", "cosine", "knn", "dec_assignment", "responsibility", \
-            "exemplar", "hdbscan_membership"} or Score, default="auto"
+    membership_score : {"auto", "margin", "student_t", "softmax", "cosine", "dec_assignment", "responsibility", "exemplar", \
+            "hdbscan_membership"} or Score, default="auto"
         The assignment score that is explained; "auto" is the first that fits the clusterer ("margin" for k-means). Or a
         :class:`~clusterexplain.clustering.scores.Score` of your own.
     min_agreement : float, default=0.8

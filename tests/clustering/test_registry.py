@@ -99,7 +99,7 @@ def test_a_function_can_cluster_again_and_gets_options() -> None:
 def test_a_score_that_does_not_read_the_clusters_is_refused_at_fit() -> None:
     with pytest.raises(
         InvalidScoreError,
-        match=r"Doubled\(\) reads CentroidState or LabelledState, but clusterer 'gmm' has a MixtureState",
+        match=r"Doubled\(\) reads CentroidState, but clusterer 'gmm' has a MixtureState",
     ):
         ClusterExplainer(**{**SMALL, "n_steps": 2}, clusterer="gmm", membership_score=Doubled()).fit(rows())
 

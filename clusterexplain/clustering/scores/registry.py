@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from clusterexplain.clustering.base import Clustering
-from clusterexplain.clustering.centroids import CentroidState, LabelledState
 from clusterexplain.clustering.scores.base import Score
 from clusterexplain.clustering.scores.centroid_distance import (
     Cosine,
@@ -98,10 +97,7 @@ def _checked(score: Score[Any], clustering: Clustering[Any]) -> Score[Any]:
             f"{kind.__name__}.name={score.name!r} is the name of {type(SCORES[score.name]).__name__}. Expected a name of its "
             f"own."
         )
-    has_centroids = (
-        clustering.state_type is LabelledState and CentroidState in score.reads
-    )  # it has all that those have
-    if not (issubclass(clustering.state_type, score.reads) or has_centroids):
+    if not issubclass(clustering.state_type, score.reads):
         states = " or ".join(state.__name__ for state in score.reads)
         raise InvalidScoreError(
             f"membership_score={kind.__name__}() reads {states}, but clusterer {clustering.name!r} has a "

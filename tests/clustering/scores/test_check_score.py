@@ -26,10 +26,6 @@ from clusterexplain.exceptions import InvalidParameterError, InvalidScoreError
 CENTERS = torch.tensor([[0.0, 0.0, 4.0], [5.0, 0.0, 1.0], [0.0, 6.0, 2.0]], dtype=torch.float64)
 
 
-LABELS = "labels"
-"""Stands for labels that a user gives."""
-
-
 @cache
 def fitted(name: str) -> tuple[Clustering, ClusterInputs]:
     """Return a clustering of 60 rows around three centres, and its inputs."""
@@ -37,8 +33,7 @@ def fitted(name: str) -> tuple[Clustering, ClusterInputs]:
     z = CENTERS.repeat_interleave(20, dim=0) + torch.randn(60, 3, generator=draw, dtype=torch.float64)
     centroids = CENTERS + 0.1 if name == "dec" else None
     raw = ClusterInputs(z, torch.linspace(0.5, 2.0, 60, dtype=torch.float64), centroids)
-    clusterer = torch.arange(60).numpy() // 20 if name == LABELS else name
-    clustering = make_clustering(clusterer, raw, ClusteringSpec(3, 0))
+    clustering = make_clustering(name, raw, ClusteringSpec(3, 0))
     return clustering, raw._replace(embedding=clustering.normalize(z))
 
 
@@ -49,7 +44,7 @@ def queries(clustering: Clustering, inputs: ClusterInputs) -> Tensor:
     return clustering.normalize(inputs.embedding[::8] + 0.3 * shift)
 
 
-PAIRS = [(name, score) for name in (*CLUSTERERS, LABELS) for score in fitted(name)[0].scores]
+PAIRS = [(name, score) for name in CLUSTERERS for score in fitted(name)[0].scores]
 
 
 @pytest.mark.parametrize(("clusterer", "score"), PAIRS)

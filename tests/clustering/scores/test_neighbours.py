@@ -14,9 +14,8 @@ from torch.func import grad
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.clustering import ClusterInputs
-from clusterexplain.clustering.centroids import CentroidState
 from clusterexplain.clustering.given_labels import GivenLabels
-from clusterexplain.clustering.scores import LogRatioMargin, NearestNeighbours, check_score, make_score
+from clusterexplain.clustering.scores import NearestNeighbours, check_score
 
 K = 5
 RNG = np.random.default_rng(0)
@@ -92,13 +91,6 @@ def test_the_largest_vote_agrees_with_scikit_learn() -> None:
     neighbours = KNeighborsClassifier(16).fit(X, y)
     expected = neighbours.predict(X)
     assert (found == expected).mean() > 0.98
-
-
-def test_a_score_against_centroids_of_ones_own_reads_given_labels_too() -> None:
-    class Own(LogRatioMargin):
-        name, words, reads = "own", "mine", (CentroidState,)
-
-    assert make_score(Own(), GivenLabels(LABELS, 3)).name == "own"
 
 
 def test_neighbours_explain_labels_that_centroids_do_not() -> None:
