@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,59 +27,6 @@ class CentroidState(NamedTuple):
     within: Tensor
     spread: Tensor
     nonempty: Tensor
-
-    @property
-    def representatives(self) -> Tensor:
-        """The centroids, shape (n_clusters, dim)."""
-        return self.centers
-
-
-class Centroids(Protocol):
-    """What a score against centroids reads of a state; see :class:`CentroidState`."""
-
-    @property
-    def centers(self) -> Tensor:
-        """Centroids, shape (n_clusters, dim)."""
-
-    @property
-    def within(self) -> Tensor:
-        """Pooled within-cluster variance, shape ()."""
-
-    @property
-    def spread(self) -> Tensor:
-        """The same for each cluster, shape (n_clusters,)."""
-
-    @property
-    def nonempty(self) -> Tensor:
-        """Whether each cluster has any weight, shape (n_clusters,), bool."""
-
-    @property
-    def representatives(self) -> Tensor:
-        """The centroids."""
-
-
-class LabelledState(NamedTuple):
-    """Centroids of labelled rows, and the rows themselves: what neighbours vote with.
-
-    Attributes
-    ----------
-    centers, within, spread, nonempty : Tensor
-        As in :class:`CentroidState`.
-    members : Tensor of shape (n_samples, dim)
-        Embeddings of the training examples.
-    weights : Tensor of shape (n_samples,)
-        Their data weights.
-    labels : Tensor of shape (n_samples,), int64
-        Their clusters; -1 is noise.
-    """
-
-    centers: Tensor
-    within: Tensor
-    spread: Tensor
-    nonempty: Tensor
-    members: Tensor
-    weights: Tensor
-    labels: Tensor
 
     @property
     def representatives(self) -> Tensor:

@@ -11,7 +11,6 @@ from clusterexplain.clustering.scores.centroid_distance import (
 )
 from clusterexplain.clustering.scores.check_score import check_score
 from clusterexplain.clustering.scores.exemplars import Exemplar, HdbscanMembership
-from clusterexplain.clustering.scores.neighbours import NearestNeighbours
 from clusterexplain.clustering.scores.registry import SCORES, make_score
 from clusterexplain.clustering.scores.responsibility import Responsibility
 from clusterexplain.statistics.matching import NOISE
@@ -25,7 +24,6 @@ __all__ = [
     "Exemplar",
     "HdbscanMembership",
     "LogRatioMargin",
-    "NearestNeighbours",
     "Responsibility",
     "Score",
     "Softmax",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import ClassVar, Generic
 
 import torch
 from torch import Tensor
 
 from clusterexplain.clustering.base import ClusterState, StateT
-from clusterexplain.execution import budget
 
 FLOOR = 0.01
 """Share of the within-cluster variance that is added to squared distances before a logarithm."""
@@ -138,11 +136,3 @@ class Score(ABC, Generic[StateT]):
 def gather_columns(columns: Tensor, which: Tensor) -> Tensor:
     """Return ``columns[..., which]`` row by row; works under vmap."""
     return torch.gather(columns, -1, which.unsqueeze(-1)).squeeze(-1)
-
-
-def in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, per_row: int) -> Tensor:
-    """Apply a function of rows (..., dim) to so many at a time that the differences fit into memory."""
-    step = max(1, budget.DISTANCE_CHUNK // max(per_row, 1))
-    if rows.dim() < 2 or len(rows) <= step:
-        return function(rows)
-    return torch.cat([function(some) for some in torch.split(rows, step)])

@@ -14,7 +14,6 @@ from clusterexplain.clustering.scores.centroid_distance import (
     StudentT,
 )
 from clusterexplain.clustering.scores.exemplars import Exemplar, HdbscanMembership
-from clusterexplain.clustering.scores.neighbours import NearestNeighbours
 from clusterexplain.clustering.scores.responsibility import Responsibility
 from clusterexplain.exceptions import InvalidParameterError, InvalidScoreError
 
@@ -25,7 +24,6 @@ SCORES: dict[str, Score[Any]] = {
         StudentT(),
         Softmax(),
         Cosine(),
-        NearestNeighbours(),
         DecAssignment(),
         Responsibility(),
         Exemplar(),
