@@ -331,7 +331,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         column = labels if isinstance(labels, str) and not isinstance(X, Dataset) else None
         data = Dataset.of(X, max_bytes=self.max_memory, labels=column, metadata=metadata, use_rep=use_rep)
         given = self.clusterer if labels is None else labels
-        if labels is None and (isinstance(given, str) or not is_label_list(given)):
+        if labels is None and (given is None or isinstance(given, str) or not is_label_list(given)):
             check_before_training(given, len(data))
             return data, given, {}
         found = labels_of(given, data)

@@ -133,9 +133,18 @@ def _plain_cells(table: pd.DataFrame) -> pd.DataFrame:
             if not _is_storable(pd.Series(column.cat.categories)):  # intervals, as pandas.cut makes them
                 mended[name] = column.cat.rename_categories([str(one) for one in column.cat.categories])
         elif not _is_storable(column):
-            texts = [None if missing else str(one) for one, missing in zip(column, column.isna(), strict=True)]
-            mended[name] = _texts(texts, table)
+            mended[name] = _texts(_told_apart(column), table)
     return table.assign(**mended) if mended else table
+
+
+def _told_apart(column: pd.Series) -> list[str | None]:
+    """Return cells as text, with their type where values of several types read alike: 1 and "1" stay two groups."""
+    present = column[column.notna()]
+    kinds: dict[str, set[str]] = {}
+    for one in present:
+        kinds.setdefault(str(one), set()).add(type(one).__name__)
+    texts = (f"{one} ({type(one).__name__})" if len(kinds.get(str(one), ())) > 1 else str(one) for one in column)
+    return [None if missing else text for text, missing in zip(texts, column.isna(), strict=True)]
 
 
 def _texts(values: list[Any], table: pd.DataFrame) -> pd.Series:

@@ -38,7 +38,11 @@ class NewRows:
     @property
     def named(self) -> Any:
         """What scikit-learn checks columns of: a frame where they have names."""
-        return self.matrix if self.names is None else pd.DataFrame(self.matrix, columns=self.names, copy=False)
+        return (
+            self.matrix
+            if self.names is None
+            else pd.DataFrame(self.matrix, columns=pd.Index(self.names, dtype=object), copy=False)
+        )
 
 
 def is_named(X: object) -> TypeGuard[Rows]:

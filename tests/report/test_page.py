@@ -192,6 +192,7 @@ def test_long_column_names_do_not_make_a_page_long(blobs: np.ndarray, tmp_path: 
     assert ce.explain(slice(0, 10)).report(tmp_path / "long.html").stat().st_size < 3_000_000
 
 
+@pytest.mark.filterwarnings("ignore:The clusters of 'gmm' are not identified")
 def test_a_component_without_members_does_not_stop_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     X = make_blobs(120, n_features=5, centers=4, cluster_std=1.5, random_state=0)[0]
     X[-8:] *= np.linspace(2, 4, 8)[:, None]
