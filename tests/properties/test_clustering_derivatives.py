@@ -360,7 +360,7 @@ def test_estimators_fitted_to_other_rows_or_columns_are_named() -> None:
         (KMeans(3, n_init=1).fit(Z[:20]), r"labels of shape \(20,\), expected \(36,\).*embedding of the same rows"),
         (GaussianMixture(3).fit(rows()), r"fitted on 5 columns, but the embedding has 2"),
         (hdbscan.HDBSCAN(min_cluster_size=5).fit(Z[:20]), r"labels of shape \(20,\), expected \(36,\)"),
-        (hdbscan.HDBSCAN(min_cluster_size=5, metric="manhattan").fit(Z), r"metric='manhattan'; expected 'euclidean'"),
+        (hdbscan.HDBSCAN(min_cluster_size=3, metric="manhattan").fit(Z), r"metric='manhattan'; expected 'euclidean'"),
     ):
         with pytest.raises(InvalidParameterError, match=message):
             ClusterExplainer(**{**SMALL, "n_steps": 2}, clusterer=clusterer).fit(rows())
