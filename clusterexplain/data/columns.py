@@ -7,7 +7,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,14 +63,14 @@ def is_vectors(column: pd.Series) -> bool:
     return all(_is_vector(one) and len(one) == len(first) for one in column)
 
 
-def _is_vector(value: Any) -> bool:
+def _is_vector(value: object) -> bool:
     if not isinstance(value, (list, tuple, np.ndarray)) or len(value) < 2:
         return False
     array = value if isinstance(value, np.ndarray) else np.asarray(value[:1])
     return bool(array.dtype.kind in "iufb")
 
 
-def _is_plain(dtype: Any) -> bool:
+def _is_plain(dtype: object) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind in "iufb"
 
 
@@ -121,12 +120,13 @@ def _kind(column: pd.Series) -> str:
         if present.map(lambda one: bool(_LIST.fullmatch(one))).all():
             return "vectors as text"
         for kind, pattern in (("decimal commas", DECIMAL_COMMA), ("thousands", THOUSANDS)):
-            if present.map(lambda one, form=pattern: bool(form.fullmatch(one)) or _is_number(one)).all():
-                return "numbers as text" if present.map(_is_number).all() else kind
+            if present.map(lambda one, form=pattern: bool(form.fullmatch(one)) or is_number(one)).all():
+                return "numbers as text" if present.map(is_number).all() else kind
     return "text"
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Return whether a text is a number as Python writes it."""
     try:
         float(text)
     except ValueError:
@@ -140,7 +140,7 @@ def _first_wrong(column: pd.Series) -> str:
         return f" ({column.dtype})"
     values = column.astype(object)
     wrong = [
-        place for place, one in enumerate(values) if isinstance(one, str) and not _is_number(one)
+        place for place, one in enumerate(values) if isinstance(one, str) and not is_number(one)
     ] or np.flatnonzero(column.notna()).tolist()
     if not wrong:
         return ""

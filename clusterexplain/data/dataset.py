@@ -123,7 +123,7 @@ class Dataset:
         return parts
 
     @classmethod
-    def of(cls, X: Rows, *, max_bytes: float = DENSE_ROWS_BYTES, **roles: Any) -> Dataset:
+    def of(cls, X: Rows, *, max_bytes: float = DENSE_ROWS_BYTES, **roles: object) -> Dataset:
         """Take rows from memory: an array, a frame (its index becomes the ids), an AnnData; a Dataset is returned unchanged.
 
         Parameters
@@ -151,7 +151,7 @@ class Dataset:
         return X if isinstance(X, Dataset) and not any(roles.values()) else dataset_of(X, max_bytes=max_bytes, **roles)
 
     @classmethod
-    def from_file(cls, path: str | os.PathLike[str], **options: Any) -> Dataset:
+    def from_file(cls, path: str | os.PathLike[str], **options: object) -> Dataset:
         """Read a file: a table (.csv, .tsv, .parquet, .feather), an array (.npy, .npz) or single cells (.h5ad).
 
         Parameters
@@ -241,7 +241,7 @@ class Dataset:
             )
         return found
 
-    def has_id(self, one: Any) -> bool:
+    def has_id(self, one: object) -> bool:
         """Return whether a row has this id."""
         return bool(places_of(self.ids, [one])[0] >= 0)
 
@@ -299,7 +299,7 @@ def _checked_names(names: Sequence[Any], width: int) -> list[str]:
     return [column_name(name) for name in names]
 
 
-def _index_beside(ids: Any, table: pd.DataFrame, index: pd.Index | None) -> pd.Index | None:
+def _index_beside(ids: object, table: pd.DataFrame, index: pd.Index | None) -> pd.Index | None:
     """Return what a table beside given ids is joined by; None if its rows are in their order."""
     own = pd.Index(ids.index) if isinstance(ids, pd.Series) else index
     if is_default_index(table.index) or (own is not None and table.index.equals(own)):

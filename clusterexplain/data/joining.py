@@ -72,7 +72,7 @@ def _in_order(found: int, n: int, what: str) -> np.ndarray:
     return np.arange(n)
 
 
-def _shown(one: Any) -> str:
+def _shown(one: object) -> str:
     return repr(one.item() if isinstance(one, np.generic) else one)
 
 

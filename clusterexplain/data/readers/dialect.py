@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from clusterexplain.data.columns import DECIMAL_COMMA
+from clusterexplain.data.columns import DECIMAL_COMMA, is_number
 from clusterexplain.exceptions import InputWarning, InvalidDataError, warn
 
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
@@ -220,7 +220,7 @@ def _separator(lines: list[str], usual: str, path: Path) -> str:
         return max(found, key=lambda mark: found[mark])
     rows = _parsed(lines, BLANKS)
     same = len(rows) > 1 and len(rows[0]) > 1 and all(len(row) == len(rows[0]) for row in rows)
-    if same and all(_is_number(one) for row in rows[1:] for one in row):
+    if same and all(is_number(one) for row in rows[1:] for one in row):
         return BLANKS
     _refuse_lone_header(lines, usual, path)
     return usual
@@ -254,7 +254,7 @@ def _number_fields(rows: list[list[str]]) -> list[str]:
     return [
         one
         for column in columns
-        if all(_is_number(one) or any(form.fullmatch(one) for form in forms) for one in column)
+        if all(is_number(one) or any(form.fullmatch(one) for form in forms) for one in column)
         for one in column
     ]
 
@@ -281,11 +281,3 @@ def _decimal(fields: list[str], separator: str, path: Path) -> str:
             f"they look. Expected plain numbers; save it again without marks between thousands, and with decimal points."
         )
     return ","
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

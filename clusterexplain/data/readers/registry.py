@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.readers.anndata import read_h5ad
@@ -65,7 +64,7 @@ ADVICE = {
 """What to do with files of other kinds."""
 
 
-def read(path: Path, **options: Any) -> Dataset:
+def read(path: Path, **options: object) -> Dataset:
     """Read a file or a folder of any kind that is known.
 
     Parameters
