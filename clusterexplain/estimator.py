@@ -45,6 +45,7 @@ Learned = TypeVar("Learned")
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+    from sklearn.utils import Tags
 
     from clusterexplain.clustering.fitted_elsewhere import FittedEstimator
     from clusterexplain.data.dataset import Rows
@@ -814,7 +815,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         return self.fit_.data
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         """Say that sparse matrices are taken; they are made dense."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from clusterexplain.data.foreign import SparseMatrix, is_sparse, is_tensor
 from clusterexplain.exceptions import InvalidDataError, MemoryBudgetError
 from clusterexplain.execution.budget import DENSE_ROWS_BYTES, DENSIFIED_BLOCK_BYTES
+
+if TYPE_CHECKING:
+    import torch
 
 _CURES = {
     "AnnData": "pass it to fit(adata, use_rep='X_pca') or Dataset.of(adata), or take a matrix of it: adata.obsm['X_pca']",
@@ -31,7 +34,7 @@ _CURES = {
 """What to do with an object that is no matrix, by the name of its class."""
 
 
-def as_array(X: Any, what: str = "X", *, max_bytes: float = DENSE_ROWS_BYTES) -> np.ndarray:
+def as_array(X: object, what: str = "X", *, max_bytes: float = DENSE_ROWS_BYTES) -> np.ndarray:
     """Return an array, tensor, sparse matrix or nested list as a numpy array of its own numbers.
 
     Parameters
@@ -57,9 +60,9 @@ def as_array(X: Any, what: str = "X", *, max_bytes: float = DENSE_ROWS_BYTES) ->
     """
     if isinstance(X, np.ma.MaskedArray):
         return _unmasked(X, what)
-    if _is_tensor(X):
+    if is_tensor(X):
         return _of_tensor(X, what, max_bytes)
-    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+    if is_sparse(X):
         return densified(X, what, max_bytes=max_bytes)
     if isinstance(X, (list, tuple)):
         return _of_list(X, what, max_bytes)
@@ -68,7 +71,7 @@ def as_array(X: Any, what: str = "X", *, max_bytes: float = DENSE_ROWS_BYTES) ->
     raise _no_matrix(X, what)
 
 
-def densified(X: Any, what: str = "X", *, max_bytes: float = DENSE_ROWS_BYTES) -> np.ndarray:
+def densified(X: SparseMatrix, what: str = "X", *, max_bytes: float = DENSE_ROWS_BYTES) -> np.ndarray:
     """Return a sparse matrix of scipy as a dense float64 array, made in blocks of rows.
 
     Parameters
@@ -115,7 +118,7 @@ def _refuse_too_large(shape: tuple[int, ...], what: str, max_bytes: float) -> No
         )
 
 
-def _unmasked(X: Any, what: str) -> np.ndarray:
+def _unmasked(X: np.ma.MaskedArray, what: str) -> np.ndarray:
     """Return the data of a masked array of which nothing is masked."""
     mask = np.ma.getmaskarray(X)
     if mask.any():
@@ -128,12 +131,7 @@ def _unmasked(X: Any, what: str) -> np.ndarray:
     return _refuse_dates(np.asarray(X.data), what)
 
 
-def _is_tensor(X: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(X, torch.Tensor)
-
-
-def _of_tensor(X: Any, what: str, max_bytes: float) -> np.ndarray:
+def _of_tensor(X: torch.Tensor, what: str, max_bytes: float) -> np.ndarray:
     """Return the numbers of a tensor on any device, of any layout and floating point type."""
     import torch
 
@@ -153,10 +151,10 @@ def _of_tensor(X: Any, what: str, max_bytes: float) -> np.ndarray:
     return np.asarray(X.numpy())
 
 
-def _of_list(X: Any, what: str, max_bytes: float) -> np.ndarray:
+def _of_list(X: list[object] | tuple[object, ...], what: str, max_bytes: float) -> np.ndarray:
     """Return nested lists as an array; lists of tensors, arrays or Series are stacked."""
     first = X[0] if len(X) else None
-    if _is_tensor(first) or isinstance(first, np.ma.MaskedArray):
+    if is_tensor(first) or isinstance(first, np.ma.MaskedArray):
         rows = [as_array(one, what, max_bytes=max_bytes) for one in X]
         if len({row.shape for row in rows}) > 1:
             raise InvalidDataError(
@@ -191,7 +189,7 @@ def _refuse_dates(array: np.ndarray, what: str) -> np.ndarray:
     return array
 
 
-def _no_matrix(X: Any, what: str) -> InvalidDataError:
+def _no_matrix(X: object, what: str) -> InvalidDataError:
     kind = "Path" if isinstance(X, Path) else type(X).__name__
     library = type(X).__module__.partition(".")[0]
     named = kind if library == "builtins" else f"{library}.{kind}"

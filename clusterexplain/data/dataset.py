@@ -299,12 +299,12 @@ def _checked_names(names: Sequence[Any], width: int) -> list[str]:
     return [column_name(name) for name in names]
 
 
-def _index_beside(ids: object, table: pd.DataFrame, index: pd.Index | None) -> pd.Index | None:
+def _index_beside(ids: Iterable[object], table: pd.DataFrame, index: pd.Index | None) -> pd.Index | None:
     """Return what a table beside given ids is joined by; None if its rows are in their order."""
     own = pd.Index(ids.index) if isinstance(ids, pd.Series) else index
     if is_default_index(table.index) or (own is not None and table.index.equals(own)):
         return None
-    joined: pd.Index = pd.Index(listed_ids(ids), dtype=object)
+    joined: pd.Index = pd.Index(pd.Series(listed_ids(ids), dtype=object))
     return joined
 
 

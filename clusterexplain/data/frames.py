@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidDataError
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+Cell = list[object] | tuple[object, ...] | set[object] | frozenset[object] | dict[object, object] | np.ndarray
+"""A container in a cell of a table."""
 BOOKKEEPING = re.compile(r"(Unnamed: \d+(_level_\d+)?|__index_level_\d+__|)")
 """Names that programs give to a column without a name: pandas.read_csv, pyarrow, and an empty field of a header line."""
 _FOREIGN = ("polars", "pyarrow", "modin", "cudf")
 """Libraries whose frames are converted."""
 
 
-def as_frame(X: Any, what: str = "X") -> pd.DataFrame | None:
+def as_frame(X: object, what: str = "X") -> pd.DataFrame | None:
     """Return a frame of pandas, polars, pyarrow or another library as a pandas frame with names as text.
 
     Parameters
@@ -52,12 +57,12 @@ def as_frame(X: Any, what: str = "X") -> pd.DataFrame | None:
     return frame if names == list(frame.columns) else frame.set_axis(names, axis=1)
 
 
-def column_name(name: Any) -> str:
+def column_name(name: object) -> str:
     """Return the name of a column as text; the levels of a MultiIndex are joined by slashes."""
     return "/".join(str(part) for part in name) if isinstance(name, tuple) else str(name)
 
 
-def has_names(X: Any) -> bool:
+def has_names(X: object) -> bool:
     """Return whether the columns of a frame have names of their own, and not only numbers."""
     frame = as_frame(X)
     return frame is not None and not all(isinstance(name, (int, np.integer)) for name in getattr(X, "columns", [""]))
@@ -68,7 +73,7 @@ def is_default_index(index: pd.Index) -> bool:
     return isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
 
 
-def as_table(metadata: Any) -> pd.DataFrame:
+def as_table(metadata: object) -> pd.DataFrame:
     """Return what is known about rows as a pandas frame: of a frame, a series, a dict of columns or a structured array.
 
     Parameters
@@ -87,8 +92,8 @@ def as_table(metadata: Any) -> pd.DataFrame:
         If it is something else.
     """
     if isinstance(metadata, pd.Series):
-        frame: pd.DataFrame | None = metadata.to_frame(name="metadata" if metadata.name is None else metadata.name)
-    elif isinstance(metadata, dict) or getattr(getattr(metadata, "dtype", None), "names", None):
+        frame: object = metadata.to_frame(name="metadata" if metadata.name is None else metadata.name)
+    elif isinstance(metadata, dict) or (isinstance(metadata, np.ndarray) and metadata.dtype.names):
         try:
             frame = pd.DataFrame(metadata)
         except ValueError as error:
@@ -106,7 +111,7 @@ def as_table(metadata: Any) -> pd.DataFrame:
     return _plain_cells(table)
 
 
-def _foreign_frame(X: Any, what: str) -> pd.DataFrame | None:
+def _foreign_frame(X: object, what: str) -> pd.DataFrame | None:
     if type(X).__module__.partition(".")[0] not in _FOREIGN:
         return None
     import narwhals as nw
@@ -122,7 +127,7 @@ def _foreign_frame(X: Any, what: str) -> pd.DataFrame | None:
 
 def _plain_cells(table: pd.DataFrame) -> pd.DataFrame:
     """Replace containers in cells, and what no Parquet file holds, by text: it is grouped by, and a run keeps it."""
-    mended: dict[str, Any] = {}
+    mended: dict[str, pd.Series | np.ndarray] = {}
     for name in table.columns:
         column = table[name]
         if getattr(column.dtype, "kind", "O") == "O" and any(_is_container(one) for one in column):
@@ -147,7 +152,7 @@ def _told_apart(column: pd.Series) -> list[str | None]:
     return [None if missing else text for text, missing in zip(texts, column.isna(), strict=True)]
 
 
-def _texts(values: list[Any], table: pd.DataFrame) -> pd.Series:
+def _texts(values: Sequence[object], table: pd.DataFrame) -> pd.Series:
     return pd.Series(
         values, index=table.index, dtype=object
     )  # types that pandas would infer hold no halves of characters
@@ -168,11 +173,11 @@ def _is_storable(column: pd.Series) -> bool:
     return True
 
 
-def _is_container(value: Any) -> bool:
+def _is_container(value: object) -> TypeIs[Cell]:
     return isinstance(value, (list, tuple, set, frozenset, dict, np.ndarray))
 
 
-def cell_text(value: Any) -> str:
+def cell_text(value: object) -> str:
     """Return a container as text: entries joined by commas, sets in order, dicts as JSON.
 
     Examples
@@ -182,5 +187,7 @@ def cell_text(value: Any) -> str:
     """
     if isinstance(value, dict):
         return json.dumps(value, default=str, ensure_ascii=False)
-    entries: Iterable[Any] = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
-    return ", ".join(cell_text(one) if _is_container(one) else str(one) for one in entries)
+    if not _is_container(value):
+        return str(value)
+    entries: Iterable[object] = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+    return ", ".join(map(cell_text, entries))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TypeGuard, cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ _LONE = re.compile(r"[\ud800-\udfff]")
 _LARGEST = 2**63
 
 
-def id_text(one: Any) -> str:
+def id_text(one: object) -> str:
     r"""Return an id as text: levels of a MultiIndex joined by slashes, dates as pandas writes them, bytes decoded.
 
     Halves of characters are written out (``\udc80``): unlike a mark for all of them, that keeps ids apart.
@@ -35,7 +35,7 @@ def id_text(one: Any) -> str:
     return _LONE.sub(lambda found: f"\\u{ord(found[0]):x}", str(one))
 
 
-def is_whole(one: Any) -> bool:
+def is_whole(one: object) -> TypeGuard[int | float]:
     """Return whether an id is a whole number, which an index may hold as a float."""
     if isinstance(one, (bool, np.bool_)):
         return False
@@ -44,7 +44,7 @@ def is_whole(one: Any) -> bool:
     return isinstance(one, (int, np.integer))
 
 
-def unique_ids(ids: Any, n: int) -> np.ndarray:
+def unique_ids(ids: Iterable[object] | None, n: int) -> np.ndarray:
     """Return ids of `n` rows as int64, or as text if one of them is no whole number.
 
     Parameters
@@ -75,10 +75,8 @@ def unique_ids(ids: Any, n: int) -> np.ndarray:
             f"ids has {len(missing)} missing entries, the first of them in row {missing[0]} (counted from 0). Expected one id "
             f"for each row; fill them in, or leave ids away to count the rows."
         )
-    whole = all(is_whole(one) and -_LARGEST <= one < _LARGEST for one in wanted)
-    result = (
-        np.array([int(one) for one in wanted], dtype=np.int64) if whole else np.array([id_text(one) for one in wanted])
-    )
+    whole = [int(one) for one in wanted if is_whole(one) and -_LARGEST <= one < _LARGEST]
+    result = np.array(whole, dtype=np.int64) if len(whole) == n else np.array([id_text(one) for one in wanted])
     duplicates = pd.Index(result)[pd.Index(result).duplicated()]
     if len(duplicates):
         raise InvalidDataError(
@@ -88,19 +86,19 @@ def unique_ids(ids: Any, n: int) -> np.ndarray:
     return result
 
 
-def listed_ids(ids: Any) -> list[Any]:
+def listed_ids(ids: Iterable[object]) -> list[object]:
     """Return ids of any container as a list of Python or numpy scalars, dates as pandas has them."""
     if isinstance(ids, (str, bytes)):
         raise InvalidDataError(f"ids is the text {ids!r}. Expected one id for each row of X, for example a list.")
     if isinstance(ids, (pd.Index, pd.Series)):
-        return list(ids.to_numpy(dtype=object))
+        return [*ids.to_numpy(dtype=object)]
     if isinstance(ids, (np.ma.MaskedArray, np.ndarray)) or type(ids).__module__.partition(".")[0] == "torch":
         array = ids if isinstance(ids, np.ndarray) and ids.dtype.kind == "M" else as_array(ids, "ids")
         return list(array)
     return list(ids)
 
 
-def places_of(known: np.ndarray, wanted: Iterable[Any]) -> np.ndarray:
+def places_of(known: np.ndarray, wanted: Iterable[object]) -> np.ndarray:
     """Return where ids are among the known ones, -1 for those that are not.
 
     Parameters
@@ -116,11 +114,16 @@ def places_of(known: np.ndarray, wanted: Iterable[Any]) -> np.ndarray:
         Row numbers.
     """
     if known.dtype.kind in "iu":
-        asked: Sequence[Any] = [int(one) if is_whole(one) else one for one in wanted]
+        asked: Sequence[object] = [int(one) if is_whole(one) else one for one in wanted]
     else:
         asked = [id_text(one) for one in wanted]
-    return np.asarray(pd.Index(known).get_indexer(pd.Index(asked, dtype=object)) if len(asked) else [], dtype=np.intp)
+    return np.asarray(
+        pd.Index(known).get_indexer(pd.Index(np.fromiter(asked, dtype=object, count=len(asked)))) if len(asked) else [],
+        dtype=np.intp,
+    )
 
 
-def _is_missing(one: Any) -> bool:
-    return one is None or (np.ndim(one) == 0 and not isinstance(one, (str, bytes)) and bool(pd.isna(one)))
+def _is_missing(one: object) -> bool:
+    return one is None or (
+        pd.api.types.is_scalar(one) and not isinstance(one, (str, bytes)) and pd.isna(cast("float", one)) is True
+    )

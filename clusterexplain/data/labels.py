@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from clusterexplain.data.arrays import as_array
 from clusterexplain.data.dataset import Dataset
+from clusterexplain.data.foreign import is_anndata, listed_column
 from clusterexplain.data.joining import joined_rows
-from clusterexplain.data.readers.anndata import is_anndata
 from clusterexplain.exceptions import InputWarning, InvalidDataError, InvalidParameterError, warn
 
 NOISE_NAMES = ("noise", "-1", "-1.0")
@@ -37,7 +37,7 @@ class Labels:
     names: dict[int, str]
 
 
-def labels_of(given: Any, data: Dataset) -> Labels:
+def labels_of(given: object, data: Dataset) -> Labels:
     """Return labels as numbers in the order of the data.
 
     Parameters
@@ -69,27 +69,26 @@ def labels_of(given: Any, data: Dataset) -> Labels:
         return _numbered(given.iloc[joined_rows(given.index, data.ids, pd.Index(data.ids), "labels")])
     if isinstance(given, (pd.Categorical, pd.Index)):
         return _numbered(pd.Series(given))
-    if type(given).__module__.partition(".")[0] in ("polars", "pyarrow"):
-        return _numbered(
-            pd.Series(given.to_numpy(zero_copy_only=False) if hasattr(given, "chunks") else given.to_list())
-        )
+    listed = listed_column(given)
+    if listed is not None:
+        return _numbered(pd.Series(listed))
     values = as_array(given, "labels")
     return Labels(values, {}) if values.ndim != 1 or values.dtype.kind in "iub" else _numbered(pd.Series(values))
 
 
-def is_label_list(given: Any) -> bool:
+def is_label_list(given: object) -> bool:
     """Return whether something is labels, and not an estimator, a clusterer or a function that clusters."""
     return not (isinstance(given, str) or callable(given) or hasattr(given, "fit") or hasattr(given, "labels"))
 
 
-def has_index(X: Any, data: Dataset) -> bool:
+def has_index(X: object, data: Dataset) -> bool:
     """Return whether rows brought ids of their own, by which what is known about them can be joined."""
     if isinstance(X, Dataset):
         return not np.array_equal(data.ids, np.arange(len(data)))
     return isinstance(X, pd.DataFrame) or is_anndata(X)
 
 
-def joined_weights(weights: Any, X: Any, data: Dataset) -> Any:
+def joined_weights(weights: ArrayLike | None, X: object, data: Dataset) -> ArrayLike | None:
     """Return sample weights in the order of the data; a Series is joined by its index where the rows have one."""
     if not isinstance(weights, pd.Series) or not has_index(X, data):
         return weights

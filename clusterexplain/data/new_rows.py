@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -33,10 +34,10 @@ class NewRows:
 
     matrix: np.ndarray
     names: list[str] | None
-    ids: Any
+    ids: Iterable[object]
 
     @property
-    def named(self) -> Any:
+    def named(self) -> np.ndarray | pd.DataFrame:
         """What scikit-learn checks columns of: a frame where they have names."""
         return (
             self.matrix
@@ -73,7 +74,7 @@ def new_rows(X: object, data: Dataset | None = None, what: str = "X") -> NewRows
     if frame is None:
         matrix = as_matrix(X, what=what)
         return NewRows(matrix, None, range(len(matrix)))
-    ids: Any = frame.index
+    ids: Iterable[object] = frame.index
     features = [] if data is None or data.feature_names is None else data.feature_names
     nameless = index_column(frame)
     if nameless is not None and nameless not in features:

@@ -88,6 +88,10 @@ class Fit:
     own_clusterer: ClusteringFactory | None = None
     _jacobians: list[tuple[object, str, TrainingJacobian]] = field(default_factory=list, repr=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind what is computed again: influence methods with their traces, which no pickle can hold."""
+        return self.__dict__ | {"_jacobians": []}
+
     @property
     def recipe(self) -> Recipe:
         """What was trained."""

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from clusterexplain.models.networks import ConvDecoder, ConvEncoder, Dense, ImageShape, Network, smoothness_reasons
-from clusterexplain.models.task import EmbeddingTask, Params
+from clusterexplain.models.task import DrawnT, EmbeddingTask, Params
 
 
-class Reconstruction(EmbeddingTask):
-    r"""An encoder and a decoder, trained on the mean squared reconstruction error.
-
-    The loss of example i is the mean over its D features,
-    :math:`\ell_i = \frac{1}{D} \lVert x_i - \mathrm{dec}(\mathrm{enc}(x_i)) \rVert^2`.
+class EncoderDecoder(EmbeddingTask[DrawnT]):
+    """An encoder, whose output is the embedding, and a decoder.
 
     Parameters
     ----------
@@ -46,16 +42,24 @@ class Reconstruction(EmbeddingTask):
         """Return the decoded inputs, shape (batch, n_features)."""
         return self.decoder(params, self.embed(params, inputs))
 
-    def loss(self, params: Params, inputs: Any, weights: Tensor) -> Tensor:
-        """Return the weighted mean squared reconstruction error, divided by the nominal batch size."""
-        residual = self.reconstruct(params, inputs) - inputs
-        loss: Tensor = (residual.square().sum(dim=-1) * (weights / inputs.numel())).sum()
-        return loss
-
     @property
     def smooth_warnings(self) -> list[str]:
         """Name the activation if it has a kink."""
         return smoothness_reasons(self.activation)
+
+
+class Reconstruction(EncoderDecoder[Tensor]):
+    r"""An encoder and a decoder, trained on the mean squared reconstruction error.
+
+    The loss of example i is the mean over its D features,
+    :math:`\ell_i = \frac{1}{D} \lVert x_i - \mathrm{dec}(\mathrm{enc}(x_i)) \rVert^2`.
+    """
+
+    def loss(self, params: Params, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return the weighted mean squared reconstruction error, divided by the nominal batch size."""
+        residual = self.reconstruct(params, inputs) - inputs
+        loss: Tensor = (residual.square().sum(dim=-1) * (weights / inputs.numel())).sum()
+        return loss
 
 
 class Autoencoder(Reconstruction):

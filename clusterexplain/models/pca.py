@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -56,7 +54,7 @@ class PCA(EmbeddingTask):
         coordinates = (inputs - params["mean"]) @ params["components"].T
         return coordinates / params["variances"].sqrt() if self.whiten else coordinates
 
-    def loss(self, params: Params, inputs: Any, weights: Tensor) -> Tensor:
+    def loss(self, params: Params, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return the weighted mean squared error of the reconstruction, divided by the number of rows and columns."""
         centred = inputs - params["mean"]
         residual = centred - centred @ params["components"].T @ params["components"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -28,6 +26,6 @@ class Precomputed(EmbeddingTask):
         """Return the rows, shape (batch, n_features)."""
         return inputs
 
-    def loss(self, params: Params, inputs: Any, weights: Tensor) -> Tensor:
+    def loss(self, params: Params, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return 0: nothing is fitted."""
         return weights.sum() * 0

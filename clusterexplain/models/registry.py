@@ -250,16 +250,17 @@ def check_options(name: str, options: dict[str, Any]) -> None:
 
 def _check_number(
     what: str,
-    value: Any,
+    value: object,
     *,
     at_least: float = -math.inf,
     above: float = -math.inf,
     below: float = math.inf,
     whole: bool = False,
 ) -> None:
-    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if number and at_least <= value < below and value > above and not (whole and value != int(value)):
-        return
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        number = float(value)
+        if at_least <= number < below and number > above and not (whole and not number.is_integer()):
+            return
     bounds = [("at least", at_least), ("above", above), ("below", below)]
     wanted = " and ".join(f"{word} {bound:g}" for word, bound in bounds if math.isfinite(bound))
     raise InvalidParameterError(f"{what}={value!r} must be a {'whole' if whole else 'finite'} number {wanted}.")

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clusterexplain.models.autoencoder import Reconstruction
+from clusterexplain.models.autoencoder import EncoderDecoder
 from clusterexplain.models.counter_rng import normal
 from clusterexplain.models.networks import Dense
 from clusterexplain.models.task import Params
 
 
-class VariationalAutoencoder(Reconstruction):
+class VariationalAutoencoder(EncoderDecoder[tuple[Tensor, Tensor]]):
     r"""Variational autoencoder with a Gaussian posterior of diagonal covariance (Kingma and Welling 2014).
 
     With :math:`\mu_i, \sigma_i` from the encoder and noise :math:`\varepsilon` the loss of example i is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from clusterexplain.storage.schema import (
     LARGEST_COUNT,
@@ -41,7 +41,7 @@ class Estimand(StrEnum):
     """The mean over other seeds."""
 
 
-def check_content(content: Any) -> None:
+def check_content(content: object) -> None:
     """Refuse what no check can say.
 
     Parameters
@@ -55,6 +55,7 @@ def check_content(content: Any) -> None:
         In words.
     """
     _CHECK(content)
+    assert isinstance(content, dict), "the rule says that it is one"
     n_answers, table = len(content["answers"]), content["retrained"]
     expect(len(content["each"]) == n_answers > 0, "it does not have one verdict for each answer")
     if table is not None:

@@ -84,6 +84,10 @@ class CompiledSteps:
         self.recipe = recipe
         self._functions: dict[tuple[str, int, int | None], TensorFunction] = {}
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the compiled functions behind: a process compiles its own."""
+        return {"recipe": self.recipe, "_functions": {}}
+
     def advance(self, state: State, weights: Tensor, step: int) -> State:
         """Return the state after one step of the plan, at data weights of shape (n_samples,)."""
         index, inputs = self.recipe.batch(step)

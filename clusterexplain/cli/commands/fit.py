@@ -14,6 +14,9 @@ from clusterexplain.cli.options import option
 from clusterexplain.exceptions import InvalidParameterError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
     from clusterexplain.data import Dataset
     from clusterexplain.estimator import ClusterExplainer
 
@@ -278,7 +281,7 @@ def _open_data(name: str, options: dict[str, Any]) -> tuple[Dataset, int]:
     return load_dataset(name), DEFAULT_CLUSTERS  # raises, naming the data sets
 
 
-def _given_labels(labels: str, dataset: Dataset, clusterer: str) -> Any:
+def _given_labels(labels: str, dataset: Dataset, clusterer: str) -> str | np.ndarray | pd.Series:
     """Return the column that holds the labels, or the labels of a file."""
     from clusterexplain.data.readers.labels import is_label_file, read_labels
 
@@ -297,7 +300,7 @@ def _fit_and_save(
     source: dict[str, Any],
     *,
     overwrite: bool,
-    labels: Any = None,
+    labels: object = None,
 ) -> None:
     """Train, cluster and save; print what was made and the next command."""
     from clusterexplain.cli import terminal

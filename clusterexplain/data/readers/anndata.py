@@ -5,27 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from clusterexplain.data.arrays import densified
 from clusterexplain.data.dataset import Dataset
+from clusterexplain.data.foreign import CellData, SparseMatrix, is_sparse
 from clusterexplain.data.readers.roles import Roles, dataset_of_rows
 from clusterexplain.exceptions import InputWarning, InvalidDataError, MissingExtraError, warn
 from clusterexplain.execution.budget import DENSE_ROWS_BYTES
 
 LISTED = 20
 """Keys that a message names."""
-
-
-def is_anndata(X: object) -> bool:
-    """Return whether an object is an AnnData, without importing anndata."""
-    return any(
-        f"{kind.__module__}.{kind.__qualname__}".startswith("anndata.") and kind.__name__ == "AnnData"
-        for kind in type(X).__mro__
-    )
 
 
 def read_h5ad(
@@ -76,7 +68,7 @@ def read_h5ad(
 
 
 def dataset_of_anndata(
-    adata: Any,
+    adata: CellData,
     *,
     use_rep: str | None = None,
     labels: str | None = None,
@@ -125,7 +117,7 @@ def dataset_of_anndata(
     _refuse_copies(obs.index, roles, where)
     rows = (
         densified(matrix, f"{where}, {use_rep or 'X'}", max_bytes=max_bytes)
-        if hasattr(matrix, "nnz")
+        if is_sparse(matrix)
         else np.asarray(matrix)
     )
     if rows.ndim != 2:
@@ -135,15 +127,15 @@ def dataset_of_anndata(
     return dataset_of_rows(rows, obs, roles, f"{where}.obs", feature_names=names)
 
 
-def _matrix(adata: Any, use_rep: str | None, where: str) -> tuple[Any, list[str] | None]:
+def _matrix(adata: CellData, use_rep: str | None, where: str) -> tuple[object, list[str] | None]:
     """Return a matrix of the cells, and the names of its columns if they are genes."""
     key = use_rep
     if key is None:
         key = "X_pca" if "X_pca" in adata.obsm else "X"
-        shape = (adata.obsm[key] if key != "X" else adata).shape
+        columns = (np.shape(adata.obsm[key]) if key != "X" else adata.shape)[1]
         others = ", ".join(_keys(adata)[:LISTED])
         warn(
-            f"{where} was read as use_rep={key!r} ({shape[1]} columns). Say which matrix to take with --use-rep (use_rep=): "
+            f"{where} was read as use_rep={key!r} ({columns} columns). Say which matrix to take with --use-rep (use_rep=): "
             f"{others}.",
             InputWarning,
         )
@@ -164,14 +156,14 @@ def _matrix(adata: Any, use_rep: str | None, where: str) -> tuple[Any, list[str]
     )
 
 
-def _in_memory(matrix: Any) -> Any:
+def _in_memory(matrix: object) -> SparseMatrix | np.ndarray:
     """Return a matrix that a file may back."""
     if hasattr(matrix, "to_memory"):
-        return matrix.to_memory()
-    return matrix if hasattr(matrix, "nnz") else np.asarray(matrix)
+        matrix = matrix.to_memory()
+    return matrix if is_sparse(matrix) else np.asarray(matrix)
 
 
-def _keys(adata: Any) -> list[str]:
+def _keys(adata: CellData) -> list[str]:
     found = ["X"] if adata.X is not None else []
     return [*found, *adata.obsm.keys(), *adata.layers.keys(), *(["raw"] if adata.raw is not None else [])]
 

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,11 @@ import pandas as pd
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.exceptions import InputWarning, InvalidDataError, MissingExtraError, warn
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+Folder = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""A folder, or files."""
 PICTURES = (".png", ".jpg", ".jpeg")
 MODES = ("L", "RGB")
 """Grey and colour; a picture with transparency is put on white first."""
@@ -25,7 +30,7 @@ LARGEST_PICTURE = 100_000_000
 
 
 def read_images(
-    folder: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    folder: Folder,
     *,
     size: str | tuple[int, int] | None = None,
     mode: str | None = None,
@@ -96,7 +101,7 @@ def _parsed_size(size: str | tuple[int, int]) -> tuple[int, int]:
     """Return (width, height) of "16x16" or of a pair."""
     if isinstance(size, str):
         found = re.fullmatch(r"\s*(\d+)\s*[xX\u00d7]\s*(\d+)\s*", size)
-        sides: tuple[Any, ...] = () if found is None else (int(found[1]), int(found[2]))
+        sides: tuple[int, ...] = () if found is None else (int(found[1]), int(found[2]))
     else:
         sides = tuple(size)
     if len(sides) != 2 or not all(isinstance(one, (int, np.integer)) and one > 0 for one in sides):
@@ -104,11 +109,11 @@ def _parsed_size(size: str | tuple[int, int]) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def _shown(folder: Any) -> str:
+def _shown(folder: Folder) -> str:
     return str(folder) if isinstance(folder, (str, os.PathLike)) else "The list of files"
 
 
-def _listed_files(folder: Any) -> tuple[list[str], list[Path], dict[str, str]]:
+def _listed_files(folder: Folder) -> tuple[list[str], list[Path], dict[str, str]]:
     """Return names relative to the folder, the files, and what is there but no picture, with the reason."""
     if isinstance(folder, (str, os.PathLike)):
         root = Path(folder)
@@ -129,9 +134,9 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts) or path.name in ("Thumbs.db", "desktop.ini")
 
 
-def _opened(files: list[Path], size: tuple[int, int] | None) -> tuple[list[Any], dict[int, str]]:
+def _opened(files: list[Path], size: tuple[int, int] | None) -> tuple[list[Image.Image | None], dict[int, str]]:
     """Return every file as a picture of that size, None where it cannot be read, and the reasons by place."""
-    pictures: list[Any] = []
+    pictures: list[Image.Image | None] = []
     bad = {}
     for place, file in enumerate(files):
         try:
@@ -142,7 +147,7 @@ def _opened(files: list[Path], size: tuple[int, int] | None) -> tuple[list[Any],
     return pictures, bad
 
 
-def _read_picture(file: Path, size: tuple[int, int] | None) -> Any:
+def _read_picture(file: Path, size: tuple[int, int] | None) -> Image.Image:
     """Decode one picture, upright, on white where it is transparent, scaled if a size is given."""
     from PIL import Image, ImageOps
 
@@ -160,7 +165,7 @@ def _read_picture(file: Path, size: tuple[int, int] | None) -> Any:
     return picture if size is None or picture.size == size else picture.resize(size, Image.Resampling.BOX)
 
 
-def _plain_mode(picture: Any) -> Any:
+def _plain_mode(picture: Image.Image) -> Image.Image:
     """Return a picture in grey ("L") or colour ("RGB"), whatever its file has: 16 bits, a palette, ink, transparency."""
     from PIL import Image
 
@@ -177,7 +182,7 @@ def _plain_mode(picture: Any) -> Any:
     return picture.convert("RGB")
 
 
-def _common_mode(pictures: list[Any]) -> str:
+def _common_mode(pictures: list[Image.Image]) -> str:
     """Return grey if all pictures are, else colour; say so if only some are in colour."""
     grey = sum(picture.mode == "L" for picture in pictures)
     if 0 < grey < len(pictures):
@@ -189,7 +194,7 @@ def _common_mode(pictures: list[Any]) -> str:
     return "L" if grey == len(pictures) else "RGB"
 
 
-def _pixels(picture: Any, mode: str) -> np.ndarray:
+def _pixels(picture: Image.Image, mode: str) -> np.ndarray:
     return np.asarray(picture if picture.mode == mode else picture.convert(mode), dtype=np.float64) / 255
 
 
@@ -208,7 +213,7 @@ def _refuse_bad(bad: dict[str, str], n_files: int, *, skip_bad: bool) -> None:
     )
 
 
-def _refuse_sizes(pictures: list[Any], names: list[str]) -> None:
+def _refuse_sizes(pictures: list[Image.Image], names: list[str]) -> None:
     sizes = {picture.size: name for picture, name in zip(reversed(pictures), reversed(names), strict=True)}
     if len(sizes) > 1:
         listed = ", ".join(f"{size[0]}x{size[1]} ({name})" for size, name in list(sizes.items())[-5:][::-1])

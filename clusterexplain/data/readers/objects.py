@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from clusterexplain.data.arrays import densified
+from clusterexplain.data.arrays import as_array
 from clusterexplain.data.dataset import Dataset
+from clusterexplain.data.foreign import is_anndata
 from clusterexplain.data.frames import as_frame
-from clusterexplain.data.readers.anndata import dataset_of_anndata, is_anndata
+from clusterexplain.data.readers.anndata import dataset_of_anndata
 from clusterexplain.data.readers.roles import Roles, dataset_of_table
 from clusterexplain.exceptions import InvalidDataError
 
 
-def dataset_of(X: Any, *, max_bytes: float, **roles: Any) -> Dataset:
+def dataset_of(X: object, *, max_bytes: float, **roles: Any) -> Dataset:
     """Return rows that are in memory as a data set.
 
     Parameters
@@ -41,7 +42,7 @@ def dataset_of(X: Any, *, max_bytes: float, **roles: Any) -> Dataset:
     frame = as_frame(X)
     if frame is None:
         _refuse(given, (), "an array, whose columns have no names")
-        return Dataset(densified(X, max_bytes=max_bytes) if hasattr(X, "toarray") and hasattr(X, "nnz") else X)
+        return Dataset(as_array(X, max_bytes=max_bytes))
     _refuse(given, ("ids", "text", "metadata", "labels", "embedding_column"), "a frame")
     metadata = given.get("metadata", ())
     columns = (metadata,) if isinstance(metadata, str) else tuple(metadata)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import pandas as pd
 from clusterexplain.data import bookkeeping
 from clusterexplain.data.columns import is_vectors
 from clusterexplain.data.dataset import Dataset
-from clusterexplain.data.frames import as_frame, is_default_index
+from clusterexplain.data.frames import as_frame
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InputWarning, InvalidDataError, warn
 
@@ -100,7 +99,7 @@ def dataset_of_table(
     parts = bookkeeping.split(frame.drop(columns=roles.beside))
     features = as_matrix(parts.features, what=where)
     if roles.ids is None:
-        index = parts.index
+        index = parts.index.to_numpy(dtype=object)
     kept = pd.concat([frame[roles.kept].set_axis(parts.aside.index), parts.aside], axis=1)
     dataset = Dataset(
         features,
@@ -115,7 +114,7 @@ def dataset_of_table(
 
 
 def dataset_of_rows(
-    X: Any,
+    X: np.ndarray,
     table: pd.DataFrame,
     roles: Roles,
     where: str,
@@ -127,7 +126,7 @@ def dataset_of_rows(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : ndarray of shape (n_samples, n_features)
         The rows.
     table : DataFrame of n_samples rows
         Its columns that are named become metadata; all of them if none is named.
@@ -153,7 +152,7 @@ def dataset_of_rows(
     frame = as_frame(table, where)
     assert frame is not None, "a table is a frame"
     frame = with_levels(frame, roles)
-    rows = len(X) if hasattr(X, "__len__") and not hasattr(X, "nnz") else X.shape[0]
+    rows = len(X)
     if len(frame) != rows:
         raise InvalidDataError(
             f"{where} has {len(frame)} rows, but there are {rows} rows to train on. Expected one row for each, in the same "
@@ -186,10 +185,12 @@ def with_levels(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     return frame
 
 
-def index_of(frame: pd.DataFrame, roles: Roles, ids_of: Callable[[pd.Series], np.ndarray] | None, where: str) -> Any:
-    """Return the ids that a table says: of the column that holds them, else its index, None if that only counts the rows."""
+def index_of(
+    frame: pd.DataFrame, roles: Roles, ids_of: Callable[[pd.Series], np.ndarray] | None, where: str
+) -> np.ndarray:
+    """Return the ids that a table says: of the column that holds them, else its index."""
     if roles.ids is None:
-        return None if is_default_index(frame.index) else frame.index
+        return frame.index.to_numpy(dtype=object)
     column = frame[roles.ids]
     missing = np.flatnonzero(column.isna() | (column.astype(str).str.strip() == ""))
     if len(missing):
@@ -220,7 +221,7 @@ def _obvious_vectors(frame: pd.DataFrame, roles: Roles, where: str) -> str | Non
     return found[0]
 
 
-def _dataset_of_vectors(frame: pd.DataFrame, name: str, roles: Roles, index: Any, where: str) -> Dataset:
+def _dataset_of_vectors(frame: pd.DataFrame, name: str, roles: Roles, index: np.ndarray, where: str) -> Dataset:
     column = _parsed(frame[name])
     if not is_vectors(column):
         raise InvalidDataError(
