@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from clusterexplain.execution.budget import DISTANCE_CHUNK
+
 
 class CentroidState(NamedTuple):
     """Centroids and the scale of the clusters.
@@ -63,9 +65,14 @@ def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_cluster
     >>> centroid_state(z, torch.ones(3), torch.tensor([0, 0, 1]), 2).centers.ravel()
     tensor([ 1., 10.])
     """
-    members = (labels.unsqueeze(-1) == torch.arange(n_clusters)).to(embedding.dtype)  # 1[c_i = k]
+    members = indicator(labels, n_clusters).to(embedding.dtype)
     mass = members * weights.unsqueeze(-1)  # w_i 1[c_i = k], shape (n_samples, n_clusters)
-    return around(weighted_means(embedding, mass), embedding, mass)
+    return around_members(weighted_means(embedding, mass), embedding, weights, labels)
+
+
+def indicator(labels: Tensor, n_clusters: int) -> Tensor:
+    """Return 1[c_i = k], shape (n_samples, n_clusters), bool; a row of -1 belongs to none."""
+    return labels.unsqueeze(-1) == torch.arange(n_clusters)
 
 
 def weighted_means(embedding: Tensor, mass: Tensor) -> Tensor:
@@ -91,13 +98,33 @@ def around(centers: Tensor, embedding: Tensor, mass: Tensor) -> CentroidState:
     CentroidState
         With these centroids.
     """
+    return _state_of(centers, squared_distances(embedding, centers) * mass, mass)
+
+
+def around_members(centers: Tensor, embedding: Tensor, weights: Tensor, labels: Tensor) -> CentroidState:
+    """Return :func:`around` for labels of shape (n_samples,): a row is held against its own centroid alone.
+
+    Its memory grows with n_samples (dim + n_clusters), and not with their product.
+    """
+    members = indicator(labels, len(centers)).to(embedding.dtype)
+    own = (embedding - members @ centers).square().sum(dim=-1)  # |z_i - mu_{c_i}|^2
+    mass = members * weights.unsqueeze(-1)
+    return _state_of(centers, own.unsqueeze(-1) * mass, mass)
+
+
+def _state_of(centers: Tensor, scattered: Tensor, mass: Tensor) -> CentroidState:
+    """Return the state of m_ik |z_i - mu_k|^2 and m_ik, both of shape (n_samples, n_clusters)."""
     totals = mass.sum(dim=0)
     nonempty = totals > 0
-    scatter = (squared_distances(embedding, centers) * mass).sum(dim=0)  # sum_i m_ik |z_i - mu_k|^2
+    scatter = scattered.sum(dim=0)
     spread = scatter / torch.where(nonempty, totals, torch.ones_like(totals))
     return CentroidState(centers, scatter.sum() / totals.sum(), spread, nonempty)
 
 
 def squared_distances(rows: Tensor, centers: Tensor) -> Tensor:
     """Return squared Euclidean distances of shape (..., n_centers), by subtraction: exact near zero."""
-    return (rows.unsqueeze(-2) - centers).square().sum(dim=-1)
+    if rows.ndim != 2:
+        return (rows.unsqueeze(-2) - centers).square().sum(dim=-1)
+    block = max(1, DISTANCE_CHUNK // max(1, centers.numel()))
+    parts = [(some.unsqueeze(-2) - centers).square().sum(dim=-1) for some in torch.split(rows, block)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)

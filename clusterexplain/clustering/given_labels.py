@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
-from clusterexplain.clustering.centroids import CentroidState, around, centroid_state, squared_distances
+from clusterexplain.clustering.centroids import CentroidState, around_members, centroid_state, squared_distances
 from clusterexplain.clustering.kmeans import canonical_order, nearest_center
 
 
@@ -81,8 +81,7 @@ class ModelCentroids(Clustering[CentroidState]):
 
     def state(self, inputs: ClusterInputs) -> CentroidState:
         """Return the model's centroids, and the variances of their members around them."""
-        members = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(inputs.embedding.dtype)
-        return around(_model_centroids(inputs)[self.order], inputs.embedding, members * inputs.weights.unsqueeze(-1))
+        return around_members(_model_centroids(inputs)[self.order], inputs.embedding, inputs.weights, self.labels)
 
     def update_continued(self, inputs: ClusterInputs) -> ModelCentroids:
         """Assign every sample to the nearest of the model's centroids."""

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
-from clusterexplain.clustering.centroids import CentroidState, around, centroid_state, squared_distances
+from clusterexplain.clustering.centroids import CentroidState, around_members, centroid_state, squared_distances
 
 MAX_ITERATIONS = 1000
 
@@ -193,8 +193,7 @@ class SphericalKMeansClustering(KMeansClustering):
         """Return mean directions and mean squared chord lengths."""
         embedding, weights = inputs.embedding, inputs.weights
         flat = super().state(inputs)
-        members = (self.labels.unsqueeze(-1) == torch.arange(self.n_clusters)).to(embedding.dtype)
-        return around(on_sphere(flat.centers), embedding, members * weights.unsqueeze(-1))
+        return around_members(on_sphere(flat.centers), embedding, weights, self.labels)
 
 
 def on_sphere(rows: Tensor) -> Tensor:
