@@ -55,8 +55,16 @@ class CellData(_Genes, Protocol):
         """What is known about the cells."""
 
     @property
+    def obs_names(self) -> pd.Index:
+        """The cells."""
+
+    @property
     def obsm(self) -> Mapping[str, SparseMatrix | np.ndarray | pd.DataFrame]:
         """Matrices with a row for each cell."""
+
+    @property
+    def uns(self) -> Mapping[str, object]:
+        """What is known beside the cells."""
 
     @property
     def layers(self) -> Mapping[str, SparseMatrix | np.ndarray | pd.DataFrame]:

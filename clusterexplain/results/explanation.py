@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import altair as alt
+    from anndata import AnnData
     from numpy.typing import ArrayLike
 
     from clusterexplain.estimator import ClusterExplainer
@@ -346,6 +347,32 @@ class Explanation:
         """
         present = self.sample_weight > 0
         return group_sums(self.influence[:, present], self._groups(group)[present], self.query_ids)
+
+    def to_adata(self, adata: AnnData, key_added: str = "clusterexplain") -> None:
+        """Write the results into an AnnData in place, as scanpy does, joined by ``obs_names`` and never by position.
+
+        Parameters
+        ----------
+        adata : AnnData of n_obs cells
+            Changed in place. Cells that were not trained on get NaN (no category), which a warning says.
+        key_added : str, default="clusterexplain"
+            How the keys begin. ``obs`` gets the columns ``{key_added}_cluster`` (categories: names of clusters, else their
+            numbers) and ``{key_added}_margin`` (of each cell, to its own runner-up). The influence of each cell on one query
+            goes to ``obs``: ``{key_added}_influence`` and its parts ``_encoder``, ``_cluster_part`` and ``_direct``. That on
+            several goes to ``obsm``, shape (n_obs, n_queries): ``{key_added}``, ``{key_added}_encoder`` and so on.
+            ``uns[key_added]`` has the ids of the queries (``samples``), their margins, sign, unit, method and parameters, as
+            texts and numbers that ``adata.write_h5ad`` accepts.
+
+        Raises
+        ------
+        InvalidDataError
+            If no cell of `adata` was trained on, or its ``obs_names`` are not unique.
+        InvalidParameterError
+            If `key_added` cannot begin a key.
+        """
+        from clusterexplain.report import write_to_anndata
+
+        write_to_anndata(self, adata, key_added)
 
     @property
     def flags(self) -> str:
