@@ -22,7 +22,8 @@ from clusterexplain.clustering.make import check_before_training
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.frames import has_names
-from clusterexplain.data.labels import is_label_list, joined_weights, labels_of, without_label_columns
+from clusterexplain.data.labels import has_index, is_label_list, joined_weights, labels_of, without_label_columns
+from clusterexplain.data.maps import given_map
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import check_sample_weight
@@ -252,6 +253,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         labels: object = None,
         metadata: str | Sequence[str] | None = None,
         use_rep: str | None = None,
+        map: object = None,
     ) -> ClusterExplainer:
         """Train, cluster and record.
 
@@ -274,6 +276,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Columns of a frame or of ``obs`` that are kept and not trained on.
         use_rep : str, optional
             What of an AnnData is trained on: "X", a key of ``obsm``, a layer, or "raw".
+        map : str, array-like of shape (n_samples, 2), frame, Series or path, optional
+            Where each row is drawn, instead of UMAP: the name of an ``obsm`` ("X_umap"); coordinates in the order of the rows;
+            a frame of two columns or a Series of pairs, joined by index; or a file of them. Explanations do not depend on it.
 
         Returns
         -------
@@ -294,7 +299,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Config.of(
             parameters | {"clusterer": self.clusterer if labels is None else ()}
         )  # refuses them before anything is read
-        data, clusterer, names = self._read(X, labels, metadata, use_rep)
+        data, clusterer, names = self._read(X, labels, metadata, use_rep, map)
+        display = (
+            data.display if map is None or isinstance(map, str) else given_map(map, data, has_index=has_index(X, data))
+        )
         config = Config.of(parameters | {"clusterer": clusterer})
         weights = check_sample_weight(joined_weights(sample_weight, X, data), len(data))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -315,6 +323,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         self.fit_ = fitted
         if names:
             self.name_clusters(names)
+        fitted.annotations.take_map(display)
+        fitted.annotations.cluster_colours = data.display.cluster_colours(
+            labels, names, range(fitted.clustering.n_clusters)
+        )
         if config.measure_smoothness:
             from clusterexplain.verification import measure_smoothness
 
@@ -322,7 +334,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return self
 
     def _read(
-        self, X: Rows, labels: object, metadata: str | Sequence[str] | None, use_rep: str | None
+        self, X: Rows, labels: object, metadata: str | Sequence[str] | None, use_rep: str | None, map: object
     ) -> tuple[Dataset, object, dict[int, str]]:
         """Return the rows, what clusters them, and the names of given clusters; refuse labels before anything is trained."""
         if labels is not None and self.clusterer != "kmeans":
@@ -330,7 +342,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 "labels gives the clusters, and so does clusterer. Expected one of the two: leave clusterer at its default."
             )
         column = labels if isinstance(labels, str) and not isinstance(X, Dataset) else None
-        data = Dataset.of(X, max_bytes=self.max_memory, labels=column, metadata=metadata, use_rep=use_rep)
+        named = map if isinstance(map, str) else None
+        data = Dataset.of(X, max_bytes=self.max_memory, labels=column, metadata=metadata, use_rep=use_rep, map=named)
         given = self.clusterer if labels is None else labels
         if labels is None and (given is None or isinstance(given, str) or not is_label_list(given)):
             check_before_training(given, len(data))
@@ -785,7 +798,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
     @property
     def map_(self) -> np.ndarray:
-        """UMAP coordinates of the training data, shape (n_samples, 2): a view only, never used for explanations."""
+        """Map of the training data, shape (n_samples, 2): as it was given to fit, else UMAP; never used for explanations."""
         check_is_fitted(self)
         from clusterexplain.report import umap_coordinates
 

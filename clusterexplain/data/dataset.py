@@ -17,6 +17,7 @@ import pandas as pd
 
 from clusterexplain.data import bookkeeping
 from clusterexplain.data.arrays import as_array
+from clusterexplain.data.display import Display
 from clusterexplain.data.frames import as_frame, as_table, column_name, is_default_index
 from clusterexplain.data.ids import id_text, listed_ids, places_of, unique_ids
 from clusterexplain.data.joining import joined_table
@@ -65,6 +66,8 @@ class Dataset:
         Name of a data set that :func:`clusterexplain.data.load_dataset` knows.
     left_aside : dict of str to str, optional
         Columns that are not trained on, each with the reason; filled in for frames and files.
+    display : Display, optional
+        A map of the rows and colours of their labels; filled in for AnnData.
 
     Examples
     --------
@@ -82,6 +85,7 @@ class Dataset:
     name: str | None = None
     text: str | None = None
     left_aside: Mapping[str, str] = field(default_factory=dict)
+    display: Display = field(default_factory=Display)
 
     def __post_init__(self) -> None:
         """Check the parts against each other."""
@@ -134,7 +138,7 @@ class Dataset:
             What a sparse matrix may take once it is dense.
         **roles : object
             For a frame or an AnnData, names of columns: ids, text, metadata, labels; for a frame embedding_column, for an
-            AnnData use_rep. None is not given.
+            AnnData use_rep and map (an ``obsm`` of two columns). None is not given.
 
         Returns
         -------
@@ -160,7 +164,7 @@ class Dataset:
             The file; text may be compressed.
         **options : object
             Names of columns: ids, text, metadata, labels, embedding_column (for tables); table, the path of a table beside an
-            array; use_rep (for .npz and .h5ad).
+            array; use_rep (for .npz and .h5ad), map (for .h5ad).
 
         Returns
         -------

@@ -150,6 +150,7 @@ def _map(explanation: Explanation, context: ReportContext, query: int) -> str:
             tables.label_positions(context),
             f"Map: {explanation.query_ids[query]} (star), what {explanation.sides(query)[0]} (circles) and what "
             f"{explanation.sides(query)[1]} (dashed squares)"[:LONGEST_TEXT],
+            colours=context.colours,
         )
         + f"<p><small>{_text(words, LONGEST_TEXT)}</small></p>"
     )

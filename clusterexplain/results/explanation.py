@@ -492,6 +492,7 @@ class Explanation:
         path: str | os.PathLike[str],
         *,
         render: Callable[[np.ndarray, int], Any] | None = None,
+        map: object = None,
         run: str | None = None,
         task: str | None = None,
     ) -> Path:
@@ -505,6 +506,9 @@ class Explanation:
             Your own way to show a row: ``render(row, position)`` returns text, an image (array, PNG bytes or data URI), or a
             :class:`clusterexplain.report.SamplePreview`. By default images become thumbnails, texts snippets, and table rows
             the columns in which they differ most.
+        map : array-like, frame or path, optional
+            Two coordinates for each training example, drawn on this page instead of the map of the fit: an array in the order
+            of the rows, a frame joined by its index, or a file. See :meth:`clusterexplain.ClusterExplainer.fit`.
         run : str, optional
             The run directory, for the commands that the page offers to copy.
         task : str, optional
@@ -518,7 +522,7 @@ class Explanation:
         from clusterexplain.report import ReportContext, write_page
 
         folder = self.fit.annotations.run_directory if run is None else run
-        return write_page(self, ReportContext.of(self, render), path, run=folder, task=task)
+        return write_page(self, ReportContext.of(self, render, map=map), path, run=folder, task=task)
 
     @property
     def plot(self) -> Plots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,10 @@ import pandas as pd
 
 from clusterexplain.data.arrays import densified
 from clusterexplain.data.dataset import Dataset
+from clusterexplain.data.display import Display, label_colours
 from clusterexplain.data.foreign import CellData, SparseMatrix, is_sparse
 from clusterexplain.data.readers.roles import Roles, dataset_of_rows
+from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InputWarning, InvalidDataError, MissingExtraError, warn
 from clusterexplain.execution.budget import DENSE_ROWS_BYTES
 
@@ -28,6 +31,7 @@ def read_h5ad(
     metadata: Sequence[str] = (),
     ids: str | None = None,
     text: str | None = None,
+    map: str | None = None,
 ) -> Dataset:
     """Read an .h5ad file; see :func:`dataset_of_anndata`.
 
@@ -35,7 +39,7 @@ def read_h5ad(
     ----------
     path : Path
         The file.
-    use_rep, labels, metadata, ids, text : object
+    use_rep, labels, metadata, ids, text, map : object
         As for :func:`dataset_of_anndata`.
 
     Returns
@@ -63,7 +67,7 @@ def read_h5ad(
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InvalidDataError(f"{path} cannot be read as AnnData ({error}). Expected an .h5ad file.") from error
     return dataset_of_anndata(
-        adata, use_rep=use_rep, labels=labels, metadata=metadata, ids=ids, text=text, where=str(path)
+        adata, use_rep=use_rep, labels=labels, metadata=metadata, ids=ids, text=text, map=map, where=str(path)
     )
 
 
@@ -75,6 +79,7 @@ def dataset_of_anndata(
     metadata: Sequence[str] = (),
     ids: str | None = None,
     text: str | None = None,
+    map: str | None = None,
     where: str = "adata",
     max_bytes: float = DENSE_ROWS_BYTES,
 ) -> Dataset:
@@ -95,6 +100,8 @@ def dataset_of_anndata(
         A column of ``obs`` in place of the barcodes.
     text : str, optional
         A column of ``obs`` that says what a cell is.
+    map : str, optional
+        A key of ``obsm`` of two columns, where each cell is drawn ("X_umap").
     where : str, default="adata"
         How the messages call it.
     max_bytes : float
@@ -103,7 +110,8 @@ def dataset_of_anndata(
     Returns
     -------
     Dataset
-        With barcodes as ids and, for X, layers and raw, genes as feature names.
+        With barcodes as ids and, for X, layers and raw, genes as feature names; the colours that ``uns`` has for `labels` are
+        in its ``display``.
 
     Raises
     ------
@@ -124,7 +132,30 @@ def dataset_of_anndata(
         raise InvalidDataError(
             f"{where} has {use_rep!r} of shape {rows.shape}. Expected a matrix with a row for each cell."
         )
-    return dataset_of_rows(rows, obs, roles, f"{where}.obs", feature_names=names)
+    dataset = dataset_of_rows(rows, obs, roles, f"{where}.obs", feature_names=names)
+    shown = _display(adata, map, labels, where)
+    return dataclasses.replace(dataset, display=shown)
+
+
+def _display(adata: CellData, map: str | None, labels: str | None, where: str) -> Display:
+    """Return the map that was named, and the colours that scanpy keeps for the labels."""
+    colours: dict[str, dict[str, str]] = {}
+    key = f"{labels}_colors"
+    if labels is not None and key in adata.uns and isinstance(adata.obs[labels].dtype, pd.CategoricalDtype):
+        categories = [str(one) for one in adata.obs[labels].cat.categories]
+        colours[labels] = label_colours(adata.uns[key], categories, f"{where}.uns[{key!r}]")
+    if map is None:
+        return Display(colours=colours)
+    if map not in adata.obsm:
+        known = ", ".join(list(adata.obsm.keys())[:LISTED]) or "none, as obsm is empty"
+        raise InvalidDataError(f"{where} has no obsm {map!r} for a map. Expected one of: {known}.")
+    coordinates = as_matrix(adata.obsm[map], what=f"{where}.obsm[{map!r}]")
+    if coordinates.shape[1] != 2:
+        raise InvalidDataError(
+            f"{where}.obsm[{map!r}] has {coordinates.shape[1]} columns, expected 2 for a map: where each cell is drawn. Name "
+            f"another with --map (map=), for example X_umap."
+        )
+    return Display(coordinates, f"obsm {map}", colours)
 
 
 def _matrix(adata: CellData, use_rep: str | None, where: str) -> tuple[object, list[str] | None]:

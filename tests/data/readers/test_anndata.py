@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,49 @@ def test_without_anndata_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "a.h5ad").touch()
     with pytest.raises(MissingExtraError, match=r'pip install "clusterexplain\[anndata\]"'):
         read(tmp_path / "a.h5ad")
+
+
+def test_the_map_and_the_colours_that_scanpy_keeps(adata: Any, tmp_path: Path) -> None:
+    adata.obsm["X_umap"] = np.random.default_rng(3).normal(size=(30, 2))
+    adata.uns["leiden_colors"] = ["#1f77b4", "teal", "#aec7e8ff"]
+    ce = ClusterExplainer(model="precomputed", min_agreement=0.0)
+    ce.fit(adata, use_rep="X_pca", labels="leiden", map="X_umap")
+    np.testing.assert_array_equal(ce.map_, adata.obsm["X_umap"])
+    ce.save(tmp_path / "run")
+    for fitted in (ce, ClusterExplainer.load(tmp_path / "run")):
+        chart = fitted.explain(["cell3"]).plot.map().to_dict()
+        assert "Map: obsm X_umap as given; 30 training examples," in chart["title"]["subtitle"]
+        assert '"range": ["#1f77b4", "teal", "#aec7e8ff"]' in json.dumps(chart)
+        assert 'stroke="teal"' in fitted.explain(["cell3"])._repr_mimebundle_()["text/html"]
+    with pytest.raises(
+        InvalidDataError, match=r"adata has no obsm 'X_tsne' for a map\. Expected one of: X_pca, scores, X_umap"
+    ):
+        ce.fit(adata, use_rep="X_pca", map="X_tsne")
+    with pytest.raises(InvalidDataError, match=r"obsm\['X_pca'\] has 3 columns, expected 2 for a map"):
+        ce.fit(adata, use_rep="X_pca", map="X_pca")
+
+
+@pytest.mark.parametrize(
+    ("colours", "why"),
+    [
+        (["red", "</style><script>", "blue"], r"'</style><script>' is no colour"),
+        (["red", "tab:blue", "blue"], r"'tab:blue' is no colour"),
+        (["red", "blue"], r"it has 2 colours for 3 labels"),
+        ({"0": "red"}, r"it has 0 colours for 3 labels"),
+    ],
+)
+def test_what_is_no_colour_is_said_and_not_used(adata: Any, colours: Any, why: str) -> None:
+    adata.uns["leiden_colors"] = colours
+    with pytest.warns(
+        InputWarning, match=rf"adata\.uns\['leiden_colors'\] is not used, as {why}.*usual colours instead"
+    ):
+        assert Dataset.of(adata, use_rep="X", labels="leiden").display.colours == {"leiden": {}}
+
+
+def test_names_of_labels_take_their_own_colours(adata: Any) -> None:
+    adata.obs["type"] = pd.Categorical(["T", "B", "NK"] * 10, categories=["T", "unused", "NK", "B"])
+    adata.uns["type_colors"] = ["#000001", "#000002", "#000003", "#000004"]
+    ce = ClusterExplainer(model="precomputed", min_agreement=0.0).fit(adata, use_rep="X_pca", labels="type")
+    assert {ce.cluster_names_[number]: colour for number, colour in ce.fit_.annotations.cluster_colours.items()} == {
+        "T": "#000001", "NK": "#000003", "B": "#000004"
+    }  # fmt: skip
