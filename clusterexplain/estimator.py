@@ -361,8 +361,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
         Parameters
         ----------
-        sample_weight : array-like of shape (n_samples,)
-            Data weights; removed examples keep their place in the batch plan with weight 0.
+        sample_weight : array-like or Series of shape (n_samples,)
+            Data weights, a Series or a mapping by id; removed examples keep their place in the batch plan with weight 0.
 
         Returns
         -------
@@ -373,7 +373,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             weights; compare it with ``refit`` at the old ones.
         """
         check_is_fitted(self)
-        weights = check_sample_weight(sample_weight, len(self.fit_.data))
+        joined = self.fit_.data.in_order(sample_weight, "sample_weight")
+        weights = check_sample_weight(joined, len(self.fit_.data))
         # clone would make a fitted one forget its labels
         other: ClusterExplainer = clone(self).set_params(clusterer=self.clusterer)
         for name in ("n_features_in_", "feature_names_in_"):

@@ -20,7 +20,7 @@ from clusterexplain.data.arrays import as_array
 from clusterexplain.data.display import Display
 from clusterexplain.data.frames import as_frame, as_table, column_name, is_default_index
 from clusterexplain.data.ids import id_text, listed_ids, places_of, unique_ids
-from clusterexplain.data.joining import joined_table
+from clusterexplain.data.joining import in_order, joined_table
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError, UnknownSampleError
 from clusterexplain.execution.budget import DENSE_ROWS_BYTES
@@ -244,6 +244,10 @@ class Dataset:
                 f"unless the data brought their own."
             )
         return found
+
+    def in_order(self, values: object, what: str) -> Any:
+        """Return what was given for each row in the order of the rows; see :func:`clusterexplain.data.joining.in_order`."""
+        return in_order(values, self.ids, what)
 
     def has_id(self, one: object) -> bool:
         """Return whether a row has this id."""

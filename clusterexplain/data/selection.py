@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from clusterexplain.data import Dataset
 from clusterexplain.data.ids import id_text, is_whole
@@ -79,6 +80,8 @@ def _new_rows(asked: object, data: Dataset) -> Samples:
 
 def _positions(asked: object, data: Dataset) -> np.ndarray:
     entries: Any = asked
+    if isinstance(asked, pd.Series) and all(isinstance(one, (bool, np.bool_)) for one in asked):
+        entries = asked = data.in_order(asked, "the mask")
     if isinstance(asked, slice):
         return np.arange(len(data))[asked]
     if isinstance(asked, (str, bytes)) or (not isinstance(asked, (list, tuple)) and np.ndim(entries) == 0):

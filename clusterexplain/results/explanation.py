@@ -211,13 +211,13 @@ class Explanation:
             seed_variability=None if self.seed_variability is None else self.seed_variability[picked],
         )
 
-    def predict(self, sample_weight: np.ndarray, *, assignments: str = "kept") -> np.ndarray:
+    def predict(self, sample_weight: np.ndarray | pd.Series, *, assignments: str = "kept") -> np.ndarray:
         """Predict the change of each score if the recipe were refitted at other data weights.
 
         Parameters
         ----------
-        sample_weight : ndarray of shape (n_train,) or (n_refits, n_train)
-            Data weights of the refit, comparable to those of the fit (0 removes an example).
+        sample_weight : ndarray of shape (n_train,) or (n_refits, n_train), or Series
+            Data weights of the refit, a Series or a mapping by id, comparable to those of the fit (0 removes an example).
         assignments : {"kept", "continued"}, default="kept"
             "kept" uses :attr:`influence` alone, in which the clusters' members stay. "continued" adds the jumps of a hard
             k-means: it predicts which samples near a boundary will change sides (their margins are differentiated when this
@@ -228,11 +228,16 @@ class Explanation:
         ndarray of shape (n_queries,) or (n_refits, n_queries)
             First-order prediction.
         """
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        weights = np.asarray(self.fit.data.in_order(sample_weight, "sample_weight"), dtype=np.float64)
         if weights.shape[-1:] != self.train_ids.shape:
             raise InvalidParameterError(
                 f"sample_weight has shape {weights.shape}, expected (..., {len(self.train_ids)}): one weight for each "
                 f"training example."
+            )
+        if not np.isfinite(weights).all():
+            raise InvalidParameterError(
+                "sample_weight holds a value that is missing or infinite. Expected a finite weight for each training example; "
+                "1 keeps it as it is and 0 removes it."
             )
         if (weights[..., self.sample_weight == 0] > 0).any():
             raise InvalidParameterError(
@@ -332,8 +337,9 @@ class Explanation:
 
         Parameters
         ----------
-        group : str or array-like of shape (n_train,)
-            A column of the metadata, "cluster" for the training labels, or one group name for each training example.
+        group : str, Series, mapping or array-like of shape (n_train,)
+            A column of the metadata, "cluster" for the training labels, or one group name for each training example: a Series
+            or a mapping by id (its index must hold every id; further ones are left out), an array in the order of the rows.
 
         Returns
         -------
@@ -726,9 +732,7 @@ class Explanation:
                 )
             assert self.metadata is not None
             return self.metadata[group].to_numpy()
-        if isinstance(group, pd.Series) and set(group.index) == set(self.train_ids.tolist()):
-            group = group.reindex(self.train_ids.tolist())
-        names = np.asarray(group)
+        names = np.asarray(self.fit.data.in_order(group, "group"))
         if names.shape != self.train_ids.shape:
             raise InvalidParameterError(
                 f"group has shape {names.shape}, expected ({len(self.train_ids)},): one name for each training example."
