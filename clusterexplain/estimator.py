@@ -38,6 +38,7 @@ from clusterexplain.fitting.fit import Fit
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.shown_columns import parse_show
 from clusterexplain.results.text.names import LONGEST_NAME, is_name
 from clusterexplain.statistics.matching import NOISE
 from clusterexplain.training.further_training import FurtherTraining
@@ -406,6 +407,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         method: str | TrainingJacobian | JacobianFactory = "auto",
         method_options: dict[str, Any] | None = None,
         n_seeds: int = 1,
+        show: str | Sequence[str] | None = None,
     ) -> Explanation:
         """Say which training examples pulled each query into its cluster, and which pushed it away.
 
@@ -428,6 +430,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         n_seeds : int, default=1
             More than 1 trains the recipe with so many seeds (the fit's own is one of them), keeps the labels, and averages the
             exact influences; ``seed_variability`` of the answer says which of them are seed-stable.
+        show : str or sequence of str, optional
+            Columns of the metadata that every table of the answer shows beside each example, a list or separated by commas:
+            "batch,cell_type"; "text" is the beginning of its text.
 
         Returns
         -------
@@ -446,9 +451,11 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         if isinstance(n_seeds, bool) or not isinstance(n_seeds, (int, np.integer)) or n_seeds < 1:
             raise InvalidParameterError(f"n_seeds={n_seeds!r} must be a whole number of at least 1, for example 8.")
+        shown = parse_show(show, self.fit_.data.metadata, self.fit_.data.text)
         samples = select_samples(queries, self.fit_.data)
         self._inputs(queries if is_named(queries) else samples.rows)  # refuses other columns
         explanation = explain(self.fit_, samples, against, method=method, method_options=method_options)
+        explanation = dataclasses.replace(explanation, show=shown)
         if n_seeds == 1:
             return explanation
         from clusterexplain.explanation.seed_ensemble import average_over_seeds
@@ -545,13 +552,15 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
         return find_flip(self.explain(query, against=against), max_removed=max_removed)
 
-    def label_conflicts(self, *, share: float = 0.01) -> pd.DataFrame:
+    def label_conflicts(self, *, share: float = 0.01, show: str | Sequence[str] | None = None) -> pd.DataFrame:
         """List near-identical training rows with different labels.
 
         Parameters
         ----------
         share : float, default=0.01
             A pair is near-identical if its distance is among this share of the smallest nearest-neighbour distances.
+        show : str or sequence of str, optional
+            Columns of the metadata (and "text") to show for both of a pair, the second behind ``near_duplicate_``.
 
         Returns
         -------
@@ -563,7 +572,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         from clusterexplain.explanation import label_conflicts
 
         check_is_fitted(self)
-        return label_conflicts(self.fit_, share=share)
+        return label_conflicts(self.fit_, share=share, show=show)
 
     def stability(self, *, n_seeds: int = 10, n_bootstrap: int = 10) -> Stability:
         """Refit with other seeds and on bootstrapped data, and say what stays.

@@ -157,7 +157,7 @@ def _map(explanation: Explanation, context: ReportContext, query: int) -> str:
 
 
 def _list(explanation: Explanation, context: ReportContext, query: int, side: int, *, pictures: bool) -> str:
-    listed = explanation.top(LISTED, query=query, side=SIDES[side])
+    listed = explanation.top(LISTED, query=query, side=SIDES[side], show=())
     heading = side_heading(explanation.sides(query)[side], combination=explanation.combined)
     largest = max(abs(explanation.influence[query]).max(), np.finfo(float).tiny)
     rows = "".join(

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.results.annotations import SeedVariability, StabilitySummary
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins, Topic
+from clusterexplain.results.shown_columns import parse_show, shown_columns
 from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text import explanation as text
 from clusterexplain.results.text.margins import SIDES, combination_title, sides_of
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
     from clusterexplain.report import Plots
 
 
+COLUMNS = (
+    "query", "side", "id", "cluster", "influence", "if_removed", "if_removed_percent", "encoder", "cluster_part", "direct",
+    "standard_error", "seed_stable",
+)  # fmt: skip
+"""What tables of influences hold."""
 LEAST_MARGIN = 0.1
 """Least size of a margin, as a share of the largest influence on it, of which changes are given as percentages."""
 
@@ -79,6 +85,8 @@ class Explanation:
         What the method's answer is about beyond its name: length and rate of further training, solver and outcome of a solve.
     method_options : dict
         What the method was asked with.
+    show : tuple of str
+        Columns of the metadata (and "text") that tables show beside every training example.
     influence_method : str, TrainingJacobian or callable
         The method as it was asked for: a name, or one of your own.
     score_words : str
@@ -120,6 +128,7 @@ class Explanation:
     stability: StabilitySummary | None = None
     seed_variability: SeedVariability | None = None
     influence_method: str | TrainingJacobian | JacobianFactory = "auto"
+    show: tuple[str, ...] = ()
 
     @property
     def query_ids(self) -> np.ndarray:
@@ -284,7 +293,9 @@ class Explanation:
         weights = other.trajectory.weights.double().numpy()
         return self.fit.outcome(other.trajectory.final, weights, self.margins, assignments=assignments).scores
 
-    def top(self, n: int = 10, *, query: int = 0, side: str = "both") -> pd.DataFrame:
+    def top(
+        self, n: int = 10, *, query: int = 0, side: str = "both", show: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
         """List the training examples with the largest influence on one query.
 
         Parameters
@@ -295,6 +306,9 @@ class Explanation:
             Position of the query.
         side : {"both", "pulled in", "pushed away"}, default="both"
             Which side.
+        show : str or sequence of str, optional
+            Columns of the metadata to show beside every example, a list or separated by commas; "text" is the beginning of its
+            text. By default those that :meth:`clusterexplain.ClusterExplainer.explain` was asked to show.
 
         Returns
         -------
@@ -308,16 +322,18 @@ class Explanation:
         if side not in ("both", *SIDES):
             raise InvalidParameterError(f"side={side!r} is unknown. Expected 'both', 'pulled in' or 'pushed away'.")
         picked = dict(zip(SIDES, self.rows.top(query, n), strict=True))
-        frames = [self._rows(query, rows, name) for name, rows in picked.items() if side in ("both", name)]
+        frames = [self._rows(query, rows, name, show) for name, rows in picked.items() if side in ("both", name)]
         return pd.concat(frames, ignore_index=True)
 
-    def to_frame(self, query: int | None = None) -> pd.DataFrame:
+    def to_frame(self, query: int | None = None, *, show: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Return every number as a table, one row for each (query, training example).
 
         Parameters
         ----------
         query : int, optional
             Position of a single query; all queries otherwise.
+        show : str or sequence of str, optional
+            As for :meth:`top`.
 
         Returns
         -------
@@ -326,7 +342,7 @@ class Explanation:
         """
         frames = []
         for position in range(len(self)) if query is None else [query]:
-            frame = self._rows(position, np.arange(len(self.train_ids)), "")
+            frame = self._rows(position, np.arange(len(self.train_ids)), "", show)
             frame["side"] = np.select([frame["influence"] > 0, frame["influence"] < 0], SIDES, "neither")
             frame.insert(0, "query", self.query_ids[position])
             frames.append(frame)
@@ -676,10 +692,21 @@ class Explanation:
     def _shown(self, query: int) -> pd.DataFrame:
         columns = ["side", "id", "cluster", "if_removed", "if_removed_percent"]
         table = self.top(5, query=query)
-        table = table[columns + (["seed_stable"] if self.seed_variability is not None else [])]
+        sure = ["seed_stable"] if self.seed_variability is not None else []
+        table = table[[*columns, *sure, *self.shown_names]]
         return table.assign(side=table["side"].map(dict(zip(SIDES, self.sides(query), strict=True))))
 
-    def _rows(self, query: int, picked: ArrayLike, side: str) -> pd.DataFrame:
+    @property
+    def shown_names(self) -> list[str]:
+        """Names of the columns that tables show beside every training example."""
+        return list(self._beside(np.arange(0), self.show))
+
+    def _beside(self, picked: np.ndarray, show: str | Sequence[str] | None) -> dict[str, Any]:
+        text = self.fit.data.text
+        wanted = self.show if show is None else parse_show(show, self.metadata, text)
+        return shown_columns(wanted, self.metadata, text, picked, taken=COLUMNS)
+
+    def _rows(self, query: int, picked: ArrayLike, side: str, show: str | Sequence[str] | None) -> pd.DataFrame:
         picked = np.asarray(picked, dtype=np.intp)
         influence = self.influence[query, picked]
         size = abs(self.scores[query])
@@ -703,6 +730,7 @@ class Explanation:
                 "cluster_part": self.cluster[query, picked],
                 "direct": self.direct[query, picked],
                 **sure,
+                **self._beside(picked, show),
             }
         )
 

@@ -39,6 +39,7 @@ def why(
     task: options.Task = None,
     against: options.Against = "runner-up",
     by: By = None,
+    show: options.Show = None,
     top: options.Top = 10,
     method: options.Method = "auto",
     method_option: options.MethodOptions = None,
@@ -58,7 +59,7 @@ def why(
     queries = sample_ids(sample or [], explainer) if row is None else new_rows(row, explainer.data_)
     method_options = method_arguments(method, method_option, seeds)
     cluster = compared_cluster(against, explainer)
-    explanation = with_stored_check(explainer.explain(queries, against=cluster, **method_options), folder)
+    explanation = with_stored_check(explainer.explain(queries, against=cluster, show=show, **method_options), folder)
     groups = None if by is None else changes_if_removed(explanation.by(by))
     if csv is not None:
         _write_csv(csv, explanation)
@@ -68,7 +69,7 @@ def why(
         return
     terminal.answer(explanation, top)
     if sample:
-        terminal.label_conflicts(explanation, explainer.label_conflicts())
+        terminal.label_conflicts(explanation, explainer.label_conflicts(show=show))
     if groups is not None and by is not None:
         terminal.groups(groups, by)
     if sample and not quiet:
