@@ -414,7 +414,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Parameters
         ----------
         queries : id, sequence of ids, slice, boolean mask, or rows of shape (n_queries, n_features)
-            Ids of training examples, positions by slice or mask, or new rows, which are assigned to a cluster.
+            Ids of training examples, positions by slice or mask, or new rows, which are assigned to a cluster: a matrix, a
+            frame, a Dataset, or the cells of an AnnData (the matrix that was trained on; genes are matched by name).
         against : "runner-up", "noise" or int, default="runner-up"
             The rival cluster of the margin. For a sample that is noise the runner-up is the cluster that is nearest to
             join, and the margin says how far it is outside.

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    Rows: TypeAlias = "Dataset | pd.DataFrame | ArrayLike"
+    from clusterexplain.data.foreign import CellData
+
+    Rows: TypeAlias = "Dataset | pd.DataFrame | CellData | ArrayLike"
     """What a user may give as data."""
 
 LOOKED_AT = 5000
@@ -66,6 +68,10 @@ class Dataset:
         Name of a data set that :func:`clusterexplain.data.load_dataset` knows.
     left_aside : dict of str to str, optional
         Columns that are not trained on, each with the reason; filled in for frames and files.
+    use_rep : str, optional
+        Which matrix of an AnnData the rows are; filled in for AnnData, so that the same is taken of new cells.
+    pictures : bool, default=False
+        Whether the rows are pixels of picture files, from 0 to 1; filled in.
     display : Display, optional
         A map of the rows and colours of their labels; filled in for AnnData.
 
@@ -85,6 +91,8 @@ class Dataset:
     name: str | None = None
     text: str | None = None
     left_aside: Mapping[str, str] = field(default_factory=dict)
+    use_rep: str | None = None
+    pictures: bool = False
     display: Display = field(default_factory=Display)
 
     def __post_init__(self) -> None:

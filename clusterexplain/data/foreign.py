@@ -27,8 +27,8 @@ class SparseMatrix(Protocol):
     def toarray(self) -> np.ndarray:
         """Return it dense."""
 
-    def __getitem__(self, rows: slice) -> SparseMatrix:
-        """Return some of its rows."""
+    def __getitem__(self, entries: slice | tuple[slice, np.ndarray]) -> SparseMatrix:
+        """Return some of its rows, or some columns of all rows."""
 
 
 class _Genes(Protocol):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.data import Dataset
+from clusterexplain.data.foreign import is_anndata
 from clusterexplain.data.ids import id_text, is_whole
 from clusterexplain.data.new_rows import is_named, new_rows
 from clusterexplain.exceptions import InvalidParameterError
@@ -55,7 +56,7 @@ def select_samples(asked: object, data: Dataset) -> Samples:
     UnknownSampleError
         If an id does not exist.
     """
-    if is_named(asked) or _is_matrix(asked):
+    if is_named(asked) or is_anndata(asked) or _is_matrix(asked):
         found = _new_rows(asked, data)
     else:
         positions = _positions(asked, data)

@@ -126,6 +126,8 @@ def _manifest(fit: Fit, spacing: int, *, named: bool, feature_names_in: list[str
             "feature_names_in": feature_names_in,
             "image_shape": fit.data.image_shape,
             "text": fit.data.text,
+            "use_rep": fit.data.use_rep,
+            "pictures": fit.data.pictures,
             "source": fit.annotations.data_source,
         },
     }

@@ -14,13 +14,14 @@ from clusterexplain.cli.options import option
 from clusterexplain.exceptions import InvalidParameterError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
-    from clusterexplain.data import Dataset
     from clusterexplain.results.explanation import Explanation
 
-NEW_ROWS = "Explain the new rows of this .csv, .parquet or .npy file, which has the columns of the run."
+NEW_ROWS = (
+    "Explain the new rows of this file: a table or an array with the columns of the run, an .h5ad file with its genes, a "
+    "picture or a folder of pictures."
+)
 SUMMED = "Sum the influence over this metadata column, or over 'cluster'."
 
 Rows = Annotated[Path | None, option("--row", NEW_ROWS)]
@@ -50,13 +51,14 @@ def why(
 ) -> None:
     """List the training examples that pulled a sample into its cluster, and those that pushed it away."""
     from clusterexplain.cli import terminal
+    from clusterexplain.data.readers.new_files import read_new_rows
 
     if bool(sample) == (row is not None):
         raise InvalidParameterError(
             "why needs either --sample ID or --row FILE, and not both. Expected for example --sample 123."
         )
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
-    queries = sample_ids(sample or [], explainer) if row is None else new_rows(row, explainer.data_)
+    queries = sample_ids(sample or [], explainer) if row is None else read_new_rows(row, explainer.data_)
     method_options = method_arguments(method, method_option, seeds)
     cluster = compared_cluster(against, explainer)
     explanation = with_stored_check(explainer.explain(queries, against=cluster, show=show, **method_options), folder)
@@ -101,47 +103,6 @@ def flip(
         terminal.line(f"Removed: {', '.join(map(str, result.removed.tolist()))}")
         terminal.table(result.tried, "All retrainings: the margin without the first n examples of each order")
     raise typer.Exit(0 if result.flipped else 3)
-
-
-def new_rows(file: Path, data: Dataset) -> np.ndarray:
-    """Read rows that were not trained on, in the order of the run's columns.
-
-    Parameters
-    ----------
-    file : Path
-        A table or an array. Columns that the run has not are ignored if it has all others.
-    data : Dataset
-        The run's training data.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_features)
-        The rows, unscaled.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the columns are not those of the run.
-    """
-    from clusterexplain.data.readers.registry import read
-    from clusterexplain.data.readers.table import column_names
-
-    known, names = data.feature_names, column_names(file)
-    further = [name for name in names if name not in known] if known is not None and set(known) <= set(names) else []
-    rows = read(file, metadata=further)  # ids, texts and other columns that were not trained on
-    if rows.feature_names is None or known is None:
-        if rows.X.shape[1] != data.X.shape[1]:
-            raise InvalidParameterError(
-                f"{file} has {rows.X.shape[1]} columns, but the run was made with {data.X.shape[1]}. Expected the same columns "
-                f"in the same order."
-            )
-        return rows.X
-    if sorted(rows.feature_names) != sorted(known):
-        raise InvalidParameterError(
-            f"{file} has the columns {', '.join(rows.feature_names[:5])}, ..., but the run was made with "
-            f"{', '.join(known[:5])}, ... Expected these {len(known)} names in any order; further columns are ignored."
-        )
-    return rows.X[:, [rows.feature_names.index(name) for name in known]]
 
 
 def _write_csv(file: Path, explanation: Explanation) -> None:

@@ -215,3 +215,38 @@ def test_why_shows_text_and_metadata_and_hides_no_column(
         "There is no column 'bach' to show. Expected columns of the metadata: text, cell_type"
         in capsys.readouterr().err
     )
+
+
+@pytest.mark.filterwarnings("ignore:.*infer_string", "ignore:.*chained_assignment")
+def test_new_rows_of_cells_and_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 4, 4), dtype=np.uint8)
+    pixels[4:] //= 4
+    Path("folder").mkdir()
+    for number, one in enumerate(pixels):
+        image.fromarray(one).save(f"folder/{number}.png")
+    image.fromarray(np.kron(pixels[2], np.ones((2, 2), dtype=np.uint8))).convert("RGB").save("new.png")
+    fit = ["fit", "--model", "precomputed", "--clusters", "2", "--min-agreement", "0", "--quiet"]
+    assert call(*fit, "--data", "folder", "--out", "pictures")[0] == 0
+    (new,) = call.json("why", "--run", "pictures", "--row", "new.png")["answers"]
+    (known,) = call.json("why", "--run", "pictures", "--sample", "2.png")["answers"]
+    assert (new["sample"], new["cluster"]) == ("new new.png", known["cluster"])
+    assert new["margin"] == pytest.approx(known["margin"], abs=0.1)  # of the training example its own centroid knows
+    anndata = pytest.importorskip("anndata")
+    names = {
+        "obs": pd.Index([f"c{number}" for number in range(8)], dtype=object),
+        "var": pd.Index(list("abcd"), dtype=object),
+    }
+    X = pixels.reshape(8, 16)[:, :4].astype(float)
+    cells = anndata.AnnData(X, **{name: pd.DataFrame(index=index) for name, index in names.items()})
+    cells.write_h5ad("cells.h5ad")
+    cells[[5, 2], ["d", "a", "c", "b"]].copy().write_h5ad("new.h5ad")
+    assert call(*fit, "--data", "cells.h5ad", "--use-rep", "X", "--out", "cells")[0] == 0
+    answers = call.json("why", "--run", "cells", "--row", "new.h5ad")["answers"]
+    assert [one["sample"] for one in answers] == ["new c5", "new c2"]
+    expected = ClusterExplainer.load("cells").explain(X[[5, 2]])
+    np.testing.assert_allclose([one["margin"] for one in answers], expected.scores)
+    assert "the fit was not made from picture files" in call.refused("why", "--run", "cells", "--row", "new.png")

@@ -103,8 +103,6 @@ def test_fit_with_the_labels_of_obs(adata: Any) -> None:
     assert ce.data_.metadata is not None
     assert ce.data_.metadata.columns.tolist() == ["batch", "leiden"]
     assert ce.explain(["cell3"]).positions.tolist() == [3]
-    with pytest.raises(InvalidDataError, match=r"pass it to fit\(adata, use_rep='X_pca'\)"):
-        ce.predict(adata)
 
 
 def test_without_anndata_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,3 +156,53 @@ def test_names_of_labels_take_their_own_colours(adata: Any) -> None:
     assert {ce.cluster_names_[number]: colour for number, colour in ce.fit_.annotations.cluster_colours.items()} == {
         "T": "#000001", "NK": "#000003", "B": "#000004"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["X", "counts", "raw"])
+def test_new_cells_are_matched_by_the_names_of_genes(adata: Any, key: str, tmp_path: Path) -> None:
+    ce = ClusterExplainer(model="precomputed", n_clusters=3, min_agreement=0.0, random_state=0)
+    ce.fit(adata, use_rep=key).save(tmp_path / "run")
+    wide = anndata.concat(
+        [adata, adata[:, :1].copy()], axis=1, index_unique="-"
+    ).copy()  # a gene that the fit does not know
+    wide.var_names = [*adata.var_names, "further"]
+    turned = wide[[4, 9], ["g4", "further", "g2", "g1", "g3"]].copy()
+    turned.raw = turned
+    turned.layers["counts"] = turned.X * 2
+    expected = ce.explain(ce.data_.X[[4, 9]])
+    for fitted in (ce, ClusterExplainer.load(tmp_path / "run"), ClusterExplainer.load(tmp_path / "run", adata)):
+        e = fitted.explain(turned)
+        assert e.query_ids.tolist() == ["new cell4", "new cell9"]
+        np.testing.assert_array_equal(e.queries, ce.data_.X[[4, 9]])
+        np.testing.assert_allclose(e.influence, expected.influence, rtol=1e-12)
+        assert fitted.predict(turned).tolist() == ce.predict(ce.data_.X[[4, 9]]).tolist()
+    few = turned[:, ["g1", "g4", "further"]].copy()
+    few.raw, few.layers["counts"] = few, few.X
+    with pytest.raises(InvalidDataError, match=r"2 of the 4 genes of the fit not among its own, for example 'g2'"):
+        ce.explain(few)
+    turned.var_names = ["g4", "g4", "g2", "g1", "g3"]
+    turned.raw = turned
+    with pytest.raises(InvalidDataError, match=r"1 gene\(s\) of the fit more than once, for example 'g4'"):
+        ce.explain(turned)
+
+
+def test_new_cells_of_an_embedding_say_that_it_must_be_the_same_space(adata: Any) -> None:
+    ce = ClusterExplainer(model="precomputed", n_clusters=3, min_agreement=0.0, random_state=0).fit(
+        adata, use_rep="X_pca"
+    )
+    with pytest.warns(
+        InputWarning, match=r"taken from obsm 'X_pca' of queries\. Expected coordinates in the space of the"
+    ):
+        e = ce.explain(adata[[3, 5]])
+    np.testing.assert_array_equal(e.queries, adata.obsm["X_pca"][[3, 5]])
+    adata.obsm["X_pca"] = adata.obsm["X_pca"][:, :2]
+    with pytest.raises(InvalidDataError, match=r"queries has 2 columns in 'X_pca', but the fit was made with 3"):
+        ce.explain(adata)
+    del adata.obsm["X_pca"]
+    with pytest.raises(
+        InvalidDataError, match=r"has no 'X_pca', which the fit was made from\. Expected cells with it; .*: X"
+    ):
+        ce.explain(adata)
+    plain = ClusterExplainer(model="precomputed", n_clusters=3, min_agreement=0.0, random_state=0).fit(adata.to_df())
+    with pytest.raises(InvalidDataError, match=r"the fit was not made from one, so it is not known.*adata\.to_df\(\)"):
+        plain.explain(adata)
