@@ -253,7 +253,7 @@ class Dataset:
             )
         return found
 
-    def in_order(self, values: object, what: str) -> Any:
+    def in_order(self, values: object, what: str) -> object:
         """Return what was given for each row in the order of the rows; see :func:`clusterexplain.data.joining.in_order`."""
         return in_order(values, self.ids, what)
 

@@ -73,7 +73,7 @@ def joined_table(table: pd.DataFrame, ids: np.ndarray, brought: pd.Index | None,
     return table.iloc[rows].reset_index(drop=True)
 
 
-def in_order(values: Any, ids: np.ndarray, what: str) -> Any:
+def in_order(values: object, ids: np.ndarray, what: str) -> object:
     """Return what was given for each row in the order of the rows: joined by index where it has one.
 
     Parameters

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import altair as alt
     from anndata import AnnData
     from numpy.typing import ArrayLike
+    from pandas.api.extensions import ExtensionArray
 
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.fitting.fit import Fit
@@ -701,7 +702,7 @@ class Explanation:
         """Names of the columns that tables show beside every training example."""
         return list(self._beside(np.arange(0), self.show))
 
-    def _beside(self, picked: np.ndarray, show: str | Sequence[str] | None) -> dict[str, Any]:
+    def _beside(self, picked: np.ndarray, show: str | Sequence[str] | None) -> dict[str, ExtensionArray]:
         text = self.fit.data.text
         wanted = self.show if show is None else parse_show(show, self.metadata, text)
         return shown_columns(wanted, self.metadata, text, picked, taken=COLUMNS)

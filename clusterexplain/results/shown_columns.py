@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.results.text.names import snippet
+
+if TYPE_CHECKING:
+    from pandas.api.extensions import ExtensionArray
 
 TEXT = "text"
 """Asks for the beginning of what each row is as text."""
@@ -59,8 +62,13 @@ def parse_show(show: str | Sequence[str] | None, metadata: pd.DataFrame | None, 
 
 
 def shown_columns(
-    show: Sequence[str], metadata: pd.DataFrame | None, text: str | None, rows: Any, *, taken: Collection[str] = ()
-) -> dict[str, Any]:
+    show: Sequence[str],
+    metadata: pd.DataFrame | None,
+    text: str | None,
+    rows: np.ndarray,
+    *,
+    taken: Collection[str] = (),
+) -> dict[str, ExtensionArray]:
     """Return columns of training examples by the name under which they are shown.
 
     Parameters
@@ -83,16 +91,17 @@ def shown_columns(
     """
     if metadata is None or not show:
         return {}
-    table, found = metadata.rename(columns=str), {}
+    table = metadata.rename(columns=str)
+    found: dict[str, ExtensionArray] = {}
     for name in show:
         source = name if name in table else text
-        column = table[source].iloc[rows].array
+        column = table[source].iloc[rows]
         if source == text:
-            column = [None if missing else snippet(str(one), LONGEST_TEXT) for one, missing in _marked(column)]
-            column = np.array(column, dtype=object)
-        found[f"{name} (metadata)" if name in taken else name] = column
+            cut = [None if missing else snippet(str(one), LONGEST_TEXT) for one, missing in _marked(column)]
+            column = pd.Series(cut, dtype=object)
+        found[f"{name} (metadata)" if name in taken else name] = column.array
     return found
 
 
-def _marked(column: Any) -> list[tuple[object, bool]]:
-    return list(zip(column, pd.isna(column), strict=True))
+def _marked(column: pd.Series) -> list[tuple[object, bool]]:
+    return list(zip(column, column.isna(), strict=True))

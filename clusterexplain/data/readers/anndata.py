@@ -242,7 +242,19 @@ def _said_key(adata: CellData, where: str) -> str:
 
 
 def _matrix(adata: CellData, key: str, where: str) -> tuple[SparseMatrix | np.ndarray, list[str] | None]:
-    """Return a matrix of the cells, and the names of its columns if they are genes."""
+    """Return a matrix of the cells in memory, and the names of its columns if they are genes."""
+    try:
+        return _named_matrix(adata, key, where)
+    except InvalidDataError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise InvalidDataError(
+            f"{key!r} of {where} cannot be read ({error}). Expected cells in memory, or backed by a file that is there and "
+            f"open; read the file again, or call adata.to_memory() before it is closed."
+        ) from error
+
+
+def _named_matrix(adata: CellData, key: str, where: str) -> tuple[SparseMatrix | np.ndarray, list[str] | None]:
     if key in adata.obsm:
         matrix = adata.obsm[key]
         if isinstance(matrix, pd.DataFrame):

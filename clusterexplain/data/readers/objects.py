@@ -44,8 +44,9 @@ def dataset_of(X: object, *, max_bytes: float, **roles: Any) -> Dataset:
         raise no_obsm(given["map"])
     frame = as_frame(X)
     if frame is None:
+        array = as_array(X, max_bytes=max_bytes)  # what is no matrix at all is refused with its own cure
         _refuse(given, (), "an array, whose columns have no names")
-        return Dataset(as_array(X, max_bytes=max_bytes))
+        return Dataset(array)
     _refuse(given, ("ids", "text", "metadata", "labels", "embedding_column"), "a frame")
     metadata = given.get("metadata", ())
     columns = (metadata,) if isinstance(metadata, str) else tuple(metadata)

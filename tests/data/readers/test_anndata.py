@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +208,66 @@ def test_new_cells_of_an_embedding_say_that_it_must_be_the_same_space(adata: Any
     plain = ClusterExplainer(model="precomputed", n_clusters=3, min_agreement=0.0, random_state=0).fit(adata.to_df())
     with pytest.raises(InvalidDataError, match=r"the fit was not made from one, so it is not known.*adata\.to_df\(\)"):
         plain.explain(adata)
+
+
+def refused(X: Any, **roles: Any) -> str:
+    """Return the message with which fit refuses a container, in less than a second and before any training."""
+    began = time.perf_counter()
+    with pytest.raises(InvalidDataError) as caught:
+        ClusterExplainer(n_steps=10**9).fit(X, **roles)
+    assert time.perf_counter() - began < 1
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("roles", [{}, {"use_rep": "X"}, {"labels": "leiden"}], ids=["alone", "rep", "labels"])
+def test_wrong_containers_are_refused_within_a_second(adata: Any, roles: dict[str, str]) -> None:
+    class MuData:
+        """What a MuData looks like: it has obs, a shape and a length, but no matrix."""
+
+        __module__ = "mudata._core.mudata"
+        obs, shape, mod = adata.obs, adata.shape, {"rna": adata}
+
+        def __len__(self) -> int:
+            return 30
+
+        def __getitem__(self, key: Any) -> Any:
+            if isinstance(key, int):
+                return self  # nested without end
+            return self.mod[key]
+
+    endless = iter(lambda: [1.0, 2.0], None)
+    for X, why in (
+        ([adata, adata], r"X is list of 2 AnnData, expected one matrix.*anndata\.concat"),
+        ((adata,), r"X is tuple of 1 AnnData.*or pass one of them"),
+        ({"a": adata, "b": adata}, r"X is dict of 2 AnnData.*anndata\.concat"),
+        (np.array([adata, None], dtype=object)[:1], r"X is ndarray of 1 AnnData"),
+        ({"a": [1, 2]}, r"X is dict, expected a matrix.*pandas\.DataFrame\(\.\.\.\) makes a table"),
+        (MuData(), r"X is mudata\.MuData, expected a matrix.*take one modality: mdata\['rna'\]"),
+        (adata.obsm, r"AxisArrays, expected a matrix.*use_rep='X_pca'"),
+        (adata.layers, r"Layers, expected a matrix.*use_rep="),
+        (adata.raw, r"Raw, expected a matrix.*use_rep='raw'"),
+        (endless, r"expected a matrix of shape \(n_samples, n_features\)"),
+        ([adata.to_df(), adata.to_df()], r"X is list of 2 DataFrame.*pandas\.concat"),
+        ([adata.X, adata.X], r"X is list of 2 csr_.*scipy\.sparse\.vstack"),
+        ([Dataset(np.eye(3))], r"X is list of 1 Dataset.*join their rows"),
+        (pd.Series([[1.0, 2.0]] * 30), r"X is a Series with a vector in each row.*numpy\.stack\(X\)"),
+    ):
+        assert re.search(why, refused(X, **roles)), type(X)
+
+
+def test_a_file_that_is_gone_is_an_error_in_words(adata: Any, tmp_path: Path) -> None:
+    made = adata.copy()
+    made.raw = None
+    for table in (made.obs, made.var):
+        table.index = pd.Index(table.index, dtype=object)
+    made.obs, made.obsm = made.obs[[]], {"X_pca": made.obsm["X_pca"]}
+    made.write_h5ad(tmp_path / "cells.h5ad")
+    backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    assert Dataset.of(backed, use_rep="X").X.shape == (30, 4)
+    backed.file.close()
+    (tmp_path / "cells.h5ad").unlink()
+    message = refused(backed, use_rep="X")
+    assert re.search(
+        r"'X' of adata cannot be read \(.*No such file.*call adata\.to_memory\(\) before it is closed", message
+    )
+    assert Dataset.of(backed, use_rep="X_pca").X.shape == (30, 3)
