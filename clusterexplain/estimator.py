@@ -311,14 +311,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         score = self.membership_score if isinstance(self.membership_score, Score) else None
         objects = Objects(task, None if isinstance(clusterer, str) else clusterer, score)
         fitted = build_fit(config, objects, data, weights, seed=seed, execution=execution, keep_weights=not train)
-        if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
-            warn(
-                f"Only {fitted.clustering.n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer "
-                f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
-                FewerClustersWarning,
-            )
-        if reason := degeneracy(fitted):
-            warn(reason, DegenerateClustersWarning)
+        _warn_of_clusters(fitted, config)
         columns = NewRows(data.X, data.feature_names if isinstance(X, Dataset) or has_names(X) else None, data.ids)
         validate_data(self, columns.named, skip_check_array=True)
         self.fit_ = fitted
@@ -906,3 +899,15 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             validate_data(self, rows.named, reset=False, skip_check_array=True)
         return self.fit_.inputs_of(rows.matrix)
+
+
+def _warn_of_clusters(fitted: Fit, config: Config) -> None:
+    """Warn if fewer clusters were found than asked for, or some that have no derivative."""
+    if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
+        warn(
+            f"Only {fitted.clustering.n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer "
+            f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
+            FewerClustersWarning,
+        )
+    if reason := degeneracy(fitted):
+        warn(reason, DegenerateClustersWarning)

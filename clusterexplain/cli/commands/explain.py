@@ -16,6 +16,8 @@ from clusterexplain.exceptions import InvalidParameterError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from clusterexplain.data.dataset import Rows
+    from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.results.explanation import Explanation
 
 NEW_ROWS = (
@@ -24,7 +26,7 @@ NEW_ROWS = (
 )
 SUMMED = "Sum the influence over this metadata column, or over 'cluster'."
 
-Rows = Annotated[Path | None, option("--row", NEW_ROWS)]
+RowFile = Annotated[Path | None, option("--row", NEW_ROWS)]
 By = Annotated[str | None, option("--by", SUMMED, value="COLUMN")]
 Csv = Annotated[Path | None, option("--csv", "Write the influence of every example to this file.")]
 Sample = Annotated[str, option("--sample", "Move the sample with this id.", value="ID")]
@@ -35,7 +37,7 @@ MaxRemoved = Annotated[
 
 def why(
     sample: options.Samples = None,
-    row: Rows = None,
+    row: RowFile = None,
     run: options.Run = None,
     task: options.Task = None,
     against: options.Against = "runner-up",
@@ -51,17 +53,16 @@ def why(
 ) -> None:
     """List the training examples that pulled a sample into its cluster, and those that pushed it away."""
     from clusterexplain.cli import terminal
-    from clusterexplain.data.readers.new_files import read_new_rows
 
     if bool(sample) == (row is not None):
         raise InvalidParameterError(
             "why needs either --sample ID or --row FILE, and not both. Expected for example --sample 123."
         )
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
-    queries = sample_ids(sample or [], explainer) if row is None else read_new_rows(row, explainer.data_)
-    method_options = method_arguments(method, method_option, seeds)
-    cluster = compared_cluster(against, explainer)
-    explanation = with_stored_check(explainer.explain(queries, against=cluster, show=show, **method_options), folder)
+    queries = sample_ids(sample or [], explainer) if row is None else _new_rows(row, explainer)
+    asked = {"show": show, **method_arguments(method, method_option, seeds)}
+    explained = explainer.explain(queries, against=compared_cluster(against, explainer), **asked)
+    explanation = with_stored_check(explained, folder)
     groups = None if by is None else changes_if_removed(explanation.by(by))
     if csv is not None:
         _write_csv(csv, explanation)
@@ -103,6 +104,12 @@ def flip(
         terminal.line(f"Removed: {', '.join(map(str, result.removed.tolist()))}")
         terminal.table(result.tried, "All retrainings: the margin without the first n examples of each order")
     raise typer.Exit(0 if result.flipped else 3)
+
+
+def _new_rows(file: Path, explainer: ClusterExplainer) -> Rows:
+    from clusterexplain.data.readers.new_files import read_new_rows
+
+    return read_new_rows(file, explainer.data_)
 
 
 def _write_csv(file: Path, explanation: Explanation) -> None:
