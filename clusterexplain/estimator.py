@@ -22,7 +22,8 @@ from clusterexplain.clustering.make import check_before_training
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.frames import has_names
-from clusterexplain.data.labels import is_label_list, joined_weights, labels_of, without_label_columns
+from clusterexplain.data.labels import has_index, is_label_list, joined_weights, labels_of, without_label_columns
+from clusterexplain.data.maps import given_map
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import check_sample_weight
@@ -37,6 +38,7 @@ from clusterexplain.fitting.fit import Fit
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.shown_columns import parse_show
 from clusterexplain.results.text.names import LONGEST_NAME, is_name
 from clusterexplain.statistics.matching import NOISE
 from clusterexplain.training.further_training import FurtherTraining
@@ -252,6 +254,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         labels: object = None,
         metadata: str | Sequence[str] | None = None,
         use_rep: str | None = None,
+        map: object = None,
     ) -> ClusterExplainer:
         """Train, cluster and record.
 
@@ -274,6 +277,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Columns of a frame or of ``obs`` that are kept and not trained on.
         use_rep : str, optional
             What of an AnnData is trained on: "X", a key of ``obsm``, a layer, or "raw".
+        map : str, array-like of shape (n_samples, 2), frame, Series or path, optional
+            Where each row is drawn, instead of UMAP: the name of an ``obsm`` ("X_umap"); coordinates in the order of the rows;
+            a frame of two columns or a Series of pairs, joined by index; or a file of them. Explanations do not depend on it.
 
         Returns
         -------
@@ -294,7 +300,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Config.of(
             parameters | {"clusterer": self.clusterer if labels is None else ()}
         )  # refuses them before anything is read
-        data, clusterer, names = self._read(X, labels, metadata, use_rep)
+        data, clusterer, names = self._read(X, labels, metadata, use_rep, map)
+        display = (
+            data.display if map is None or isinstance(map, str) else given_map(map, data, has_index=has_index(X, data))
+        )
         config = Config.of(parameters | {"clusterer": clusterer})
         weights = check_sample_weight(joined_weights(sample_weight, X, data), len(data))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -302,19 +311,16 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         score = self.membership_score if isinstance(self.membership_score, Score) else None
         objects = Objects(task, None if isinstance(clusterer, str) else clusterer, score)
         fitted = build_fit(config, objects, data, weights, seed=seed, execution=execution, keep_weights=not train)
-        if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
-            warn(
-                f"Only {fitted.clustering.n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer "
-                f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
-                FewerClustersWarning,
-            )
-        if reason := degeneracy(fitted):
-            warn(reason, DegenerateClustersWarning)
+        _warn_of_clusters(fitted, config)
         columns = NewRows(data.X, data.feature_names if isinstance(X, Dataset) or has_names(X) else None, data.ids)
         validate_data(self, columns.named, skip_check_array=True)
         self.fit_ = fitted
         if names:
             self.name_clusters(names)
+        fitted.annotations.take_map(display)
+        fitted.annotations.cluster_colours = data.display.cluster_colours(
+            labels, names, range(fitted.clustering.n_clusters)
+        )
         if config.measure_smoothness:
             from clusterexplain.verification import measure_smoothness
 
@@ -322,7 +328,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return self
 
     def _read(
-        self, X: Rows, labels: object, metadata: str | Sequence[str] | None, use_rep: str | None
+        self, X: Rows, labels: object, metadata: str | Sequence[str] | None, use_rep: str | None, map: object
     ) -> tuple[Dataset, object, dict[int, str]]:
         """Return the rows, what clusters them, and the names of given clusters; refuse labels before anything is trained."""
         if labels is not None and self.clusterer != "kmeans":
@@ -330,7 +336,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 "labels gives the clusters, and so does clusterer. Expected one of the two: leave clusterer at its default."
             )
         column = labels if isinstance(labels, str) and not isinstance(X, Dataset) else None
-        data = Dataset.of(X, max_bytes=self.max_memory, labels=column, metadata=metadata, use_rep=use_rep)
+        named = map if isinstance(map, str) else None
+        data = Dataset.of(X, max_bytes=self.max_memory, labels=column, metadata=metadata, use_rep=use_rep, map=named)
         given = self.clusterer if labels is None else labels
         if labels is None and (given is None or isinstance(given, str) or not is_label_list(given)):
             check_before_training(given, len(data))
@@ -348,8 +355,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
         Parameters
         ----------
-        sample_weight : array-like of shape (n_samples,)
-            Data weights; removed examples keep their place in the batch plan with weight 0.
+        sample_weight : array-like or Series of shape (n_samples,)
+            Data weights, a Series or a mapping by id; removed examples keep their place in the batch plan with weight 0.
 
         Returns
         -------
@@ -360,7 +367,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             weights; compare it with ``refit`` at the old ones.
         """
         check_is_fitted(self)
-        weights = check_sample_weight(sample_weight, len(self.fit_.data))
+        joined = self.fit_.data.in_order(sample_weight, "sample_weight")
+        weights = check_sample_weight(joined, len(self.fit_.data))
         # clone would make a fitted one forget its labels
         other: ClusterExplainer = clone(self).set_params(clusterer=self.clusterer)
         for name in ("n_features_in_", "feature_names_in_"):
@@ -392,13 +400,15 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         method: str | TrainingJacobian | JacobianFactory = "auto",
         method_options: dict[str, Any] | None = None,
         n_seeds: int = 1,
+        show: str | Sequence[str] | None = None,
     ) -> Explanation:
         """Say which training examples pulled each query into its cluster, and which pushed it away.
 
         Parameters
         ----------
         queries : id, sequence of ids, slice, boolean mask, or rows of shape (n_queries, n_features)
-            Ids of training examples, positions by slice or mask, or new rows, which are assigned to a cluster.
+            Ids of training examples, positions by slice or mask, or new rows, which are assigned to a cluster: a matrix, a
+            frame, a Dataset, or the cells of an AnnData (the matrix that was trained on; genes are matched by name).
         against : "runner-up", "noise" or int, default="runner-up"
             The rival cluster of the margin. For a sample that is noise the runner-up is the cluster that is nearest to
             join, and the margin says how far it is outside.
@@ -414,6 +424,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         n_seeds : int, default=1
             More than 1 trains the recipe with so many seeds (the fit's own is one of them), keeps the labels, and averages the
             exact influences; ``seed_variability`` of the answer says which of them are seed-stable.
+        show : str or sequence of str, optional
+            Columns of the metadata that every table of the answer shows beside each example, a list or separated by commas:
+            "batch,cell_type"; "text" is the beginning of its text.
 
         Returns
         -------
@@ -432,9 +445,11 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         check_is_fitted(self)
         if isinstance(n_seeds, bool) or not isinstance(n_seeds, (int, np.integer)) or n_seeds < 1:
             raise InvalidParameterError(f"n_seeds={n_seeds!r} must be a whole number of at least 1, for example 8.")
+        shown = parse_show(show, self.fit_.data.metadata, self.fit_.data.text)
         samples = select_samples(queries, self.fit_.data)
         self._inputs(queries if is_named(queries) else samples.rows)  # refuses other columns
         explanation = explain(self.fit_, samples, against, method=method, method_options=method_options)
+        explanation = dataclasses.replace(explanation, show=shown)
         if n_seeds == 1:
             return explanation
         from clusterexplain.explanation.seed_ensemble import average_over_seeds
@@ -531,13 +546,15 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
         return find_flip(self.explain(query, against=against), max_removed=max_removed)
 
-    def label_conflicts(self, *, share: float = 0.01) -> pd.DataFrame:
+    def label_conflicts(self, *, share: float = 0.01, show: str | Sequence[str] | None = None) -> pd.DataFrame:
         """List near-identical training rows with different labels.
 
         Parameters
         ----------
         share : float, default=0.01
             A pair is near-identical if its distance is among this share of the smallest nearest-neighbour distances.
+        show : str or sequence of str, optional
+            Columns of the metadata (and "text") to show for both of a pair, the second behind ``near_duplicate_``.
 
         Returns
         -------
@@ -549,7 +566,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         from clusterexplain.explanation import label_conflicts
 
         check_is_fitted(self)
-        return label_conflicts(self.fit_, share=share)
+        return label_conflicts(self.fit_, share=share, show=show)
 
     def stability(self, *, n_seeds: int = 10, n_bootstrap: int = 10) -> Stability:
         """Refit with other seeds and on bootstrapped data, and say what stays.
@@ -785,7 +802,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
     @property
     def map_(self) -> np.ndarray:
-        """UMAP coordinates of the training data, shape (n_samples, 2): a view only, never used for explanations."""
+        """Map of the training data, shape (n_samples, 2): as it was given to fit, else UMAP; never used for explanations."""
         check_is_fitted(self)
         from clusterexplain.report import umap_coordinates
 
@@ -882,3 +899,15 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             validate_data(self, rows.named, reset=False, skip_check_array=True)
         return self.fit_.inputs_of(rows.matrix)
+
+
+def _warn_of_clusters(fitted: Fit, config: Config) -> None:
+    """Warn if fewer clusters were found than asked for, or some that have no derivative."""
+    if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
+        warn(
+            f"Only {fitted.clustering.n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer "
+            f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
+            FewerClustersWarning,
+        )
+    if reason := degeneracy(fitted):
+        warn(reason, DegenerateClustersWarning)

@@ -70,6 +70,7 @@ COMPARED = "Compare with this cluster: 'runner-up', a cluster number or name, or
 INFLUENCE = f"Compute influence with this method: {', '.join(METHODS)}. 'auto' differentiates the recorded training."
 
 Run = Annotated[Path | None, option("--run", "Read this run directory. The default is the newest run under ./runs.")]
+SHOWN = "Show these columns of the metadata beside every example, and with 'text' the beginning of its text."
 Samples = Annotated[
     list[str] | None, option("--sample", "Take the sample with this id. Repeat it for several samples.", value="ID")
 ]
@@ -81,6 +82,7 @@ MethodOptions = Annotated[
     option("--method-option", "Set an option of the method. Repeat it for several options.", value="NAME=VALUE"),
 ]
 Seeds = Annotated[int, option("--seeds", "Average the influence over N training seeds.", least=1)]
+Show = Annotated[str | None, option("--show", SHOWN, value="COLUMN,COLUMN")]
 Top = Annotated[int, option("--top", "Show N examples on each side.", least=1)]
 Verify = Annotated[
     bool, option("--verify", "Check the answer by retraining without examples; it takes about a minute.")

@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clusterexplain.data.near_duplicates import conflicts_of
+from clusterexplain.data.near_duplicates import COLUMNS, conflicts_of
 from clusterexplain.results.removals import RANDOM, TOP_PULLERS
 from clusterexplain.results.text.margins import SIDES
-from clusterexplain.results.text.names import format_change, terminal_safe
+from clusterexplain.results.text.names import format_change, snippet, terminal_safe
 from clusterexplain.statistics.groups import main_source
 from clusterexplain.statistics.intervals import Interval
 from clusterexplain.statistics.matching import NOISE
@@ -72,17 +72,34 @@ def as_json(answer: object) -> None:
 
 
 def table(frame: pd.DataFrame, title: str) -> None:
-    """Print a frame as a table; a terminal that is too narrow for its words gets a wider one."""
-    shown = Table(title=Text(terminal_safe(title)), title_justify="left")
+    """Print a frame as a table. One that is too wide for the terminal is continued below, with its first column again."""
     cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
     columns = list(zip(*[[terminal_safe(str(name)) for name in frame.columns], *cells], strict=True))
+    for number, block in enumerate(_blocks([_longest_word(texts) for texts in columns], Console().width)):
+        _print_columns([columns[column] for column in block], title if not number else f"{title} (more columns)")
+
+
+def _blocks(least: list[int], room: int) -> list[list[int]]:
+    """Return the columns of each part of a table: as many as fit, the first of the table in front."""
+    blocks = [[0]] if least else [[]]
+    for column in range(1, len(least)):
+        widths = [least[known] for known in [*blocks[-1], column]]
+        if len(blocks[-1]) > 1 and sum(widths) + 3 * len(widths) + 1 > room:
+            blocks.append([0])
+        blocks[-1].append(column)
+    return blocks
+
+
+def _print_columns(columns: list[tuple[str, ...]], title: str) -> None:
+    """Print texts as a table, the name first in each column; a terminal that is too narrow for its words gets a wider one."""
+    shown = Table(title=Text(terminal_safe(title)), title_justify="left")
     least = [_longest_word(texts) for texts in columns]
     console, frames = Console(), 3 * len(columns) + 1
     console.width = max(console.width, sum(least) + frames)
     widths = _shared([max(map(cell_len, texts)) for texts in columns], least, console.width - frames)
     for (name, *_), width in zip(columns, widths, strict=True):
         shown.add_column(Text(name), overflow="fold", width=width)
-    for row in cells:
+    for row in zip(*(texts for _, *texts in columns), strict=True):
         shown.add_row(*map(Text, row))
     console.print(shown)
 
@@ -175,6 +192,7 @@ def _both_sides(explanation: Explanation, position: int, top: int) -> None:
                     for change, percent in zip(listed["if_removed"], listed["if_removed_percent"], strict=True)
                 ],
                 **({} if explanation.seed_variability is None else {"seed-stable": _yes(listed["seed_stable"])}),
+                **{name: _known(listed[name]) for name in explanation.shown_names},
             }
         )
         table(frame, title)
@@ -203,10 +221,9 @@ def label_conflicts(explanation: Explanation, conflicts: pd.DataFrame) -> None:
     for sample in explanation.query_ids:
         own = conflicts_of(conflicts, sample)
         if len(own):
-            named = ", ".join(
-                f"{id_} ({explanation.name_of(cluster)})"
-                for id_, cluster in zip(own["id"], own["cluster"], strict=True)
-            )
+            beside = [_known(own[name]) for name in own.columns if name not in COLUMNS]
+            words = zip(own["id"], map(explanation.name_of, own["cluster"]), *beside, strict=True)
+            named = ", ".join(f"{id_} ({'; '.join(filter(None, known))})" for id_, *known in words)
             line(f"Near-duplicates of {sample} with another label: {named}.")
 
 
@@ -267,6 +284,11 @@ def next_command(
     given = "".join(f" --{name} {quoted(value)}" for name, value in options)
     where = "".join(f" --{name} {quoted(value)}" for name, value in (("run", run), ("task", task)) if value is not None)
     line(f"Next: clusterexplain {verb}{given}{flags}{where}")
+
+
+def _known(values: pd.Series) -> list[str]:
+    """Return cells of metadata as text on one line, cut where they are long; nothing where they are missing."""
+    return ["" if missing else snippet(str(one)) for one, missing in zip(values, values.isna(), strict=True)]
 
 
 def _yes(values: pd.Series) -> list[str]:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 _CURES = {
     "AnnData": "pass it to fit(adata, use_rep='X_pca') or Dataset.of(adata), or take a matrix of it: adata.obsm['X_pca']",
     "MuData": "take one modality: mdata['rna']",
+    "AxisArrays": "take one of its matrices by name: fit(adata, use_rep='X_pca')",
+    "Layers": "take one of its matrices by name: fit(adata, use_rep='counts')",
+    "Raw": "fit(adata, use_rep='raw') takes it",
+    "TensorDataset": "take its tensor of rows: dataset.tensors[0]",
+    "File": "take one array of it by name: file['X'][:]",
+    "DataFrameGroupBy": "pass the table that was grouped, or one of its groups",
     "DataLoader": "collect its batches first: torch.cat([batch for batch in loader])",
     "LazyFrame": "call collect() first",
     "dict": "pandas.DataFrame(...) makes a table of a dict of columns",
@@ -32,6 +38,18 @@ _CURES = {
     "NpzFile": "take one array of it by name: file['X']",
 }
 """What to do with an object that is no matrix, by the name of its class."""
+_JOINED = {
+    "AnnData": "anndata.concat(...) makes one of them",
+    "Dataset": "join their rows first: Dataset(numpy.vstack([data.X for data in ...]), ids=...)",
+    "DataFrame": "pandas.concat(...) makes one table of them",
+    "LazyFrame": "polars.concat(...).collect() makes one table of them",
+    "Table": "pyarrow.concat_tables(...) makes one table of them",
+    "csr_matrix": "scipy.sparse.vstack(...) makes one of them",
+    "csr_array": "scipy.sparse.vstack(...) makes one of them",
+    "csc_matrix": "scipy.sparse.vstack(...) makes one of them",
+    "csc_array": "scipy.sparse.vstack(...) makes one of them",
+}
+"""What to do with several tables in a list, a dict or an array, by the name of the class of the first."""
 
 
 def as_array(X: object, what: str = "X", *, max_bytes: float = DENSE_ROWS_BYTES) -> np.ndarray:
@@ -67,7 +85,12 @@ def as_array(X: object, what: str = "X", *, max_bytes: float = DENSE_ROWS_BYTES)
     if isinstance(X, (list, tuple)):
         return _of_list(X, what, max_bytes)
     if isinstance(X, (np.ndarray, np.generic, pd.Series, pd.Index, range, int, float)) or hasattr(X, "__array__"):
-        return _refuse_dates(np.asarray(X), what)
+        array = np.asarray(X)
+        if array.dtype == object and array.ndim == 1 and len(array):
+            _refuse_several(X, array[0], len(array), what)
+        return _refuse_dates(array, what)
+    if isinstance(X, dict) and X:
+        _refuse_several(X, next(iter(X.values())), len(X), what)
     raise _no_matrix(X, what)
 
 
@@ -162,6 +185,7 @@ def _of_list(X: list[object] | tuple[object, ...], what: str, max_bytes: float) 
                 f"n_features)."
             )
         return np.stack(rows)
+    _refuse_several(X, first, len(X), what)
     if type(first).__name__ in _CURES and not isinstance(first, (str, bytes, type(None))):
         raise _no_matrix(first, f"{what}[0]")
     if isinstance(first, type(None)) and len(X):
@@ -172,6 +196,21 @@ def _of_list(X: list[object] | tuple[object, ...], what: str, max_bytes: float) 
         raise InvalidDataError(
             f"{what} is ragged ({error}). Expected rows of equal length, shape (n_samples, n_features)."
         ) from error
+
+
+def _refuse_several(X: object, first: object, n: int, what: str) -> None:
+    """Refuse several tables in one container."""
+    kind = type(first).__name__
+    if kind in _JOINED:
+        raise InvalidDataError(
+            f"{what} is {type(X).__name__} of {n} {kind}, expected one matrix of shape (n_samples, n_features); "
+            f"{_JOINED[kind]}, or pass one of them."
+        )
+    if isinstance(X, pd.Series) and isinstance(first, (list, tuple, np.ndarray)):
+        raise InvalidDataError(
+            f"{what} is a Series with a vector in each row, expected a matrix of shape (n_samples, n_features); "
+            f"numpy.stack({what}) makes one of it, and a frame with this column keeps the index."
+        )
 
 
 def _refuse_dates(array: np.ndarray, what: str) -> np.ndarray:

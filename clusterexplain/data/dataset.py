@@ -17,9 +17,10 @@ import pandas as pd
 
 from clusterexplain.data import bookkeeping
 from clusterexplain.data.arrays import as_array
+from clusterexplain.data.display import Display
 from clusterexplain.data.frames import as_frame, as_table, column_name, is_default_index
 from clusterexplain.data.ids import id_text, listed_ids, places_of, unique_ids
-from clusterexplain.data.joining import joined_table
+from clusterexplain.data.joining import in_order, joined_table
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError, UnknownSampleError
 from clusterexplain.execution.budget import DENSE_ROWS_BYTES
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    Rows: TypeAlias = "Dataset | pd.DataFrame | ArrayLike"
+    from clusterexplain.data.foreign import CellData
+
+    Rows: TypeAlias = "Dataset | pd.DataFrame | CellData | ArrayLike"
     """What a user may give as data."""
 
 LOOKED_AT = 5000
@@ -65,6 +68,12 @@ class Dataset:
         Name of a data set that :func:`clusterexplain.data.load_dataset` knows.
     left_aside : dict of str to str, optional
         Columns that are not trained on, each with the reason; filled in for frames and files.
+    use_rep : str, optional
+        Which matrix of an AnnData the rows are; filled in for AnnData, so that the same is taken of new cells.
+    pictures : bool, default=False
+        Whether the rows are pixels of picture files, from 0 to 1; filled in.
+    display : Display, optional
+        A map of the rows and colours of their labels; filled in for AnnData.
 
     Examples
     --------
@@ -82,6 +91,9 @@ class Dataset:
     name: str | None = None
     text: str | None = None
     left_aside: Mapping[str, str] = field(default_factory=dict)
+    use_rep: str | None = None
+    pictures: bool = False
+    display: Display = field(default_factory=Display)
 
     def __post_init__(self) -> None:
         """Check the parts against each other."""
@@ -134,7 +146,7 @@ class Dataset:
             What a sparse matrix may take once it is dense.
         **roles : object
             For a frame or an AnnData, names of columns: ids, text, metadata, labels; for a frame embedding_column, for an
-            AnnData use_rep. None is not given.
+            AnnData use_rep and map (an ``obsm`` of two columns). None is not given.
 
         Returns
         -------
@@ -160,7 +172,7 @@ class Dataset:
             The file; text may be compressed.
         **options : object
             Names of columns: ids, text, metadata, labels, embedding_column (for tables); table, the path of a table beside an
-            array; use_rep (for .npz and .h5ad).
+            array; use_rep (for .npz and .h5ad), map (for .h5ad).
 
         Returns
         -------
@@ -240,6 +252,10 @@ class Dataset:
                 f"unless the data brought their own."
             )
         return found
+
+    def in_order(self, values: object, what: str) -> object:
+        """Return what was given for each row in the order of the rows; see :func:`clusterexplain.data.joining.in_order`."""
+        return in_order(values, self.ids, what)
 
     def has_id(self, one: object) -> bool:
         """Return whether a row has this id."""

@@ -27,8 +27,8 @@ class SparseMatrix(Protocol):
     def toarray(self) -> np.ndarray:
         """Return it dense."""
 
-    def __getitem__(self, rows: slice) -> SparseMatrix:
-        """Return some of its rows."""
+    def __getitem__(self, entries: slice | tuple[slice, np.ndarray]) -> SparseMatrix:
+        """Return some of its rows, or some columns of all rows."""
 
 
 class _Genes(Protocol):
@@ -55,8 +55,16 @@ class CellData(_Genes, Protocol):
         """What is known about the cells."""
 
     @property
+    def obs_names(self) -> pd.Index:
+        """The cells."""
+
+    @property
     def obsm(self) -> Mapping[str, SparseMatrix | np.ndarray | pd.DataFrame]:
         """Matrices with a row for each cell."""
+
+    @property
+    def uns(self) -> Mapping[str, object]:
+        """What is known beside the cells."""
 
     @property
     def layers(self) -> Mapping[str, SparseMatrix | np.ndarray | pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ from clusterexplain.data.frames import is_default_index
 from clusterexplain.data.ids import id_text, is_whole, places_of
 from clusterexplain.exceptions import InvalidDataError
 
+PLAIN = ", or pass an array (to_numpy()) that is in the order of X"
+"""What can be done about an index of what may also be an array."""
 
-def joined_rows(index: pd.Index, ids: np.ndarray, brought: pd.Index | None, what: str) -> np.ndarray:
+
+def joined_rows(index: pd.Index, ids: np.ndarray, brought: pd.Index | None, what: str, cure: str = "") -> np.ndarray:
     """Return which row of a table belongs to each id.
 
     Parameters
@@ -26,6 +30,8 @@ def joined_rows(index: pd.Index, ids: np.ndarray, brought: pd.Index | None, what
         index of its own then belongs to the rows in their order, as it does where ids were given beside the rows.
     what : str
         How the messages call the table.
+    cure : str, default=""
+        What else can be done about an index that does not match.
 
     Returns
     -------
@@ -51,11 +57,12 @@ def joined_rows(index: pd.Index, ids: np.ndarray, brought: pd.Index | None, what
     places = places_of(_plain(index), list(brought))
     lost = np.flatnonzero(places < 0)
     if len(lost):
+        held = f", from {_shown(index[0])} in its first row to {_shown(index[-1])} in its last" if len(index) else ""
         raise InvalidDataError(
             f"The index of {what} does not match that of X: {len(lost)} of {len(ids)} rows of X have no partner, for example "
-            f"{_shown(brought[lost[0]])}. Expected the index of X in {what}, from {_shown(index[0])} in its first row to "
-            f"{_shown(index[-1])} in its last; rows are never joined by position. Set it with set_index or set_axis(X.index), "
-            f"or drop both with reset_index(drop=True) if their order is the same."
+            f"{_shown(brought[lost[0]])}. Expected the index of X in {what}{held or ', which is empty'}; rows are never "
+            f"joined by position. Set it with set_index or set_axis(X.index), "
+            f"or drop both with reset_index(drop=True) if their order is the same{cure}."
         )
     return places
 
@@ -64,6 +71,37 @@ def joined_table(table: pd.DataFrame, ids: np.ndarray, brought: pd.Index | None,
     """Return a table's rows in the order of the data; see :func:`joined_rows`."""
     rows = joined_rows(table.index, ids, brought, what)
     return table.iloc[rows].reset_index(drop=True)
+
+
+def in_order(values: object, ids: np.ndarray, what: str) -> object:
+    """Return what was given for each row in the order of the rows: joined by index where it has one.
+
+    Parameters
+    ----------
+    values : Series, mapping, DataFrame or array-like
+        A Series or a mapping by id; a frame of one column by its index. Whatever has no index is returned as it is.
+    ids : ndarray of shape (n_samples,)
+        Of the rows.
+    what : str
+        How the messages call it.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), or `values`
+        Further rows are left out.
+
+    Raises
+    ------
+    InvalidDataError
+        If a row has no value.
+    """
+    if isinstance(values, Mapping):
+        values = pd.Series(dict(values), dtype=None if values else object)
+    if isinstance(values, pd.DataFrame) and values.shape[1] == 1:
+        values = values.iloc[:, 0]
+    if not isinstance(values, pd.Series):
+        return values
+    return values.iloc[joined_rows(values.index, ids, pd.Index(ids), what, PLAIN)].to_numpy()
 
 
 def _in_order(found: int, n: int, what: str) -> np.ndarray:

@@ -124,11 +124,12 @@ def conflicts_of(conflicts: pd.DataFrame, sample: object) -> pd.DataFrame:
     >>> conflicts_of(found, "b")["id"].tolist()
     ['a']
     """
-    other = {"near_duplicate": "id", "near_duplicate_cluster": "cluster"}
+    second = [name for name in conflicts.columns if str(name).startswith("near_duplicate_")]
+    other = {"near_duplicate": "id", **{name: name.removeprefix("near_duplicate_") for name in second}}
     forth, back = conflicts[conflicts["id"] == sample], conflicts[conflicts["near_duplicate"] == sample]
     picked = [
-        forth.drop(columns=["id", "cluster"]).rename(columns=other),
-        back.drop(columns=["near_duplicate", "near_duplicate_cluster"]),
+        forth.drop(columns=list(other.values())).rename(columns=other),
+        back.drop(columns=list(other)),
     ]
     filled = [part for part in picked if len(part)] or picked[:1]
     table: pd.DataFrame = pd.concat(filled).sort_index().reset_index(drop=True)

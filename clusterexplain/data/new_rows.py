@@ -11,8 +11,11 @@ import pandas as pd
 
 from clusterexplain.data.bookkeeping import index_column
 from clusterexplain.data.dataset import Dataset
+from clusterexplain.data.foreign import is_anndata
 from clusterexplain.data.frames import BOOKKEEPING, as_frame, has_names
+from clusterexplain.data.readers.anndata import new_cells
 from clusterexplain.data.validation import as_matrix
+from clusterexplain.exceptions import InvalidDataError
 
 if TYPE_CHECKING:
     from clusterexplain.data.dataset import Rows
@@ -56,8 +59,8 @@ def new_rows(X: object, data: Dataset | None = None, what: str = "X") -> NewRows
 
     Parameters
     ----------
-    X : Dataset, frame or array-like of shape (n_rows, n_features)
-        The rows.
+    X : Dataset, frame, AnnData or array-like of shape (n_rows, n_features)
+        The rows; of an AnnData the matrix that was trained on.
     data : Dataset, optional
         The training data.
     what : str, default="X"
@@ -68,7 +71,10 @@ def new_rows(X: object, data: Dataset | None = None, what: str = "X") -> NewRows
     NewRows
         Columns in the order in which they were given.
     """
+    if is_anndata(X) and data is not None:
+        return NewRows(as_matrix(new_cells(X, data, what), what=what), None, X.obs_names)
     if isinstance(X, Dataset):
+        _refuse_shape(X, data, what)
         return NewRows(X.X, X.feature_names, X.ids)
     frame = as_frame(X, what)
     if frame is None:
@@ -87,3 +93,13 @@ def new_rows(X: object, data: Dataset | None = None, what: str = "X") -> NewRows
     ]
     kept = frame.drop(columns=extra)
     return NewRows(as_matrix(kept, what=what), kept.columns.tolist() if has_names(X) else None, ids)
+
+
+def _refuse_shape(rows: Dataset, data: Dataset | None, what: str) -> None:
+    """Refuse images of another shape than those of the fit, even where they have as many pixels."""
+    shape = None if data is None else data.image_shape
+    if shape is not None and rows.image_shape is not None and rows.image_shape != shape:
+        raise InvalidDataError(
+            f"{what} has images of shape {rows.image_shape}, but the fit was made with {shape}. Expected the same; for picture "
+            f"files: Dataset.from_images(folder, size=({shape[1]}, {shape[0]}), mode={'RGB' if len(shape) == 3 else 'L'!r})."
+        )

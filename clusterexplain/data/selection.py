@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from clusterexplain.data import Dataset
+from clusterexplain.data.foreign import is_anndata
 from clusterexplain.data.ids import id_text, is_whole
 from clusterexplain.data.new_rows import is_named, new_rows
 from clusterexplain.exceptions import InvalidParameterError
@@ -54,7 +56,7 @@ def select_samples(asked: object, data: Dataset) -> Samples:
     UnknownSampleError
         If an id does not exist.
     """
-    if is_named(asked) or _is_matrix(asked):
+    if is_named(asked) or is_anndata(asked) or _is_matrix(asked):
         found = _new_rows(asked, data)
     else:
         positions = _positions(asked, data)
@@ -79,6 +81,8 @@ def _new_rows(asked: object, data: Dataset) -> Samples:
 
 def _positions(asked: object, data: Dataset) -> np.ndarray:
     entries: Any = asked
+    if isinstance(asked, pd.Series) and all(isinstance(one, (bool, np.bool_)) for one in asked):
+        entries = asked = data.in_order(asked, "the mask")
     if isinstance(asked, slice):
         return np.arange(len(data))[asked]
     if isinstance(asked, (str, bytes)) or (not isinstance(asked, (list, tuple)) and np.ndim(entries) == 0):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +10,6 @@ from clusterexplain.data.arrays import as_array
 from clusterexplain.data.columns import numeric_columns
 from clusterexplain.data.frames import as_frame
 from clusterexplain.exceptions import InvalidDataError, NotNumericError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 
 def as_matrix(X: object, *, what: str = "X") -> np.ndarray:
@@ -81,7 +77,7 @@ def check_variation(X: np.ndarray) -> None:
         )
 
 
-def check_sample_weight(sample_weight: ArrayLike | None, n_samples: int) -> np.ndarray:
+def check_sample_weight(sample_weight: object, n_samples: int) -> np.ndarray:
     """Return data weights as a float64 vector; None means one for every example.
 
     Parameters

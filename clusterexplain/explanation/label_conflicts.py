@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from clusterexplain.data.near_duplicates import find_label_conflicts
+from clusterexplain.data.near_duplicates import COLUMNS, find_label_conflicts
 from clusterexplain.fitting.fit import Fit
+from clusterexplain.results.shown_columns import parse_show, shown_columns
 
 
-def label_conflicts(fit: Fit, *, share: float = 0.01) -> pd.DataFrame:
+def label_conflicts(fit: Fit, *, share: float = 0.01, show: str | Sequence[str] | None = None) -> pd.DataFrame:
     """List near-duplicate training rows with different labels; see :func:`find_label_conflicts` for the columns.
 
     Parameters
@@ -18,8 +21,17 @@ def label_conflicts(fit: Fit, *, share: float = 0.01) -> pd.DataFrame:
         The fit; rows are compared in its scaling, rows of weight 0 are left out.
     share : float, default=0.01
         A pair is near-identical if its distance is among this share of the smallest nearest-neighbour distances.
+    show : str or sequence of str, optional
+        Columns of the metadata (and "text") that are added for both of a pair, the second behind ``near_duplicate_``.
     """
+    data = fit.data
+    wanted = parse_show(show, data.metadata, data.text)
     present = np.flatnonzero(fit.weights.numpy() > 0)
     rows = fit.scaling.apply(fit.data.X)[present]
     labels = fit.clustering.labels.numpy()[present]
-    return find_label_conflicts(rows, labels, fit.data.ids[present], share=share, execution=fit.execution)
+    pairs = find_label_conflicts(rows, labels, data.ids[present], share=share, execution=fit.execution)
+    for prefix, ids in (("", pairs["id"]), ("near_duplicate_", pairs["near_duplicate"])):
+        beside = shown_columns(wanted, data.metadata, data.text, data.positions(ids), taken=COLUMNS)
+        for name, column in beside.items():
+            pairs[f"{prefix}{name}"] = column
+    return pairs

@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from clusterexplain.data.display import Display
 from clusterexplain.results.smoothness import Smoothness
 from clusterexplain.results.stability import Stability
+from clusterexplain.storage.sidecars import LONGEST_SOURCE
+
+UNKNOWN = "\ufffd"
 
 
 @dataclass
@@ -19,6 +23,10 @@ class Annotations:
     ----------
     map_coordinates : ndarray of shape (n_samples, 2) or None
         The two-dimensional view, once it was drawn.
+    map_source : str
+        What the view is, if it was given ("obsm X_umap"); "" if it was drawn here.
+    cluster_colours : dict of int to str
+        Colours that clusters brought along, by number.
     stability : Stability or None
         Once it was measured.
     smoothness : Smoothness or None
@@ -32,8 +40,26 @@ class Annotations:
     """
 
     map_coordinates: np.ndarray | None = None
+    map_source: str = ""
+    cluster_colours: dict[int, str] = field(default_factory=dict)
     stability: Stability | None = None
     smoothness: Smoothness | None = None
     cluster_names: dict[int, str] = field(default_factory=dict)
     run_directory: str | None = None
     data_source: dict[str, Any] = field(default_factory=dict)
+
+    def take_map(self, display: Display) -> None:
+        """Draw the rows as the user says, if they say it."""
+        self.map_coordinates = display.coordinates
+        self.map_source = "".join(letter if letter.isprintable() else UNKNOWN for letter in display.source)[
+            :LONGEST_SOURCE
+        ]
+
+    def given(self) -> Annotations:
+        """Return what a user gave, which a refit keeps: names and colours of clusters, a map that was not drawn here."""
+        return Annotations(
+            map_coordinates=self.map_coordinates if self.map_source else None,
+            map_source=self.map_source,
+            cluster_colours=dict(self.cluster_colours),
+            cluster_names=dict(self.cluster_names),
+        )

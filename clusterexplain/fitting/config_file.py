@@ -20,8 +20,8 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.config import Config
 
 DATA_KEYS = (
-    "file", "ids", "text", "metadata", "labels", "embedding_column", "table", "use_rep", "size", "mode", "skip_bad", "task",
-    "train",
+    "file", "ids", "text", "metadata", "labels", "embedding_column", "table", "use_rep", "map", "size", "mode", "skip_bad",
+    "task", "train",
 )  # fmt: skip
 """What the table ``[data]`` may hold."""
 LISTS, FLAGS = ("metadata",), ("train", "skip_bad")

@@ -214,9 +214,9 @@ class Fit:
         inputs = self.cluster_inputs(trajectory.params, trajectory.weights)
         with torch.no_grad():
             clustering = self.clustering.update_continued(inputs)
-        names = Annotations(cluster_names=dict(self.annotations.cluster_names))
+        kept = self.annotations.given()
         return dataclasses.replace(
-            self, trajectory=trajectory, clustering=clustering, pretrained=False, annotations=names, _jacobians=[]
+            self, trajectory=trajectory, clustering=clustering, pretrained=False, annotations=kept, _jacobians=[]
         )
 
     # Everything after theta, evaluated and not linearised.

@@ -16,6 +16,7 @@ from clusterexplain.clustering.make import is_factory
 from clusterexplain.clustering.registry import CLUSTERING_TYPES
 from clusterexplain.clustering.scores import Score, make_score
 from clusterexplain.data import Dataset
+from clusterexplain.data.display import is_colour
 from clusterexplain.exceptions import InvalidParameterError, RunDamagedError
 from clusterexplain.fitting.annotations import Annotations
 from clusterexplain.fitting.check_loaded import check_embedding, check_layout, check_loss, check_replay
@@ -27,7 +28,7 @@ from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.stability import Stability
 from clusterexplain.results.text.names import LONGEST_NAME, is_name
 from clusterexplain.storage import run_directory, sidecars
-from clusterexplain.storage.run_files import STABILITY
+from clusterexplain.storage.run_files import DISPLAY, STABILITY
 from clusterexplain.training import Recipe, Trajectory
 
 if TYPE_CHECKING:
@@ -172,6 +173,13 @@ def _read_sidecars(fit: Fit, where: str) -> None:
     """Take over what was written beside the run after it was saved."""
     notes = fit.annotations
     notes.map_coordinates = sidecars.read_map(where, len(fit.data))
+    source, colours = sidecars.read_display(where)
+    if not all(is_colour(colour) for colour in colours.values()):
+        raise RunDamagedError(
+            f"{Path(where) / DISPLAY} holds what is no colour. Delete it; clusters have the usual colours then."
+        )
+    notes.map_source = source if notes.map_coordinates is not None else ""
+    notes.cluster_colours = colours
     names = sidecars.read_names(where)
     wrong = [
         cluster

@@ -63,6 +63,8 @@ def save(fit: Fit, path: str | os.PathLike[str], *, overwrite: bool, feature_nam
     notes.run_directory = str(path)
     if notes.map_coordinates is not None:
         sidecars.write_map(folder, notes.map_coordinates)
+    if notes.map_source or notes.cluster_colours:
+        sidecars.write_display(folder, notes.map_source, notes.cluster_colours)
     if notes.stability is not None:
         sidecars.write_stability(folder, notes.stability.to_arrays())
     if notes.cluster_names:
@@ -124,6 +126,8 @@ def _manifest(fit: Fit, spacing: int, *, named: bool, feature_names_in: list[str
             "feature_names_in": feature_names_in,
             "image_shape": fit.data.image_shape,
             "text": fit.data.text,
+            "use_rep": fit.data.use_rep,
+            "pictures": fit.data.pictures,
             "source": fit.annotations.data_source,
         },
     }

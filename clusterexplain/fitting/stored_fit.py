@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clusterexplain.data import Dataset, load_dataset
 from clusterexplain.data.bookkeeping import index_column
+from clusterexplain.data.foreign import is_anndata
 from clusterexplain.data.frames import as_frame
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.exceptions import ClusterExplainError, RunDamagedError, RunMismatchError
@@ -77,7 +78,7 @@ def stored_data(content: run_directory.RunContent) -> Dataset:
         named = load_dataset(described["name"])
         metadata = content.tables.get(METADATA, named.metadata)
         return dataclasses.replace(named, metadata=metadata, text=described.get("text"))
-    shape = described["image_shape"]
+    shape, use_rep = described["image_shape"], described.get("use_rep")
     return Dataset(
         content.arrays["X"],
         ids=content.arrays["ids"],
@@ -85,11 +86,15 @@ def stored_data(content: run_directory.RunContent) -> Dataset:
         image_shape=None if shape is None else tuple(shape),
         metadata=content.tables.get(METADATA, None),
         text=described.get("text"),
+        use_rep=use_rep if isinstance(use_rep, str) else None,
+        pictures=described.get("pictures") is True,
     )
 
 
 def given_data(data: Rows, manifest: dict[str, Any]) -> Dataset:
     """Read the training data of a run again: of a frame, the columns that were trained on."""
+    if is_anndata(data):
+        return Dataset.of(data, use_rep=manifest["data"].get("use_rep"))
     frame, names = as_frame(data), manifest["data"]["feature_names"]
     if frame is None or names is None or not set(names) <= set(frame.columns):
         return Dataset.of(data)

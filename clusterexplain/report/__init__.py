@@ -5,6 +5,7 @@ frames, and the words come from :mod:`clusterexplain.results.text`. The estimato
 :class:`ReportContext` holds the fit of an explanation.
 """
 
+from clusterexplain.report.anndata import write_to_anndata
 from clusterexplain.report.card import bundle, check_bundle
 from clusterexplain.report.charts import theme
 from clusterexplain.report.context import ReportContext
@@ -29,4 +30,5 @@ __all__ = [
     "umap_view",
     "write_file",
     "write_page",
+    "write_to_anndata",
 ]

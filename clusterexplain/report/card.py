@@ -150,13 +150,14 @@ def _map(explanation: Explanation, context: ReportContext, query: int) -> str:
             tables.label_positions(context),
             f"Map: {explanation.query_ids[query]} (star), what {explanation.sides(query)[0]} (circles) and what "
             f"{explanation.sides(query)[1]} (dashed squares)"[:LONGEST_TEXT],
+            colours=context.colours,
         )
         + f"<p><small>{_text(words, LONGEST_TEXT)}</small></p>"
     )
 
 
 def _list(explanation: Explanation, context: ReportContext, query: int, side: int, *, pictures: bool) -> str:
-    listed = explanation.top(LISTED, query=query, side=SIDES[side])
+    listed = explanation.top(LISTED, query=query, side=SIDES[side], show=())
     heading = side_heading(explanation.sides(query)[side], combination=explanation.combined)
     largest = max(abs(explanation.influence[query]).max(), np.finfo(float).tiny)
     rows = "".join(

@@ -11,6 +11,9 @@ import pandas as pd
 from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.condensed_tree import CondensedTree
 from clusterexplain.data import Dataset
+from clusterexplain.data.display import Display
+from clusterexplain.data.labels import has_index
+from clusterexplain.data.maps import given_map
 from clusterexplain.explanation import cohesions_of, explain_combinations, label_conflicts, living_clusters
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.report.facts import facts_of
@@ -19,7 +22,7 @@ from clusterexplain.report.projection import FEWEST_FOR_UMAP, principal_plane, u
 from clusterexplain.report.samples import SamplePreviewer
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.stability import Stability
-from clusterexplain.results.text.names import cluster_name
+from clusterexplain.results.text.names import cluster_name, replace_unprintable
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +39,24 @@ class ReportContext:
         The user's own way to show a row.
     quick : bool, default=False
         Draw principal components if there is no map yet, which UMAP may take half a minute for.
+    given_map : Display or None
+        A map to draw instead of that of the fit.
     """
 
     fit: Fit
     names: dict[int, str]
     render: Renderer | None = None
     quick: bool = False
+    given_map: Display | None = None
 
     @classmethod
-    def of(cls, explanation: Explanation, render: Renderer | None = None, *, quick: bool = False) -> ReportContext:
-        """Return what reports need of an explanation: its fit, and the names that clusters had."""
-        return cls(explanation.fit, dict(explanation.cluster_names), render, quick)
+    def of(
+        cls, explanation: Explanation, render: Renderer | None = None, *, quick: bool = False, map: object = None
+    ) -> ReportContext:
+        """Return what reports need of an explanation: its fit, the names that clusters had, and a map that was given."""
+        data = explanation.fit.data
+        given = None if map is None else given_map(map, data, has_index=has_index(data, data))
+        return cls(explanation.fit, dict(explanation.cluster_names), render, quick, given)
 
     @property
     def data(self) -> Dataset:
@@ -65,13 +75,27 @@ class ReportContext:
 
     @cached_property
     def drawn_by(self) -> str:
-        """What makes the two-dimensional view: "UMAP" or "PCA"."""
+        """What makes the two-dimensional view: "UMAP" or "PCA", or "" where it was given."""
+        if self.map_source:
+            return ""
         plane = len(self.data) < FEWEST_FOR_UMAP or (self.quick and self.fit.annotations.map_coordinates is None)
         return "PCA" if plane else "UMAP"
+
+    @property
+    def map_source(self) -> str:
+        """What the map is, if it was given; "" if it is drawn here."""
+        return self.fit.annotations.map_source if self.given_map is None else replace_unprintable(self.given_map.source)
+
+    @property
+    def colours(self) -> dict[int, str]:
+        """Colours that clusters brought along, by number."""
+        return self.fit.annotations.cluster_colours
 
     @cached_property
     def coordinates(self) -> np.ndarray:
         """The two-dimensional view, shape (n_samples, 2)."""
+        if self.given_map is not None and self.given_map.coordinates is not None:
+            return self.given_map.coordinates
         return principal_plane(self.fit.embedding.numpy()) if self.drawn_by == "PCA" else umap_coordinates(self.fit)
 
     @cached_property

@@ -97,6 +97,7 @@ def map_figure(
         sample=tables.sample_point(context, explanation, query),
         label_positions=tables.label_positions(context),
         sides=explanation.sides(query),
+        colours=context.colours,
         **options,
     )
 
@@ -108,7 +109,8 @@ def distances_figure(
     clustering = context.fit.clustering
     if clustering.has_tree:
         nodes = tables.tree_nodes(context)
-        return charts.tree_chart(nodes, sample=tables.tree_position(context, explanation, query)), nodes
+        sample = tables.tree_position(context, explanation, query)
+        return charts.tree_chart(nodes, sample=sample, colours=context.colours), nodes
     frame = tables.distances(context, explanation, query)
     draw = charts.responsibilities_chart if clustering.has_responsibilities else charts.distances_chart
     return draw(frame), frame

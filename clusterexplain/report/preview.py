@@ -12,9 +12,8 @@ import numpy as np
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.report.thumbnails import as_pixels, thumbnail
-from clusterexplain.results.text.names import UNPRINTABLE
+from clusterexplain.results.text.names import snippet
 
-LONGEST_SNIPPET = 200
 LONGEST_NAME = 80
 """Characters of a text that are shown."""
 LARGEST_GIVEN = 16_000
@@ -71,35 +70,6 @@ class SamplePreview:
                 f"image has {size:,} bytes, more than {LARGEST_GIVEN:,}: a page with thousands of rows would be too large to "
                 f"open. Expected a smaller picture; an array of pixels is made smaller here."
             )
-
-
-def snippet(text: str, longest: int = LONGEST_SNIPPET) -> str:
-    r"""Return the beginning of a text on one line, cut at a word.
-
-    Control characters and lone surrogates are dropped; marks that set the direction of writing, joiners and emoji are kept.
-
-    Parameters
-    ----------
-    text : str
-        Of any length.
-    longest : int, default=200
-        Characters that are kept at most.
-
-    Returns
-    -------
-    str
-        At most `longest` characters, and an ellipsis if the text goes on.
-
-    Examples
-    --------
-    >>> snippet("two\n lines")
-    'two lines'
-    """
-    line = " ".join(UNPRINTABLE.sub("", " ".join(text.split())).split())
-    if len(line) <= longest:
-        return line
-    word_end = line.rfind(" ", 0, longest + 1)
-    return line[: word_end if word_end > longest // 2 else longest] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def preview_of(returned: object, position: int) -> SamplePreview:

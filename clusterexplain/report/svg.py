@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,8 @@ def map_svg(
     sample: pd.DataFrame,
     label_positions: pd.DataFrame,
     title: str,
+    *,
+    colours: Mapping[int, str] | None = None,
 ) -> str:
     """Draw the map of one query.
 
@@ -41,6 +44,8 @@ def map_svg(
         From :mod:`clusterexplain.report.tables`.
     title : str
         For those who cannot see it.
+    colours : mapping of int to str, optional
+        Colours of clusters, by number, in place of the usual ones.
 
     Returns
     -------
@@ -49,7 +54,7 @@ def map_svg(
     """
     scale = _Scale.around(coordinates)
     points = "".join(
-        f'<path d="{_points(scale, coordinates[labels == label])}" stroke="{_colour(int(label))}"/>'
+        f'<path d="{_points(scale, coordinates[labels == label])}" stroke="{_colour(int(label), colours)}"/>'
         for label in np.unique(labels)
     )
     return (
@@ -150,5 +155,7 @@ def _cluster_labels(scale: _Scale, label_positions: pd.DataFrame) -> str:
     )
 
 
-def _colour(label: int) -> str:
+def _colour(label: int, given: Mapping[int, str] | None) -> str:
+    if given and label in given:
+        return html.escape(given[label], quote=True)
     return COLOURS[label % len(COLOURS)] if label >= 0 else NOISE_COLOUR

@@ -56,7 +56,7 @@ def subject(explanation: Explanation, query: int | None) -> str:
 def map_note(context: ReportContext, n_shown: int) -> str:
     """Say what the map is, of which `n_shown` points are drawn."""
     dim = context.fit.embedding.shape[1]
-    return map_text.map_note(n_shown, len(context.present), context.drawn_by, dim)
+    return map_text.map_note(n_shown, len(context.present), context.drawn_by, dim, source=context.map_source)
 
 
 def misplaced(context: ReportContext, explanation: Explanation, query: int) -> str:

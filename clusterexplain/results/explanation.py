@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.results.annotations import SeedVariability, StabilitySummary
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins, Topic
+from clusterexplain.results.shown_columns import parse_show, shown_columns
 from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text import explanation as text
 from clusterexplain.results.text.margins import SIDES, combination_title, sides_of
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import altair as alt
+    from anndata import AnnData
     from numpy.typing import ArrayLike
+    from pandas.api.extensions import ExtensionArray
 
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.fitting.fit import Fit
@@ -40,6 +43,11 @@ if TYPE_CHECKING:
     from clusterexplain.report import Plots
 
 
+COLUMNS = (
+    "query", "side", "id", "cluster", "influence", "if_removed", "if_removed_percent", "encoder", "cluster_part", "direct",
+    "standard_error", "seed_stable",
+)  # fmt: skip
+"""What tables of influences hold."""
 LEAST_MARGIN = 0.1
 """Least size of a margin, as a share of the largest influence on it, of which changes are given as percentages."""
 
@@ -78,6 +86,8 @@ class Explanation:
         What the method's answer is about beyond its name: length and rate of further training, solver and outcome of a solve.
     method_options : dict
         What the method was asked with.
+    show : tuple of str
+        Columns of the metadata (and "text") that tables show beside every training example.
     influence_method : str, TrainingJacobian or callable
         The method as it was asked for: a name, or one of your own.
     score_words : str
@@ -119,6 +129,7 @@ class Explanation:
     stability: StabilitySummary | None = None
     seed_variability: SeedVariability | None = None
     influence_method: str | TrainingJacobian | JacobianFactory = "auto"
+    show: tuple[str, ...] = ()
 
     @property
     def query_ids(self) -> np.ndarray:
@@ -210,13 +221,13 @@ class Explanation:
             seed_variability=None if self.seed_variability is None else self.seed_variability[picked],
         )
 
-    def predict(self, sample_weight: np.ndarray, *, assignments: str = "kept") -> np.ndarray:
+    def predict(self, sample_weight: np.ndarray | pd.Series, *, assignments: str = "kept") -> np.ndarray:
         """Predict the change of each score if the recipe were refitted at other data weights.
 
         Parameters
         ----------
-        sample_weight : ndarray of shape (n_train,) or (n_refits, n_train)
-            Data weights of the refit, comparable to those of the fit (0 removes an example).
+        sample_weight : ndarray of shape (n_train,) or (n_refits, n_train), or Series
+            Data weights of the refit, a Series or a mapping by id, comparable to those of the fit (0 removes an example).
         assignments : {"kept", "continued"}, default="kept"
             "kept" uses :attr:`influence` alone, in which the clusters' members stay. "continued" adds the jumps of a hard
             k-means: it predicts which samples near a boundary will change sides (their margins are differentiated when this
@@ -227,11 +238,16 @@ class Explanation:
         ndarray of shape (n_queries,) or (n_refits, n_queries)
             First-order prediction.
         """
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        weights = np.asarray(self.fit.data.in_order(sample_weight, "sample_weight"), dtype=np.float64)
         if weights.shape[-1:] != self.train_ids.shape:
             raise InvalidParameterError(
                 f"sample_weight has shape {weights.shape}, expected (..., {len(self.train_ids)}): one weight for each "
                 f"training example."
+            )
+        if not np.isfinite(weights).all():
+            raise InvalidParameterError(
+                "sample_weight holds a value that is missing or infinite. Expected a finite weight for each training example; "
+                "1 keeps it as it is and 0 removes it."
             )
         if (weights[..., self.sample_weight == 0] > 0).any():
             raise InvalidParameterError(
@@ -278,7 +294,9 @@ class Explanation:
         weights = other.trajectory.weights.double().numpy()
         return self.fit.outcome(other.trajectory.final, weights, self.margins, assignments=assignments).scores
 
-    def top(self, n: int = 10, *, query: int = 0, side: str = "both") -> pd.DataFrame:
+    def top(
+        self, n: int = 10, *, query: int = 0, side: str = "both", show: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
         """List the training examples with the largest influence on one query.
 
         Parameters
@@ -289,6 +307,9 @@ class Explanation:
             Position of the query.
         side : {"both", "pulled in", "pushed away"}, default="both"
             Which side.
+        show : str or sequence of str, optional
+            Columns of the metadata to show beside every example, a list or separated by commas; "text" is the beginning of its
+            text. By default those that :meth:`clusterexplain.ClusterExplainer.explain` was asked to show.
 
         Returns
         -------
@@ -302,16 +323,18 @@ class Explanation:
         if side not in ("both", *SIDES):
             raise InvalidParameterError(f"side={side!r} is unknown. Expected 'both', 'pulled in' or 'pushed away'.")
         picked = dict(zip(SIDES, self.rows.top(query, n), strict=True))
-        frames = [self._rows(query, rows, name) for name, rows in picked.items() if side in ("both", name)]
+        frames = [self._rows(query, rows, name, show) for name, rows in picked.items() if side in ("both", name)]
         return pd.concat(frames, ignore_index=True)
 
-    def to_frame(self, query: int | None = None) -> pd.DataFrame:
+    def to_frame(self, query: int | None = None, *, show: str | Sequence[str] | None = None) -> pd.DataFrame:
         """Return every number as a table, one row for each (query, training example).
 
         Parameters
         ----------
         query : int, optional
             Position of a single query; all queries otherwise.
+        show : str or sequence of str, optional
+            As for :meth:`top`.
 
         Returns
         -------
@@ -320,7 +343,7 @@ class Explanation:
         """
         frames = []
         for position in range(len(self)) if query is None else [query]:
-            frame = self._rows(position, np.arange(len(self.train_ids)), "")
+            frame = self._rows(position, np.arange(len(self.train_ids)), "", show)
             frame["side"] = np.select([frame["influence"] > 0, frame["influence"] < 0], SIDES, "neither")
             frame.insert(0, "query", self.query_ids[position])
             frames.append(frame)
@@ -331,8 +354,9 @@ class Explanation:
 
         Parameters
         ----------
-        group : str or array-like of shape (n_train,)
-            A column of the metadata, "cluster" for the training labels, or one group name for each training example.
+        group : str, Series, mapping or array-like of shape (n_train,)
+            A column of the metadata, "cluster" for the training labels, or one group name for each training example: a Series
+            or a mapping by id (its index must hold every id; further ones are left out), an array in the order of the rows.
 
         Returns
         -------
@@ -346,6 +370,32 @@ class Explanation:
         """
         present = self.sample_weight > 0
         return group_sums(self.influence[:, present], self._groups(group)[present], self.query_ids)
+
+    def to_adata(self, adata: AnnData, key_added: str = "clusterexplain") -> None:
+        """Write the results into an AnnData in place, as scanpy does, joined by ``obs_names`` and never by position.
+
+        Parameters
+        ----------
+        adata : AnnData of n_obs cells
+            Changed in place. Cells that were not trained on get NaN (no category), which a warning says.
+        key_added : str, default="clusterexplain"
+            How the keys begin. ``obs`` gets the columns ``{key_added}_cluster`` (categories: names of clusters, else their
+            numbers) and ``{key_added}_margin`` (of each cell, to its own runner-up). The influence of each cell on one query
+            goes to ``obs``: ``{key_added}_influence`` and its parts ``_encoder``, ``_cluster_part`` and ``_direct``. That on
+            several goes to ``obsm``, shape (n_obs, n_queries): ``{key_added}``, ``{key_added}_encoder`` and so on.
+            ``uns[key_added]`` has the ids of the queries (``samples``), their margins, sign, unit, method and parameters, as
+            texts and numbers that ``adata.write_h5ad`` accepts.
+
+        Raises
+        ------
+        InvalidDataError
+            If no cell of `adata` was trained on, or its ``obs_names`` are not unique.
+        InvalidParameterError
+            If `key_added` cannot begin a key.
+        """
+        from clusterexplain.report import write_to_anndata
+
+        write_to_anndata(self, adata, key_added)
 
     @property
     def flags(self) -> str:
@@ -465,6 +515,7 @@ class Explanation:
         path: str | os.PathLike[str],
         *,
         render: Callable[[np.ndarray, int], Any] | None = None,
+        map: object = None,
         run: str | None = None,
         task: str | None = None,
     ) -> Path:
@@ -478,6 +529,9 @@ class Explanation:
             Your own way to show a row: ``render(row, position)`` returns text, an image (array, PNG bytes or data URI), or a
             :class:`clusterexplain.report.SamplePreview`. By default images become thumbnails, texts snippets, and table rows
             the columns in which they differ most.
+        map : array-like, frame or path, optional
+            Two coordinates for each training example, drawn on this page instead of the map of the fit: an array in the order
+            of the rows, a frame joined by its index, or a file. See :meth:`clusterexplain.ClusterExplainer.fit`.
         run : str, optional
             The run directory, for the commands that the page offers to copy.
         task : str, optional
@@ -491,7 +545,7 @@ class Explanation:
         from clusterexplain.report import ReportContext, write_page
 
         folder = self.fit.annotations.run_directory if run is None else run
-        return write_page(self, ReportContext.of(self, render), path, run=folder, task=task)
+        return write_page(self, ReportContext.of(self, render, map=map), path, run=folder, task=task)
 
     @property
     def plot(self) -> Plots:
@@ -639,10 +693,21 @@ class Explanation:
     def _shown(self, query: int) -> pd.DataFrame:
         columns = ["side", "id", "cluster", "if_removed", "if_removed_percent"]
         table = self.top(5, query=query)
-        table = table[columns + (["seed_stable"] if self.seed_variability is not None else [])]
+        sure = ["seed_stable"] if self.seed_variability is not None else []
+        table = table[[*columns, *sure, *self.shown_names]]
         return table.assign(side=table["side"].map(dict(zip(SIDES, self.sides(query), strict=True))))
 
-    def _rows(self, query: int, picked: ArrayLike, side: str) -> pd.DataFrame:
+    @property
+    def shown_names(self) -> list[str]:
+        """Names of the columns that tables show beside every training example."""
+        return list(self._beside(np.arange(0), self.show))
+
+    def _beside(self, picked: np.ndarray, show: str | Sequence[str] | None) -> dict[str, ExtensionArray]:
+        text = self.fit.data.text
+        wanted = self.show if show is None else parse_show(show, self.metadata, text)
+        return shown_columns(wanted, self.metadata, text, picked, taken=COLUMNS)
+
+    def _rows(self, query: int, picked: ArrayLike, side: str, show: str | Sequence[str] | None) -> pd.DataFrame:
         picked = np.asarray(picked, dtype=np.intp)
         influence = self.influence[query, picked]
         size = abs(self.scores[query])
@@ -666,6 +731,7 @@ class Explanation:
                 "cluster_part": self.cluster[query, picked],
                 "direct": self.direct[query, picked],
                 **sure,
+                **self._beside(picked, show),
             }
         )
 
@@ -695,9 +761,7 @@ class Explanation:
                 )
             assert self.metadata is not None
             return self.metadata[group].to_numpy()
-        if isinstance(group, pd.Series) and set(group.index) == set(self.train_ids.tolist()):
-            group = group.reindex(self.train_ids.tolist())
-        names = np.asarray(group)
+        names = np.asarray(self.fit.data.in_order(group, "group"))
         if names.shape != self.train_ids.shape:
             raise InvalidParameterError(
                 f"group has shape {names.shape}, expected ({len(self.train_ids)},): one name for each training example."

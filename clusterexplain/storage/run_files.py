@@ -13,11 +13,12 @@ MAP = "map.npy"
 CHECK = "check.json"
 STABILITY = "stability.npz"
 NAMES = "names.json"
+DISPLAY = "display.json"
 CHECK_HISTORY = "check_history"
 """Folder of the checks before the newest one."""
 RETRAININGS = "retrainings"
 """Folder of the parameters of retrained networks, each named by all that it depends on."""
 
-ABOUT_THE_FIT = (MAP, CHECK, CHECK_HISTORY, STABILITY, NAMES)
+ABOUT_THE_FIT = (MAP, CHECK, CHECK_HISTORY, STABILITY, NAMES, DISPLAY)
 """What is written after the fit and is about this fit alone: it goes when the run is replaced. ``RETRAININGS`` stays, because
 no retraining of another fit has the name of one of this fit."""

@@ -1,4 +1,4 @@
-"""Files that are written into a run after it was saved: the map, the newest check, the stability, names of clusters.
+"""Files that are written into a run after it was saved: map, newest check, stability, names and colours of clusters.
 
 Each is one file, written whole or not at all; none holds code.
 """
@@ -20,10 +20,12 @@ from clusterexplain.exceptions import ClusterExplainWarning, RunDamagedError, wa
 from clusterexplain.storage.atomic import write_in_run
 from clusterexplain.storage.check_schema import check_content
 from clusterexplain.storage.jsonable import to_jsonable
-from clusterexplain.storage.run_files import CHECK, CHECK_HISTORY, MAP, NAMES, STABILITY
+from clusterexplain.storage.run_files import CHECK, CHECK_HISTORY, DISPLAY, MAP, NAMES, STABILITY
 from clusterexplain.storage.schema import expect, text, values_of
 
 MOST_CHECKS = 50
+LONGEST_SOURCE = 200
+"""Letters in the words for a map."""
 _DAMAGE = (
     ValueError,
     TypeError,
@@ -143,7 +145,34 @@ class NamesFile:
         return cls({int(cluster): name for cluster, name in content.items()})
 
 
-SIDECARS: dict[str, type[Sidecar]] = {kind.file: kind for kind in (MapFile, CheckFile, StabilityFile, NamesFile)}
+@dataclass(frozen=True)
+class DisplayFile:
+    """What the map is, if it was given, and colours of clusters, by cluster number."""
+
+    map_source: str
+    colours: dict[int, str]
+    file: ClassVar[str] = DISPLAY
+    remedy: ClassVar[str] = "give map and colours to fit again"
+
+    def to_bytes(self) -> bytes:
+        """Return JSON."""
+        colours = {str(cluster): colour for cluster, colour in self.colours.items()}
+        return json.dumps({"map": self.map_source, "colours": colours}).encode()
+
+    @classmethod
+    def from_bytes(cls, blob: bytes) -> Self:
+        """Read JSON: a text and an object of texts by whole numbers."""
+        content = json.loads(blob)
+        expect(isinstance(content, dict) and set(content) == {"map", "colours"}, "it does not hold a map and colours")
+        text("the map is not text")(content["map"])
+        expect(content["map"].isprintable() and len(content["map"]) <= LONGEST_SOURCE, "the map is no short text")
+        values_of(text("a colour is not text"), "the colours are not an object")(content["colours"])
+        return cls(content["map"], {int(cluster): colour for cluster, colour in content["colours"].items()})
+
+
+SIDECARS: dict[str, type[Sidecar]] = {
+    kind.file: kind for kind in (MapFile, CheckFile, StabilityFile, NamesFile, DisplayFile)
+}
 """Every file that may be written beside a run's own, by name."""
 _Content = TypeVar("_Content", bound=Sidecar)
 
@@ -283,6 +312,35 @@ def read_names(path: str | os.PathLike[str]) -> dict[int, str]:
     """
     stored = _read(Path(path) / NAMES, NamesFile)
     return {} if stored is None else stored.names
+
+
+def write_display(path: str | os.PathLike[str], map_source: str, colours: dict[int, str]) -> None:
+    """Store what the map is, if it was given, and the colours of clusters in a run."""
+    _write(path, DisplayFile(map_source, colours))
+
+
+def read_display(path: str | os.PathLike[str]) -> tuple[str, dict[int, str]]:
+    """Return what the map is ("" if it was drawn here) and the colours of a run's clusters.
+
+    Parameters
+    ----------
+    path : path-like
+        A run directory.
+
+    Returns
+    -------
+    map_source : str
+        In words.
+    colours : dict of int to str
+        By cluster number; any text.
+
+    Raises
+    ------
+    RunDamagedError
+        If the file is there and cannot be read.
+    """
+    stored = _read(Path(path) / DISPLAY, DisplayFile)
+    return ("", {}) if stored is None else (stored.map_source, stored.colours)
 
 
 def _write(run_directory: str | os.PathLike[str], content: Sidecar) -> None:

@@ -188,6 +188,12 @@ def test_tables_are_never_cut_off(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     for width in ("40", "80", "100", "200"):
         monkeypatch.setenv("COLUMNS", width)
         terminal.table(frame, "title")
-        lines = capsys.readouterr().out.splitlines()[1:]
-        assert len({cell_len(one.rstrip()) for one in lines}) == 1, width
-        assert all(one.rstrip()[-1] in "┓┃┩│┘" for one in lines), width
+        out = capsys.readouterr().out
+        parts = [part.splitlines() for part in re.split(r"^title.*\n", out, flags=re.MULTILINE)[1:]]
+        for lines in parts:
+            assert len({cell_len(one.rstrip()) for one in lines}) == 1, width
+            assert cell_len(lines[0].rstrip()) <= int(width), width
+            assert all(one.rstrip()[-1] in "┓┃┩│┘" for one in lines), width
+            assert any("sample" in one for one in lines[1:5])
+        assert (len(parts) > 1) == (width in ("40", "80"))
+        assert out.count("predicted,") == out.count("retrained,") == 2, width

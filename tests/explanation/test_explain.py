@@ -246,7 +246,7 @@ def test_ids_may_be_dates_and_groups_may_have_gaps(blobs: np.ndarray) -> None:
     frame = pd.DataFrame(blobs, index=pd.date_range("2020-01-01", periods=30))
     e = ClusterExplainer(**SMALL).fit(frame).explain([frame.index[3]])
     assert e.positions.tolist() == [3]
-    groups = e.by(pd.Series([None, "b"] * 15)).set_index("group")
+    groups = e.by(pd.Series([None, "b"] * 15, index=frame.index)).set_index("group")
     assert groups["n"].to_dict() == {"b": 15, "missing": 15}
     shuffled = pd.Series(range(30), index=e.train_ids).sample(frac=1, random_state=0) // 10
     assert e.by(shuffled)["influence"].iloc[0] == pytest.approx(e.influence[0, :10].sum())

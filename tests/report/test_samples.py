@@ -13,10 +13,11 @@ import pytest
 
 from clusterexplain import Dataset
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.report.preview import LARGEST_GIVEN, LONGEST_SNIPPET, SamplePreview, snippet
+from clusterexplain.report.preview import LARGEST_GIVEN, SamplePreview
 from clusterexplain.report.samples import SHOWN_COLUMNS, SamplePreviewer
 from clusterexplain.report.thumbnails import LARGEST_IMAGE, LONGEST_SIDE, png_data_uri, thumbnail
 from clusterexplain.results.text.clusters import profile
+from clusterexplain.results.text.names import LONGEST_SNIPPET, snippet
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TABLE = Dataset(np.random.default_rng(0).normal(size=(12, 5)) * [1, 1, 1000, 1, 0], feature_names=list("abcde"))

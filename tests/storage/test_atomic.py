@@ -156,6 +156,7 @@ def test_no_sidecar_is_written_through_a_link(tmp_path: Path, name: str) -> None
         run_files.CHECK: sidecars.CheckFile({}),
         run_files.STABILITY: sidecars.StabilityFile({}),
         run_files.NAMES: sidecars.NamesFile({}),
+        run_files.DISPLAY: sidecars.DisplayFile("", {}),
     }[name]
     (tmp_path / name).symlink_to(tmp_path / "outside")
     with pytest.raises(RunWriteError, match="is a link"):

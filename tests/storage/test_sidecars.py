@@ -38,7 +38,7 @@ def check(fit_key: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_each_sidecar_is_named_once_and_says_how_it_is_made_again() -> None:
-    assert set(sidecars.SIDECARS) == {"map.npy", "check.json", "stability.npz", "names.json"}
+    assert set(sidecars.SIDECARS) == {"map.npy", "check.json", "stability.npz", "names.json", "display.json"}
     for name, kind in sidecars.SIDECARS.items():
         assert kind.file == name
         assert kind.remedy
@@ -48,6 +48,8 @@ def test_contents_come_back(tmp_path: Path) -> None:
     sidecars.write_names(tmp_path, {0: "T cells", 3: "B"})
     sidecars.write_stability(tmp_path, {"labels": np.arange(3), "key": np.array("a")})
     assert sidecars.read_names(tmp_path) == {0: "T cells", 3: "B"}
+    sidecars.write_display(tmp_path, "obsm X_umap", {0: "#1f77b4"})
+    assert sidecars.read_display(tmp_path) == ("obsm X_umap", {0: "#1f77b4"})
     stored = sidecars.read_stability(tmp_path)
     assert stored is not None
     assert {name: array.tolist() for name, array in stored.items()} == {"labels": [0, 1, 2], "key": "a"}
@@ -91,3 +93,19 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "check.json")
     with pytest.raises(RunDamagedError, match="it is not a regular file"):
         sidecars.read_check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('{"map": 3, "colours": {}}', "the map is not text"),
+        ('{"map": "a\\nb", "colours": {}}', "the map is no short text"),
+        ('{"map": "", "colours": {"0": 1}}', "a colour is not text"),
+        ('{"map": "", "colours": []}', "the colours are not an object"),
+        ('{"map": ""}', "it does not hold a map and colours"),
+    ],
+)
+def test_a_display_that_somebody_else_wrote_is_refused(tmp_path: Path, content: str, why: str) -> None:
+    (tmp_path / run_files.DISPLAY).write_text(content)
+    with pytest.raises(RunDamagedError, match=f"{why}.*Delete it and give map and colours to fit again"):
+        sidecars.read_display(tmp_path)

@@ -108,6 +108,7 @@ def label_conflicts(
     run: options.Run = None,
     task: options.Task = None,
     share: Share = 0.01,
+    show: options.Show = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -115,7 +116,7 @@ def label_conflicts(
     from clusterexplain.cli import terminal
 
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
-    conflicts = explainer.label_conflicts(share=share)
+    conflicts = explainer.label_conflicts(share=share, show=show)
     if as_json:
         terminal.as_json(json.loads(conflicts.to_json(orient="records")))
         return

@@ -14,16 +14,19 @@ from clusterexplain.cli.options import option
 from clusterexplain.exceptions import InvalidParameterError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
-    from clusterexplain.data import Dataset
+    from clusterexplain.data.dataset import Rows
+    from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.results.explanation import Explanation
 
-NEW_ROWS = "Explain the new rows of this .csv, .parquet or .npy file, which has the columns of the run."
+NEW_ROWS = (
+    "Explain the new rows of this file: a table or an array with the columns of the run, an .h5ad file with its genes, a "
+    "picture or a folder of pictures."
+)
 SUMMED = "Sum the influence over this metadata column, or over 'cluster'."
 
-Rows = Annotated[Path | None, option("--row", NEW_ROWS)]
+RowFile = Annotated[Path | None, option("--row", NEW_ROWS)]
 By = Annotated[str | None, option("--by", SUMMED, value="COLUMN")]
 Csv = Annotated[Path | None, option("--csv", "Write the influence of every example to this file.")]
 Sample = Annotated[str, option("--sample", "Move the sample with this id.", value="ID")]
@@ -34,11 +37,12 @@ MaxRemoved = Annotated[
 
 def why(
     sample: options.Samples = None,
-    row: Rows = None,
+    row: RowFile = None,
     run: options.Run = None,
     task: options.Task = None,
     against: options.Against = "runner-up",
     by: By = None,
+    show: options.Show = None,
     top: options.Top = 10,
     method: options.Method = "auto",
     method_option: options.MethodOptions = None,
@@ -55,10 +59,10 @@ def why(
             "why needs either --sample ID or --row FILE, and not both. Expected for example --sample 123."
         )
     folder, explainer = open_run(run, task, quiet=quiet or as_json)
-    queries = sample_ids(sample or [], explainer) if row is None else new_rows(row, explainer.data_)
-    method_options = method_arguments(method, method_option, seeds)
-    cluster = compared_cluster(against, explainer)
-    explanation = with_stored_check(explainer.explain(queries, against=cluster, **method_options), folder)
+    queries = sample_ids(sample or [], explainer) if row is None else _new_rows(row, explainer)
+    asked = {"show": show, **method_arguments(method, method_option, seeds)}
+    explained = explainer.explain(queries, against=compared_cluster(against, explainer), **asked)
+    explanation = with_stored_check(explained, folder)
     groups = None if by is None else changes_if_removed(explanation.by(by))
     if csv is not None:
         _write_csv(csv, explanation)
@@ -68,7 +72,7 @@ def why(
         return
     terminal.answer(explanation, top)
     if sample:
-        terminal.label_conflicts(explanation, explainer.label_conflicts())
+        terminal.label_conflicts(explanation, explainer.label_conflicts(show=show))
     if groups is not None and by is not None:
         terminal.groups(groups, by)
     if sample and not quiet:
@@ -102,45 +106,10 @@ def flip(
     raise typer.Exit(0 if result.flipped else 3)
 
 
-def new_rows(file: Path, data: Dataset) -> np.ndarray:
-    """Read rows that were not trained on, in the order of the run's columns.
+def _new_rows(file: Path, explainer: ClusterExplainer) -> Rows:
+    from clusterexplain.data.readers.new_files import read_new_rows
 
-    Parameters
-    ----------
-    file : Path
-        A table or an array. Columns that the run has not are ignored if it has all others.
-    data : Dataset
-        The run's training data.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_features)
-        The rows, unscaled.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the columns are not those of the run.
-    """
-    from clusterexplain.data.readers.registry import read
-    from clusterexplain.data.readers.table import column_names
-
-    known, names = data.feature_names, column_names(file)
-    further = [name for name in names if name not in known] if known is not None and set(known) <= set(names) else []
-    rows = read(file, metadata=further)  # ids, texts and other columns that were not trained on
-    if rows.feature_names is None or known is None:
-        if rows.X.shape[1] != data.X.shape[1]:
-            raise InvalidParameterError(
-                f"{file} has {rows.X.shape[1]} columns, but the run was made with {data.X.shape[1]}. Expected the same columns "
-                f"in the same order."
-            )
-        return rows.X
-    if sorted(rows.feature_names) != sorted(known):
-        raise InvalidParameterError(
-            f"{file} has the columns {', '.join(rows.feature_names[:5])}, ..., but the run was made with "
-            f"{', '.join(known[:5])}, ... Expected these {len(known)} names in any order; further columns are ignored."
-        )
-    return rows.X[:, [rows.feature_names.index(name) for name in known]]
+    return read_new_rows(file, explainer.data_)
 
 
 def _write_csv(file: Path, explanation: Explanation) -> None:

@@ -32,6 +32,10 @@ BESIDE = "Take ids, text and metadata of an .npy or .npz file from this table, r
 USE_REP = "Train on this matrix of an .h5ad file (X, a key of obsm, a layer, or raw), or on this array of an .npz file."
 SIZE = "Scale pictures to this size, for example 16x16."
 MODE = "Read pictures in grey (L) or in colour (RGB)."
+MAP = (
+    "Draw the rows here instead of by UMAP: an obsm of an .h5ad file, or a file of two columns, or of three: ids and "
+    "coordinates."
+)
 SKIP_BAD = "Leave out pictures that cannot be read, and list them."
 CONFIGURED = "Take data and parameters from this .toml file (see `config`). Options on the command line come first."
 SHOWN_TEXT = "Show this column of the file in reports as the text of each row. It is not trained on."
@@ -68,6 +72,7 @@ Labels = Annotated[str | None, option("--labels", GIVEN_LABELS, value="COLUMN|FI
 EmbeddingColumn = Annotated[str | None, option("--embedding-column", EMBEDDING, value="COLUMN")]
 Table = Annotated[Path | None, option("--table", BESIDE, value="FILE")]
 UseRep = Annotated[str | None, option("--use-rep", USE_REP, value="NAME")]
+Map = Annotated[str | None, option("--map", MAP, value="NAME|FILE")]
 Size = Annotated[str | None, option("--size", SIZE, value="WIDTHxHEIGHT")]
 Mode = Annotated[str | None, option("--mode", MODE, value="L|RGB", choices=("L", "RGB"))]
 SkipBad = Annotated[bool, option("--skip-bad", SKIP_BAD)]
@@ -96,6 +101,7 @@ def fit(
     embedding_column: EmbeddingColumn = None,
     table: Table = None,
     use_rep: UseRep = None,
+    map: Map = None,
     size: Size = None,
     mode: Mode = None,
     skip_bad: SkipBad = False,
@@ -140,6 +146,7 @@ def fit(
         "embedding_column": embedding_column,
         "table": table,
         "use_rep": use_rep,
+        "map": map,
         "size": size,
         "mode": mode,
         "skip_bad": skip_bad or None,
@@ -253,12 +260,13 @@ def demo(
 
 
 def _read_options(source: dict[str, Any]) -> dict[str, Any]:
-    """Return what a reader is told about a file; labels only if they are one of its columns."""
-    from clusterexplain.data.readers.labels import is_label_file
+    """Return what a reader is told about a file; labels and a map only if they are in it."""
+    from clusterexplain.data.readers.labels import is_file
 
     options = {name: value for name, value in source.items() if name not in ("file", "task", "train")}
-    if options["labels"] is not None and is_label_file(options["labels"]):
-        options["labels"] = None
+    for name in ("labels", "map"):
+        if options[name] is not None and is_file(options[name]):
+            options[name] = None
     return options | {"table": None if source["table"] is None else Path(source["table"])}
 
 
@@ -283,14 +291,14 @@ def _open_data(name: str, options: dict[str, Any]) -> tuple[Dataset, int]:
 
 def _given_labels(labels: str, dataset: Dataset, clusterer: str) -> str | np.ndarray | pd.Series:
     """Return the column that holds the labels, or the labels of a file."""
-    from clusterexplain.data.readers.labels import is_label_file, read_labels
+    from clusterexplain.data.readers.labels import is_file, read_labels
 
     if clusterer != "kmeans":
         raise InvalidParameterError(
             f"--labels {labels} gives the clusters, so --clusterer {clusterer} cannot be used with it. Expected one of the two "
             f"options."
         )
-    return read_labels(Path(labels), dataset) if is_label_file(labels) else labels
+    return read_labels(Path(labels), dataset) if is_file(labels) else labels
 
 
 def _fit_and_save(
@@ -304,11 +312,14 @@ def _fit_and_save(
 ) -> None:
     """Train, cluster and save; print what was made and the next command."""
     from clusterexplain.cli import terminal
+    from clusterexplain.data.readers.labels import is_file
     from clusterexplain.storage.run_directory import check_target
 
     terminal.set_verbosity(quiet=not explainer.verbose)
     check_target(out, overwrite=overwrite)
-    explainer.fit(dataset, train=source.get("train", True), labels=labels)
+    place = source.get("map")
+    given = Path(place) if place is not None and is_file(place) else None
+    explainer.fit(dataset, train=source.get("train", True), labels=labels, map=given)
     explainer.fit_.annotations.data_source = {key: value for key, value in source.items() if value not in (None, [])}
     explainer.save(out, overwrite=overwrite)
     if explainer.verbose:

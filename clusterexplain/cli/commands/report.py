@@ -32,10 +32,12 @@ PICTURE = (
     "Draw the chart to this file instead of the page; each of several samples has its own. It needs the extra 'export'."
 )
 CHART = f"Draw this chart as a picture: {', '.join(options.CHARTS)}."
+MAP = "Draw the rows as this file says: two columns, or three: ids and coordinates. The run keeps this map."
 
 Out = Annotated[Path | None, option("--out", PAGE)]
 Open = Annotated[bool, option("--open", "Open the page in the browser.")]
 Picture = Annotated[Path | None, option(None, PICTURE)]
+Map = Annotated[Path | None, option("--map", MAP)]
 Chart = Annotated[str, option("--chart", CHART, value="CHART", choices=options.CHARTS)]
 
 
@@ -50,6 +52,7 @@ def report(
     svg: Picture = None,
     pdf: Picture = None,
     chart: Chart = "map",
+    map: Map = None,
     method: options.Method = "auto",
     method_option: options.MethodOptions = None,
     seeds: options.Seeds = 1,
@@ -62,6 +65,8 @@ def report(
     pictures = {suffix: path for suffix, path in ((".png", png), (".svg", svg), (".pdf", pdf)) if path is not None}
     _refuse_pictures(pictures, chart)
     folder, explainer = open_run(run, task, quiet=quiet)
+    if map is not None:
+        _take_map(map, explainer, folder)
     ids = sample_ids(sample, explainer) if sample else _boundary_ids(explainer)
     cluster = compared_cluster(against, explainer)
     method_options = method_arguments(method, method_option, seeds)
@@ -101,6 +106,18 @@ def keep_map(explainer: ClusterExplainer, folder: Path) -> None:
 
     if read_map(folder, len(explainer.labels_)) is None:
         write_map(folder, explainer.map_)
+
+
+def _take_map(file: Path, explainer: ClusterExplainer, folder: Path) -> None:
+    """Take the map of a file for the fit, and keep it with the run."""
+    from clusterexplain.data.maps import given_map
+    from clusterexplain.storage.sidecars import write_display, write_map
+
+    notes = explainer.fit_.annotations
+    notes.take_map(given_map(file, explainer.data_, has_index=True))
+    assert notes.map_coordinates is not None, "a file has coordinates"
+    write_map(folder, notes.map_coordinates)
+    write_display(folder, notes.map_source, notes.cluster_colours)
 
 
 def file_name(ids: list[Any], against: str | int = "runner-up") -> str:

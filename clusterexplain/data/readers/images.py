@@ -85,6 +85,7 @@ def read_images(
         ids=np.array(kept),
         image_shape=pixels.shape[1:],
         metadata=_folders(kept),
+        pictures=True,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from clusterexplain.data.arrays import as_array
 from clusterexplain.data.dataset import Dataset
+from clusterexplain.data.display import no_obsm
 from clusterexplain.data.foreign import is_anndata
 from clusterexplain.data.frames import as_frame
 from clusterexplain.data.readers.anndata import dataset_of_anndata
@@ -23,7 +24,7 @@ def dataset_of(X: object, *, max_bytes: float, **roles: Any) -> Dataset:
     max_bytes : float
         What a sparse matrix may take once it is dense.
     **roles : object
-        ids, text, metadata, labels, embedding_column, use_rep; None is not given.
+        ids, text, metadata, labels, embedding_column, use_rep, map; None is not given.
 
     Returns
     -------
@@ -37,12 +38,15 @@ def dataset_of(X: object, *, max_bytes: float, **roles: Any) -> Dataset:
     """
     given = {name: role for name, role in roles.items() if role is not None and role != () and role != []}
     if is_anndata(X):
-        _refuse(given, ("ids", "text", "metadata", "labels", "use_rep"), "an AnnData")
+        _refuse(given, ("ids", "text", "metadata", "labels", "use_rep", "map"), "an AnnData")
         return dataset_of_anndata(X, max_bytes=max_bytes, **given)
+    if "map" in given:
+        raise no_obsm(given["map"])
     frame = as_frame(X)
     if frame is None:
+        array = as_array(X, max_bytes=max_bytes)  # what is no matrix at all is refused with its own cure
         _refuse(given, (), "an array, whose columns have no names")
-        return Dataset(as_array(X, max_bytes=max_bytes))
+        return Dataset(array)
     _refuse(given, ("ids", "text", "metadata", "labels", "embedding_column"), "a frame")
     metadata = given.get("metadata", ())
     columns = (metadata,) if isinstance(metadata, str) else tuple(metadata)

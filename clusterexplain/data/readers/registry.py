@@ -40,7 +40,7 @@ _VECTORS = Reader(read_vectors, (*_COLUMNS, "table", "use_rep"))
 READERS: dict[str, Reader] = {
     **dict.fromkeys((*TEXT, *COLUMNAR), _TABLE),
     **dict.fromkeys(ARRAYS, _VECTORS),
-    ".h5ad": Reader(read_h5ad, (*_COLUMNS, "use_rep")),
+    ".h5ad": Reader(read_h5ad, (*_COLUMNS, "use_rep", "map")),
     FOLDER: Reader(read_images, ("size", "mode", "skip_bad")),
 }
 """By ending in small letters; text may be compressed (.gz, .bz2, .xz, .zip)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ def map_chart(
     label_positions: pd.DataFrame | None = None,
     sample: pd.DataFrame | None = None,
     sides: tuple[str, str] = SIDES,
+    colours: Mapping[int, str] | None = None,
     subtitle: str = "",
     width: int = 560,
     height: int = 420,
@@ -49,6 +51,8 @@ def map_chart(
         The explained sample, one row or none: id, x, y; optional row and image.
     sides : (str, str), default=("pulled in", "pushed away")
         What positive and negative influence did.
+    colours : mapping of int to str, optional
+        Colours of clusters, by number, in place of the usual ones.
     subtitle : str, default=""
         Which view it is and how many examples it shows; may hold line ends.
     width, height : int
@@ -59,7 +63,7 @@ def map_chart(
     LayerChart
         Positive influence in blue circles, negative in dashed orange squares; a larger one is a larger influence.
     """
-    layers = [_points(points)]
+    layers = [_points(points, colours)]
     if links is not None and len(links):
         layers.insert(0, _links(links))
     if highlights is not None and len(highlights):
@@ -94,11 +98,11 @@ def _place() -> dict[str, Any]:
     return {"x": alt.X("x:Q", axis=None, scale=scale), "y": alt.Y("y:Q", axis=None, scale=scale)}
 
 
-def _points(points: pd.DataFrame) -> alt.Chart:
+def _points(points: pd.DataFrame, given: Mapping[int, str] | None) -> alt.Chart:
     import altair as alt
 
     names = theme.ordered(points["cluster"])
-    colours, shapes = theme.looks(names)
+    colours, shapes = theme.looks(names, given)
     frame = theme.pick(points, "id", "cluster", "x", "y", "margin").assign(
         order=points["cluster"].map({name: i for i, name in enumerate(names)}).to_numpy()
     )

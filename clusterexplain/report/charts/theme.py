@@ -11,6 +11,7 @@ never by name, and no expression is built from data.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
@@ -137,8 +138,20 @@ def ordered(names: pd.Series) -> list[str]:
     return sorted({str(name) for name in names}, key=key)
 
 
-def looks(names: list[str]) -> tuple[list[str], list[str]]:
+def looks(names: list[str], given: Mapping[int, str] | None = None) -> tuple[list[str], list[str]]:
     """Return a colour and a shape for each cluster; a numbered cluster has the same in every chart.
+
+    Parameters
+    ----------
+    names : list of str
+        What clusters are called.
+    given : mapping of int to str, optional
+        Colours of clusters, by number, in place of the usual ones.
+
+    Returns
+    -------
+    colours, shapes : list of str
+        In the order of the names.
 
     Examples
     --------
@@ -149,7 +162,8 @@ def looks(names: list[str]) -> tuple[list[str], list[str]]:
     for position, name in enumerate(names):
         match = NUMBERED.match(name)
         number = int(match[1]) if match else position
-        colours.append(GREY if name == NOISE_NAME else CLUSTERS[number % len(CLUSTERS)])
+        usual = GREY if name == NOISE_NAME else CLUSTERS[number % len(CLUSTERS)]
+        colours.append(given[number] if given and match and number in given else usual)
         shapes.append(NOISE_SHAPE if name == NOISE_NAME else SHAPES[number // len(CLUSTERS) % len(SHAPES)])
     return colours, shapes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,7 +17,12 @@ COLUMNS = ("node", "cluster", "left", "right", "birth", "death", "size")
 
 
 def tree_chart(
-    nodes: pd.DataFrame, *, sample: pd.DataFrame | None = None, width: int = 560, height: int = 360
+    nodes: pd.DataFrame,
+    *,
+    sample: pd.DataFrame | None = None,
+    colours: Mapping[int, str] | None = None,
+    width: int = 560,
+    height: int = 360,
 ) -> alt.LayerChart:
     """Draw where the condensed tree splits and which of its branches became clusters.
 
@@ -28,6 +34,8 @@ def tree_chart(
         finite), size (training rows at its birth).
     sample : DataFrame, optional
         Where the sample is, one row or none: id, x (in training rows), lambda (at which it falls out of its branch).
+    colours : mapping of int to str, optional
+        Colours of clusters, by number, in place of the usual ones.
     width, height : int
         Pixels.
 
@@ -38,7 +46,7 @@ def tree_chart(
     """
     frame = nodes[list(COLUMNS)].reset_index(drop=True)
     selected = (frame["cluster"] != "").to_numpy(dtype=bool)
-    layers = [_others(frame[~selected]), _selected(frame[selected])]
+    layers = [_others(frame[~selected]), _selected(frame[selected], colours)]
     if sample is not None and len(sample):
         falls = tooltips.number("lambda", "falls out at lambda", ".4g")
         layers.append(query_marker(sample, "x", "lambda", falls).encode(x=_x("x"), y=_y("lambda")))
@@ -93,7 +101,7 @@ def _others(frame: pd.DataFrame) -> alt.Chart:
     return _branches(frame, "branches").encode(color=alt.value(theme.GREY), fillOpacity=alt.value(0.3))
 
 
-def _selected(frame: pd.DataFrame) -> alt.Chart:
+def _selected(frame: pd.DataFrame, given: Mapping[int, str] | None) -> alt.Chart:
     import altair as alt
 
     names = theme.ordered(frame["cluster"])
@@ -102,5 +110,6 @@ def _selected(frame: pd.DataFrame) -> alt.Chart:
         title="selected clusters (other branches in grey)", orient="bottom", symbolLimit=40,
         columns=2, labelLimit=alt.ExprRef("width / 2 - 28"), symbolType="square", symbolStrokeWidth=0,
     )  # fmt: skip
-    colour = alt.Color("cluster:N", sort=theme.by("order"), scale=alt.Scale(range=theme.looks(names)[0]), legend=legend)
+    scale = alt.Scale(range=theme.looks(names, given)[0])
+    colour = alt.Color("cluster:N", sort=theme.by("order"), scale=scale, legend=legend)
     return _branches(frame.assign(order=order), "selected").encode(color=colour, fillOpacity=alt.value(0.85))

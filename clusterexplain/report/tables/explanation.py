@@ -33,7 +33,7 @@ def strongest(explanation: Explanation, query: int, top: int) -> pd.DataFrame:
         The rows of :meth:`Explanation.top` with rank (from 1, pullers first), pulls (bool) and side in the words of the query;
         id and cluster as text.
     """
-    frame = explanation.top(top, query=query)
+    frame = explanation.top(top, query=query, show=())
     pulls = frame["side"] == SIDES[0]
     words = explanation.sides(query)
     return frame.assign(

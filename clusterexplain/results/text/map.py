@@ -5,7 +5,9 @@ from __future__ import annotations
 from clusterexplain.results.text.names import COMMON, Vocabulary
 
 
-def map_note(n_shown: int, n_examples: int, drawn_by: str, dim: int, *, vocabulary: Vocabulary = COMMON) -> str:
+def map_note(
+    n_shown: int, n_examples: int, drawn_by: str, dim: int, *, source: str = "", vocabulary: Vocabulary = COMMON
+) -> str:
     """Say what the map is, and how much of it is drawn.
 
     Parameters
@@ -16,6 +18,8 @@ def map_note(n_shown: int, n_examples: int, drawn_by: str, dim: int, *, vocabula
         "UMAP" or "PCA".
     dim : int
         Of the embedding.
+    source : str, default=""
+        What the map is, if it was given and not drawn here: "obsm X_umap".
     vocabulary : Vocabulary, optional
         Nouns.
 
@@ -28,10 +32,8 @@ def map_note(n_shown: int, n_examples: int, drawn_by: str, dim: int, *, vocabula
         shown = vocabulary.count_examples(n_examples)
     else:
         shown = f"a random sample of {n_shown:,} of {n_examples:,} {vocabulary.examples}"
-    return (
-        f"{shown}, drawn by {drawn_by}, for orientation only\n"
-        f"explanations come from the {dim}-dimensional embedding and not from this map"
-    )
+    what = f"Map: {source} as given; {shown}" if source else f"{shown}, drawn by {drawn_by}"
+    return f"{what}, for orientation only\nexplanations come from the {dim}-dimensional embedding and not from this map"
 
 
 def misplaced(n_on_map: int, n_in_embedding: int, n: int, *, vocabulary: Vocabulary = COMMON) -> str:

@@ -17,6 +17,7 @@ UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\uff
 _STEERING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Marks that set the direction of writing: a page isolates them, a terminal does not."""
 _LINE_ENDS = re.compile(r"[\t\n\x0b\x0c\r\x85\u2028\u2029]+")
+LONGEST_SNIPPET = 200
 _INSTEAD = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -122,6 +123,35 @@ def replace_unprintable(text: str) -> str:
     "'a\\ufffd[31mb\\ufffd'"
     """
     return UNPRINTABLE.sub(_INSTEAD, text)
+
+
+def snippet(text: str, longest: int = LONGEST_SNIPPET) -> str:
+    r"""Return the beginning of a text on one line, cut at a word.
+
+    Control characters and lone surrogates are dropped; marks that set the direction of writing, joiners and emoji are kept.
+
+    Parameters
+    ----------
+    text : str
+        Of any length.
+    longest : int, default=200
+        Characters that are kept at most.
+
+    Returns
+    -------
+    str
+        At most `longest` characters, and an ellipsis if the text goes on.
+
+    Examples
+    --------
+    >>> snippet("two\n lines")
+    'two lines'
+    """
+    line = " ".join(UNPRINTABLE.sub("", " ".join(text.split())).split())
+    if len(line) <= longest:
+        return line
+    word_end = line.rfind(" ", 0, longest + 1)
+    return line[: word_end if word_end > longest // 2 else longest] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def terminal_safe(text: str, *, lines: bool = False) -> str:

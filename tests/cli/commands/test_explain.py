@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterexplain import ClusterExplainer
+from clusterexplain import ClusterExplainer, Dataset
 from tests.cli.caller import COLUMNS, Caller, run_main, sample_of
 
 
@@ -179,3 +179,74 @@ def test_why_names_near_duplicates_with_another_label(
     code, out, _ = call("why", "--sample", "0")
     assert code == 0
     assert "Near-duplicates of 0 with another label: 30 (cluster 1)." in out
+
+
+@pytest.mark.parametrize("width", ["60", "80", "200"])
+def test_why_shows_text_and_metadata_and_hides_no_column(
+    width: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.vstack([np.random.default_rng(0).normal(centre, 1, (10, 3)) for centre in (0, 4, -4)])
+    rows[11] = rows[3]
+    names = [f"kind{number % 4}" for number in range(30)]
+    known = {
+        "cell_type": names,
+        "batch": ["x", "y", "z"] * 10,
+        "abstract": [f"words{number}" for number in range(30)],
+    }
+    data = Dataset(rows, metadata=pd.DataFrame(known), text="abstract")
+    fitted = ClusterExplainer(model="precomputed", min_agreement=0.0).fit(data, labels=np.repeat([0, 1, 2], 10))
+    fitted.save(tmp_path / "run")
+    monkeypatch.setenv("COLUMNS", width)
+    shown = ["--show", "batch,cell_type,text"]
+    assert run_main(monkeypatch, "why", "--run", str(tmp_path / "run"), "--sample", "3", "--top", "3", *shown) == 0
+    out = capsys.readouterr().out
+    boxes = [line for line in out.splitlines() if line[:1] in "┏┃┡│└"]
+    assert max(map(len, boxes)) <= int(width)
+    for column in ("batch", "cell_type", "text"):
+        assert column in out
+    for id_ in fitted.explain([3]).top(3)["id"]:
+        assert f"{names[id_]}" in out
+        assert f"words{id_}" in out
+    assert "Near-duplicates of 3 with another label: 11 (cluster 1; z; kind3; words11)." in out
+    assert run_main(monkeypatch, "label-conflicts", "--run", str(tmp_path / "run"), "--show", "text") == 0
+    assert "words11" in capsys.readouterr().out
+    assert run_main(monkeypatch, "why", "--run", str(tmp_path / "run"), "--sample", "3", "--show", "bach") == 2
+    assert (
+        "There is no column 'bach' to show. Expected columns of the metadata: text, cell_type"
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*infer_string", "ignore:.*chained_assignment")
+def test_new_rows_of_cells_and_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 4, 4), dtype=np.uint8)
+    pixels[4:] //= 4
+    Path("folder").mkdir()
+    for number, one in enumerate(pixels):
+        image.fromarray(one).save(f"folder/{number}.png")
+    image.fromarray(np.kron(pixels[2], np.ones((2, 2), dtype=np.uint8))).convert("RGB").save("new.png")
+    fit = ["fit", "--model", "precomputed", "--clusters", "2", "--min-agreement", "0", "--quiet"]
+    assert call(*fit, "--data", "folder", "--out", "pictures")[0] == 0
+    (new,) = call.json("why", "--run", "pictures", "--row", "new.png")["answers"]
+    (known,) = call.json("why", "--run", "pictures", "--sample", "2.png")["answers"]
+    assert (new["sample"], new["cluster"]) == ("new new.png", known["cluster"])
+    assert new["margin"] == pytest.approx(known["margin"], abs=0.1)  # of the training example its own centroid knows
+    anndata = pytest.importorskip("anndata")
+    names = {
+        "obs": pd.Index([f"c{number}" for number in range(8)], dtype=object),
+        "var": pd.Index(list("abcd"), dtype=object),
+    }
+    X = pixels.reshape(8, 16)[:, :4].astype(float)
+    cells = anndata.AnnData(X, **{name: pd.DataFrame(index=index) for name, index in names.items()})
+    cells.write_h5ad("cells.h5ad")
+    cells[[5, 2], ["d", "a", "c", "b"]].copy().write_h5ad("new.h5ad")
+    assert call(*fit, "--data", "cells.h5ad", "--use-rep", "X", "--out", "cells")[0] == 0
+    answers = call.json("why", "--run", "cells", "--row", "new.h5ad")["answers"]
+    assert [one["sample"] for one in answers] == ["new c5", "new c2"]
+    expected = ClusterExplainer.load("cells").explain(X[[5, 2]])
+    np.testing.assert_allclose([one["margin"] for one in answers], expected.scores)
+    assert "the fit was not made from picture files" in call.refused("why", "--run", "cells", "--row", "new.png")

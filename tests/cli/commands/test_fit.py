@@ -250,3 +250,29 @@ def test_without_data_there_is_nothing_to_fit(call: Caller) -> None:
     code, _, errors = call("fit", "--out", "runs/none", "--quiet")
     assert code == 2
     assert "There is nothing to fit. Expected --data with a data set or a file, or --config" in errors
+
+
+def test_a_map_from_a_file_is_joined_by_id_and_kept(
+    blobs: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Caller
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cells = [f"c{number}" for number in range(30)]
+    pd.DataFrame(blobs, columns=COLUMNS).assign(cell=cells).to_csv("rows.csv", index=False)
+    places = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 2)), index=cells, columns=["u", "v"])
+    places.iloc[::-1].rename_axis("cell").reset_index().to_csv("map.csv", index=False)
+    fit = ["fit", "--data", "rows.csv", "--ids", "cell", "--model", "precomputed", "--clusters", "3", "--quiet"]
+    assert call(*fit, "--map", "map.csv", "--out", "run")[0] == 0
+    np.testing.assert_allclose(np.load("run/map.npy"), places.to_numpy())
+    assert json.loads(Path("run/display.json").read_text()) == {"map": "map.csv", "colours": {}}
+    _, out, _ = call("config", "--run", "run")
+    assert 'map = "map.csv"' in out
+    Path("fit.toml").write_text(out)
+    assert call("fit", "--config", "fit.toml", "--out", "again", "--quiet")[0] == 0
+    assert (Path("run") / "map.npy").read_bytes() == (Path("again") / "map.npy").read_bytes()
+    assert "map names an obsm" not in (refused := call.refused(*fit, "--map", "X_umap", "--out", "other"))
+    assert "does not take map (--map is for .h5ad)" in refused
+    (-places).rename_axis("cell").reset_index().to_csv("other.csv", index=False)
+    assert call("report", "--run", "run", "--sample", "c3", "--map", "other.csv", "--out", "page.html")[0] == 0
+    assert "Map: other.csv as given" in Path("page.html").read_text()
+    np.testing.assert_allclose(np.load("run/map.npy"), -places.to_numpy())
+    assert ClusterExplainer.load("run").fit_.annotations.map_source == "other.csv"

@@ -10,8 +10,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from clusterexplain import ClusterExplainer, Dataset
+from clusterexplain.data.readers.new_files import read_new_rows
 from clusterexplain.data.readers.registry import read
-from clusterexplain.exceptions import InputWarning, InvalidDataError
+from clusterexplain.exceptions import InputWarning, InvalidDataError, InvalidParameterError
 
 
 @pytest.fixture
@@ -134,3 +135,31 @@ def test_colour_pictures_are_fitted_shown_and_saved(tmp_path: Path) -> None:
     loaded = ClusterExplainer.load(tmp_path / "run")
     assert loaded.data_.image_shape == (4, 4, 3)
     assert "data:image/png" in str(loaded.explain([0])._repr_mimebundle_())
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_new_pictures_get_the_size_and_mode_of_the_fit(folder: Path, mode: str, tmp_path: Path) -> None:
+    data = Dataset.from_images(folder, size="4x2", mode=mode)
+    ce = ClusterExplainer(model="precomputed", n_clusters=2, min_agreement=0.0, random_state=0).fit(data)
+    ce.save(tmp_path / "run")
+    stored = ClusterExplainer.load(tmp_path / "run").data_
+    one = read_new_rows(folder / "digit 0" / "03.png", stored)
+    assert isinstance(one, Dataset)
+    np.testing.assert_array_equal(one.X, data.X[data.positions(["digit 0/03.png"])])
+    assert ce.explain(one).query_ids.tolist() == ["new 03.png"]
+    several = read_new_rows(folder / "digit 0", stored)
+    assert isinstance(several, Dataset)
+    assert several.ids.tolist() == ["00.png", "03.png", "06.png", "09.png"] or len(several) == len(
+        list((folder / "digit 0").iterdir())
+    )
+    turned = Dataset.from_images(folder, size="2x4", mode=mode)
+    with pytest.raises(
+        InvalidDataError,
+        match=rf"queries has images of shape \(4, 2.*Expected the same; .*size=\(4, 2\), mode='{mode}'",
+    ):
+        ce.explain(turned)
+    pixels = Dataset(data.X, image_shape=data.image_shape)  # perhaps from 0 to 1, perhaps not
+    with pytest.raises(
+        InvalidParameterError, match=r"the fit was not made from picture files\. Expected a table or an array"
+    ):
+        read_new_rows(folder, pixels)

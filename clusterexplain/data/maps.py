@@ -1,0 +1,85 @@
+"""A map that the user has: coordinates of the rows, joined to them by id where the rows have ids."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from clusterexplain.data.dataset import Dataset
+from clusterexplain.data.display import Display, no_obsm
+from clusterexplain.data.frames import as_frame, is_default_index
+from clusterexplain.data.joining import joined_rows
+from clusterexplain.data.readers.beside import by_ids, read_beside
+from clusterexplain.data.validation import as_matrix
+from clusterexplain.exceptions import InvalidDataError
+
+GIVEN = "coordinates"
+"""What a map in memory is called."""
+
+
+def given_map(given: object, data: Dataset, *, has_index: bool) -> Display:
+    """Return a map that was given.
+
+    Parameters
+    ----------
+    given : array-like, frame or Series of n_samples rows, or path
+        Two coordinates for each row: an array; a frame of two columns; a Series of pairs; a file of them, with or without ids.
+    data : Dataset
+        The rows.
+    has_index : bool
+        The rows have ids of their own, by which frames and Series are joined; an array is in the order of the rows.
+
+    Returns
+    -------
+    Display
+        With coordinates and what they are called.
+
+    Raises
+    ------
+    InvalidDataError
+        If an index does not match, or it does not hold two finite numbers for each row.
+    """
+    source = GIVEN
+    if isinstance(given, str):
+        raise no_obsm(given)
+    if isinstance(given, os.PathLike):
+        source, has_index = Path(given).name, True
+        given = _read_map(Path(given), data)
+    if isinstance(given, pd.Series):
+        given = pd.DataFrame(given.tolist(), index=given.index)
+    frame = as_frame(given, "map")
+    if frame is not None:
+        rows = joined_rows(frame.index, data.ids, pd.Index(data.ids) if has_index else None, "map")
+        given = frame.iloc[rows]
+    return Display(_checked(as_matrix(given, what="map"), len(data)), source)
+
+
+def _checked(coordinates: np.ndarray, n: int) -> np.ndarray:
+    if coordinates.shape[0] != n:
+        raise InvalidDataError(f"map has {coordinates.shape[0]} rows, expected {n}: two coordinates for each row of X.")
+    if coordinates.shape[1] != 2:
+        raise InvalidDataError(
+            f"map has {coordinates.shape[1]} columns, expected 2: where each row is drawn. Take two of them, or reduce them to "
+            f"two dimensions first (UMAP, t-SNE)."
+        )
+    return coordinates
+
+
+def _read_map(path: Path, data: Dataset) -> np.ndarray | pd.DataFrame:
+    """Return the coordinates of a file: two columns in the order of the rows, or three with their ids."""
+    table = read_beside(path, "coordinates", "two numbers for each row", "the name of an obsm of an .h5ad file")
+    if isinstance(table, np.ndarray):
+        return table
+    if table.shape[1] == 2:
+        return table.to_numpy() if is_default_index(table.index) else table
+    joined = by_ids(table, data) if table.shape[1] == 3 else None
+    if joined is None:
+        raise InvalidDataError(
+            f"{path} has {table.shape[1]} columns{', and none holds ids of the data' if table.shape[1] == 3 else ''}. Expected "
+            f"two: where each row is drawn, in the order of the rows; or three: ids (from {data.ids.tolist()[0]!r} to "
+            f"{data.ids.tolist()[-1]!r}) and two coordinates."
+        )
+    return joined
