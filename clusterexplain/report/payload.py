@@ -133,6 +133,7 @@ def _trust(explanation: Explanation, context: ReportContext, specs: Specs, *, ca
         stability = specs.panel(charts.cluster_stability_chart(table), JACCARD_TABLE, table)
     return {
         "status": explanation.status,
+        "words": explanation.status_words,
         "meaning": check_text.meaning(None if check is None else check.grade, can_check=can_check),
         "sentence": explanation.checked,
         "null": None if check is None or not math.isfinite(check.null) else check.null,

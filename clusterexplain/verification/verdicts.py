@@ -29,7 +29,11 @@ SIZED = (RemovalName.GROUP, RemovalName.SUBSET)
 
 
 def check_summary(
-    by_estimand: dict[Estimand, Faithfulness], left_out: dict[Estimand, str], planted: pd.DataFrame
+    by_estimand: dict[Estimand, Faithfulness],
+    left_out: dict[Estimand, str],
+    planted: pd.DataFrame,
+    *,
+    labels_given: bool,
 ) -> CheckSummary:
     """Return the verdicts of a check and what it retrained, as they are attached to an explanation.
 
@@ -41,6 +45,8 @@ def check_summary(
         Estimands that a level would ask but the model has not, with the reason.
     planted : DataFrame
         The positive control, see :attr:`Check.planted_duplicates`.
+    labels_given : bool
+        Whether labels were given and cannot be found anew, so that the clustering was not run again.
 
     Returns
     -------
@@ -51,12 +57,14 @@ def check_summary(
     n = len(first.scores)
     more = "".join(f". Nothing was retrained about {WORDS[estimand]}" for estimand in left_out)
     together = _verdict(first, others, more + planted_clause(planted))
-    if n == 1:
-        return CheckSummary(together, (together,), n, _retrained(first))
-    each = []
-    for query in range(n):
-        clause = planted_clause(planted[planted["position"] == query])
-        each.append(_verdict(first[query], [other[query] for other in others], more + clause))
+    each = [together]
+    if n > 1:
+        each = []
+        for query in range(n):
+            clause = planted_clause(planted[planted["position"] == query])
+            each.append(_verdict(first[query], [other[query] for other in others], more + clause))
+    if labels_given:
+        together, each = together.with_labels_given(), [verdict.with_labels_given() for verdict in each]
     return CheckSummary(together, tuple(each), n, _retrained(first))
 
 

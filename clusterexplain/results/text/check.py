@@ -12,6 +12,13 @@ GRADES = {
 """What a grade means for the reader."""
 
 
+LABELS_GIVEN = (
+    "The labels were given and the clustering was not run again, so this check says nothing about where another clustering "
+    "would put the sample; reclusterer= says how to find them anew"
+)
+"""What every verdict on given labels says that nobody found anew; without a full stop."""
+NOT_RUN_AGAIN = "given labels, clustering not run again"
+"""The same on a badge."""
 ASSIGNMENTS = {"kept": "labels kept", "continued": "clustering continued", "scratch": "clustered from scratch"}
 """What became of the clustering after retraining."""
 
