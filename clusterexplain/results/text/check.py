@@ -44,6 +44,35 @@ def by_assignments(kept: str, continued: str) -> str:
     return f"{kept} with {ASSIGNMENTS['kept']}, {continued} with the {ASSIGNMENTS['continued']}"
 
 
+ALL_DIRECT = (
+    "The embedding is held fixed, so there is nothing but the direct part: the arithmetic of weights in clusters"
+)
+"""What a check says of a model without parameters; without a full stop."""
+
+
+def without_direct(agreements: str) -> str:
+    """Say how well predictions agree without the direct part, in which an example's weight predicts itself.
+
+    Parameters
+    ----------
+    agreements : str
+        Rank correlations by kind of removal.
+
+    Returns
+    -------
+    str
+        One sentence without a full stop.
+
+    Examples
+    --------
+    >>> without_direct("single removals 0.97, groups 0.95")
+    'Without the direct part, so that nothing predicts itself (parameters retrained, weights in clusters and labels kept):
+    single removals 0.97, groups 0.95'
+    """
+    how = "parameters retrained, weights in clusters and labels kept"
+    return f"Without the direct part, so that nothing predicts itself ({how}): {agreements}"
+
+
 def checked(sentence: str | None, *, conclusive: bool = True) -> str:
     """Say whether a check covers an explanation; completes "This answer is ...".
 
