@@ -146,12 +146,14 @@ def _trust(explanation: Explanation, context: ReportContext, specs: Specs, *, ca
 def _verify_command(explanation: Explanation, context: ReportContext, run: str | None, task: str | None) -> str | None:
     """Return the command that checks all answers of the page, None where they cannot be checked by a command.
 
-    Code of the user's own (a method, a clusterer, a score) is passed in Python; of a network the command names the task.
+    Code of the user's own (a method, a clusterer, a reclusterer, a score) is passed in Python; of a network the command names
+    the task.
     """
     assignment = context.fit.assignment
     own_code = (
         explanation.method not in METHODS
         or assignment.clustering.name not in CLUSTERING_TYPES
+        or "reclusterer" in assignment.clustering.settings
         or assignment.score.name not in SCORES
     )
     if own_code or explanation.combined or (explanation.positions < 0).any():

@@ -14,7 +14,7 @@ GRADES = {
 
 LABELS_GIVEN = (
     "The labels were given and the clustering was not run again, so this check says nothing about where another clustering "
-    "would put the sample; reclusterer= says how to find them anew"
+    "would put the sample; reclusterer= in Python, --reclusterer on the command line, says how to find them anew"
 )
 """What every verdict on given labels says that nobody found anew; without a full stop."""
 NOT_RUN_AGAIN = "given labels, clustering not run again"
