@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import random
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from palmerpenguins import load_penguins
 from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.datasets import load_digits, load_iris
 from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import kneighbors_graph
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.clustering import ClusterInputs, GivenLabels
@@ -249,3 +252,38 @@ def test_an_estimator_without_weights_is_refused_before_anything_is_retrained() 
         InvalidParameterError, match=r"level 'standard' lowers the weights of single examples, but Agglom"
     ):
         ce.verify(ce.explain([123]), level="standard")
+
+
+def test_leiden_gives_stability_and_checks_with_the_clustering_continued() -> None:
+    """On 700 blood cells; the function is the one of the documentation."""
+    igraph = pytest.importorskip("igraph")
+    Z = blood_cells()
+
+    def leiden(Z: np.ndarray, sample_weight: np.ndarray) -> list[int]:
+        near = kneighbors_graph(Z, 15)
+        edges = np.array(near.maximum(near.T).nonzero()).T
+        random.seed(0)
+        graph = igraph.Graph(len(Z), edges[edges[:, 0] < edges[:, 1]])
+        membership: list[int] = graph.community_leiden("modularity", resolution=0.5, n_iterations=10).membership
+        return membership
+
+    labels = np.array(leiden(Z, np.ones(len(Z))))
+    ce = ClusterExplainer("precomputed", reclusterer=leiden, random_state=0).fit(Z, labels=labels)
+    check = ce.verify(ce.explain([0, 350]), n_single=20, n_within=0, n_groups=0, n_top=0)
+    assert check.figure("single", "kept") > 0.98
+    assert check.figure("single", "continued") < check.figure("single", "kept")
+    assert "clustering was not run again" not in check.verdict
+    stability = ce.stability(n_seeds=0, n_bootstrap=2)
+    assert 0.6 < adjusted_rand_score(labels, stability.labels[0]) < 1
+
+
+def blood_cells() -> np.ndarray:
+    """Return 20 principal components of the cells that scanpy ships; scanpy itself is not imported."""
+    anndata = pytest.importorskip("anndata")
+    found = importlib.util.find_spec("scanpy")
+    if found is None or found.origin is None:
+        pytest.skip("scanpy is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cells = anndata.read_h5ad(Path(found.origin).parent / "datasets" / "10x_pbmc68k_reduced.h5ad")
+    return np.asarray(cells.obsm["X_pca"], dtype=np.float64)[:, :20]
