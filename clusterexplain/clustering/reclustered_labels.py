@@ -14,7 +14,7 @@ from clusterexplain.clustering.base import Clustering, ClusterInputs
 from clusterexplain.clustering.centroids import CentroidState
 from clusterexplain.clustering.given_labels import GivenLabels
 from clusterexplain.clustering.reclusterer import Reclusterer, ReclusteringEstimator, ReclusteringFunction
-from clusterexplain.clustering.registry import ClusteringFactory, ClusteringSpec
+from clusterexplain.clustering.registry import ClusteringSpec
 from clusterexplain.exceptions import AdoptedClustersWarning, InvalidParameterError, warn
 from clusterexplain.statistics.matching import NOISE, renumbered
 
@@ -120,15 +120,22 @@ def refuse_unequal_weights(clustering: Clustering[Any], what: str) -> None:
         raise InvalidParameterError(clustering.reclusterer.unequal(what))
 
 
-def as_factory(clustering: ReclusteredLabels) -> ClusteringFactory:
-    """Return a function that clusters from scratch with the reclusterer of given labels, in numbers of its own."""
+@dataclass(frozen=True, eq=False)
+class FoundFromScratch:
+    """A :data:`ClusteringFactory` that clusters with the reclusterer of given labels, in numbers of its own.
 
-    def cluster(inputs: ClusterInputs, spec: ClusteringSpec) -> Clustering[Any]:
-        found = clustering.reclusterer.labels(inputs)
-        n_clusters = int(found.max(initial=NOISE)) + 1
-        return GivenLabels(torch.from_numpy(_with_absent(found, inputs)), n_clusters)
+    Parameters
+    ----------
+    reclusterer : Reclusterer
+        Finds clusters of the rows of positive weight.
+    """
 
-    return cluster
+    reclusterer: Reclusterer
+
+    def __call__(self, inputs: ClusterInputs, spec: ClusteringSpec) -> GivenLabels:
+        """Return what the reclusterer finds; it has no start that a seed could change."""
+        found = self.reclusterer.labels(inputs)
+        return GivenLabels(torch.from_numpy(_with_absent(found, inputs)), int(found.max(initial=NOISE)) + 1)
 
 
 def _with_absent(labels: np.ndarray, inputs: ClusterInputs) -> np.ndarray:

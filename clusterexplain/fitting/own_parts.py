@@ -9,7 +9,7 @@ import torch
 
 from clusterexplain.clustering import Clustering, ClusteringFactory, ClusteringSpec, ClusterInputs, make_clustering
 from clusterexplain.clustering.make import is_factory
-from clusterexplain.clustering.reclustered_labels import as_factory, with_reclusterer
+from clusterexplain.clustering.reclustered_labels import FoundFromScratch, with_reclusterer
 from clusterexplain.clustering.reclusterer import Reclusterer, ReclusteringEstimator, ReclusteringFunction
 from clusterexplain.clustering.registry import CLUSTERING_TYPES
 from clusterexplain.clustering.scores import SCORES, Score
@@ -147,4 +147,5 @@ def with_own_reclusterer(fit: Fit, reclusterer: OwnReclusterer | None) -> Fit:
         return fit
     inputs = fit.cluster_inputs(fit.params, fit.trajectory.weights)
     clustering = with_reclusterer(fit.clustering, reclusterer, inputs)
-    return dataclasses.replace(fit, clustering=clustering, own_clusterer=as_factory(clustering), _jacobians=[])
+    from_scratch = FoundFromScratch(clustering.reclusterer)
+    return dataclasses.replace(fit, clustering=clustering, own_clusterer=from_scratch, _jacobians=[])
