@@ -14,13 +14,11 @@ from sklearn.base import clone
 
 from clusterexplain.clustering.base import ClusterInputs
 from clusterexplain.exceptions import InvalidClusteringError, InvalidParameterError
-from clusterexplain.statistics.matching import NOISE
+from clusterexplain.statistics.matching import NOISE, NOISE_NAMES
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-NOISE_TEXTS = ("noise", "-1")
-"""Labels that stand for noise where labels are texts, in small letters."""
 FORMS = (
     "Expected a function (Z, sample_weight) -> labels, one label for each row of Z, or a clusterer of scikit-learn's kind that "
     "is not fitted, for example AgglomerativeClustering(n_clusters=5)"
@@ -144,7 +142,7 @@ class Reclusterer:
                 f"numbers or texts, -1 for noise."
             )
         noise = (
-            column.astype(str).str.strip().str.casefold().isin(NOISE_TEXTS)
+            column.astype(str).str.strip().str.casefold().isin(NOISE_NAMES)
             if labels.dtype.kind in "OUS"
             else column < 0
         )

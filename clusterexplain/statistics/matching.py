@@ -7,6 +7,8 @@ from scipy.optimize import linear_sum_assignment
 
 NOISE = -1
 """The label of a sample that is in no cluster."""
+NOISE_NAMES = ("noise", "-1", "-1.0")
+"""Texts, in small letters, that stand for noise."""
 
 
 def overlap(labels: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.ndarray:
