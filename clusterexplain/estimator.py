@@ -35,6 +35,7 @@ from clusterexplain.fitting.build import Objects, build_fit
 from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.config_file import read_config
 from clusterexplain.fitting.fit import Fit
+from clusterexplain.fitting.own_parts import OwnReclusterer, check_reclusterer
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
@@ -78,6 +79,11 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         temperature ("soft_kmeans": share of the within-cluster variance); covariance_type ("tied"), reg_covar ("gmm");
         min_cluster_size (a sixtieth of the rows, at least 5), min_samples (5), cluster_selection_method,
         cluster_selection_epsilon, allow_single_cluster ("hdbscan").
+    reclusterer : callable, estimator or None, default=None
+        How labels that were given are found anew: a function ``(Z, sample_weight) -> labels`` (rows of positive weight alone;
+        whole numbers or texts, -1 for noise), or a clusterer of scikit-learn's kind, of which clones are fitted. With it
+        retrained clusters are matched to yours, and :meth:`stability` works; a fitted estimator counts as its labels. None
+        keeps given labels.
     membership_score : {"auto", "margin", "student_t", "softmax", "cosine", "dec_assignment", "responsibility", "exemplar", \
             "hdbscan_membership"} or Score, default="auto"
         The assignment score that is explained; "auto" is the first that fits the clusterer ("margin" for k-means). Or a
@@ -170,6 +176,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         *,
         n_clusters: int = 8,
         clusterer_options: dict[str, Any] | None = None,
+        reclusterer: OwnReclusterer | None = None,
         membership_score: str | Score = "auto",
         min_agreement: float = 0.8,
         latent_dim: int | None = None,
@@ -197,6 +204,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         self.clusterer = clusterer
         self.n_clusters = n_clusters
         self.clusterer_options = clusterer_options
+        self.reclusterer = reclusterer
         self.membership_score = membership_score
         self.min_agreement = min_agreement
         self.latent_dim = latent_dim
@@ -309,7 +317,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         task = self.model if isinstance(self.model, EmbeddingTask) else None
         score = self.membership_score if isinstance(self.membership_score, Score) else None
-        objects = Objects(task, None if isinstance(clusterer, str) else clusterer, score)
+        objects = Objects(task, None if isinstance(clusterer, str) else clusterer, score, self.reclusterer)
         fitted = build_fit(config, objects, data, weights, seed=seed, execution=execution, keep_weights=not train)
         _warn_of_clusters(fitted, config)
         columns = NewRows(data.X, data.feature_names if isinstance(X, Dataset) or has_names(X) else None, data.ids)
@@ -339,6 +347,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         named = map if isinstance(map, str) else None
         data = Dataset.of(X, max_bytes=self.max_memory, labels=column, metadata=metadata, use_rep=use_rep, map=named)
         given = self.clusterer if labels is None else labels
+        if self.reclusterer is not None:
+            check_reclusterer(self.reclusterer, self.clusterer if labels is None else None)
+            given = given_labels(given, len(data)) if hasattr(given, "fit") else given
         if labels is None and (given is None or isinstance(given, str) or not is_label_list(given)):
             check_before_training(given, len(data))
             return data, given, {}
@@ -362,15 +373,15 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         -------
         ClusterExplainer
             A new fitted estimator. Cluster k is what this fit's cluster k became: k-means is continued from the old
-            members' means to convergence, a mixture from its old parameters, HDBSCAN is run anew and matched; labels that
-            were given are kept. After ``fit(X, train=False)`` it is the model after further training at the new
-            weights; compare it with ``refit`` at the old ones.
+            members' means to convergence, a mixture from its old parameters, HDBSCAN is run anew and matched, and so is a
+            reclusterer; without one, given labels are kept. After ``fit(X, train=False)`` it is the model after further
+            training at the new weights; compare it with ``refit`` at the old ones.
         """
         check_is_fitted(self)
         joined = self.fit_.data.in_order(sample_weight, "sample_weight")
         weights = check_sample_weight(joined, len(self.fit_.data))
         # clone would make a fitted one forget its labels
-        other: ClusterExplainer = clone(self).set_params(clusterer=self.clusterer)
+        other: ClusterExplainer = clone(self).set_params(clusterer=self.clusterer, reclusterer=self.reclusterer)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 setattr(other, name, getattr(self, name))
@@ -718,6 +729,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         model: EmbeddingTask | Callable[[Dataset], EmbeddingTask] | None = None,
         clusterer: Clustering | ClusteringFactory | None = None,
         membership_score: Score | None = None,
+        reclusterer: OwnReclusterer | None = None,
     ) -> ClusterExplainer:
         """Open a fitted run; nothing in it is executed.
 
@@ -735,6 +747,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             learn the class of its clustering. Labels and arrays are those of the run.
         membership_score : Score, optional
             The score of a run that was made with one of your own.
+        reclusterer : callable or estimator, optional
+            How given labels are found anew, see the parameter of this name: a run holds no function. It can be given to a
+            run that was made without one.
 
         Returns
         -------
@@ -743,7 +758,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         """
         from clusterexplain.fitting.loading import load
 
-        fit, names = load(path, data, model, clusterer=clusterer, membership_score=membership_score)
+        fit, names = load(
+            path, data, model, clusterer=clusterer, membership_score=membership_score, reclusterer=reclusterer
+        )
         said = dict(fit.config.said)
         if said["model"] is None:
             said["model"] = fit.recipe.task
@@ -753,6 +770,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             said["membership_score"] = fit.score
         said["hidden"] = None if said["hidden"] is None else tuple(said["hidden"])
         execution = fit.execution
+        said["reclusterer"] = reclusterer
         explainer = cls(**said, n_jobs=execution.n_jobs, max_memory=execution.max_memory, verbose=execution.progress)
         explainer.fit_ = fit
         explainer.n_features_in_ = fit.data.X.shape[1]

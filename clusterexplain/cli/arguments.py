@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer
 
 
-def open_run(run: Path | None, task: str | None, *, quiet: bool) -> tuple[Path, ClusterExplainer]:
+def open_run(
+    run: Path | None, task: str | None, *, quiet: bool, reclusterer: str | None = None
+) -> tuple[Path, ClusterExplainer]:
     """Open a run.
 
     Parameters
@@ -24,6 +26,8 @@ def open_run(run: Path | None, task: str | None, *, quiet: bool) -> tuple[Path, 
         The user's own network, ``package.module:factory``.
     quiet : bool
         Whether progress bars and remarks are hidden.
+    reclusterer : str, optional
+        The user's own function that finds given labels anew, ``package.module:function``.
 
     Returns
     -------
@@ -33,7 +37,7 @@ def open_run(run: Path | None, task: str | None, *, quiet: bool) -> tuple[Path, 
         The fitted estimator.
     """
     from clusterexplain.cli import terminal
-    from clusterexplain.cli.tasks import find_factory
+    from clusterexplain.cli.tasks import find_factory, find_reclusterer
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.storage.run_directory import newest_run
 
@@ -41,7 +45,11 @@ def open_run(run: Path | None, task: str | None, *, quiet: bool) -> tuple[Path, 
     folder = newest_run() if run is None else run
     if run is None and not quiet:
         terminal.newest_run(folder)
-    explainer = ClusterExplainer.load(folder, model=None if task is None else find_factory(task))
+    explainer = ClusterExplainer.load(
+        folder,
+        model=None if task is None else find_factory(task),
+        reclusterer=None if reclusterer is None else find_reclusterer(reclusterer),
+    )
     explainer.set_params(verbose=not quiet)
     return folder, explainer
 

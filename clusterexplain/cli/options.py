@@ -66,6 +66,10 @@ OWN_NETWORK = (
     "Use your own network: package.module:factory names a function that returns an EmbeddingTask. The function takes the data "
     "set or nothing. This option runs the Python code that you name."
 )
+FOUND_ANEW = (
+    "Find given labels anew with package.module:function, a function (Z, sample_weight) -> labels or an estimator. This option "
+    "runs the Python code that you name."
+)
 COMPARED = "Compare with this cluster: 'runner-up', a cluster number or name, or 'noise'."
 INFLUENCE = f"Compute influence with this method: {', '.join(METHODS)}. 'auto' differentiates the recorded training."
 
@@ -75,6 +79,7 @@ Samples = Annotated[
     list[str] | None, option("--sample", "Take the sample with this id. Repeat it for several samples.", value="ID")
 ]
 Task = Annotated[str | None, option("--task", OWN_NETWORK, value="MODULE:FACTORY")]
+Reclusterer = Annotated[str | None, option("--reclusterer", FOUND_ANEW, value="MODULE:FUNCTION")]
 Against = Annotated[str, option("--against", COMPARED, value="CLUSTER", choices=("runner-up", "noise"))]
 Method = Annotated[str, option("--method", INFLUENCE, value="METHOD", choices=METHODS)]
 MethodOptions = Annotated[

@@ -369,6 +369,7 @@ def _agreement(result: Check) -> pd.DataFrame:
             ],
             "retrained / predicted": rows["slope"],
             "same-cluster baseline": rows["same_cluster"],
+            "without the direct part": rows["without_direct"],
         }
     )
 

@@ -108,6 +108,11 @@ class Clustering(ABC, Generic[StateT]):
         """Whether the state is a function of embeddings and weights; False for a fixed point that is not isolated."""
         return True
 
+    @property
+    def repeats(self) -> bool:
+        """Whether :meth:`update_continued` leaves the labels as they are where they were found."""
+        return True
+
     def normalize(self, embedding: Tensor) -> Tensor:
         """Return embeddings of shape (..., dim) in the geometry of the clustering; the identity but for spheres."""
         return embedding

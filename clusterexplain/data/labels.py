@@ -15,9 +15,8 @@ from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.foreign import is_anndata, listed_column
 from clusterexplain.data.joining import joined_rows
 from clusterexplain.exceptions import InputWarning, InvalidDataError, InvalidParameterError, warn
+from clusterexplain.statistics.matching import NOISE_NAMES
 
-NOISE_NAMES = ("noise", "-1", "-1.0")
-"""Texts, in small letters, that stand for noise."""
 _WHOLE = re.compile(r"-?\d+(\.0+)?")
 
 

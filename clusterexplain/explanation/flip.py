@@ -235,6 +235,7 @@ def find_flip(explanation: Explanation, *, max_removed: int | None = None) -> Fl
             f"side of its rival already, so nothing needs to be removed. Expected a positive margin; choose another rival "
             f"(against=)."
         )
+    _check_found_again(explanation)
     order = _pullers(explanation.influence[0], retrainings, np.empty(0, dtype=np.intp))[:max_removed]
     if not len(order):
         raise InvalidParameterError(
@@ -260,6 +261,20 @@ def find_flip(explanation: Explanation, *, max_removed: int | None = None) -> Fl
             break
         best = best if found is None else found
     return _result(retrainings, max_removed)
+
+
+def _check_found_again(explanation: Explanation) -> None:
+    """Refuse a sample that the user's reclusterer does not put in its cluster with nothing removed: nothing would move it."""
+    fit, own = explanation.fit, int(explanation.labels[0])
+    if fit.clustering.repeats:
+        return
+    landed = int(fit.outcome(fit.trajectory.final, explanation.sample_weight, explanation.margins).final_clusters[0])
+    if landed != own:
+        raise InvalidParameterError(
+            f"With nothing removed, the reclusterer puts sample {explanation.query_ids[0]} in "
+            f"{cluster_name(landed, explanation.cluster_names)}, not in {cluster_name(own, explanation.cluster_names)} as the "
+            f"given labels do, so a removal would not be what moves it. Expected a reclusterer that finds the given labels."
+        )
 
 
 def shortest_prefix(order: np.ndarray, low: int, high: int, retrainings: Retrainings, round_: int) -> np.ndarray | None:

@@ -22,6 +22,7 @@ from clusterexplain.exceptions import DriftWarning, InvalidDataError, InvalidPar
 from clusterexplain.execution import Execution
 from clusterexplain.fitting.config import Config, resolve
 from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
+from clusterexplain.fitting.own_parts import OwnReclusterer, with_own_reclusterer
 from clusterexplain.fitting.recipes import make_further_recipe, make_recipe, make_task, smoothness_reasons
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import CompiledSteps, Recipe, Trajectory, with_choices_kept
@@ -49,11 +50,14 @@ class Objects:
         A fitted estimator, labels, a Clustering or a function that clusters, where the configuration names no clusterer.
     score : Score or None
         A score of the user's own.
+    reclusterer : callable, estimator or None
+        How labels that were given are found anew, see :class:`clusterexplain.clustering.reclusterer.Reclusterer`.
     """
 
     task: EmbeddingTask | None = None
     clusterer: object = None
     score: Score | None = None
+    reclusterer: OwnReclusterer | None = None
 
 
 def build_fit(
@@ -120,7 +124,8 @@ def build_fit(
     fit = fit_recipe(
         config, data, scaling, seed, recipe, weights, find, execution, further=further, own_score=objects.score
     )
-    return dataclasses.replace(fit, own_clusterer=clusterer, _jacobians=[]) if is_factory(clusterer) else fit
+    fit = dataclasses.replace(fit, own_clusterer=clusterer, _jacobians=[]) if is_factory(clusterer) else fit
+    return with_own_reclusterer(fit, objects.reclusterer)
 
 
 def fit_recipe(

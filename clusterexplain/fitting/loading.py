@@ -21,7 +21,14 @@ from clusterexplain.exceptions import InvalidParameterError, RunDamagedError
 from clusterexplain.fitting.annotations import Annotations
 from clusterexplain.fitting.check_loaded import check_embedding, check_layout, check_loss, check_replay
 from clusterexplain.fitting.fit import Fit, learned_centroids
-from clusterexplain.fitting.own_parts import Model, own_kind, own_score, own_task
+from clusterexplain.fitting.own_parts import (
+    Model,
+    OwnReclusterer,
+    own_kind,
+    own_score,
+    own_task,
+    with_own_reclusterer,
+)
 from clusterexplain.fitting.recipes import further_recipe_as, make_recipe, make_task
 from clusterexplain.fitting.stored_fit import StoredFit, as_damage, as_image, given_data, stored_data
 from clusterexplain.models import EmbeddingTask
@@ -42,6 +49,7 @@ def load(
     *,
     clusterer: Clustering | ClusteringFactory | None = None,
     membership_score: Score | None = None,
+    reclusterer: OwnReclusterer | None = None,
 ) -> tuple[Fit, list[str] | None]:
     """Open a run directory; nothing in it is executed.
 
@@ -57,6 +65,8 @@ def load(
         The clusterer of a run that was made with one of the user's own.
     membership_score : Score or None
         The score of a run that was made with one of the user's own.
+    reclusterer : callable, estimator or None
+        How given labels are found anew, whether the run was made with one or not.
 
     Returns
     -------
@@ -88,7 +98,7 @@ def load(
         fit = _restore(stored, task, dataset, clusterer, own_score(stored, membership_score))
         check_loss(fit.loss, content.manifest["loss"], where)
         _read_sidecars(fit, where)
-        return fit, content.manifest["data"]["feature_names_in"]
+    return with_own_reclusterer(fit, reclusterer), content.manifest["data"]["feature_names_in"]
 
 
 def _restore(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import torch
 
 from clusterexplain.clustering import Clustering, ClusteringFactory, ClusteringSpec, ClusterInputs, make_clustering
+from clusterexplain.clustering.make import is_factory
+from clusterexplain.clustering.reclustered_labels import FoundFromScratch, with_reclusterer
+from clusterexplain.clustering.reclusterer import Reclusterer, ReclusteringEstimator, ReclusteringFunction
 from clusterexplain.clustering.registry import CLUSTERING_TYPES
 from clusterexplain.clustering.scores import SCORES, Score
 from clusterexplain.data import Dataset
 from clusterexplain.exceptions import InvalidParameterError, RunMismatchError
-from clusterexplain.fitting.fit import learned_centroids
+from clusterexplain.fitting.fit import Fit, learned_centroids
 from clusterexplain.fitting.stored_fit import StoredFit
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import Trajectory
 
 Model = EmbeddingTask | Callable[[Dataset], EmbeddingTask] | None
+OwnReclusterer = ReclusteringFunction | ReclusteringEstimator
 
 
 def own_task(stored: StoredFit, model: Model, data: Dataset, where: str) -> EmbeddingTask | None:
@@ -93,3 +98,54 @@ def own_score(stored: StoredFit, score: Score | None) -> Score | None:
             f"was made with."
         )
     return score
+
+
+def check_reclusterer(reclusterer: OwnReclusterer, clusterer: object) -> None:
+    """Refuse a reclusterer that cannot be called, or has nothing to find anew, before anything is trained.
+
+    Parameters
+    ----------
+    reclusterer : callable or estimator
+        See :class:`clusterexplain.clustering.reclusterer.Reclusterer`.
+    clusterer : object
+        What clusters the embedding; None where labels are given.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is neither, or the clusterer is run again by itself.
+    """
+    Reclusterer.of(reclusterer)
+    if isinstance(clusterer, (str, Clustering)) or is_factory(clusterer):
+        raise InvalidParameterError(
+            f"reclusterer says how given labels are found anew, but clusterer={clusterer!r:.80} is run again by itself. "
+            f"Expected fit(X, labels=...), or reclusterer=None."
+        )
+
+
+def with_own_reclusterer(fit: Fit, reclusterer: OwnReclusterer | None) -> Fit:
+    """Return a fit of given labels that a function of the user's own finds anew; without one, the fit as it is.
+
+    Parameters
+    ----------
+    fit : Fit
+        As it was trained or restored.
+    reclusterer : callable, estimator or None
+        See :class:`clusterexplain.clustering.reclusterer.Reclusterer`.
+
+    Returns
+    -------
+    Fit
+        Of the same key: labels, margins and influences are the same.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the clusters of the fit are no given labels, or the function gives other labels each time.
+    """
+    if reclusterer is None:
+        return fit
+    inputs = fit.cluster_inputs(fit.params, fit.trajectory.weights)
+    clustering = with_reclusterer(fit.clustering, reclusterer, inputs)
+    from_scratch = FoundFromScratch(clustering.reclusterer)
+    return dataclasses.replace(fit, clustering=clustering, own_clusterer=from_scratch, _jacobians=[])

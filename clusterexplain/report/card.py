@@ -70,10 +70,11 @@ def check_card(check: Check) -> str:
         table["continued"].to_numpy(dtype=float),
         "Predicted and retrained changes of the margin; on the dashed line they are equal",
     )
+    status = check.explanation.status_words
     known = check.summary[check.summary["spearman"].notna()]
     summary = known.to_html(index=False, float_format="{:.3f}".format, na_rep="\N{EN DASH}", border=0)
     return (
-        f'{style()}<div class="cx"><p><b class="cx-badge">{html.escape(check.status)}</b> {html.escape(check.verdict)}.</p>'
+        f'{style()}<div class="cx"><p><b class="cx-badge">{html.escape(status)}</b> {html.escape(check.verdict)}.</p>'
         f'<div class="cx-two"><div>{picture}<p><small>Each point is one retraining with the clustering continued.</small></p>'
         f"</div><div>{summary}</div></div></div>"
     )
@@ -108,7 +109,7 @@ def _card(explanation: Explanation, context: ReportContext, *, pictures: bool) -
         f'{style()}<div class="cx">{"".join(blocks)}{rest}'
         f"<p><small>The margin is {html.escape(explanation.score_words)}. Method {html.escape(explanation.method_words)}."
         f"</small></p>"
-        f'<p><b class="cx-badge">{html.escape(explanation.status)}</b> This answer is '
+        f'<p><b class="cx-badge">{html.escape(explanation.status_words)}</b> This answer is '
         f"{html.escape(explanation.checked)}.</p></div>"
     )
 
@@ -121,7 +122,7 @@ def _block(explanation: Explanation, context: ReportContext, query: int, *, pict
     if explanation.seed_variability is not None:
         words.append(explanation.seed_words(query))
     if explanation.check is not None and len(explanation) > 1:
-        words.append(own_check_note(explanation.check.each[query].status))
+        words.append(own_check_note(explanation.check.each[query].words))
     shown = (
         ""
         if whole

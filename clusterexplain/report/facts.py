@@ -48,8 +48,7 @@ def facts_of(fit: Fit) -> dict[str, str]:
     data, said = fit.data, dict(fit.config.said)
     said["model"] = said["model"] or type(fit.recipe.task).__name__
     if said["clusterer"] is None:
-        named = fit.clustering.name
-        said["clusterer"] = "labels that were given" if fit.clustering.labels_given else f"{named}, fitted elsewhere"
+        said["clusterer"] = _clusterer(fit)
     said["membership_score"] = said["membership_score"] or fit.score.name
     became = {"scaling": fit.config.scaling, "membership_score": fit.score.name}
     chosen = {name: f"{_word(value)} (auto)" for name, value in became.items() if said[name] == "auto"}
@@ -64,6 +63,14 @@ def facts_of(fit: Fit) -> dict[str, str]:
         "versions": f"clusterexplain {__version__}, torch {torch.__version__}, numpy {np.__version__}, Python "
         f"{platform.python_version()}",
     }
+
+
+def _clusterer(fit: Fit) -> str:
+    """Say what clusters that were not found here are, and how they are found anew."""
+    if fit.clustering.labels_given:
+        return "labels that were given"
+    again = fit.clustering.settings.get("reclusterer")
+    return f"labels that were given, found anew by {again}" if again else f"{fit.clustering.name}, fitted elsewhere"
 
 
 def _word(value: object) -> str:

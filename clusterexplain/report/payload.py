@@ -133,6 +133,7 @@ def _trust(explanation: Explanation, context: ReportContext, specs: Specs, *, ca
         stability = specs.panel(charts.cluster_stability_chart(table), JACCARD_TABLE, table)
     return {
         "status": explanation.status,
+        "words": explanation.status_words,
         "meaning": check_text.meaning(None if check is None else check.grade, can_check=can_check),
         "sentence": explanation.checked,
         "null": None if check is None or not math.isfinite(check.null) else check.null,
@@ -145,12 +146,14 @@ def _trust(explanation: Explanation, context: ReportContext, specs: Specs, *, ca
 def _verify_command(explanation: Explanation, context: ReportContext, run: str | None, task: str | None) -> str | None:
     """Return the command that checks all answers of the page, None where they cannot be checked by a command.
 
-    Code of the user's own (a method, a clusterer, a score) is passed in Python; of a network the command names the task.
+    Code of the user's own (a method, a clusterer, a reclusterer, a score) is passed in Python; of a network the command names
+    the task.
     """
     assignment = context.fit.assignment
     own_code = (
         explanation.method not in METHODS
         or assignment.clustering.name not in CLUSTERING_TYPES
+        or "reclusterer" in assignment.clustering.settings
         or assignment.score.name not in SCORES
     )
     if own_code or explanation.combined or (explanation.positions < 0).any():

@@ -15,7 +15,19 @@ from clusterexplain.results.verdict import CheckSummary, Estimand, Letter, Statu
 from clusterexplain.statistics import metrics
 from clusterexplain.storage.jsonable import to_jsonable
 
-SHOWN = ["kind", "assignments", "n", "spearman", "low", "high", "slope", "signs", "within", "same_cluster"]
+SHOWN = [
+    "kind",
+    "assignments",
+    "n",
+    "spearman",
+    "low",
+    "high",
+    "slope",
+    "signs",
+    "within",
+    "same_cluster",
+    "without_direct",
+]
 """Columns of the summary that a check is printed with."""
 
 
@@ -42,9 +54,11 @@ class EstimandCheck:
     own_cluster : ndarray of shape (n_removals, n_queries), bool
         Whether all that is removed is of the query's own cluster.
     predicted : dict of str to ndarray of shape (n_removals, n_queries)
-        Predicted changes of the scores, with labels "kept" and with the clustering "continued"; NaN where not tried.
+        Predicted changes of the scores, with labels "kept", with the clustering "continued", and "without_direct": through the
+        parameters alone, that is by encoder and cluster part; NaN where not tried.
     retrained : dict of str to ndarray of shape (n_seeds, n_removals, n_queries)
-        Retrained changes, the same, and clustered from "scratch" where that was tried; NaN where a cluster dissolved, too.
+        Retrained changes, the same (for "without_direct" weights in clusters stay those of the fit, labels kept), and clustered
+        from "scratch" where that was tried; NaN where a cluster dissolved, too.
     reference_rankings : dict of str to ndarray of shape (n_removals, n_queries)
         What the baselines predict, see :func:`clusterexplain.verification.controls.reference_rankings.reference_rankings`.
     overlap : dict of str to ndarray of shape (n_seeds, n_removals, n_queries)
@@ -142,7 +156,8 @@ class Check:
         Columns query, position (of the query), retraining, kind, n_removed, own_cluster (all removed examples are members of
         the query's own cluster), predicted_kept (change of the margin with the clusters' labels kept), predicted_continued
         (with the clustering continued: members that are predicted to change sides do), same_cluster (that baseline), kept and
-        continued (retrained change under either assignment, the mean over seeds).
+        continued (retrained change under either assignment, the mean over seeds), predicted_without_direct and without_direct
+        (both through the parameters alone, labels kept).
         """
         return self.headline.table
 
@@ -152,8 +167,9 @@ class Check:
 
         Columns n (retrainings), spearman with low and high (95 %), kendall, pearson, slope (Theil-Sen, retrained on predicted),
         skill (1 - squared errors over squared changes), signs (share of clear changes whose sign was predicted), within
-        (Spearman among removals from the query's own cluster), same_cluster (Spearman of that baseline). All are means over
-        queries.
+        (Spearman among removals from the query's own cluster), same_cluster (Spearman of that baseline), without_direct with
+        without_direct_low and without_direct_high (Spearman of the changes through the parameters alone, labels kept, so the
+        same for both assignments; NaN for a model without parameters). All are means over queries.
         """
         return self._joined("summary")
 

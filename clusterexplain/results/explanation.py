@@ -476,7 +476,9 @@ class Explanation:
         if not same or (self.positions < 0).any() or not set(self.answers()) <= set(covered):
             return self
         picked = np.array([covered[answer] for answer in self.answers()])
-        return dataclasses.replace(self, check=CheckSummary.of(stored)[picked])
+        return dataclasses.replace(
+            self, check=CheckSummary.of(stored, labels_given=self.fit.clustering.labels_given)[picked]
+        )
 
     def stored_check(self) -> dict[str, Any]:
         """Return the check, and what it is about, as plain data that :meth:`with_check` takes.
@@ -623,6 +625,11 @@ class Explanation:
     def status(self) -> str:
         """What a retraining check said: "not checked", "untested", "supported" or "not supported"."""
         return "not checked" if self.check is None else self.check.status
+
+    @property
+    def status_words(self) -> str:
+        """The status, with the scope of the check: other seeds, further training, given labels."""
+        return "not checked" if self.check is None else self.check.shown.words
 
     @property
     def checked(self) -> str:

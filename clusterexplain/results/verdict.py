@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from clusterexplain.results.text.check import LABELS_GIVEN, NOT_RUN_AGAIN
 from clusterexplain.storage.check_schema import Estimand as Estimand
 from clusterexplain.storage.check_schema import Letter as Letter
 from clusterexplain.storage.check_schema import Status as Status
@@ -41,6 +42,8 @@ class Verdict:
         What retraining was asked about.
     reason : str
         What kept the grade from a better one, as a clause.
+    labels_given : bool
+        Whether labels were given and the clustering was not run again.
     """
 
     status: Status
@@ -50,12 +53,19 @@ class Verdict:
     grade: Letter = "U"
     estimand: Estimand = Estimand.SEED
     reason: str = ""
+    labels_given: bool = False
 
     @property
     def words(self) -> str:
-        """The status, and what retraining was asked about where that is not this seed."""
-        asked = {Estimand.MODEL: " (this model, trained further)", Estimand.RECIPE: " (other seeds)"}
-        return self.status + asked.get(self.estimand, "")
+        """The status, with its scope: not this seed, or given labels."""
+        asked = {Estimand.MODEL: "this model, trained further", Estimand.RECIPE: "other seeds"}
+        scope = [asked.get(self.estimand, ""), NOT_RUN_AGAIN if self.labels_given else ""]
+        said = "; ".join(filter(None, scope))
+        return f"{self.status} ({said})" if said else self.status
+
+    def with_labels_given(self) -> Verdict:
+        """Return the same verdict, which says that labels were given and the clustering was not run again."""
+        return dataclasses.replace(self, sentence=f"{self.sentence}. {LABELS_GIVEN}", labels_given=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the verdict as plain data; :meth:`of` reads it."""
@@ -64,15 +74,16 @@ class Verdict:
         }
         null = self.null if np.isfinite(self.null) else None
         words = {"status": self.status, "grade": self.grade, "sentence": self.sentence}
-        asked = {"estimand": self.estimand.value, "reason": self.reason}
+        asked = {"estimand": self.estimand.value, "reason": self.reason, "labels_given": self.labels_given}
         return {**words, **asked, "figures": figures, "null": null}
 
     @classmethod
-    def of(cls, stored: dict[str, Any]) -> Verdict:
-        """Return the verdict that :meth:`to_dict` wrote."""
+    def of(cls, stored: dict[str, Any], *, labels_given: bool = False) -> Verdict:
+        """Return the verdict that :meth:`to_dict` wrote; one that does not know whether labels were given is told."""
         null = float("nan") if stored["null"] is None else float(stored["null"])
-        asked = Estimand(stored["estimand"]), stored["reason"]
-        return cls(stored["status"], stored["sentence"], stored["figures"], null, stored["grade"], *asked)
+        asked = Estimand(stored["estimand"]), stored["reason"], bool(stored.get("labels_given", False))
+        verdict = cls(stored["status"], stored["sentence"], stored["figures"], null, stored["grade"], *asked)
+        return verdict.with_labels_given() if labels_given and "labels_given" not in stored else verdict
 
 
 @dataclass(frozen=True)
@@ -137,11 +148,12 @@ class CheckSummary:
         }
 
     @classmethod
-    def of(cls, stored: dict[str, Any]) -> CheckSummary:
-        """Return the check that :meth:`to_dict` wrote."""
+    def of(cls, stored: dict[str, Any], *, labels_given: bool = False) -> CheckSummary:
+        """Return the check that :meth:`to_dict` wrote; one that does not know whether labels were given is told."""
         table = None if stored["retrained"] is None else pd.DataFrame(stored["retrained"])
-        each = tuple(Verdict.of(verdict) for verdict in stored["each"])
-        return cls(Verdict.of(stored["together"]), each, int(stored["n_together"]), table)
+        each = tuple(Verdict.of(verdict, labels_given=labels_given) for verdict in stored["each"])
+        together = Verdict.of(stored["together"], labels_given=labels_given)
+        return cls(together, each, int(stored["n_together"]), table)
 
     @property
     def shown(self) -> Verdict:

@@ -7,6 +7,8 @@ from scipy.optimize import linear_sum_assignment
 
 NOISE = -1
 """The label of a sample that is in no cluster."""
+NOISE_NAMES = ("noise", "-1", "-1.0")
+"""Texts, in small letters, that stand for noise."""
 
 
 def overlap(labels: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -70,7 +72,7 @@ def match(labels: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.nda
     return partners
 
 
-def renumbered(labels: np.ndarray, others: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def renumbered(labels: np.ndarray, others: np.ndarray, weights: np.ndarray, *, first_new: int = 0) -> np.ndarray:
     """Renumber a labelling so that matched clusters have the numbers of the base labelling.
 
     Parameters
@@ -79,6 +81,8 @@ def renumbered(labels: np.ndarray, others: np.ndarray, weights: np.ndarray) -> n
         The base labelling and the one to renumber; -1 is noise.
     weights : ndarray of shape (n_samples,)
         Data weights of the matching; a row of weight 0 is renumbered with its cluster but has no say.
+    first_new : int, default=0
+        Least number of a cluster without partner: K, where base clusters without members come after the last one with some.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def renumbered(labels: np.ndarray, others: np.ndarray, weights: np.ndarray) -> n
     matched = np.flatnonzero(partners >= 0)
     numbers[partners[matched]] = matched
     left = np.setdiff1d(others[others >= 0], partners)
-    numbers[left] = len(partners) + np.arange(len(left))
+    numbers[left] = max(len(partners), first_new) + np.arange(len(left))
     return np.asarray(numbers[others])
 
 

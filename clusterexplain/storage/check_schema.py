@@ -9,6 +9,7 @@ from clusterexplain.storage.schema import (
     LARGEST_COUNT,
     Rule,
     expect,
+    flag,
     list_of,
     number_or_null,
     one_of,
@@ -83,6 +84,7 @@ _VERDICT: Rule = record(
         "null": number_or_null("null, the change without a removal, is below 0 or not a number", 0),
     },
     "a verdict is not an object",
+    optional={"labels_given": flag("labels_given is not true or false")},
 )
 _COLUMN_RULES: dict[str, Rule] = {
     "position": whole(0, LARGEST_COUNT, _NO_POSITION),

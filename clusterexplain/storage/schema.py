@@ -23,6 +23,11 @@ def text(otherwise: str) -> Rule:
     return lambda value: expect(isinstance(value, str), otherwise)
 
 
+def flag(otherwise: str) -> Rule:
+    """Return the rule that a value is true or false."""
+    return lambda value: expect(isinstance(value, bool), otherwise)
+
+
 def one_of(values: tuple[str, ...], otherwise: str) -> Rule:
     """Return the rule that a value is one of some texts."""
     return lambda value: expect(isinstance(value, str) and value in values, f"{otherwise} {', '.join(values)}")
@@ -69,16 +74,20 @@ def values_of(rule: Rule, otherwise: str) -> Rule:
     return check
 
 
-def record(fields: Mapping[str, Rule], otherwise: str) -> Rule:
-    """Return the rule that a value is an object with at least some fields, each of which keeps its rule."""
+def record(fields: Mapping[str, Rule], otherwise: str, optional: Mapping[str, Rule] | None = None) -> Rule:
+    """Return the rule that a value is an object with at least some fields, each of which keeps its rule.
+
+    `optional` are fields that older files lack.
+    """
 
     def check(value: object) -> None:
         if not isinstance(value, dict):
             raise ValueError(otherwise)
         missing = [name for name in fields if name not in value]
         expect(not missing, f"entries are missing: {', '.join(missing)}")
-        for name, rule in fields.items():
-            rule(value[name])
+        for name, rule in {**fields, **(optional or {})}.items():
+            if name in value:
+                rule(value[name])
 
     return check
 

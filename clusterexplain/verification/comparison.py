@@ -14,7 +14,7 @@ from clusterexplain.verification.controls.figures import control_figures
 from clusterexplain.verification.estimands import KINDS_OVER_SEEDS, agreement_over_lengths
 from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.levels import Level
-from clusterexplain.verification.retraining import ASSIGNMENTS, RetrainedChanges
+from clusterexplain.verification.retraining import ASSIGNMENTS, WITHOUT_DIRECT, RetrainedChanges
 
 
 def compare(
@@ -55,10 +55,11 @@ def compare(
     base = explanation.sample_weight
     weights = np.stack([removal.weights(base) for removal in removals])
     relative = np.divide(weights, base, out=np.ones_like(weights), where=base > 0) - 1
-    retrained = {name: np.stack([way.changes[name] for way in changes]) for name in ASSIGNMENTS}
+    retrained = {name: np.stack([way.changes[name] for way in changes]) for name in (*ASSIGNMENTS, WITHOUT_DIRECT)}
     tried = _tried(estimand, explanation, removals, retrained["kept"])
     scratch = [way.from_scratch for way in changes if way.from_scratch is not None]
     predicted = {name: explanation.predict(weights, assignments=name) for name in ASSIGNMENTS}
+    predicted[WITHOUT_DIRECT] = relative @ (explanation.encoder + explanation.cluster).T
     return Faithfulness(
         estimand=estimand,
         kinds=tuple(removal.kind for removal in removals),
@@ -155,6 +156,8 @@ def _table(faithfulness: Faithfulness, query_ids: np.ndarray) -> pd.DataFrame:
         if same_cluster is not None:
             columns["same_cluster"] = same_cluster[picked, position]
         columns |= {name: faithfulness.mean(name)[picked, position] for name in ASSIGNMENTS}
+        columns["predicted_without_direct"] = faithfulness.predicted[WITHOUT_DIRECT][picked, position]
+        columns[WITHOUT_DIRECT] = faithfulness.mean(WITHOUT_DIRECT)[picked, position]
         frames.append(pd.DataFrame({"query": query, "position": position, **columns}))
     return pd.concat(frames, ignore_index=True)
 

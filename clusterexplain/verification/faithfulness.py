@@ -29,7 +29,7 @@ from clusterexplain.verification.controls.clustering_from_scratch import (
     ClusteringFromScratch,
 )
 from clusterexplain.verification.grade import Evidence, Grade, grade
-from clusterexplain.verification.retraining import ASSIGNMENTS
+from clusterexplain.verification.retraining import ASSIGNMENTS, WITHOUT_DIRECT
 
 ROUNDING = 1e-6
 """Largest difference between two equal trainings that still counts as the same, in spreads of the changes by removals."""
@@ -56,9 +56,9 @@ class Faithfulness:
     sizes : ndarray of shape (n_removals,), int
         Examples that each removal concerns.
     predicted : dict of str to ndarray of shape (n_removals, n_queries)
-        Predicted changes by assignments.
+        Predicted changes by assignments, and ``WITHOUT_DIRECT``: through the parameters alone.
     retrained : dict of str to ndarray of shape (n_seeds, n_removals, n_queries)
-        Retrained changes by assignments; NaN where a removal was not tried for a query or a cluster dissolved.
+        Retrained changes, the same; NaN where a removal was not tried for a query or a cluster dissolved.
     tried : ndarray of shape (n_removals, n_queries), bool
         Whether it was tried.
     reference_rankings : dict of str to ndarray of shape (n_removals, n_queries)
@@ -188,7 +188,24 @@ class Faithfulness:
             "same_cluster": float("nan")
             if baseline is None
             else metrics.average(metrics.spearman(baseline[picked], mean)),
+            **self._without_direct(kind),
         }
+
+    def _without_direct(self, kind: RemovalKind) -> dict[str, float]:
+        """Return the rank correlation of the changes through the parameters alone, labels kept, with its interval."""
+        picked, interval = self.of_kind(kind), UNKNOWN
+        if WITHOUT_DIRECT in self.predicted and not self.is_all_direct:
+            interval = spearman_interval(
+                self.predicted[WITHOUT_DIRECT][picked], self.retrained[WITHOUT_DIRECT][:, picked]
+            )
+        names = (WITHOUT_DIRECT, f"{WITHOUT_DIRECT}_low", f"{WITHOUT_DIRECT}_high")
+        return dict(zip(names, (interval.mean, interval.low, interval.high), strict=True))
+
+    @property
+    def is_all_direct(self) -> bool:
+        """Whether no parameters moved: the embedding is given, so there is nothing but the direct part."""
+        changes = self.retrained.get(WITHOUT_DIRECT, np.array(np.nan))
+        return bool(np.isfinite(changes).any()) and not np.nan_to_num(changes).any()
 
     @cached_property
     def scratch_summary(self) -> pd.DataFrame:

@@ -23,6 +23,8 @@ from clusterexplain.verification.controls.clustering_from_scratch import (
 from clusterexplain.verification.retraining_cache import RetrainingCache
 
 ASSIGNMENTS: tuple[str, ...] = (Assignments.KEPT, Assignments.CONTINUED)
+WITHOUT_DIRECT = "without_direct"
+"""Changes through the parameters alone: retrained, but weights in clusters stay those of the fit, labels kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +40,9 @@ class RetrainedChanges:
     rerun : float
         Largest difference of two such trainings: 0 unless something is random that should not be.
     changes : dict of str to ndarray of shape (n_removals, n_queries)
-        Change of each score against the null, by assignments; NaN where a cluster of the pair lost all its weight, and where
-        the removal was not tried (it belongs to another query, or this way to retrain skips its kind).
+        Change of each score against the null, by assignments and for ``WITHOUT_DIRECT``; NaN where a cluster of the pair lost
+        all its weight, and where the removal was not tried (it belongs to another query, or this way to retrain skips its
+        kind).
     overlap : ndarray of shape (n_removals, n_queries)
         How much of the query's two clusters is the same with the clustering continued: the smaller Jaccard similarity of the
         two, among the examples that stay; NaN where the removal was not tried.
@@ -87,7 +90,7 @@ def retrain(
         In the order of the segments' removals.
     """
     base = fit.weights.numpy()
-    changes: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
+    changes: dict[str, list[np.ndarray]] = {}
     overlaps: list[np.ndarray] = []
     scratch: list[ClusteringFromScratch] = []
     null: dict[str, np.ndarray] = {}
@@ -106,7 +109,7 @@ def retrain(
         for name, rows in scored.items():
             null.setdefault(name, rows[0])
             rerun = max(rerun, float(np.nanmax(np.abs(rows[0] - null[name]), initial=0.0)))
-            changes[name].append(rows[1:] - null[name])
+            changes.setdefault(name, []).append(rows[1:] - null[name])
     n = len(null["kept"])
     joined = {name: np.concatenate([np.empty((0, n)), *parts]) for name, parts in changes.items()}
     same = np.concatenate([np.empty((0, n)), *overlaps])
@@ -122,16 +125,20 @@ def retrain(
 def _scores(
     fit: Fit, margins: Margins, trained: torch.Tensor, weights: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return scores by assignments and overlaps, each of shape (n, n_queries)."""
+    """Return scores by assignments, at the first row's weights for ``WITHOUT_DIRECT``, and overlaps: (n, n_queries) each."""
     labels = fit.clustering.labels.numpy()
     tried = ASSIGNMENTS if fit.clustering.reassigns else ASSIGNMENTS[:1]
-    scores: dict[str, list[np.ndarray]] = {name: [] for name in ASSIGNMENTS}
+    scores: dict[str, list[np.ndarray]] = {name: [] for name in (*ASSIGNMENTS, WITHOUT_DIRECT)}
     overlaps = []
+    moves = fit.recipe.layout.size > 0  # an embedding that is given has no parameters
     with one_thread():  # not in threads: a module that is called with other parameters holds them for that moment
         for theta, row in zip(trained, weights, strict=True):
             outcomes = fit.outcomes(theta, row, margins, tried)
             for name in ASSIGNMENTS:
                 scores[name].append(outcomes[name if name in tried else tried[-1]].scores)
+            if moves or not scores[WITHOUT_DIRECT]:
+                held = fit.outcome(theta, weights[0], margins, assignments="kept").scores
+            scores[WITHOUT_DIRECT].append(held)
             similarity = jaccard(labels, outcomes[tried[-1]].labels, row)
             overlaps.append(_overlap(margins, similarity, fit.clustering.n_clusters, unseen=1.0))
     return {name: np.stack(rows) for name, rows in scores.items()}, np.stack(overlaps)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from clusterexplain.fitting.variants import WORDS
 from clusterexplain.results.removals import GROUP, SINGLE, TOP_PULLERS, RemovalKind, RemovalName
-from clusterexplain.results.text.check import by_assignments
+from clusterexplain.results.text.check import ALL_DIRECT, by_assignments, without_direct
 from clusterexplain.results.verdict import CheckSummary, Estimand, Verdict
 from clusterexplain.statistics import metrics
 from clusterexplain.statistics.intervals import Interval
@@ -18,7 +18,7 @@ from clusterexplain.verification.controls.clustering_from_scratch import N_START
 from clusterexplain.verification.controls.planted_duplicates import WIDE
 from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.grade import MEANINGS
-from clusterexplain.verification.retraining import ASSIGNMENTS
+from clusterexplain.verification.retraining import ASSIGNMENTS, WITHOUT_DIRECT
 
 RECALL = 0.9
 """Share of what was planted that an explanation should find."""
@@ -29,7 +29,11 @@ SIZED = (RemovalName.GROUP, RemovalName.SUBSET)
 
 
 def check_summary(
-    by_estimand: dict[Estimand, Faithfulness], left_out: dict[Estimand, str], planted: pd.DataFrame
+    by_estimand: dict[Estimand, Faithfulness],
+    left_out: dict[Estimand, str],
+    planted: pd.DataFrame,
+    *,
+    labels_given: bool = False,
 ) -> CheckSummary:
     """Return the verdicts of a check and what it retrained, as they are attached to an explanation.
 
@@ -41,6 +45,8 @@ def check_summary(
         Estimands that a level would ask but the model has not, with the reason.
     planted : DataFrame
         The positive control, see :attr:`Check.planted_duplicates`.
+    labels_given : bool, default=False
+        Whether labels were given and cannot be found anew, so that the clustering was not run again.
 
     Returns
     -------
@@ -51,12 +57,14 @@ def check_summary(
     n = len(first.scores)
     more = "".join(f". Nothing was retrained about {WORDS[estimand]}" for estimand in left_out)
     together = _verdict(first, others, more + planted_clause(planted))
-    if n == 1:
-        return CheckSummary(together, (together,), n, _retrained(first))
-    each = []
-    for query in range(n):
-        clause = planted_clause(planted[planted["position"] == query])
-        each.append(_verdict(first[query], [other[query] for other in others], more + clause))
+    each = [together]
+    if n > 1:
+        each = []
+        for query in range(n):
+            clause = planted_clause(planted[planted["position"] == query])
+            each.append(_verdict(first[query], [other[query] for other in others], more + clause))
+    if labels_given:
+        together, each = together.with_labels_given(), [verdict.with_labels_given() for verdict in each]
     return CheckSummary(together, tuple(each), n, _retrained(first))
 
 
@@ -77,6 +85,8 @@ def verdict_of(faithfulness: Faithfulness) -> Verdict:
         for kind in (SINGLE, GROUP)
         for assignments in ASSIGNMENTS
     }
+    for kind in (SINGLE, GROUP):
+        figures[f"{kind.label}_{WITHOUT_DIRECT}"] = faithfulness.figure(kind, "kept", WITHOUT_DIRECT)
     known = faithfulness.estimand is Estimand.SEED
     null = float(np.abs(faithfulness.null_changes).max(initial=0.0)) if known else float("nan")
     grade = faithfulness.grade
@@ -100,7 +110,8 @@ def _sentence(faithfulness: Faithfulness) -> str:
         f"{opening} ({whose}). {_graded(faithfulness)}. Rank correlation of predicted and retrained changes of the margin (1 "
         f"is perfect): random single removals {_agreement(faithfulness, SINGLE)}, where knowing only the cluster of the "
         f"removed example gives {_baseline(faithfulness)}; {groups}. Sizes, retrained over predicted: single removals "
-        f"{_slope(faithfulness, SINGLE)}, groups {_slope(faithfulness, GROUP)}{_caveats(faithfulness)}"
+        f"{_slope(faithfulness, SINGLE)}, groups {_slope(faithfulness, GROUP)}"
+        f"{_without_direct(faithfulness)}{_caveats(faithfulness)}"
     )
 
 
@@ -142,6 +153,18 @@ def _slope(faithfulness: Faithfulness, kind: RemovalKind) -> str:
         return "not tried"
     kept, continued = slopes
     return by_assignments(f"{kept:.2f}", f"{continued:.2f}") if faithfulness.labels_change else f"{kept:.2f}"
+
+
+def _without_direct(faithfulness: Faithfulness) -> str:
+    """Say how well the changes through the parameters alone are predicted, in which no weight predicts itself."""
+    if faithfulness.is_all_direct:
+        return f". {ALL_DIRECT}"
+    said = []
+    for kind, words in ((SINGLE, "single removals"), (GROUP, "groups")):
+        names = (WITHOUT_DIRECT, f"{WITHOUT_DIRECT}_low", f"{WITHOUT_DIRECT}_high")
+        interval = Interval(*(faithfulness.figure(kind, "kept", name) for name in names))
+        said += [f"{words} {interval}"] if np.isfinite(interval.mean) else []
+    return f". {without_direct(', '.join(said))}" if said else ""
 
 
 def _caveats(faithfulness: Faithfulness) -> str:

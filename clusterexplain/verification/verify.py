@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clusterexplain.clustering.reclustered_labels import refuse_unequal_weights
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
 from clusterexplain.influence import TrainingJacobian
@@ -113,7 +114,9 @@ def verify(
     }
     planted = planted_duplicates(fit, explanation, size.n_planted, seed=random_state)
     copied = duplicates(fit, explanation, size.n_duplicates, seed=random_state, cache=retraining_cache)
-    checked = dataclasses.replace(explanation, check=check_summary(compared, left_out, planted))
+    checked = dataclasses.replace(
+        explanation, check=check_summary(compared, left_out, planted, labels_given=fit.clustering.labels_given)
+    )
     by_estimand = {
         estimand: estimand_check(faithfulness, explanation.query_ids) for estimand, faithfulness in compared.items()
     }
@@ -121,7 +124,11 @@ def verify(
 
 
 def _check_controls(explanation: Explanation, size: Level) -> None:
-    """Refuse controls that fit more rows if the method is known for these rows alone."""
+    """Refuse controls that fit more rows if the method is known for these rows alone, and weights that cannot be clustered."""
+    if any(count for stage in size.stages for count in stage.down.values()):
+        refuse_unequal_weights(
+            explanation.fit.clustering, f"A check of level {size.name!r} lowers the weights of single examples"
+        )
     if isinstance(explanation.influence_method, TrainingJacobian) and (size.n_planted or size.n_duplicates):
         raise InvalidParameterError(
             f"n_planted={size.n_planted} and n_duplicates={size.n_duplicates} fit the recipe with more rows, and the method "

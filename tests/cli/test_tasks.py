@@ -1,4 +1,4 @@
-"""``--task``: a network of the user's own on the command line, given again whenever its run is opened."""
+"""Code of the user's own on the command line, given again whenever its run is opened: a network, a way to find labels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.cluster import AgglomerativeClustering
 
 from tests.cli.caller import run_main
 
@@ -79,3 +80,55 @@ def test_wrong_factories_are_explained(
 ) -> None:
     assert run_main(monkeypatch, *FIT[:-1], name) == 2
     assert message in capsys.readouterr().err
+
+
+CLUSTERS = """
+import numpy as np
+from sklearn.cluster import AgglomerativeClustering, KMeans
+
+ward = AgglomerativeClustering(3)
+turns = iter(range(100))
+
+
+def found(Z, sample_weight):
+    return AgglomerativeClustering(3).fit_predict(Z)
+
+
+def other_each_time(Z, sample_weight):
+    return (np.arange(len(Z)) + next(turns)) // 7
+"""
+
+
+def test_given_labels_are_found_anew_by_a_function_that_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("own_clusters.py").write_text(CLUSTERS)
+    np.savetxt(
+        "labels.csv", AgglomerativeClustering(3).fit_predict(np.load("rows.npy")), fmt="%d", header="label", comments=""
+    )
+    fit = ("fit", "--data", "rows.npy", "--labels", "labels.csv", "--model", "precomputed", "--out", "run", "--quiet")
+    assert run_main(monkeypatch, *fit) == 0
+    few = ("verify", "--run", "run", "--sample", "3", "--singles", "20", "--groups", "2", "--quiet")
+    assert run_main(monkeypatch, *few) in (0, 3, 4)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the clustering was not run again" in said
+    assert "there is nothing but the direct part" in said
+    own = ("--reclusterer", "own_clusters:found")
+    assert run_main(monkeypatch, *few, *own) in (0, 3, 4)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the clustering was not run again" not in said
+    assert "with the clustering continued" in said
+    assert run_main(monkeypatch, "flip", "--run", "run", "--sample", "3", "--quiet", *own) in (0, 3)
+    assert "the given labels kept" not in capsys.readouterr().out
+    stable = ("stability", "--run", "run", "--seeds", "0", "--bootstrap", "2", "--quiet")
+    assert run_main(monkeypatch, *stable, *own) == 0
+    assert "2 bootstrap draws" in capsys.readouterr().out
+    for name, message in (
+        (None, "reclusterer="),
+        ("own_clusters:ward", "AgglomerativeClustering.fit takes no sample_weight"),
+        ("own_clusters:other_each_time", "gives other labels each time"),
+        ("own_clusters:nothing", "--reclusterer 'own_clusters:nothing' cannot be imported"),
+        ("own_clusters", "names no function. Expected package.module:function"),
+    ):
+        assert run_main(monkeypatch, *stable, *(() if name is None else ("--reclusterer", name))) == 2
+        assert message in " ".join(capsys.readouterr().err.split())

@@ -481,7 +481,9 @@ def test_a_new_fit_forgets_the_old_stability() -> None:
 
 def test_stability_needs_something_to_find_anew() -> None:
     ce = make(clusterer=fitted().labels_, n_steps=2).fit(rows())
-    with pytest.raises(InvalidParameterError, match=r"labels of this fit were given.*Expected a clusterer by name"):
+    with pytest.raises(
+        InvalidParameterError, match=r"labels of this fit were given.*Expected reclusterer=.*or a clusterer by name"
+    ):
         ce.stability()
     with pytest.raises(InvalidParameterError, match=r"n_seeds \+ n_bootstrap is 0"):
         fitted().stability(n_seeds=0, n_bootstrap=0)

@@ -6,10 +6,12 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
 
 from clusterexplain import ClusterExplainer
@@ -54,3 +56,21 @@ def test_a_new_process_answers_from_what_joblib_wrote(name: str, tmp_path: Path)
         [sys.executable, "-c", ANSWER, tmp_path / "explainer.joblib", tmp_path / "influence.npy"], check=True
     )
     np.testing.assert_array_equal(np.load(tmp_path / "influence.npy"), expected)
+
+
+def by_length(Z: np.ndarray, sample_weight: np.ndarray) -> np.ndarray:
+    """Cluster irises by the length of the petal."""
+    return np.digitize(Z[:, 2], [2.5, 4.9])
+
+
+@pytest.mark.parametrize("reclusterer", [by_length, KMeans(3, n_init=2, random_state=0)], ids=["function", "estimator"])
+def test_a_reclusterer_goes_along(reclusterer: Any) -> None:
+    X = load_iris().data
+    labels = by_length(X, np.ones(150)) if callable(reclusterer) else reclusterer.fit(X).labels_
+    explainer = ClusterExplainer("precomputed", reclusterer=reclusterer, random_state=0).fit(X, labels=labels)
+    loaded = pickle.loads(pickle.dumps(explainer))
+    weights = np.ones(150)
+    weights[:40] = 0.0
+    np.testing.assert_array_equal(loaded.refit(weights).labels_, explainer.refit(weights).labels_)
+    stability = explainer.stability(n_seeds=0, n_bootstrap=2)
+    np.testing.assert_array_equal(loaded.stability(n_seeds=0, n_bootstrap=2).labels, stability.labels)

@@ -39,6 +39,8 @@ Arrays = dict[str, np.ndarray]
 
 RENAMED: dict[str, str] = {"keep": "cache", "n_duplicated": "n_duplicates"}
 """Keywords in ``cases`` that are called otherwise today."""
+NEWER = ("reclusterer",)
+"""Parameters that came since; their default, None, keeps the numbers."""
 STORED = {"nonempty": "alive", "share_with_larger_margin": "rank"}
 """What is called otherwise today, by the name under which it is stored."""
 
@@ -71,8 +73,10 @@ class Fitted:
 
     @staticmethod
     def parameters() -> set[str]:
-        """Return the names of all parameters of the explainer."""
-        return set(ClusterExplainer().get_params(deep=False))
+        """Return the names of all parameters of the explainer but those that are ``NEWER``."""
+        defaults = ClusterExplainer().get_params(deep=False)
+        assert all(defaults[name] is None for name in NEWER)
+        return set(defaults) - set(NEWER)
 
     def refitted(self, weights: np.ndarray) -> Fitted:
         """Fit again at weights of shape (n,)."""

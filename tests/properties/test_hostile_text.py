@@ -154,6 +154,7 @@ def _set(*keys: Any) -> Callable[[dict[str, Any], Any], None]:
         (["each", 1, "sentence"], None, "a sentence is not text"),
         (["each", 1, "estimand"], "all", "an estimand is none of seed, model, recipe"),
         (["together", "reason"], 1, "a reason is not text"),
+        (["each", 0, "labels_given"], "yes", "labels_given is not true or false"),
         (["each", 0, "figures"], [], "figures is not an object"),
         (["each", 0, "figures", "single_kept"], 1.5, "a figure is not a correlation"),
         (["each", 0, "figures", "single_kept"], "0.9", "a figure is not a correlation"),

@@ -83,6 +83,7 @@ def flip(
     sample: Sample,
     run: options.Run = None,
     task: options.Task = None,
+    reclusterer: options.Reclusterer = None,
     against: options.Against = "runner-up",
     max_removed: MaxRemoved = None,
     as_json: options.Json = False,
@@ -94,7 +95,7 @@ def flip(
     """
     from clusterexplain.cli import terminal
 
-    _, explainer = open_run(run, task, quiet=quiet or as_json)
+    _, explainer = open_run(run, task, quiet=quiet or as_json, reclusterer=reclusterer)
     cluster = compared_cluster(against, explainer)
     result = explainer.flip(sample_ids([sample], explainer), against=cluster, max_removed=max_removed)
     if as_json:

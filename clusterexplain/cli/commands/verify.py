@@ -45,6 +45,7 @@ def verify(
     sample: CheckedSamples = None,
     run: options.Run = None,
     task: options.Task = None,
+    reclusterer: options.Reclusterer = None,
     against: options.Against = "runner-up",
     level: Level = "quick",
     estimand: Estimand = None,
@@ -66,7 +67,7 @@ def verify(
     from clusterexplain.cli import terminal
     from clusterexplain.results.verdict import EXIT_CODES
 
-    folder, explainer = open_run(run, task, quiet=quiet or as_json)
+    folder, explainer = open_run(run, task, quiet=quiet or as_json, reclusterer=reclusterer)
     ids = sample_ids(sample, explainer) if sample else _stratified_ids(explainer, level, seed)
     method_options = method_arguments(method, method_option, seeds)
     explanation = explainer.explain(ids, against=compared_cluster(against, explainer), **method_options)
@@ -90,6 +91,7 @@ def verify(
 def stability(
     run: options.Run = None,
     task: options.Task = None,
+    reclusterer: options.Reclusterer = None,
     seeds: OtherSeeds = 10,
     bootstrap: Bootstrap = 10,
     as_json: options.Json = False,
@@ -102,7 +104,7 @@ def stability(
     from clusterexplain.cli import terminal
     from clusterexplain.storage.sidecars import write_stability
 
-    folder, explainer = open_run(run, task, quiet=quiet or as_json)
+    folder, explainer = open_run(run, task, quiet=quiet or as_json, reclusterer=reclusterer)
     measured = explainer.stability(n_seeds=seeds, n_bootstrap=bootstrap)
     write_stability(folder, measured.to_arrays())
     if as_json:

@@ -229,7 +229,7 @@ function showClusters() {
 function showTrust() {
   const trust = PAGE.trust;
   const level = { supported: "good", "not supported": "poor" }[trust.status] || "none";
-  at("verdict").replaceChildren(el("span", { class: `badge ${level}` }, el("b", {}, trust.status)), " ", trust.meaning);
+  at("verdict").replaceChildren(el("span", { class: `badge ${level}` }, el("b", {}, trust.words)), " ", trust.meaning);
   at("sentence").textContent = `This answer is ${trust.sentence}.` + (trust.null === null ? "" : trust.null === 0 ? " Retrained with nothing removed, no margin changed." : ` Retrained with nothing removed, the margins changed by at most ${trust.null.toExponential(1)}.`)
     + (trust.stability_words ? ` Stability: ${trust.stability_words}.` : "");
   optional("checkchart", trust.check, "Predicted against retrained changes of the margin");

@@ -12,6 +12,13 @@ GRADES = {
 """What a grade means for the reader."""
 
 
+LABELS_GIVEN = (
+    "The labels were given and the clustering was not run again, so this check says nothing about where another clustering "
+    "would put the sample; reclusterer= in Python, --reclusterer on the command line, says how to find them anew"
+)
+"""What every verdict on given labels says that nobody found anew; without a full stop."""
+NOT_RUN_AGAIN = "given labels, clustering not run again"
+"""The same on a badge."""
 ASSIGNMENTS = {"kept": "labels kept", "continued": "clustering continued", "scratch": "clustered from scratch"}
 """What became of the clustering after retraining."""
 
@@ -35,6 +42,35 @@ def by_assignments(kept: str, continued: str) -> str:
     '0.99 with labels kept, 0.97 with the clustering continued'
     """
     return f"{kept} with {ASSIGNMENTS['kept']}, {continued} with the {ASSIGNMENTS['continued']}"
+
+
+ALL_DIRECT = (
+    "The embedding is held fixed, so there is nothing but the direct part: the arithmetic of weights in clusters"
+)
+"""What a check says of a model without parameters; without a full stop."""
+
+
+def without_direct(agreements: str) -> str:
+    """Say how well predictions agree without the direct part, in which an example's weight predicts itself.
+
+    Parameters
+    ----------
+    agreements : str
+        Rank correlations by kind of removal.
+
+    Returns
+    -------
+    str
+        One sentence without a full stop.
+
+    Examples
+    --------
+    >>> without_direct("single removals 0.97, groups 0.95")
+    'Without the direct part, so that nothing predicts itself (parameters retrained, weights in clusters and labels kept):
+    single removals 0.97, groups 0.95'
+    """
+    how = "parameters retrained, weights in clusters and labels kept"
+    return f"Without the direct part, so that nothing predicts itself ({how}): {agreements}"
 
 
 def checked(sentence: str | None, *, conclusive: bool = True) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from clusterexplain.clustering.reclustered_labels import refuse_unequal_weights
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.recipes import with_seed
@@ -33,7 +34,7 @@ def stability_of(fit: Fit, *, n_seeds: int, n_bootstrap: int) -> Stability:
         If the labels were given or the model is pretrained, so that there is nothing to find anew.
     """
     check_counts(n_seeds=n_seeds, n_bootstrap=n_bootstrap)
-    _check(fit, n_seeds)
+    _check(fit, n_seeds, n_bootstrap)
     weights = fit.weights.numpy()
     drawn = bootstrap_weights(weights, n_bootstrap, fit.seed)
     thetas = fit.thetas(drawn) if n_bootstrap else None
@@ -53,12 +54,15 @@ def stability_of(fit: Fit, *, n_seeds: int, n_bootstrap: int) -> Stability:
     return measure(refit, labels, weights, fit.data.ids, fit.key, n_seeds=n_seeds, n_bootstrap=n_bootstrap)
 
 
-def _check(fit: Fit, n_seeds: int) -> None:
+def _check(fit: Fit, n_seeds: int, n_bootstrap: int) -> None:
     if not fit.can_cluster_again:
         raise InvalidParameterError(
             "stability clusters every refit from scratch, but the labels of this fit were given, so there is no clusterer to "
-            "run again. Expected a clusterer by name, for example clusterer='kmeans', or a function of your own that clusters."
+            "run again. Expected reclusterer=, a function (Z, sample_weight) -> labels or an estimator, for ClusterExplainer "
+            "or for ClusterExplainer.load, which a run cannot hold; or a clusterer by name, for example clusterer='kmeans'."
         )
+    if n_bootstrap:
+        refuse_unequal_weights(fit.clustering, "In a bootstrap a row that is drawn twice has twice the weight")
     if fit.pretrained and n_seeds:
         raise InvalidParameterError(
             "n_seeds needs a model that is trained here: this one is pretrained, so there is no other start to train from. "
