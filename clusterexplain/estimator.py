@@ -18,6 +18,7 @@ from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusteringFactory
 from clusterexplain.clustering.fitted_elsewhere import given_labels
+from clusterexplain.clustering.graph_labels import GraphLabels, with_graph
 from clusterexplain.clustering.make import check_before_training
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
@@ -76,9 +77,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         temperature ("soft_kmeans": share of the within-cluster variance); covariance_type ("tied"), reg_covar ("gmm");
         min_cluster_size (a sixtieth of the rows, at least 5), min_samples (5), cluster_selection_method,
         cluster_selection_epsilon, allow_single_cluster ("hdbscan").
-    membership_score : {"auto", "margin", "student_t", "softmax", "cosine", "dec_assignment", "responsibility", "exemplar", \
-            "hdbscan_membership"} or Score, default="auto"
-        The assignment score that is explained; "auto" is the first that fits the clusterer ("margin" for k-means). Or a
+    membership_score : {"auto", "margin", "student_t", "softmax", "cosine", "knn", "graph", "dec_assignment", \
+            "responsibility", "exemplar", "hdbscan_membership"} or Score, default="auto"
+        The assignment score that is explained; "auto" is the first that fits the clusterer ("margin" for k-means), for given
+        labels the first of "margin", "knn" and "graph" that agrees with them. Or a
         :class:`~clusterexplain.clustering.scores.Score` of your own.
     min_agreement : float, default=0.8
         Explanations are refused if labels and score agree on a smaller share of the training examples.
@@ -252,6 +254,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         labels: object = None,
         metadata: str | Sequence[str] | None = None,
         use_rep: str | None = None,
+        graph: object = None,
     ) -> ClusterExplainer:
         """Train, cluster and record.
 
@@ -274,6 +277,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Columns of a frame or of ``obs`` that are kept and not trained on.
         use_rep : str, optional
             What of an AnnData is trained on: "X", a key of ``obsm``, a layer, or "raw".
+        graph : str or sparse matrix of shape (n_samples, n_samples), optional
+            The graph in which given labels were found (Leiden, Louvain), for ``membership_score="graph"``: symmetric strengths
+            of edges, rows in the order of X, or a key of ``obsp`` ("connectivities"). It is held fixed.
 
         Returns
         -------
@@ -288,6 +294,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             If X cannot be clustered; the message says why.
         InvalidParameterError
             If a parameter is out of range.
+        DisagreementError
+            If no membership score tells what given labels tell, or the one that was asked for does not.
         """
         execution = Execution(self.n_jobs, self.max_memory, self.verbose)
         parameters = self.get_params(deep=False)
@@ -295,6 +303,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             parameters | {"clusterer": self.clusterer if labels is None else ()}
         )  # refuses them before anything is read
         data, clusterer, names = self._read(X, labels, metadata, use_rep)
+        clusterer = with_graph(clusterer, graph, X, len(data), self.membership_score)
         config = Config.of(parameters | {"clusterer": clusterer})
         weights = check_sample_weight(joined_weights(sample_weight, X, data), len(data))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -731,7 +740,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         if said["model"] is None:
             said["model"] = fit.recipe.task
         if said["clusterer"] is None:  # it was fitted elsewhere: a run holds its labels, never the estimator
-            said["clusterer"] = fit.clustering.labels.numpy().copy() if clusterer is None else clusterer
+            held = fit.clustering if isinstance(fit.clustering, GraphLabels) else fit.clustering.labels.numpy().copy()
+            said["clusterer"] = held if clusterer is None else clusterer
         if said["membership_score"] is None:
             said["membership_score"] = fit.score
         said["hidden"] = None if said["hidden"] is None else tuple(said["hidden"])

@@ -50,6 +50,13 @@ def read_h5ad(
     MissingExtraError
         If anndata is not installed.
     """
+    return dataset_of_anndata(
+        open_h5ad(path), use_rep=use_rep, labels=labels, metadata=metadata, ids=ids, text=text, where=str(path)
+    )
+
+
+def open_h5ad(path: Path) -> CellData:
+    """Return the AnnData of an .h5ad file; errors as for :func:`read_h5ad`."""
     try:
         import anndata
     except ImportError as error:
@@ -59,12 +66,10 @@ def read_h5ad(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the layout of files that older versions wrote
-            adata = anndata.read_h5ad(path)
+            cells: CellData = anndata.read_h5ad(path)
+            return cells
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InvalidDataError(f"{path} cannot be read as AnnData ({error}). Expected an .h5ad file.") from error
-    return dataset_of_anndata(
-        adata, use_rep=use_rep, labels=labels, metadata=metadata, ids=ids, text=text, where=str(path)
-    )
 
 
 def dataset_of_anndata(
