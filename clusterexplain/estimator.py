@@ -18,6 +18,7 @@ from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusteringFactory
 from clusterexplain.clustering.fitted_elsewhere import given_labels
+from clusterexplain.clustering.graph_labels import GraphLabels, with_graph
 from clusterexplain.clustering.make import check_before_training
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
@@ -84,9 +85,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         whole numbers or texts, -1 for noise), or a clusterer of scikit-learn's kind, of which clones are fitted. With it
         retrained clusters are matched to yours, and :meth:`stability` works; a fitted estimator counts as its labels. None
         keeps given labels.
-    membership_score : {"auto", "margin", "student_t", "softmax", "cosine", "dec_assignment", "responsibility", "exemplar", \
-            "hdbscan_membership"} or Score, default="auto"
-        The assignment score that is explained; "auto" is the first that fits the clusterer ("margin" for k-means). Or a
+    membership_score : {"auto", "margin", "student_t", "softmax", "cosine", "knn", "graph", "dec_assignment", \
+            "responsibility", "exemplar", "hdbscan_membership"} or Score, default="auto"
+        The assignment score that is explained; "auto" is the first that fits the clusterer ("margin" for k-means), for given
+        labels the first of "margin", "knn" and "graph" that agrees with them. Or a
         :class:`~clusterexplain.clustering.scores.Score` of your own.
     min_agreement : float, default=0.8
         Explanations are refused if labels and score agree on a smaller share of the training examples.
@@ -263,6 +265,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         metadata: str | Sequence[str] | None = None,
         use_rep: str | None = None,
         map: object = None,
+        graph: object = None,
     ) -> ClusterExplainer:
         """Train, cluster and record.
 
@@ -288,6 +291,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         map : str, array-like of shape (n_samples, 2), frame, Series or path, optional
             Where each row is drawn, instead of UMAP: the name of an ``obsm`` ("X_umap"); coordinates in the order of the rows;
             a frame of two columns or a Series of pairs, joined by index; or a file of them. Explanations do not depend on it.
+        graph : str or sparse matrix of shape (n_samples, n_samples), optional
+            The graph in which given labels were found (Leiden, Louvain), for ``membership_score="graph"``: symmetric strengths
+            of edges, rows in the order of X, or a key of ``obsp`` ("connectivities"). It is held fixed.
 
         Returns
         -------
@@ -302,6 +308,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             If X cannot be clustered; the message says why.
         InvalidParameterError
             If a parameter is out of range.
+        DisagreementError
+            If no membership score tells what given labels tell, or the one that was asked for does not.
         """
         execution = Execution(self.n_jobs, self.max_memory, self.verbose)
         parameters = self.get_params(deep=False)
@@ -309,6 +317,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             parameters | {"clusterer": self.clusterer if labels is None else ()}
         )  # refuses them before anything is read
         data, clusterer, names = self._read(X, labels, metadata, use_rep, map)
+        clusterer = with_graph(clusterer, graph, X, len(data), self.membership_score)
         display = (
             data.display if map is None or isinstance(map, str) else given_map(map, data, has_index=has_index(X, data))
         )
@@ -765,7 +774,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         if said["model"] is None:
             said["model"] = fit.recipe.task
         if said["clusterer"] is None:  # it was fitted elsewhere: a run holds its labels, never the estimator
-            said["clusterer"] = fit.clustering.labels.numpy().copy() if clusterer is None else clusterer
+            held = fit.clustering if isinstance(fit.clustering, GraphLabels) else fit.clustering.labels.numpy().copy()
+            said["clusterer"] = held if clusterer is None else clusterer
         if said["membership_score"] is None:
             said["membership_score"] = fit.score
         said["hidden"] = None if said["hidden"] is None else tuple(said["hidden"])

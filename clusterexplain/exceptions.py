@@ -28,6 +28,7 @@ The tree (the class on the right is what callers may already catch)::
     +-- DriftWarning                further training leaves the model that arrived
     +-- FewerClustersWarning        there are fewer distinct embeddings than clusters
     +-- AdoptedClustersWarning      the labels of a fitted estimator are not those that it finds in this embedding
+    +-- ScoreChoiceWarning          the usual score does not tell what given labels tell: another one was taken
     +-- DegenerateClustersWarning   no sample of the fit can be explained: clusters coincide, or their members do
     +-- ScaleWarning                a few columns dominate the reconstruction
     +-- SolverWarning               a linear system was not solved as asked for
@@ -145,6 +146,10 @@ class FewerClustersWarning(ClusterExplainWarning):
 
 class AdoptedClustersWarning(ClusterExplainWarning):
     """The labels of a fitted estimator are not those that its algorithm leaves as they are in this embedding."""
+
+
+class ScoreChoiceWarning(ClusterExplainWarning):
+    """The usual score does not tell what given labels tell, so that another one was taken."""
 
 
 class DegenerateClustersWarning(ClusterExplainWarning):

@@ -8,7 +8,9 @@
 import hdbscan
 import numpy as np
 import pandas as pd
-from sklearn.datasets import load_wine
+from sklearn.cluster import SpectralClustering
+from sklearn.datasets import load_wine, make_moons
+from sklearn.neighbors import kneighbors_graph
 
 from clusterexplain import ClusterExplainer, Dataset
 
@@ -70,6 +72,39 @@ print(groups[["group", "n", "influence", "low", "high", "pull_share", "size_shar
 nearest = e[table.sort_values("margin").index[:6].to_numpy()]
 check = ce.verify(nearest, n_single=32, n_within=0, n_groups=16, n_top=0)
 print(check)
+
+# %% [markdown]
+# ## Labels of a graph
+#
+# Clusters that were found in a graph of neighbours (Leiden, Louvain, spectral clustering) need not be balls, and no centroid
+# describes them. Here two half moons, each one around the end of the other. The embedding is the rows themselves.
+
+# %%
+moons, _ = make_moons(200, noise=0.1, random_state=0)
+edges = kneighbors_graph(moons, 15)
+graph = edges.maximum(edges.T)
+spectral = SpectralClustering(2, affinity="precomputed", random_state=0).fit_predict(graph)
+by = {}
+for score in ("margin", "knn", "graph"):
+    one_score = ClusterExplainer("precomputed", membership_score=score, min_agreement=0)
+    by[score] = one_score.fit(moons, labels=spectral, graph=graph if score == "graph" else None)
+    print(
+        f"{score}: {by[score].fit_.assignment.agreement():.1%} of the points have the highest score for their own label"
+    )
+
+# %% [markdown]
+# `"knn"` is the vote of the nearest neighbours in the embedding, `"graph"` the vote in the graph, which is held fixed. With
+# `membership_score="auto"` (the default) `fit` takes the first score that agrees with the labels, and says so. A point between
+# the moons has neighbours on both sides; their weights are all that moves its vote.
+
+# %%
+voted = by["graph"].explain([int(np.abs(by["graph"].margins_).argmin())])
+print(voted)
+print(by["graph"].verify(voted, level="quick").summary[["kind", "assignments", "spearman"]].to_string(index=False))
+
+# %%
+assert by["graph"].fit_.assignment.agreement() > by["margin"].fit_.assignment.agreement()
+assert np.array_equal(voted.influence[0] != 0, graph.toarray()[voted.positions[0]] != 0)
 
 # %%
 assert np.array_equal(ce.labels_, found.labels_)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,3 +36,17 @@ def small(blobs: np.ndarray) -> ClusterExplainer:
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+def pbmc_file() -> Path:
+    """Return the file of 700 cells that scanpy brings along; skip where it does not."""
+    pytest.importorskip("anndata")
+    found = importlib.util.find_spec("scanpy")
+    if found is None or not found.submodule_search_locations:
+        pytest.skip("scanpy, whose file is read, is not installed")
+    return Path(found.submodule_search_locations[0]) / "datasets" / "10x_pbmc68k_reduced.h5ad"
+
+
+OF_ANNDATA = pytest.mark.filterwarnings(  # about pandas and about the layout of its own old files
+    "ignore:.*infer_string", "ignore:.*chained_assignment", "ignore:.*written with", "ignore:Moving element"
+)

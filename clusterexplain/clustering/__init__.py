@@ -5,6 +5,8 @@ from clusterexplain.clustering.centroids import CentroidState, centroid_state
 from clusterexplain.clustering.check_clustering import check_clustering
 from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
 from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
+from clusterexplain.clustering.graph import NeighbourGraph
+from clusterexplain.clustering.graph_labels import GraphLabels
 from clusterexplain.clustering.hdbscan import HDBSCANClustering
 from clusterexplain.clustering.kmeans import KMeansClusterer, KMeansClustering, SphericalKMeansClustering
 from clusterexplain.clustering.make import make_clustering
@@ -20,10 +22,12 @@ __all__ = [
     "ClusteringSpec",
     "GaussianMixtureClustering",
     "GivenLabels",
+    "GraphLabels",
     "HDBSCANClustering",
     "KMeansClusterer",
     "KMeansClustering",
     "ModelCentroids",
+    "NeighbourGraph",
     "SoftKMeansClustering",
     "SphericalKMeansClustering",
     "centroid_state",

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from clusterexplain.execution.budget import DISTANCE_CHUNK
+
+
+class Centroids(Protocol):
+    """What a score against centroids reads of a state; see :class:`CentroidState`."""
+
+    @property
+    def centers(self) -> Tensor:
+        """Centroids, shape (n_clusters, dim)."""
+
+    @property
+    def within(self) -> Tensor:
+        """Pooled within-cluster variance, shape ()."""
+
+    @property
+    def spread(self) -> Tensor:
+        """The same for each cluster, shape (n_clusters,)."""
+
+    @property
+    def nonempty(self) -> Tensor:
+        """Whether each cluster has any weight, shape (n_clusters,), bool."""
+
+    @property
+    def representatives(self) -> Tensor:
+        """The centroids."""
 
 
 class CentroidState(NamedTuple):

@@ -13,27 +13,29 @@ from torch import Tensor
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import CentroidState, around_members, centroid_state, squared_distances
 from clusterexplain.clustering.kmeans import canonical_order, nearest_center
+from clusterexplain.clustering.labelled_state import LabelledState
 
 
 @dataclass(frozen=True, eq=False)
-class GivenLabels(Clustering[CentroidState]):
+class GivenLabels(Clustering[LabelledState]):
     """A user's labels, kept as they are: how they were found is not known, so to continue them is to keep them."""
 
     name: ClassVar[str] = "labels"
-    scores: ClassVar[tuple[str, ...]] = ("margin", "student_t", "softmax")
-    state_type: ClassVar[type[ClusterState]] = CentroidState
+    scores: ClassVar[tuple[str, ...]] = ("margin", "knn", "student_t", "softmax")
+    state_type: ClassVar[type[ClusterState]] = LabelledState
     reassigns: ClassVar[bool] = False
     labels_given: ClassVar[bool] = True
 
-    def state(self, inputs: ClusterInputs) -> CentroidState:
-        """Return weighted means of the members and their variances."""
-        return centroid_state(inputs.embedding, inputs.weights, self.labels, self.n_clusters)
+    def state(self, inputs: ClusterInputs) -> LabelledState:
+        """Return weighted means of the members, their variances, and the members."""
+        centroids = centroid_state(inputs.embedding, inputs.weights, self.labels, self.n_clusters)
+        return LabelledState(*centroids, inputs.embedding, inputs.weights, self.labels)
 
     def update_continued(self, inputs: ClusterInputs) -> GivenLabels:
         """Keep the labels."""
         return self
 
-    def assign(self, rows: Tensor, state: CentroidState) -> Tensor:
+    def assign(self, rows: Tensor, state: LabelledState) -> Tensor:
         """Return the nearest centroid of a nonempty cluster."""
         return nearest_center(rows, state)
 

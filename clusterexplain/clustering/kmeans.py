@@ -13,7 +13,13 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
-from clusterexplain.clustering.centroids import CentroidState, around_members, centroid_state, squared_distances
+from clusterexplain.clustering.centroids import (
+    Centroids,
+    CentroidState,
+    around_members,
+    centroid_state,
+    squared_distances,
+)
 
 MAX_ITERATIONS = 1000
 
@@ -208,7 +214,7 @@ def nonempty_centers(state: CentroidState) -> np.ndarray:
     return centers
 
 
-def nearest_center(rows: Tensor, state: CentroidState) -> Tensor:
+def nearest_center(rows: Tensor, state: Centroids) -> Tensor:
     """Return the nearest centroid of a nonempty cluster of each row, shape (n,), int64."""
     return squared_distances(rows, state.centers).masked_fill(~state.nonempty, torch.inf).argmin(dim=-1)
 

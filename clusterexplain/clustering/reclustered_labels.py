@@ -11,8 +11,10 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs
-from clusterexplain.clustering.centroids import CentroidState
 from clusterexplain.clustering.given_labels import GivenLabels
+from clusterexplain.clustering.graph import NeighbourGraph
+from clusterexplain.clustering.graph_labels import GraphLabels
+from clusterexplain.clustering.labelled_state import LabelledState
 from clusterexplain.clustering.reclusterer import Reclusterer, ReclusteringEstimator, ReclusteringFunction
 from clusterexplain.clustering.registry import ClusteringSpec
 from clusterexplain.exceptions import AdoptedClustersWarning, InvalidParameterError, warn
@@ -50,7 +52,7 @@ class ReclusteredLabels(GivenLabels):
         n_clusters = max(self.n_clusters, int(numbers.max(initial=NOISE)) + 1)
         return replace(self, labels=labels, n_clusters=n_clusters, repeats=True)
 
-    def assign(self, rows: Tensor, state: CentroidState) -> Tensor:
+    def assign(self, rows: Tensor, state: LabelledState) -> Tensor:
         """Return the nearest centroid of a nonempty cluster; -1 if all are empty."""
         if not bool(state.nonempty.any()):
             return torch.full((len(rows),), NOISE, dtype=torch.int64)
@@ -60,6 +62,11 @@ class ReclusteredLabels(GivenLabels):
     def settings(self) -> dict[str, Any]:
         """Return the reclusterer's name: a run holds no function."""
         return {"reclusterer": self.reclusterer.name}
+
+
+@dataclass(frozen=True, eq=False)
+class ReclusteredGraphLabels(ReclusteredLabels, GraphLabels):
+    """Labels with their graph and a way to find them anew: the labels are found anew, the edges of the graph stay."""
 
 
 def with_reclusterer(
@@ -111,6 +118,8 @@ def with_reclusterer(
             f"embedding that the labels come from.",
             AdoptedClustersWarning,
         )
+    if isinstance(given, GraphLabels):
+        return ReclusteredGraphLabels(given.labels, given.n_clusters, given.graph, found, repeats)
     return ReclusteredLabels(given.labels, given.n_clusters, found, repeats)
 
 
@@ -128,14 +137,24 @@ class FoundFromScratch:
     ----------
     reclusterer : Reclusterer
         Finds clusters of the rows of positive weight.
+    graph : NeighbourGraph, optional
+        Of the given labels; it stays.
     """
 
     reclusterer: Reclusterer
+    graph: NeighbourGraph | None = None
+
+    @classmethod
+    def of(cls, clustering: ReclusteredLabels) -> FoundFromScratch:
+        """Return what finds some labels anew, with their graph if they have one."""
+        graph = clustering.graph if isinstance(clustering, ReclusteredGraphLabels) else None
+        return cls(clustering.reclusterer, graph)
 
     def __call__(self, inputs: ClusterInputs, spec: ClusteringSpec) -> GivenLabels:
         """Return what the reclusterer finds; it has no start that a seed could change."""
         found = self.reclusterer.labels(inputs)
-        return GivenLabels(torch.from_numpy(_with_absent(found, inputs)), int(found.max(initial=NOISE)) + 1)
+        labels, n_clusters = torch.from_numpy(_with_absent(found, inputs)), int(found.max(initial=NOISE)) + 1
+        return GivenLabels(labels, n_clusters) if self.graph is None else GraphLabels(labels, n_clusters, self.graph)
 
 
 def _with_absent(labels: np.ndarray, inputs: ClusterInputs) -> np.ndarray:

@@ -10,6 +10,7 @@ from clusterexplain.clustering.base import Clustering, ClusterInputs
 from clusterexplain.clustering.em import Covariances
 from clusterexplain.clustering.gaussian_mixture import REG_COVAR, GaussianMixtureClustering
 from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
+from clusterexplain.clustering.graph_labels import GraphLabels
 from clusterexplain.clustering.hdbscan import HDBSCANClustering
 from clusterexplain.clustering.hdbscan_estimator import DEFAULTS
 from clusterexplain.clustering.kmeans import KMeansClustering, SphericalKMeansClustering
@@ -137,6 +138,7 @@ CLUSTERERS: dict[str, Clusterer] = {clusterer.kind.name: clusterer for clusterer
 CLUSTERING_TYPES: dict[str, type[Clustering[Any]]] = {
     **{name: clusterer.kind for name, clusterer in CLUSTERERS.items()},
     GivenLabels.name: GivenLabels,
+    GraphLabels.name: GraphLabels,
 }
 """The class of every clustering that is built in, by name: what a saved run may hold."""
 

@@ -67,6 +67,10 @@ class CellData(_Genes, Protocol):
         """What is known beside the cells."""
 
     @property
+    def obsp(self) -> Mapping[str, SparseMatrix | np.ndarray]:
+        """Matrices with a row and a column for each cell."""
+
+    @property
     def layers(self) -> Mapping[str, SparseMatrix | np.ndarray | pd.DataFrame]:
         """Other matrices of the shape of X."""
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from clusterexplain.clustering.centroids import CentroidState
+from clusterexplain.clustering.scores.base import reads_state
 from clusterexplain.data.selection import Samples
 from clusterexplain.exceptions import ClusterExplainError, InvalidDataError, InvalidParameterError
 from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement, margins_of
@@ -87,7 +88,7 @@ def check_apart(fit: Fit, margins: Margins) -> None:
     InvalidDataError
         Naming the first such pair.
     """
-    if not isinstance(fit.assignment.state, CentroidState):
+    if not reads_state(fit.score, CentroidState):
         return
     centers, least = fit.assignment.centers, rounding(fit)
     for own, rival in sorted(set(zip(margins.own.tolist(), margins.rival.tolist(), strict=True))):

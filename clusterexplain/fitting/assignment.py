@@ -71,7 +71,7 @@ class Assignment:
     def assign(self, rows: Tensor) -> Tensor:
         """Return the cluster of each embedded row that was not trained on, shape (n,), int64; -1 is noise."""
         with torch.no_grad():
-            return self.clustering.assign(rows, self.state)
+            return assigned_to(self.clustering, self.score, rows, self.state)
 
     def rivals(self, rows: Tensor, own: Tensor) -> Tensor:
         """Return the runner-up of embedded rows, shape (n,); noise, where there is no other cluster."""
@@ -92,6 +92,12 @@ class Assignment:
         """Margin of each training example against its runner-up, shape (n_samples,)."""
         with torch.no_grad():
             return self.margin_to_runner_up(self.embedding, self.labels)
+
+    @cached_property
+    def _train_logits(self) -> Tensor:
+        """Logits of each training example, shape (n_samples, n_clusters); -inf for a cluster without weight."""
+        with torch.no_grad():
+            return self.score.logits(self.embedding, self.state).masked_fill(~self.state.nonempty, -torch.inf)
 
     def membership(self, rows: Tensor) -> Tensor:
         """Return soft memberships of embedded rows, shape (n, n_clusters)."""
@@ -122,13 +128,13 @@ class Assignment:
         )
 
     def agreement(self) -> float:
-        """Return the share of the present, clustered training examples whose own cluster has the largest logit."""
+        """Return the share of the present, clustered training examples whose own cluster alone has the largest logit."""
         if not self.n_clusters:
             return float("nan")
-        rows, own = self._present(self.labels != NOISE)
-        with torch.no_grad():
-            logits = self.score.logits(rows, self.state).masked_fill(~self.state.nonempty, -torch.inf)
-        return _share(torch.gather(logits, 1, own.unsqueeze(1)).squeeze(1) >= logits.amax(dim=1))
+        picked = (self.weights > 0) & (self.labels != NOISE)
+        logits, own = self._train_logits[picked], self.labels[picked]
+        of_others = logits.scatter(1, own.unsqueeze(1), -torch.inf).amax(dim=1)
+        return _share(torch.gather(logits, 1, own.unsqueeze(1)).squeeze(1) > of_others)
 
     def agreement_of_noise(self) -> float:
         """Return the share of the present noise that lies outside the edge of every cluster; NaN if there is none."""
@@ -144,6 +150,30 @@ class Assignment:
     def _present(self, which: Tensor) -> tuple[Tensor, Tensor]:
         picked = (self.weights > 0) & which
         return self.embedding[picked], self.labels[picked]
+
+
+def assigned_to(clustering: Clustering, score: Score, rows: Tensor, state: ClusterState) -> Tensor:
+    """Return the cluster of each row that was not trained on: for given labels, which no rule has made, that of highest score.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The clusters.
+    score : Score
+        What is explained.
+    rows : Tensor of shape (n, dim)
+        Embeddings in the geometry of the clustering.
+    state : NamedTuple of Tensor
+        The clusters as a score reads them.
+
+    Returns
+    -------
+    Tensor of shape (n,), int64
+        -1 is noise.
+    """
+    if not clustering.n_clusters:
+        return torch.full((len(rows),), NOISE)
+    return score.nearest(rows, state) if clustering.labels_given else clustering.assign(rows, state)
 
 
 def _share(agreeing: Tensor) -> float:

@@ -14,7 +14,7 @@ import torch
 
 from clusterexplain.clustering import Clustering, ClusteringSpec, ClusterInputs, make_clustering
 from clusterexplain.clustering.make import is_factory
-from clusterexplain.clustering.scores import Score, make_score
+from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.data.validation import check_variation
@@ -24,6 +24,7 @@ from clusterexplain.fitting.config import Config, resolve
 from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
 from clusterexplain.fitting.own_parts import OwnReclusterer, with_own_reclusterer
 from clusterexplain.fitting.recipes import make_further_recipe, make_recipe, make_task, smoothness_reasons
+from clusterexplain.fitting.score_choice import choose_score
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import CompiledSteps, Recipe, Trajectory, with_choices_kept
 from clusterexplain.training.further_training import FurtherTraining
@@ -163,7 +164,8 @@ def fit_recipe(
         embedding = recipe.task.embed(params, recipe.inputs).to(SCORE_DTYPE)
         inputs = ClusterInputs(embedding, trajectory.weights.to(SCORE_DTYPE), learned_centroids(recipe, params))
         clustering = find(inputs)
-    score = make_score(own_score or config.membership_score or "auto", clustering)
+        asked = own_score or config.membership_score or "auto"
+        score = choose_score(asked, clustering, inputs, config.min_agreement)
     config = dataclasses.replace(config, membership_score=score.name)
     key = fit_key(config, data, seed, trajectory, clustering)
     return Fit(
@@ -268,8 +270,10 @@ def fit_key(config: Config, data: Dataset, seed: int, trajectory: Trajectory, cl
         start = b"".join(value.detach().contiguous().numpy().tobytes() for value in recipe.initial.values())
         parameters["model"] = [type(recipe.task).__qualname__, list(recipe.initial), hashlib.sha256(start).hexdigest()]
     if config.clusterer is None:
-        labels = clustering.labels.numpy().tobytes()
-        parameters["clusterer"] = [clustering.name, hashlib.sha256(labels).hexdigest()]
+        held = clustering.labels.numpy().tobytes()
+        if clustering.labels_given:
+            held = b"".join([held, *(array.tobytes() for array in clustering.arrays().values())])
+        parameters["clusterer"] = [clustering.name, hashlib.sha256(held).hexdigest()]
     shown = [data.fingerprint(), data.image_shape, seed, recipe.optimizer.learning_rate, sorted(parameters.items())]
     text = json.dumps(shown, default=_named, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

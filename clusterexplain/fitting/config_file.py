@@ -1,8 +1,8 @@
 """A configuration as a TOML file: what `fit --config` reads and `config` prints.
 
 The file has two tables. ``[fit]`` holds parameters of :class:`clusterexplain.ClusterExplainer` by name; one that is left out
-has its default. ``[data]`` says what was fitted: file (or name of a data set), ids, text, metadata, labels, task, train, and
-how files of other kinds are read: embedding_column, table, use_rep, size, mode, skip_bad.
+has its default. ``[data]`` says what was fitted: file (or name of a data set), ids, text, metadata, labels, graph, task,
+train, and how files of other kinds are read: embedding_column, table, use_rep, size, mode, skip_bad.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.config import Config
 
 DATA_KEYS = (
-    "file", "ids", "text", "metadata", "labels", "embedding_column", "table", "use_rep", "map", "size", "mode", "skip_bad",
+    "file", "ids", "text", "metadata", "labels", "graph", "embedding_column", "table", "use_rep", "map", "size", "mode",
+    "skip_bad",
     "task", "train",
 )  # fmt: skip
 """What the table ``[data]`` may hold."""

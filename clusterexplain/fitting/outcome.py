@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusterInputs
+from clusterexplain.fitting.assignment import assigned_to
 from clusterexplain.results.margins import Margins
 from clusterexplain.results.outcome import Assignments, Outcome
 from clusterexplain.results.text.outcome import DIVERGED, reasons
@@ -56,7 +57,7 @@ def outcome_of(
             pair = own.clamp(min=NOISE), rival.clamp(min=NOISE)
             each = fit.score.margins(rows, state, *pair, noise=margins.has_noise)
             each = each.masked_fill((own == LOST) | (rival == LOST), torch.nan)
-        assigned = clustering.assign(rows, state).numpy() if clustering.n_clusters else np.full(len(rows), NOISE)
+        assigned = assigned_to(clustering, fit.score, rows, state).numpy()
     if assignments is Assignments.SCRATCH:  # numbers of its own: those of the labels say which of the fit's they are
         assigned = np.array([_first(labels, clustering.labels.numpy() == cluster) for cluster in assigned])
     at = np.maximum(margins.positions, 0)

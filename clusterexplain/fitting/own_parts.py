@@ -147,5 +147,5 @@ def with_own_reclusterer(fit: Fit, reclusterer: OwnReclusterer | None) -> Fit:
         return fit
     inputs = fit.cluster_inputs(fit.params, fit.trajectory.weights)
     clustering = with_reclusterer(fit.clustering, reclusterer, inputs)
-    from_scratch = FoundFromScratch(clustering.reclusterer)
+    from_scratch = FoundFromScratch.of(clustering)
     return dataclasses.replace(fit, clustering=clustering, own_clusterer=from_scratch, _jacobians=[])

@@ -21,8 +21,10 @@ from clusterexplain.clustering import (
     ClusterInputs,
     ClusterState,
     GivenLabels,
+    GraphLabels,
     KMeansClustering,
     ModelCentroids,
+    NeighbourGraph,
     centroid_state,
     check_clustering,
     make_clustering,
@@ -54,6 +56,7 @@ def named(name: str, **options: Any) -> Callable[[ClusterInputs, ClusteringSpec]
 
 FITTED: dict[str, Callable[[np.ndarray], Any]] = {
     "labels": lambda z: KMeans(3, n_init=3, random_state=0).fit(z).labels_,
+    "graph": lambda z: GraphLabels.of(np.arange(60) % 3, NeighbourGraph.of(np.ones((60, 60)), 60)),
     "KMeans": lambda z: KMeans(3, n_init=3, random_state=0, tol=0).fit(z),
     "GaussianMixture": lambda z: GaussianMixture(3, random_state=0, tol=1e-8, max_iter=500).fit(z),
     "HDBSCAN": lambda z: hdbscan.HDBSCAN(min_cluster_size=5, min_samples=3).fit(z),
@@ -78,7 +81,7 @@ def test_what_a_user_has_fitted_passes(given: str) -> None:
 
 def test_every_kind_says_what_its_state_is() -> None:
     assert all(issubclass(kind.state_type, tuple) for kind in CLUSTERING_TYPES.values())
-    assert {kind.name for kind in CLUSTERING_TYPES.values() if kind.labels_given} == {"labels"}
+    assert {kind.name for kind in CLUSTERING_TYPES.values() if kind.labels_given} == {"labels", "graph_labels"}
     assert {kind.name for kind in CLUSTERING_TYPES.values() if kind.has_tree} == {"hdbscan"}
     assert {kind.name for kind in CLUSTERING_TYPES.values() if kind.hard_centroids} == {"kmeans", "spherical_kmeans"}
 

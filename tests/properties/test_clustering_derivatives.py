@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from functools import cache
@@ -52,6 +53,7 @@ GIVEN = ("labels", "KMeans", "GaussianMixture", "AgglomerativeClustering", "HDBS
 """Traced training steps by model, which take most of the time of an explanation."""
 
 CENTROID = ("margin", "student_t", "softmax")
+VOTED = ("margin", "knn", "student_t", "softmax")
 SCORES: dict[str, tuple[str, ...]] = {
     "kmeans": CENTROID,
     "spherical_kmeans": ("cosine", *CENTROID),
@@ -59,10 +61,10 @@ SCORES: dict[str, tuple[str, ...]] = {
     "gmm": ("responsibility",),
     "hdbscan": ("exemplar", "hdbscan_membership"),
     "dec": ("dec_assignment", *CENTROID),
-    "labels": CENTROID,
+    "labels": VOTED,
     "KMeans": CENTROID,
     "GaussianMixture": ("responsibility",),
-    "AgglomerativeClustering": CENTROID,
+    "AgglomerativeClustering": VOTED,
     "HDBSCAN": ("exemplar", "hdbscan_membership"),
 }
 """The scores that each clusterer allows, the default first."""
@@ -305,8 +307,14 @@ def test_kmeans_given_is_kmeans_found() -> None:
 
 def test_shuffled_labels_are_refused_unless_the_user_knows_better() -> None:
     labels = np.random.default_rng(5).permutation(fitted("kmeans").labels_)
-    ce = ClusterExplainer(**SMALL, dtype="float64", clusterer=labels).fit(rows(), sample_weight=unequal())
+    with pytest.raises(DisagreementError, match=r"No membership score tells .* by 'margin', \d+\.\d% by 'knn'"):
+        ClusterExplainer(**SMALL, dtype="float64", clusterer=labels).fit(rows(), sample_weight=unequal())
+    allowed = ClusterExplainer(**SMALL, dtype="float64", clusterer=labels, min_agreement=0)
+    ce = allowed.fit(rows(), sample_weight=unequal())
     np.testing.assert_array_equal(ce.labels_, labels)
+    e = ce.explain([3])
+    assert e.agreement < 0.8
+    ce.fit_ = dataclasses.replace(ce.fit_, config=dataclasses.replace(ce.fit_.config, min_agreement=0.8))
     message = r"Only \d+\.\d% of the clustered samples .* by the score 'margin', less than min_agreement=0\.8: .*min_agreement"
     for ask in (
         lambda: ce.explain([3]),
@@ -316,9 +324,6 @@ def test_shuffled_labels_are_refused_unless_the_user_knows_better() -> None:
     ):
         with pytest.raises(DisagreementError, match=message):
             ask()
-    allowed = ClusterExplainer(**SMALL, dtype="float64", clusterer=labels, min_agreement=0)
-    e = allowed.fit(rows(), sample_weight=unequal()).explain([3])
-    assert e.agreement < 0.8
     assert np.isfinite(e.influence).all()
 
 

@@ -45,6 +45,10 @@ GIVEN_LABELS = (
     "Take the clusters from this column of the data, or from this file: one label for each row in order, or two columns, ids "
     "and labels. -1 and 'noise' are noise."
 )
+GIVEN_GRAPH = (
+    "Let the neighbours in this graph vote for given labels (--score graph): a key of obsp of an .h5ad file, for example "
+    "connectivities, or an .npz file of scipy.sparse with rows in the order of the data. The graph is held fixed."
+)
 AGREEMENT = "Refuse explanations if score and labels agree on a smaller share of the samples."
 PRETRAINED = "Train, or keep the weights of a pretrained network that --task names."
 SMOOTHNESS = "Measure by retraining how well derivatives predict small changes of the weights."
@@ -69,6 +73,7 @@ ClustererOptions = Annotated[
     option("--clusterer-option", "Set an option of the clusterer. Repeat it for several options.", value="NAME=VALUE"),
 ]
 Labels = Annotated[str | None, option("--labels", GIVEN_LABELS, value="COLUMN|FILE")]
+Graph = Annotated[str | None, option("--graph", GIVEN_GRAPH, value="NAME|FILE")]
 EmbeddingColumn = Annotated[str | None, option("--embedding-column", EMBEDDING, value="COLUMN")]
 Table = Annotated[Path | None, option("--table", BESIDE, value="FILE")]
 UseRep = Annotated[str | None, option("--use-rep", USE_REP, value="NAME")]
@@ -109,6 +114,7 @@ def fit(
     clusterer: Clusterer = "kmeans",
     clusterer_option: ClustererOptions = None,
     labels: Labels = None,
+    graph: Graph = None,
     score: Score = "auto",
     min_agreement: MinAgreement = 0.8,
     model: Model = "autoencoder",
@@ -143,6 +149,7 @@ def fit(
         "text": text,
         "metadata": metadata,
         "labels": labels,
+        "graph": graph,
         "embedding_column": embedding_column,
         "table": table,
         "use_rep": use_rep,
@@ -263,7 +270,7 @@ def _read_options(source: dict[str, Any]) -> dict[str, Any]:
     """Return what a reader is told about a file; labels and a map only if they are in it."""
     from clusterexplain.data.readers.labels import is_file
 
-    options = {name: value for name, value in source.items() if name not in ("file", "task", "train")}
+    options = {name: value for name, value in source.items() if name not in ("file", "task", "train", "graph")}
     for name in ("labels", "map"):
         if options[name] is not None and is_file(options[name]):
             options[name] = None
@@ -301,6 +308,13 @@ def _given_labels(labels: str, dataset: Dataset, clusterer: str) -> str | np.nda
     return read_labels(Path(labels), dataset) if is_file(labels) else labels
 
 
+def _given_graph(source: dict[str, Any]) -> object:
+    """Return the graph that was named beside the data."""
+    from clusterexplain.data.readers.graph import read_graph
+
+    return None if source.get("graph") is None else read_graph(source["graph"], source["file"])
+
+
 def _fit_and_save(
     explainer: ClusterExplainer,
     dataset: Dataset,
@@ -319,7 +333,7 @@ def _fit_and_save(
     check_target(out, overwrite=overwrite)
     place = source.get("map")
     given = Path(place) if place is not None and is_file(place) else None
-    explainer.fit(dataset, train=source.get("train", True), labels=labels, map=given)
+    explainer.fit(dataset, train=source.get("train", True), labels=labels, map=given, graph=_given_graph(source))
     explainer.fit_.annotations.data_source = {key: value for key, value in source.items() if value not in (None, [])}
     explainer.save(out, overwrite=overwrite)
     if explainer.verbose:

@@ -13,6 +13,7 @@ from clusterexplain.clustering.scores.check_score import check_score
 from clusterexplain.clustering.scores.exemplars import Exemplar, HdbscanMembership
 from clusterexplain.clustering.scores.registry import SCORES, make_score
 from clusterexplain.clustering.scores.responsibility import Responsibility
+from clusterexplain.clustering.scores.votes import GraphVote, NearestNeighbours
 from clusterexplain.statistics.matching import NOISE
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "Cosine",
     "DecAssignment",
     "Exemplar",
+    "GraphVote",
     "HdbscanMembership",
     "LogRatioMargin",
+    "NearestNeighbours",
     "Responsibility",
     "Score",
     "Softmax",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Generic
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic
 
 import torch
 from torch import Tensor
 
 from clusterexplain.clustering.base import ClusterState, StateT
+from clusterexplain.execution import budget
 
 FLOOR = 0.01
 """Share of the within-cluster variance that is added to squared distances before a logarithm."""
@@ -34,7 +36,7 @@ class Score(ABC, Generic[StateT]):
     noise_words: ClassVar[str] = "how far out a sample lies compared with a typical member of the cluster"
     """The same where noise is one of the pair."""
     reads: ClassVar[tuple[type, ...]]
-    """The types of the states that the score reads."""
+    """The types of the states that the score reads; a state with all fields of one of them, and more, is read too."""
     rotation_invariant: ClassVar[bool] = False
     """Whether the logits stay as they are if the embedding is rotated, and with it rows and clusters."""
 
@@ -136,3 +138,21 @@ class Score(ABC, Generic[StateT]):
 def gather_columns(columns: Tensor, which: Tensor) -> Tensor:
     """Return ``columns[..., which]`` row by row; works under vmap."""
     return torch.gather(columns, -1, which.unsqueeze(-1)).squeeze(-1)
+
+
+def reads_state(score: Score[Any], kind: type[ClusterState]) -> bool:
+    """Return whether a score reads states of a type: one that it names, or one that has all fields of such a one."""
+    fields = _fields_of(kind)
+    return any(issubclass(kind, read) or frozenset() < _fields_of(read) <= fields for read in score.reads)
+
+
+def _fields_of(kind: type) -> frozenset[str]:
+    return frozenset(getattr(kind, "_fields", ()))
+
+
+def in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, per_row: int) -> Tensor:
+    """Apply a function of rows (..., dim) to so many at a time that the differences fit into memory."""
+    step = max(1, budget.DISTANCE_CHUNK // max(per_row, 1))
+    if rows.dim() < 2 or len(rows) <= step:
+        return function(rows)
+    return torch.cat([function(some) for some in torch.split(rows, step)])

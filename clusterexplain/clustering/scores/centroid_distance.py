@@ -7,22 +7,22 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.centroids import CentroidState, squared_distances
+from clusterexplain.clustering.centroids import Centroids, CentroidState, squared_distances
 from clusterexplain.clustering.scores.base import FLOOR, Score
 
 
-class CentroidScore(Score[CentroidState]):
+class CentroidScore(Score[Centroids]):
     """What scores against centroids share: the edge of a cluster is its root mean square radius."""
 
     reads: ClassVar[tuple[type, ...]] = (CentroidState,)
     rotation_invariant: ClassVar[bool] = True
 
-    def boundary_margins(self, rows: Tensor, state: CentroidState) -> Tensor:
+    def boundary_margins(self, rows: Tensor, state: Centroids) -> Tensor:
         r"""Return :math:`\log(\sigma_k^2 + \epsilon) - \log(d_k^2 + \epsilon)`: 0 as far out as a typical member."""
         floor = FLOOR * state.within + _tiny(rows)
         return torch.log(state.spread + floor) - torch.log(squared_distances(rows, state.centers) + floor)
 
-    def length_scale(self, state: CentroidState) -> Tensor | None:
+    def length_scale(self, state: Centroids) -> Tensor | None:
         """Return the root mean squared distance of a member to its centroid."""
         return state.within.sqrt()
 
@@ -41,7 +41,7 @@ class LogRatioMargin(CentroidScore):
     name: ClassVar[str] = "margin"
     words: ClassVar[str] = "log squared distance to the other cluster's centroid minus that to its own"
 
-    def logits(self, rows: Tensor, state: CentroidState) -> Tensor:
+    def logits(self, rows: Tensor, state: Centroids) -> Tensor:
         r"""Return :math:`-\log(d_k^2 + \epsilon)`."""
         floor = FLOOR * state.within + _tiny(rows)
         return -torch.log(squared_distances(rows, state.centers) + floor)
@@ -60,11 +60,11 @@ class StudentT(CentroidScore):
     name: ClassVar[str] = "student_t"
     words: ClassVar[str] = "the log-ratio of Student-t kernels around its own centroid and the other cluster's"
 
-    def logits(self, rows: Tensor, state: CentroidState) -> Tensor:
+    def logits(self, rows: Tensor, state: Centroids) -> Tensor:
         r"""Return :math:`-\log(1 + d_k^2 / \sigma^2)`."""
         return -torch.log1p(squared_distances(rows, state.centers) / self._unit(rows, state))
 
-    def _unit(self, rows: Tensor, state: CentroidState) -> Tensor:
+    def _unit(self, rows: Tensor, state: Centroids) -> Tensor:
         return state.within / rows.shape[-1] + _tiny(rows)
 
 
@@ -74,11 +74,11 @@ class DecAssignment(StudentT):
     name: ClassVar[str] = "dec_assignment"
     words: ClassVar[str] = "the log-ratio of DEC's own soft assignments"
 
-    def length_scale(self, state: CentroidState) -> Tensor | None:
+    def length_scale(self, state: Centroids) -> Tensor | None:
         """Return None: the units are those of the latent space."""
         return None
 
-    def _unit(self, rows: Tensor, state: CentroidState) -> Tensor:
+    def _unit(self, rows: Tensor, state: Centroids) -> Tensor:
         return torch.ones((), dtype=rows.dtype)
 
 
@@ -94,7 +94,7 @@ class Softmax(CentroidScore):
     name: ClassVar[str] = "softmax"
     words: ClassVar[str] = "the contrast of squared distances to the other cluster's centroid and its own"
 
-    def logits(self, rows: Tensor, state: CentroidState) -> Tensor:
+    def logits(self, rows: Tensor, state: Centroids) -> Tensor:
         r"""Return :math:`-d_k^2 / \tau`."""
         temperature = 2 * state.within / rows.shape[-1] + _tiny(rows)
         return -squared_distances(rows, state.centers) / temperature
@@ -112,7 +112,7 @@ class Cosine(CentroidScore):
     name: ClassVar[str] = "cosine"
     words: ClassVar[str] = "the contrast of cosines with the centroids' directions"
 
-    def logits(self, rows: Tensor, state: CentroidState) -> Tensor:
+    def logits(self, rows: Tensor, state: Centroids) -> Tensor:
         r"""Return :math:`z \cdot \mu_k / \sigma^2` for rows and centroids of length 1."""
         return rows @ state.centers.T / (state.within + _tiny(rows))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import vjp, vmap
 
 from clusterexplain.clustering.base import ClusterState
-from clusterexplain.clustering.scores.base import Score
+from clusterexplain.clustering.scores.base import Score, reads_state
 from clusterexplain.exceptions import InvalidParameterError, InvalidScoreError
 from clusterexplain.statistics.matching import NOISE
 
@@ -60,7 +60,7 @@ def check_score(
     >>> state = centroid_state(z, torch.ones(4, dtype=torch.float64), torch.tensor([0, 0, 1, 1]), 2)
     >>> check_score(LogRatioMargin(), state, z + 0.3)
     """
-    if not isinstance(state, score.reads):
+    if not reads_state(score, type(state)):
         states = " or ".join(kind.__name__ for kind in score.reads)
         raise InvalidParameterError(
             f"check_score got a {type(state).__name__}, but {_kind(score)} reads {states}. Expected such a state."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import torch
@@ -11,8 +10,7 @@ from torch import Tensor
 
 from clusterexplain.clustering.centroids import squared_distances
 from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
-from clusterexplain.clustering.scores.base import FLOOR, Score
-from clusterexplain.execution import budget
+from clusterexplain.clustering.scores.base import FLOOR, Score, in_chunks
 
 GUARD = 1e-12
 """The same share where nothing is to be smoothed, only kept finite."""
@@ -59,7 +57,7 @@ class DensityScore(Score[HDBSCANState]):
             floor = GUARD * state.within + TINY
             return torch.log(state.edge + floor) - torch.log(torch.maximum(core.unsqueeze(-1), link) + floor)
 
-        return _in_chunks(boundary_margins, rows, state.members.numel())
+        return in_chunks(boundary_margins, rows, state.members.numel())
 
     def length_scale(self, state: HDBSCANState) -> Tensor | None:
         """Return the root mean squared distance of a member to the mean of its cluster."""
@@ -97,7 +95,7 @@ class Exemplar(DensityScore):
             exponents = -POWER * torch.log(squared_distances(some, state.exemplars) + floor)
             return _stack([self._power_sum(exponents, _mine(state, k), state) for k in _clusters(state)], some)
 
-        return _in_chunks(logits, rows, state.exemplars.numel())
+        return in_chunks(logits, rows, state.exemplars.numel())
 
     @staticmethod
     def _power_sum(exponents: Tensor, mine: Tensor, state: HDBSCANState) -> Tensor:
@@ -143,7 +141,7 @@ class HdbscanMembership(DensityScore):
             # -log of the distance, half the log of its square
             return tree - 0.5 * torch.log(_stack(parts, some) + floor)
 
-        return _in_chunks(logits, rows, state.members.numel())
+        return in_chunks(logits, rows, state.members.numel())
 
     @staticmethod
     def _nearest(distances: Tensor, mine: Tensor, state: HDBSCANState) -> Tensor:
@@ -199,11 +197,3 @@ def _stack(columns: list[Tensor], rows: Tensor) -> Tensor:
 def _finite(distances: Tensor) -> Tensor:
     """Nothing to be near to is very far away, but not infinitely."""
     return torch.where(distances.isinf(), math.sqrt(torch.finfo(distances.dtype).max), distances)
-
-
-def _in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, per_row: int) -> Tensor:
-    """Apply a function of rows (..., dim) to so many at a time that the differences fit into memory."""
-    step = max(1, budget.DISTANCE_CHUNK // max(per_row, 1))
-    if rows.dim() < 2 or len(rows) <= step:
-        return function(rows)
-    return torch.cat([function(some) for some in torch.split(rows, step)])

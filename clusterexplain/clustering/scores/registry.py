@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clusterexplain.clustering.base import Clustering
-from clusterexplain.clustering.scores.base import Score
+from clusterexplain.clustering.scores.base import Score, reads_state
 from clusterexplain.clustering.scores.centroid_distance import (
     Cosine,
     DecAssignment,
@@ -15,6 +15,7 @@ from clusterexplain.clustering.scores.centroid_distance import (
 )
 from clusterexplain.clustering.scores.exemplars import Exemplar, HdbscanMembership
 from clusterexplain.clustering.scores.responsibility import Responsibility
+from clusterexplain.clustering.scores.votes import GraphVote, NearestNeighbours
 from clusterexplain.exceptions import InvalidParameterError, InvalidScoreError
 
 SCORES: dict[str, Score[Any]] = {
@@ -24,6 +25,8 @@ SCORES: dict[str, Score[Any]] = {
         StudentT(),
         Softmax(),
         Cosine(),
+        NearestNeighbours(),
+        GraphVote(),
         DecAssignment(),
         Responsibility(),
         Exemplar(),
@@ -95,7 +98,7 @@ def _checked(score: Score[Any], clustering: Clustering[Any]) -> Score[Any]:
             f"{kind.__name__}.name={score.name!r} is the name of {type(SCORES[score.name]).__name__}. Expected a name of its "
             f"own."
         )
-    if not issubclass(clustering.state_type, score.reads):
+    if not reads_state(score, clustering.state_type):
         states = " or ".join(state.__name__ for state in score.reads)
         raise InvalidScoreError(
             f"membership_score={kind.__name__}() reads {states}, but clusterer {clustering.name!r} has a "

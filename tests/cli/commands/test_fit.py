@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 from clusterexplain import ClusterExplainer
 from tests.cli.caller import COLUMNS, Caller, run_main
@@ -146,9 +147,20 @@ def test_fit_with_labels(kind: str, folder: Path, ce: ClusterExplainer, call: Ca
     else:
         frame = pd.DataFrame({"cluster": labels})
         frame.to_csv("labels.csv", index=False) if kind == "csv" else frame.to_parquet("labels.parquet")
-    code, out, _ = call(
-        "fit", "--data", "data.csv", "--out", "l", "--labels", f"labels.{kind}", "--latent-dim", "2", "--steps", "20"
+    fit = (
+        "fit",
+        "--data",
+        "data.csv",
+        "--out",
+        "l",
+        "--labels",
+        f"labels.{kind}",
+        "--latent-dim",
+        "2",
+        "--steps",
+        "20",
     )
+    code, out, _ = call(*fit, "--min-agreement", "0")
     assert code == 0
     assert "Run saved in l" in out
     loaded = ClusterExplainer.load("l")
@@ -276,3 +288,22 @@ def test_a_map_from_a_file_is_joined_by_id_and_kept(
     assert "Map: other.csv as given" in Path("page.html").read_text()
     np.testing.assert_allclose(np.load("run/map.npy"), -places.to_numpy())
     assert ClusterExplainer.load("run").fit_.annotations.map_source == "other.csv"
+
+
+def test_given_labels_with_their_graph(folder: Path, blobs: np.ndarray, call: Caller) -> None:
+    labels = np.arange(30) % 3
+    pd.DataFrame(blobs, columns=COLUMNS).assign(kind=labels).to_csv("rows.csv", index=False)
+    scipy.sparse.save_npz("graph.npz", scipy.sparse.csr_matrix((labels[:, None] == labels) * 1.0))
+    fit = ("fit", "--data", "rows.csv", "--model", "precomputed", "--labels", "kind", "--quiet")
+    refused = call.refused(*fit, "--out", "none")
+    assert "No membership score tells what the labels tell." in refused
+    assert not Path("none").exists()
+    assert call(*fit, "--graph", "graph.npz", "--score", "graph", "--out", "run")[0] == 0
+    loaded = ClusterExplainer.load("run")
+    assert loaded.fit_.score.name == "graph"
+    _, text, _ = call("config", "--run", "run")
+    assert 'graph = "graph.npz"' in text
+    Path("run.toml").write_text(text)
+    assert call("fit", "--config", "run.toml", "--out", "again", "--quiet")[0] == 0
+    assert ClusterExplainer.load("again").fit_.key == loaded.fit_.key
+    assert "There is no file other.npz" in call.refused(*fit, "--graph", "other.npz", "--out", "none")

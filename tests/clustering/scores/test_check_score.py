@@ -15,15 +15,25 @@ from clusterexplain.clustering import (
     ClusteringSpec,
     ClusterInputs,
     GivenLabels,
+    GraphLabels,
     KMeansClustering,
+    NeighbourGraph,
     make_clustering,
 )
 from clusterexplain.clustering.centroids import squared_distances
 from clusterexplain.clustering.registry import CLUSTERERS
 from clusterexplain.clustering.scores import SCORES, LogRatioMargin, Score, check_score, make_score
+from clusterexplain.clustering.scores.base import reads_state
 from clusterexplain.exceptions import InvalidParameterError, InvalidScoreError
 
 CENTERS = torch.tensor([[0.0, 0.0, 4.0], [5.0, 0.0, 1.0], [0.0, 6.0, 2.0]], dtype=torch.float64)
+
+
+def given(z: Tensor) -> GraphLabels:
+    """Return labels that no centroid describes, some of them noise, and a graph of near rows."""
+    labels = torch.arange(60) % 4 - 1
+    squared = squared_distances(z, z)
+    return GraphLabels.of(labels.numpy(), NeighbourGraph.of((torch.exp(-squared) * (squared < 3)).numpy(), 60))
 
 
 @cache
@@ -33,7 +43,7 @@ def fitted(name: str) -> tuple[Clustering, ClusterInputs]:
     z = CENTERS.repeat_interleave(20, dim=0) + torch.randn(60, 3, generator=draw, dtype=torch.float64)
     centroids = CENTERS + 0.1 if name == "dec" else None
     raw = ClusterInputs(z, torch.linspace(0.5, 2.0, 60, dtype=torch.float64), centroids)
-    clustering = make_clustering(name, raw, ClusteringSpec(3, 0))
+    clustering = make_clustering(given(z) if name == "graph_labels" else name, raw, ClusteringSpec(3, 0))
     return clustering, raw._replace(embedding=clustering.normalize(z))
 
 
@@ -44,7 +54,7 @@ def queries(clustering: Clustering, inputs: ClusterInputs) -> Tensor:
     return clustering.normalize(inputs.embedding[::8] + 0.3 * shift)
 
 
-PAIRS = [(name, score) for name in CLUSTERERS for score in fitted(name)[0].scores]
+PAIRS = [(name, score) for name in (*CLUSTERERS, GraphLabels.name) for score in fitted(name)[0].scores]
 
 
 @pytest.mark.parametrize(("clusterer", "score"), PAIRS)
@@ -64,7 +74,7 @@ def test_every_registered_score_passes_on_every_state_that_it_reads(clusterer: s
 def test_every_score_was_checked_and_says_what_it_reads() -> None:
     assert {score for _, score in PAIRS} == set(SCORES)
     for clusterer, score in PAIRS:
-        assert issubclass(fitted(clusterer)[0].state_type, SCORES[score].reads)
+        assert reads_state(SCORES[score], fitted(clusterer)[0].state_type)
 
 
 class Own(Score[CentroidState]):
@@ -80,6 +90,14 @@ class Own(Score[CentroidState]):
 
     def boundary_margins(self, rows: Tensor, state: CentroidState) -> Tensor:
         return (state.spread + 0.01 * state.within).sqrt() + self.logits(rows, state)
+
+
+def test_a_state_with_more_fields_than_a_score_reads_is_read() -> None:
+    """A score of a user's own that reads centroids reads those of given labels, which hold more; not those of a mixture."""
+    for clusterer, reads in (("graph_labels", True), ("kmeans", True), ("gmm", False), ("hdbscan", False)):
+        assert reads_state(Own(), fitted(clusterer)[0].state_type) is reads
+    assert not reads_state(SCORES["knn"], CentroidState)
+    check_score(Own(), fitted("graph_labels")[0].values(fitted("graph_labels")[1]), queries(*fitted("graph_labels")))
 
 
 class OneColumn(Own):

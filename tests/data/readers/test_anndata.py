@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import time
@@ -17,19 +16,15 @@ import scipy.sparse
 from clusterexplain import ClusterExplainer, Dataset
 from clusterexplain.data.readers.registry import read
 from clusterexplain.exceptions import InputWarning, InvalidDataError, MemoryBudgetError, MissingExtraError
+from tests.conftest import OF_ANNDATA, pbmc_file
 
 anndata = pytest.importorskip("anndata")
-pytestmark = pytest.mark.filterwarnings(  # of anndata, about pandas and about the layout of its own old files
-    "ignore:.*infer_string", "ignore:.*chained_assignment", "ignore:.*written with", "ignore:Moving element"
-)
+pytestmark = OF_ANNDATA
 
 
 @pytest.fixture(scope="module")
 def pbmc() -> Path:
-    found = importlib.util.find_spec("scanpy")
-    if found is None or not found.submodule_search_locations:
-        pytest.skip("scanpy, whose file is read, is not installed")
-    return Path(found.submodule_search_locations[0]) / "datasets" / "10x_pbmc68k_reduced.h5ad"
+    return pbmc_file()
 
 
 @pytest.fixture

@@ -1,0 +1,209 @@
+"""Assignment scores for labels that no centroid describes: the vote of nearest neighbours, and that of a graph's."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from clusterexplain.clustering.labelled_state import GraphState, LabelledState
+from clusterexplain.clustering.scores.base import Score, in_chunks
+from clusterexplain.clustering.scores.centroid_distance import LogRatioMargin
+
+SHARE, BEFOREHAND = 0.02, 0.01
+"""Every cluster has this share of all votes, and this part of a vote, beforehand: one without votes keeps a finite logit."""
+SAME_POINT = 1e-9
+"""Squared distance, as a share of the pooled within-cluster variance, below which two rows are one."""
+ROUNDING = 1e-12
+"""The same as a share of the squared length: a row that is embedded twice in float32 differs by about 1e-7 of its length."""
+TIE = 1e-9
+"""Weight of centroid distances where clusters have the same votes: it decides which of them is the runner-up, nothing else."""
+SPARE = 2
+"""Rows that are looked at beyond those that suffice."""
+
+
+class Vote(Score[LabelledState]):
+    r"""What scores by vote share: the log-ratio of the votes that neighbours give to two clusters.
+
+    .. math:: s = \log(v_{own} + \epsilon) - \log(v_{rival} + \epsilon)
+
+    :math:`\epsilon` is 2 % of all votes about the sample, and a hundredth of a vote. Neither a sample nor a row at its very
+    place has a vote about it, so that no label decides about itself. Noise is one more label: its votes are what a cluster
+    is compared with. A sample that gets no votes at all has margin 0 for every pair.
+    """
+
+    noise_words: ClassVar[str] = "the log-ratio of its neighbours' votes for noise and for the cluster"
+
+    @abstractmethod
+    def votes(self, rows: Tensor, state: LabelledState) -> Tensor:
+        """Return the votes about rows of shape (..., dim), shape (..., n_clusters + 1); the last column is noise."""
+
+    def logits(self, rows: Tensor, state: LabelledState) -> Tensor:
+        """Return the logarithm of the votes for each cluster, shape (..., n_clusters)."""
+        return _log_votes(self.votes(rows, state))[..., :-1]
+
+    def boundary_margins(self, rows: Tensor, state: LabelledState) -> Tensor:
+        """Return the log-ratio of the votes for each cluster and for noise, shape (..., n_clusters)."""
+        logs = _log_votes(self.votes(rows, state))
+        return logs[..., :-1] - logs[..., -1:]
+
+    def runner_up(self, rows: Tensor, state: LabelledState, own: Tensor) -> Tensor:
+        """Return the cluster with the most votes but the own one; of those with equal votes, that of the nearest centroid."""
+        tied = self.logits(rows, state) + TIE * LogRatioMargin().logits(rows, state)
+        own_column = torch.arange(tied.shape[-1]) == own.unsqueeze(-1)
+        return self._nonempty(tied, state).masked_fill(own_column, -torch.inf).argmax(dim=-1)
+
+
+class NearestNeighbours(Vote):
+    r"""Log-ratio of the votes that the 15 nearest training examples give to two clusters.
+
+    .. math::
+        v_c = \sum_{j: c_j = c} w_j \left(1 - d_j^4 / h^4\right)_+
+
+    A vote falls from 1 at the sample to 0 at distance h, so that a neighbour that enters when another is removed enters with no
+    vote. :math:`h^2` is the mean squared distance of the neighbours between the ranks 11.5 and 18.5, where a row of weight w
+    takes w ranks: weight 2 is the same as the row twice, weight 0 the same as none. With less than 18.5 of weight in all, the
+    ranks shrink in proportion.
+
+    The neighbours are kept in derivatives and chosen anew in refits. A sample whose neighbours are all of its own cluster
+    has no derivative: no single weight moves the vote to first order. For another number of neighbours make a subclass with
+    a :attr:`name` and a :attr:`k` of its own.
+    """
+
+    name: ClassVar[str] = "knn"
+    words: ClassVar[str] = "the log-ratio of its nearest neighbours' votes for its own cluster and the other cluster"
+    reads: ClassVar[tuple[type, ...]] = (LabelledState,)
+    rotation_invariant: ClassVar[bool] = True
+    k: ClassVar[int] = 15
+    """Number of neighbours, by weight."""
+
+    def votes(self, rows: Tensor, state: LabelledState) -> Tensor:
+        """Return the votes, see :meth:`Vote.votes`; 0 is the least and about a quarter of k the most of all together."""
+        most = self._enough(state.weights)
+        places = _Places.of(state)
+        per_row = len(state.members) + most * (rows.shape[-1] + len(state.nonempty) + 1)
+        return in_chunks(lambda some: self._votes(some, state, places, most), rows, per_row)
+
+    def _votes(self, rows: Tensor, state: LabelledState, places: _Places, most: int) -> Tensor:
+        distances, masses, labels = _nearest(rows, state, places, most)  # each (..., most), the nearest first
+        reach = self._reach(distances, masses).unsqueeze(-1)  # h^2
+        ratio = distances / torch.where(reach > 0, reach, 1.0)
+        votes = masses * torch.relu(1 - ratio.square())
+        n_clusters = state.nonempty.shape[-1]
+        column = torch.where(labels < 0, n_clusters, labels).unsqueeze(-1) == torch.arange(n_clusters + 1)
+        return (votes.unsqueeze(-1) * column.to(votes.dtype)).sum(dim=-2)
+
+    def _reach(self, distances: Tensor, masses: Tensor) -> Tensor:
+        """Return the mean squared distance between two ranks, shape (...); 0 where there are no neighbours."""
+        low, high = self._ranks()
+        upto = masses.cumsum(dim=-1)
+        scale = (upto[..., -1:] / high).clamp(max=1.0)
+        low_, high_ = low * scale, high * scale
+        overlap = _between(upto, low_, high_) - _between(upto - masses, low_, high_)
+        width = (high_ - low_).squeeze(-1)
+        return (overlap * distances).sum(dim=-1) / torch.where(width > 0, width, 1.0)
+
+    def _ranks(self) -> tuple[float, float]:
+        """Return the ranks between which h lies; halves, so that whole weights are not at an edge."""
+        half = self.k // 4 + 0.5
+        return self.k - half, self.k + half
+
+    def _enough(self, weights: Tensor) -> int:
+        """Return a number of rows of positive weight that reaches the upper rank whichever rows they are."""
+        positive = weights.detach()[weights.detach() > 0].sort().values
+        return min(int((positive.cumsum(dim=0) < self._ranks()[1]).sum()) + SPARE, len(weights))
+
+
+class GraphVote(Vote):
+    r"""Log-ratio of the votes that the neighbours in a given graph give to two clusters.
+
+    .. math:: v_c = \sum_{j: c_j = c} a_{qj} w_j
+
+    :math:`a_{qj}` is the strength of the edge between the sample and row j. The graph is held fixed: how it was made, and
+    that it would be another one without an example, is not part of the derivative, which is the direct part alone. A new row
+    has the edges of the training example that is nearest to it.
+    """
+
+    name: ClassVar[str] = "graph"
+    words: ClassVar[str] = (
+        "the log-ratio of the votes of its neighbours in the given graph, which is held fixed, for its own cluster and the "
+        "other cluster"
+    )
+    reads: ClassVar[tuple[type, ...]] = (GraphState,)
+    rotation_invariant: ClassVar[bool] = True
+
+    def votes(self, rows: Tensor, state: GraphState) -> Tensor:  # type: ignore[override]  # reads more than LabelledState
+        """Return the votes, see :meth:`Vote.votes`, in the strength of the strongest edge."""
+        places = _Places.of(state)
+        present = places.present
+
+        def votes(some: Tensor) -> Tensor:
+            distances, same = places.apart(some, state.within)
+            there = same & (present | ~(same & present).any(dim=-1, keepdim=True))  # the sample, and its copies
+            candidates = torch.where(same.any(dim=-1, keepdim=True), there, present.expand_as(same))
+            nearest = distances.masked_fill(~candidates, torch.inf)
+            picked = candidates & (same | (nearest == nearest.amin(dim=-1, keepdim=True)))
+            shares = picked.to(some.dtype)
+            return shares @ state.votes / shares.sum(dim=-1, keepdim=True).clamp(min=1.0)
+
+        return in_chunks(votes, rows, len(state.members))
+
+
+def _log_votes(votes: Tensor) -> Tensor:
+    return torch.log(votes + SHARE * votes.sum(dim=-1, keepdim=True) + BEFOREHAND)
+
+
+def _between(ranks: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return torch.maximum(torch.minimum(ranks, high), low)
+
+
+class _Places(NamedTuple):
+    """Where the training examples are, to choose neighbours by; nothing here is differentiated.
+
+    Attributes
+    ----------
+    origin : Tensor of shape (dim,)
+        Mean of the rows: distances are known best near it.
+    members : Tensor of shape (n_samples, dim)
+        Rows from there.
+    lengths : Tensor of shape (n_samples,)
+        Their squared lengths.
+    present : Tensor of shape (n_samples,), bool
+        Whether each has any weight.
+    """
+
+    origin: Tensor
+    members: Tensor
+    lengths: Tensor
+    present: Tensor
+
+    @classmethod
+    def of(cls, state: LabelledState | GraphState) -> _Places:
+        """Return the places of a state, computed once for many rows."""
+        origin = state.members.detach().mean(dim=0)
+        members = state.members.detach() - origin
+        return cls(origin, members, members.square().sum(dim=-1), state.weights.detach() > 0)
+
+    def apart(self, rows: Tensor, within: Tensor) -> tuple[Tensor, Tensor]:
+        """Return squared distances less the length of each row, shape (..., n_samples), and which are at its very place."""
+        z = rows.detach() - self.origin
+        shifted = self.lengths - 2 * (z @ self.members.T)
+        least = SAME_POINT * within.detach() + ROUNDING * rows.detach().square().sum(-1, keepdim=True)
+        return shifted, shifted <= least - z.square().sum(-1, keepdim=True)
+
+
+def _nearest(rows: Tensor, state: LabelledState, places: _Places, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return squared distance, weight and label of the nearest rows elsewhere, the nearest first; weight 0 if too few."""
+    shifted, same = places.apart(rows, state.within)
+    counted = places.present & ~same
+    index = torch.where(counted, shifted, torch.inf).topk(most, dim=-1, largest=False).indices
+    flat = index.reshape(-1)  # works under vmap
+    chosen = state.members.index_select(0, flat).reshape(*index.shape, -1)
+    distances = (rows.unsqueeze(-2) - chosen).square().sum(dim=-1)
+    counts = torch.gather(counted, -1, index)
+    masses = torch.where(counts, state.weights.index_select(0, flat).reshape(index.shape), 0.0)
+    labels = state.labels.index_select(0, flat).reshape(index.shape)
+    order = distances.detach().masked_fill(~counts, torch.inf).argsort(dim=-1)
+    return torch.gather(distances, -1, order), torch.gather(masses, -1, order), torch.gather(labels, -1, order)

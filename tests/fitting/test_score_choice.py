@@ -1,0 +1,87 @@
+"""The score of given labels: "auto" takes the first that agrees, and a disagreement is said when it is fitted."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clusterexplain import ClusterExplainer
+from clusterexplain.exceptions import DisagreementError, ScoreChoiceWarning
+from tests.clustering.scores.test_votes import ring_graph, rings
+
+
+def fit(labels: Any, **parameters: Any) -> ClusterExplainer:
+    """Return a fit of the rings as they are."""
+    graph = parameters.pop("graph", None)
+    return ClusterExplainer("precomputed", **parameters).fit(rings()[0], labels=labels, graph=graph)
+
+
+@cache
+def halves() -> np.ndarray:
+    """Return labels by side, which centroids describe."""
+    return (rings()[0][:, 0] > 0).astype(int)
+
+
+def test_the_first_score_is_taken_in_silence_where_it_agrees() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fit(halves()).fit_.score.name == "margin"
+
+
+def test_the_vote_of_neighbours_is_taken_where_centroids_disagree() -> None:
+    message = (
+        r"membership_score='auto' takes 'knn' for these labels\. So many of the clustered examples have the highest score for "
+        r"their own label: \d\d\.\d% by 'margin', \d\d\.\d% by 'knn'\. Say membership_score='knn' to choose it yourself\."
+    )
+    with pytest.warns(ScoreChoiceWarning, match=message):
+        ce = fit(rings()[1])
+    assert ce.fit_.score.name == ce.fit_.config.membership_score == "knn"
+    assert ce.fit_.config.said["membership_score"] == "auto"
+
+
+def test_the_vote_in_the_graph_is_taken_where_nothing_in_the_embedding_agrees() -> None:
+    labels = np.arange(120) % 2
+    graph = (labels[:, None] == labels) * 1.0
+    message = r"takes 'graph' .* by 'margin', \d+\.\d% by 'knn', 100\.0% by 'graph'"
+    with pytest.warns(ScoreChoiceWarning, match=message):
+        assert fit(labels, graph=graph).fit_.score.name == "graph"
+
+
+def test_where_no_score_agrees_fit_names_the_agreement_of_each() -> None:
+    labels = np.arange(120) % 2
+    message = (
+        r"No membership score tells what the labels tell\. .* \d+\.\d% by 'margin', \d+\.\d% by 'knn', \d+\.\d% by 'graph'\. "
+        r"Less than min_agreement=0\.8: .*model='precomputed', use_rep=.*graph=.*lower min_agreement"
+    )
+    with pytest.raises(DisagreementError, match=message):
+        fit(labels, graph=ring_graph())
+
+
+@pytest.mark.parametrize("score", ["margin", "student_t", "softmax"])
+def test_a_score_that_was_asked_for_and_disagrees_is_refused_with_one_that_fits(score: str) -> None:
+    message = rf"'{score}' does not tell what the labels tell\. .* by '{score}'.* by 'knn'.*Take membership_score='knn'"
+    with pytest.raises(DisagreementError, match=message):
+        fit(rings()[1], membership_score=score)
+
+
+def test_who_knows_better_is_not_refused() -> None:
+    assert fit(rings()[1], membership_score="margin", min_agreement=0).fit_.score.name == "margin"
+
+
+def test_the_listed_agreements_are_those_of_the_votes() -> None:
+    """Counted here: the share of rows whose nearest mean is their own, and whose nearest neighbours vote for them."""
+    X, ring = rings()
+    means = np.stack([X[ring == one].mean(axis=0) for one in (0, 1)])
+    by_mean = ((((X[:, None] - means) ** 2).sum(axis=-1).argmin(axis=1)) == ring).mean()
+    squared = ((X[:, None] - X) ** 2).sum(axis=-1)
+    near = np.sort(squared, axis=1)[:, 1:]
+    reach = np.repeat(near, 2, axis=1)[:, 23:37].mean(axis=1, keepdims=True)
+    votes = np.clip(1 - (squared / reach) ** 2, 0, None)
+    np.fill_diagonal(votes, 0)
+    by_vote = ((votes @ np.eye(2)[ring]).argmax(axis=1) == ring).mean()
+    with pytest.warns(ScoreChoiceWarning, match=rf"{by_mean:.1%} by 'margin', {by_vote:.1%} by 'knn'"):
+        fit(ring)
