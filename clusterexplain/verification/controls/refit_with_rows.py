@@ -10,7 +10,7 @@ import torch
 
 from clusterexplain.clustering import Clustering, ClusterInputs, GivenLabels
 from clusterexplain.data import Dataset
-from clusterexplain.fitting.build import fit_recipe, prepare_recipe
+from clusterexplain.fitting.build import fit_recipe, prepare
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import Margins
@@ -73,13 +73,13 @@ def refit_with_rows(
         batch_size=len(data) if full else fit.config.batch_size,
     )
     own = fit.recipe.task if config.model is None else None
-    recipe, further = prepare_recipe(config, own, data, fit.scaling, fit.seed, given, keep_weights=fit.pretrained)
+    silent = fit.execution.silent()
+    prepared = prepare(config, own, data, fit.scaling, fit.seed, given, keep_weights=fit.pretrained, execution=silent)
 
     def find(inputs: ClusterInputs) -> Clustering:
         return GivenLabels(held, fit.clustering.n_clusters)
 
-    silent = fit.execution.silent()
-    larger = fit_recipe(config, data, fit.scaling, fit.seed, recipe, given, find, silent, further=further)
+    larger = fit_recipe(config, data, fit.scaling, fit.seed, prepared, given, find, silent)
     new = hashlib.sha256(rows.tobytes() + labels.astype(np.int64).tobytes() + weights.tobytes()).hexdigest()[:16]
     return dataclasses.replace(larger, key=f"{fit.key} and {new}", _jacobians=[])
 
