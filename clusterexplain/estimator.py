@@ -22,7 +22,7 @@ from clusterexplain.clustering.make import check_before_training
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.frames import has_names
-from clusterexplain.data.labels import is_label_list, joined_weights, labels_of, without_label_columns
+from clusterexplain.data.labels import is_label_list, joined_targets, joined_weights, labels_of, without_label_columns
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import check_sample_weight
@@ -251,6 +251,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         labels: object = None,
         metadata: str | Sequence[str] | None = None,
         use_rep: str | None = None,
+        targets: object = None,
     ) -> ClusterExplainer:
         """Train, cluster and record.
 
@@ -273,6 +274,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Columns of a frame or of ``obs`` that are kept and not trained on.
         use_rep : str, optional
             What of an AnnData is trained on: "X", a key of ``obsm``, a layer, or "raw".
+        targets : array, tensor, Series or frame of n_samples rows, optional
+            What the loss of a task of your own is given beside each row (``example_loss=(net, x, y)``): class numbers, values
+            or a mask. A Series or frame is joined by its index where the rows have one. The embedding never sees them.
 
         Returns
         -------
@@ -294,6 +298,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             parameters | {"clusterer": self.clusterer if labels is None else ()}
         )  # refuses them before anything is read
         data, clusterer, names = self._read(X, labels, metadata, use_rep)
+        if targets is not None:
+            data = dataclasses.replace(data, targets=joined_targets(targets, X, data))
         config = Config.of(parameters | {"clusterer": clusterer})
         weights = check_sample_weight(joined_weights(sample_weight, X, data), len(data))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))

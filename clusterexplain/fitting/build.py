@@ -22,7 +22,7 @@ from clusterexplain.exceptions import DriftWarning, InvalidDataError, InvalidPar
 from clusterexplain.execution import Execution
 from clusterexplain.fitting.config import Config, resolve
 from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
-from clusterexplain.fitting.recipes import make_recipe, make_task, smoothness_reasons, trained_further
+from clusterexplain.fitting.recipes import make_recipe, make_task, smoothness_reasons, trained_further, training_inputs
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import CompiledSteps, Recipe, Trajectory, with_choices_kept
 from clusterexplain.training.further_training import FurtherTraining
@@ -231,7 +231,7 @@ def prepare(
             f"train=False keeps the weights of a pretrained network, but model={named} is built here and has none. "
             f"Expected model=EmbeddingTask.from_module(your_network, ...), or train=True."
         )
-    inputs = scaling.to_tensor(data.X, config.dtype)
+    inputs = training_inputs(config, data, scaling)
     given = torch.from_numpy(weights)
     task = make_task(config, own, data, inputs, scaling, given)
     given = given.to(inputs.dtype)

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
+from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
 from clusterexplain.fitting.config import Config
 from clusterexplain.models import EmbeddingTask, ModelSpec, build
+from clusterexplain.models.targets import TargetColumns
 from clusterexplain.training import (
     SGD,
     Adam,
@@ -63,8 +65,14 @@ def make_task(
         If a named model does not fit the data or its options.
     """
     if own is not None:
-        check_task(own, inputs[weights > 0], record=False)  # its step is recorded at the size of the batches
-        return own
+        task = own if data.targets is None else own.with_targets(TargetColumns.of(data.targets, data.X.shape[1]))
+        check_task(task, inputs[weights > 0], record=False)  # its step is recorded at the size of the batches
+        return task
+    if data.targets is not None:
+        raise InvalidParameterError(
+            f"There are targets, but model={config.model!r} takes none. Expected model=EmbeddingTask.from_module(net, "
+            f"example_loss=...) whose loss is given them (net, x, y), or no targets."
+        )
     assert config.model is not None, "there is a task of the user's own or a model by name"
     latent_dim = data.X.shape[1] if config.model == "precomputed" else config.latent_dim
     assert latent_dim is not None, "a configuration is resolved before it is used"
@@ -82,6 +90,24 @@ def make_task(
     if callable(spec.options.get("augmentation")):
         check_task(task, spec.inputs)
     return task
+
+
+def training_inputs(config: Config, data: Dataset, scaling: Scaling) -> Tensor:
+    """Return the rows as the network sees them, (n_samples, n_features), and their targets as further columns.
+
+    Parameters
+    ----------
+    config : Config
+        Resolved.
+    data : Dataset
+        Training data.
+    scaling : Scaling
+        Of the features; targets stay as they are.
+    """
+    rows = scaling.to_tensor(data.X, config.dtype)
+    if data.targets is None:
+        return rows
+    return TargetColumns.of(data.targets, data.X.shape[1]).beside(rows, data.targets)
 
 
 def make_recipe(config: Config, task: EmbeddingTask, inputs: Tensor, seed: int) -> Recipe:

@@ -85,6 +85,7 @@ def stored_data(content: run_directory.RunContent) -> Dataset:
         image_shape=None if shape is None else tuple(shape),
         metadata=content.tables.get(METADATA, None),
         text=described.get("text"),
+        targets=content.arrays.get("targets"),
     )
 
 

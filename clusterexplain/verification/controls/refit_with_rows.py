@@ -37,7 +37,7 @@ def eligible_queries(explanation: Explanation) -> np.ndarray:
 
 
 def refit_with_rows(
-    fit: Fit, explanation: Explanation, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray
+    fit: Fit, explanation: Explanation, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, like: np.ndarray
 ) -> Fit:
     """Train again with more rows, from the same initial parameters; scaling and labels are those of the fit.
 
@@ -56,13 +56,17 @@ def refit_with_rows(
         Their clusters.
     weights : ndarray of shape (n_new,)
         Their data weights.
+    like : ndarray of shape (n_new,), int
+        The training examples that they are copies of: what targets they have.
 
     Returns
     -------
     Fit
         The old rows keep their places.
     """
-    data = Dataset(np.vstack([fit.data.X, rows]), image_shape=fit.data.image_shape)
+    old = fit.data.targets
+    targets = None if old is None else np.concatenate([old, old[like]])
+    data = Dataset(np.vstack([fit.data.X, rows]), image_shape=fit.data.image_shape, targets=targets)
     held = torch.from_numpy(np.concatenate([explanation.train_labels, labels]))
     given = np.concatenate([explanation.sample_weight, weights])
     full = fit.recipe.plan.batch_size == len(fit.data)
