@@ -23,7 +23,14 @@ from clusterexplain.clustering.make import check_before_training
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.frames import has_names
-from clusterexplain.data.labels import has_index, is_label_list, joined_weights, labels_of, without_label_columns
+from clusterexplain.data.labels import (
+    has_index,
+    is_label_list,
+    joined_targets,
+    joined_weights,
+    labels_of,
+    without_label_columns,
+)
 from clusterexplain.data.maps import given_map
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
@@ -266,6 +273,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         use_rep: str | None = None,
         map: object = None,
         graph: object = None,
+        targets: object = None,
     ) -> ClusterExplainer:
         """Train, cluster and record.
 
@@ -294,6 +302,9 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         graph : str or sparse matrix of shape (n_samples, n_samples), optional
             The graph in which given labels were found (Leiden, Louvain), for ``membership_score="graph"``: symmetric strengths
             of edges, rows in the order of X, or a key of ``obsp`` ("connectivities"). It is held fixed.
+        targets : array, tensor, Series or frame of n_samples rows, optional
+            What the loss of a task of your own is given beside each row (``example_loss=(net, x, y)``): class numbers, values
+            or a mask. A Series or frame is joined by its index where the rows have one. The embedding never sees them.
 
         Returns
         -------
@@ -321,6 +332,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         display = (
             data.display if map is None or isinstance(map, str) else given_map(map, data, has_index=has_index(X, data))
         )
+        if targets is not None:
+            data = dataclasses.replace(data, targets=joined_targets(targets, X, data))
         config = Config.of(parameters | {"clusterer": clusterer})
         weights = check_sample_weight(joined_weights(sample_weight, X, data), len(data))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))

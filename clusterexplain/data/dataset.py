@@ -20,7 +20,8 @@ from clusterexplain.data.arrays import as_array
 from clusterexplain.data.display import Display
 from clusterexplain.data.frames import as_frame, as_table, column_name, is_default_index
 from clusterexplain.data.ids import id_text, listed_ids, places_of, unique_ids
-from clusterexplain.data.joining import in_order, joined_table
+from clusterexplain.data.joining import in_order, joined_rows, joined_table
+from clusterexplain.data.targets import checked_targets
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError, UnknownSampleError
 from clusterexplain.execution.budget import DENSE_ROWS_BYTES
@@ -74,6 +75,9 @@ class Dataset:
         Whether the rows are pixels of picture files, from 0 to 1; filled in.
     display : Display, optional
         A map of the rows and colours of their labels; filled in for AnnData.
+    targets : array, tensor, Series or frame of n_samples rows, optional
+        What the loss of a task of your own is given beside each row: class numbers, values, a mask. Joined as `metadata` is.
+        They stay with their rows in every retraining and are stored in runs.
 
     Examples
     --------
@@ -94,6 +98,7 @@ class Dataset:
     use_rep: str | None = None
     pictures: bool = False
     display: Display = field(default_factory=Display)
+    targets: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Check the parts against each other."""
@@ -115,11 +120,21 @@ class Dataset:
             object.__setattr__(self, "metadata", _writable(joined_table(table, self.ids, known, "metadata")))
         if parts is not None and parts.aside.shape[1]:
             object.__setattr__(self, "metadata", _beside(self.metadata, parts.aside))
+        if self.targets is not None:
+            object.__setattr__(self, "targets", self._taken_targets(index))
         _check_text(self.text, self.metadata)
         if self.image_shape is not None:
             object.__setattr__(self, "image_shape", _checked_shape(self.image_shape, width))
         if parts is not None:
             bookkeeping.say("X", parts)
+
+    def _taken_targets(self, index: pd.Index | None) -> np.ndarray:
+        """Return the targets in the order of the rows, joined by index where both sides have one."""
+        given = self.targets
+        if isinstance(given, (pd.Series, pd.DataFrame)) and (index is not None or not is_default_index(given.index)):
+            known = index if index is not None else pd.Index(self.ids)
+            given = given.iloc[joined_rows(given.index, self.ids, known, "targets")]
+        return checked_targets(given, len(self))
 
     def _take_frame(self) -> bookkeeping.Split | None:
         """Take names and numbers of a frame; return its parts."""
@@ -282,6 +297,8 @@ class Dataset:
         digest = hashlib.sha256(repr(self.X.shape).encode())
         digest.update(self.X.tobytes())
         digest.update("\x1f".join(str(one) for one in self.ids).encode())
+        if self.targets is not None:
+            digest.update(repr((self.targets.shape, self.targets.dtype.str)).encode() + self.targets.tobytes())
         return digest.hexdigest()[:16]
 
 

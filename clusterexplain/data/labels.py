@@ -14,6 +14,7 @@ from clusterexplain.data.arrays import as_array
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.foreign import is_anndata, listed_column
 from clusterexplain.data.joining import joined_rows
+from clusterexplain.data.targets import checked_targets
 from clusterexplain.exceptions import InputWarning, InvalidDataError, InvalidParameterError, warn
 from clusterexplain.statistics.matching import NOISE_NAMES
 
@@ -92,6 +93,33 @@ def joined_weights(weights: ArrayLike | None, X: object, data: Dataset) -> Array
     if not isinstance(weights, pd.Series) or not has_index(X, data):
         return weights
     return weights.iloc[joined_rows(weights.index, data.ids, pd.Index(data.ids), "sample_weight")]
+
+
+def joined_targets(targets: object, X: object, data: Dataset) -> np.ndarray:
+    """Return targets in the order of the data; a Series or frame is joined by its index where the rows have one.
+
+    Parameters
+    ----------
+    targets : array, tensor, Series or frame of n_samples rows
+        Numbers: class numbers, values, or a mask for each column.
+    X : object
+        The rows as the user gave them.
+    data : Dataset
+        What they were read as.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, ...)
+        See :func:`~clusterexplain.data.targets.checked_targets`.
+
+    Raises
+    ------
+    InvalidDataError
+        If they are no numbers, or no target belongs to a row.
+    """
+    if isinstance(targets, (pd.Series, pd.DataFrame)) and has_index(X, data):
+        targets = targets.iloc[joined_rows(targets.index, data.ids, pd.Index(data.ids), "targets")]
+    return checked_targets(targets, len(data))
 
 
 def without_label_columns(data: Dataset, labels: np.ndarray) -> Dataset:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from clusterexplain.execution import Execution
 from clusterexplain.fitting.config import Config, resolve
 from clusterexplain.fitting.fit import SCORE_DTYPE, Fit, learned_centroids
 from clusterexplain.fitting.own_parts import OwnReclusterer, with_own_reclusterer
-from clusterexplain.fitting.recipes import make_further_recipe, make_recipe, make_task, smoothness_reasons
+from clusterexplain.fitting.recipes import make_recipe, make_task, smoothness_reasons, trained_further, training_inputs
 from clusterexplain.fitting.score_choice import choose_score
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import CompiledSteps, Recipe, Trajectory, with_choices_kept
@@ -113,7 +113,9 @@ def build_fit(
     check_variation(data.X[present])
     config = resolve(config, n_samples=int(present.sum()), image=data.image_shape is not None)
     scaling = Scaling.measure(data.X[present], config.scaling)
-    recipe, further = prepare_recipe(config, objects.task, data, scaling, seed, weights, keep_weights=keep_weights)
+    prepared = prepare(
+        config, objects.task, data, scaling, seed, weights, keep_weights=keep_weights, execution=execution
+    )
 
     clusterer = objects.clusterer if config.clusterer is None else config.clusterer
 
@@ -122,9 +124,7 @@ def build_fit(
             clusterer, inputs, ClusteringSpec(config.n_clusters, seed, dict(config.clusterer_options or {}))
         )
 
-    fit = fit_recipe(
-        config, data, scaling, seed, recipe, weights, find, execution, further=further, own_score=objects.score
-    )
+    fit = fit_recipe(config, data, scaling, seed, prepared, weights, find, execution, own_score=objects.score)
     fit = dataclasses.replace(fit, own_clusterer=clusterer, _jacobians=[]) if is_factory(clusterer) else fit
     return with_own_reclusterer(fit, objects.reclusterer)
 
@@ -134,12 +134,11 @@ def fit_recipe(
     data: Dataset,
     scaling: Scaling,
     seed: int,
-    recipe: Recipe,
+    prepared: Prepared,
     weights: np.ndarray,
     find: FindClusters,
     execution: Execution,
     *,
-    further: FurtherTraining | None,
     own_score: Score | None = None,
 ) -> Fit:
     """Train a recipe, cluster its embedding and choose the score; see :func:`build_fit`.
@@ -148,17 +147,17 @@ def fit_recipe(
     ----------
     config, data, scaling, seed, weights, execution : object
         As for :func:`build_fit`, the configuration resolved.
-    recipe : Recipe
-        What is trained.
+    prepared : Prepared
+        What is trained, or has been.
     find : callable
         Clusters an embedding.
-    further : FurtherTraining or None
-        What further training the recipe is, if the model is pretrained.
     own_score : Score, optional
         Of the user's own, in place of the configuration's.
     """
+    recipe, further, trajectory = prepared
     rows = torch.from_numpy(weights).to(recipe.dtype)
-    trajectory = train(recipe, rows, spacing=checkpoint_spacing(recipe, execution), execution=execution)
+    if trajectory is None:
+        trajectory = train(recipe, rows, spacing=checkpoint_spacing(recipe, execution), execution=execution)
     params = trajectory.params if further is None else recipe.initial
     with torch.no_grad():
         embedding = recipe.task.embed(params, recipe.inputs).to(SCORE_DTYPE)
@@ -183,7 +182,25 @@ def fit_recipe(
     )
 
 
-def prepare_recipe(
+class Prepared(NamedTuple):
+    """What is trained, or has been.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        With its discrete choices made.
+    further : FurtherTraining or None
+        What further training it is, if the model is pretrained.
+    trajectory : Trajectory or None
+        The recorded training, if the choice of a rate has made it already.
+    """
+
+    recipe: Recipe
+    further: FurtherTraining | None = None
+    trajectory: Trajectory | None = None
+
+
+def prepare(
     config: Config,
     own: EmbeddingTask | None,
     data: Dataset,
@@ -192,12 +209,13 @@ def prepare_recipe(
     weights: np.ndarray,
     *,
     keep_weights: bool,
-) -> tuple[Recipe, FurtherTraining | None]:
+    execution: Execution,
+) -> Prepared:
     """Return the recipe of a training, or of further training from the weights of the user's own task.
 
     Parameters
     ----------
-    config, data, seed, weights, keep_weights : object
+    config, data, seed, weights, keep_weights, execution : object
         As for :func:`build_fit`, the configuration resolved.
     own : EmbeddingTask or None
         The user's own task.
@@ -206,10 +224,8 @@ def prepare_recipe(
 
     Returns
     -------
-    Recipe
-        With its discrete choices made.
-    FurtherTraining or None
-        What was chosen, if the model is pretrained.
+    Prepared
+        The recipe; for a pretrained model its further training too.
 
     Raises
     ------
@@ -222,25 +238,25 @@ def prepare_recipe(
             f"train=False keeps the weights of a pretrained network, but model={named} is built here and has none. "
             f"Expected model=EmbeddingTask.from_module(your_network, ...), or train=True."
         )
-    inputs = scaling.to_tensor(data.X, config.dtype)
+    inputs = training_inputs(config, data, scaling)
     given = torch.from_numpy(weights)
     task = make_task(config, own, data, inputs, scaling, given)
     given = given.to(inputs.dtype)
     if keep_weights:
-        recipe, further = make_further_recipe(config, task, inputs, seed, given)
+        trajectory, further = trained_further(config, task, inputs, seed, given, execution)
         if further.drift > LARGEST_USUAL_DRIFT:
             warn(
                 f"Further training moves the embedding by {further.drift:.0%} of its spread with nothing removed, so answers "
                 f"are about another model than the pretrained one. {_slower(config)}",
                 DriftWarning,
             )
-        return recipe, further
+        return Prepared(trajectory.recipe, further, trajectory)
     recipe = make_recipe(config, task, inputs, seed)
     if own is not None:
         CompiledSteps(recipe).step_vjp(0, 2)
     for reason in smoothness_reasons(config, task):
         warn(f"This recipe is not smooth: {reason}.", SmoothnessWarning)
-    return with_choices_kept(recipe, given), None
+    return Prepared(with_choices_kept(recipe, given))
 
 
 def _slower(config: Config) -> str:

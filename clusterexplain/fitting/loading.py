@@ -29,7 +29,7 @@ from clusterexplain.fitting.own_parts import (
     own_task,
     with_own_reclusterer,
 )
-from clusterexplain.fitting.recipes import further_recipe_as, make_recipe, make_task
+from clusterexplain.fitting.recipes import further_recipe_as, make_recipe, make_task, training_inputs
 from clusterexplain.fitting.stored_fit import StoredFit, as_damage, as_image, given_data, stored_data
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.stability import Stability
@@ -93,6 +93,8 @@ def load(
             dataset = stored_data(content)
         else:
             dataset = as_image(given_data(data, content.manifest), content.manifest, where)
+            if dataset.targets is None and "targets" in content.arrays:
+                dataset = dataclasses.replace(dataset, targets=content.arrays["targets"])
         run_directory.check_fingerprint(content.manifest, dataset.fingerprint(), where=where)
         task = own_task(stored, model, dataset, where)
         fit = _restore(stored, task, dataset, clusterer, own_score(stored, membership_score))
@@ -110,7 +112,7 @@ def _restore(
 ) -> Fit:
     """Return the fit, its training replayed and its embedding compared with what was saved."""
     content, config, where = stored.content, stored.config, stored.where
-    inputs = stored.scaling.to_tensor(dataset.X, config.dtype)
+    inputs = training_inputs(config, dataset, stored.scaling)
     task = make_task(config, own, dataset, inputs, stored.scaling, content.tensors["weights"])
     if stored.further is None:
         recipe = make_recipe(config, task, inputs, stored.seed)

@@ -10,11 +10,23 @@ from torch import Tensor
 
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
+from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.execution import Execution
 from clusterexplain.fitting.config import Config
 from clusterexplain.models import EmbeddingTask, ModelSpec, build
-from clusterexplain.training import SGD, Adam, BatchPlan, CompiledSteps, Optimizer, Recipe, with_choices_kept
+from clusterexplain.models.targets import TargetColumns
+from clusterexplain.training import (
+    SGD,
+    Adam,
+    BatchPlan,
+    CompiledSteps,
+    Optimizer,
+    Recipe,
+    Trajectory,
+    with_choices_kept,
+)
 from clusterexplain.training.check_task import check_task
-from clusterexplain.training.further_training import FurtherTraining, choose_rate, usual_steps
+from clusterexplain.training.further_training import FurtherTraining, one_pass, train_further, usual_steps
 
 TINY_EPS = 1e-7
 """Epsilon of Adam below which derivatives lose touch with retraining."""
@@ -53,8 +65,14 @@ def make_task(
         If a named model does not fit the data or its options.
     """
     if own is not None:
-        check_task(own, inputs[weights > 0], record=False)  # its step is recorded at the size of the batches
-        return own
+        task = own if data.targets is None else own.with_targets(TargetColumns.of(data.targets, data.X.shape[1]))
+        check_task(task, inputs[weights > 0], record=False)  # its step is recorded at the size of the batches
+        return task
+    if data.targets is not None:
+        raise InvalidParameterError(
+            f"There are targets, but model={config.model!r} takes none. Expected model=EmbeddingTask.from_module(net, "
+            f"example_loss=...) whose loss is given them (net, x, y), or no targets."
+        )
     assert config.model is not None, "there is a task of the user's own or a model by name"
     latent_dim = data.X.shape[1] if config.model == "precomputed" else config.latent_dim
     assert latent_dim is not None, "a configuration is resolved before it is used"
@@ -72,6 +90,24 @@ def make_task(
     if callable(spec.options.get("augmentation")):
         check_task(task, spec.inputs)
     return task
+
+
+def training_inputs(config: Config, data: Dataset, scaling: Scaling) -> Tensor:
+    """Return the rows as the network sees them, (n_samples, n_features), and their targets as further columns.
+
+    Parameters
+    ----------
+    config : Config
+        Resolved.
+    data : Dataset
+        Training data.
+    scaling : Scaling
+        Of the features; targets stay as they are.
+    """
+    rows = scaling.to_tensor(data.X, config.dtype)
+    if data.targets is None:
+        return rows
+    return TargetColumns.of(data.targets, data.X.shape[1]).beside(rows, data.targets)
 
 
 def make_recipe(config: Config, task: EmbeddingTask, inputs: Tensor, seed: int) -> Recipe:
@@ -98,10 +134,10 @@ def make_recipe(config: Config, task: EmbeddingTask, inputs: Tensor, seed: int) 
     return _recipe(config, task, inputs, seed, n_steps)
 
 
-def make_further_recipe(
-    config: Config, task: EmbeddingTask, inputs: Tensor, seed: int, weights: Tensor
-) -> tuple[Recipe, FurtherTraining]:
-    """Build the recipe of further training from a task's own weights, its rate chosen by a training with nothing removed.
+def trained_further(
+    config: Config, task: EmbeddingTask, inputs: Tensor, seed: int, weights: Tensor, execution: Execution
+) -> tuple[Trajectory, FurtherTraining]:
+    """Train further from a task's own weights, for as long and as fast as the configuration says or as keeps it near them.
 
     Parameters
     ----------
@@ -109,24 +145,27 @@ def make_further_recipe(
         As for :func:`make_recipe`.
     weights : Tensor of shape (n_samples,)
         Data weights.
+    execution : Execution
+        Memory, progress.
 
     Returns
     -------
-    Recipe
-        Everything but the data weights.
+    Trajectory
+        The recorded training.
     FurtherTraining
         What was chosen.
     """
     n_steps = config.further_steps or usual_steps(len(inputs), config.batch_size)
     recipe = _recipe(config, task, inputs, seed, n_steps)
     CompiledSteps(recipe).step_vjp(0, 2)  # what cannot be recorded is refused before a rate is searched for
-    return choose_rate(recipe, weights, given=config.further_rate)
+    fewest = one_pass(len(inputs), config.batch_size) if config.further_steps is None else None
+    return train_further(recipe, weights, rate=config.further_rate, fewest_steps=fewest, execution=execution)
 
 
 def further_recipe_as(
     config: Config, task: EmbeddingTask, inputs: Tensor, seed: int, further: FurtherTraining
 ) -> Recipe:
-    """Return the recipe of further training of a known length and rate; see :func:`make_further_recipe`."""
+    """Return the recipe of further training of a known length and rate; see :func:`trained_further`."""
     recipe = _recipe(config, task, inputs, seed, further.n_steps)
     return replace(recipe, optimizer=replace(recipe.optimizer, learning_rate=further.learning_rate))
 

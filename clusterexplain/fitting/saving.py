@@ -94,6 +94,8 @@ def _arrays(fit: Fit, *, named: bool) -> dict[str, np.ndarray]:
         "spread": fit.scaling.spread,
     }
     arrays |= {f"clustering.{name}": array for name, array in fit.clustering.arrays().items()}
+    if fit.data.targets is not None:
+        arrays["targets"] = fit.data.targets
     return arrays if named else arrays | {"X": fit.data.X}
 
 

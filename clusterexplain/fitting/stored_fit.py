@@ -88,6 +88,7 @@ def stored_data(content: run_directory.RunContent) -> Dataset:
         text=described.get("text"),
         use_rep=use_rep if isinstance(use_rep, str) else None,
         pictures=described.get("pictures") is True,
+        targets=content.arrays.get("targets"),
     )
 
 

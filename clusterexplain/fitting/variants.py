@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.recipes import with_seed
 from clusterexplain.training import BatchPlan, Recipe
-from clusterexplain.training.further_training import choose_rate
+from clusterexplain.training.further_training import train_further
 
 WORDS = {"seed": "this seed", "model": "this model", "recipe": "the recipe over seeds"}
 SWEEP = (1.0, 0.25, 0.5, 2.0)
@@ -120,9 +120,9 @@ def _further(fit: Fit) -> list[Variant]:
         )
         optimizer = replace(trajectory.recipe.optimizer, n_steps=n_steps)
         recipe = replace(trajectory.recipe, initial=trajectory.params, plan=plan, optimizer=optimizer)
-        recipe, chosen = choose_rate(recipe, trajectory.weights, given=rate)
+        further, chosen = train_further(recipe, trajectory.weights, rate=rate)
         rate = chosen.learning_rate
-        variants.append(Variant(recipe, f"model {n_steps} {rate:g}", f"{n_steps} further steps"))
+        variants.append(Variant(further.recipe, f"model {n_steps} {rate:g}", f"{n_steps} further steps"))
     return variants
 
 

@@ -60,7 +60,7 @@ class TableAugmentation:
 
 @dataclass(frozen=True, eq=False)
 class ImageAugmentation:
-    """Shift, rotation, scale, noise and cutout for small images.
+    """Shift, rotation, scale, crop, colour, noise and cutout for small images.
 
     Parameters
     ----------
@@ -78,6 +78,10 @@ class ImageAugmentation:
         Standard deviation of the added noise, in scaled units.
     cutout : int, default=0
         Side in pixels of a square that is set to the mean image; 0 is none.
+    crop : float, default=0.0
+        Largest share of each side that is cut away, below 1. What is left lies anywhere in the image and is enlarged.
+    color : float, default=0.0
+        Largest relative change of each channel, drawn for each channel: pixels are multiplied by 1 - color to 1 + color.
     """
 
     image: ImageShape
@@ -87,6 +91,8 @@ class ImageAugmentation:
     scale: float = 0.1
     noise: float = 0.1
     cutout: int = 0
+    crop: float = 0.0
+    color: float = 0.0
 
     def __call__(self, inputs: Tensor, keys: Tensor) -> Tensor:
         """Return one view of each flat image, shape (batch, n_features)."""
@@ -95,6 +101,9 @@ class ImageAugmentation:
         images = self.image.to_image(inputs + background)
         grid = F.affine_grid(self._affine(keys, dtype), list(images.shape), align_corners=False)
         moved = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        if self.color:
+            tint = 2 * uniform(keys, self.image.channels, stream=5, dtype=dtype) - 1
+            moved = moved * (1 + self.color * tint)[:, :, None, None]
         view = self.image.to_rows(moved) - background
         if self.noise:
             view = view + self.noise * normal(keys, view.shape[1], stream=1, dtype=dtype)
@@ -109,7 +118,16 @@ class ImageAugmentation:
         cosine, sine = size * torch.cos(angle), size * torch.sin(angle)
         aspect = height / width
         rows = [torch.stack([cosine, -sine * aspect, right], 1), torch.stack([sine / aspect, cosine, down], 1)]
-        return torch.stack(rows, dim=1)
+        affine = torch.stack(rows, dim=1)
+        return self._cropped(affine, keys) if self.crop else affine
+
+    def _cropped(self, affine: Tensor, keys: Tensor) -> Tensor:
+        """Look at a part of the image, whose sides are a share of the image's, before it is moved otherwise."""
+        draw = uniform(keys, 3, stream=4, dtype=affine.dtype)
+        side = 1 - self.crop * draw[:, :1]
+        middle = (1 - side) * (2 * draw[:, 1:] - 1)  # the part ends at the border at most
+        part = affine * side[:, :, None]
+        return torch.cat([part[:, :, :2], part[:, :, 2:] + middle[:, :, None]], dim=2)
 
     def _cut(self, view: Tensor, keys: Tensor) -> Tensor:
         corner = uniform(keys, 2, stream=3, dtype=view.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import is_lazy
 
 from clusterexplain.exceptions import InvalidTaskError
+from clusterexplain.models.targets import TargetColumns
 from clusterexplain.models.task import Drawn, EmbeddingTask, FittedNet, Params
 
 KINKS = (
@@ -67,8 +69,8 @@ class ModuleTask(EmbeddingTask[Drawn]):
         *,
         decoder: nn.Module | FittedNet | None,
         embed: Callable[[Any, Tensor], Tensor] | None,
-        example_loss: Callable[[Any, Any], Tensor] | None,
-        loss: Callable[[Any, Any, Tensor], Tensor] | None,
+        example_loss: Callable[..., Tensor] | None,
+        loss: Callable[..., Tensor] | None,
         augment: Callable[[Tensor, Tensor], Drawn] | None,
         input_shape: tuple[int, ...] | None,
     ) -> None:
@@ -116,6 +118,8 @@ class ModuleTask(EmbeddingTask[Drawn]):
         }
         self._constants: dict[torch.dtype, Params] = {}
         self.separable = loss is None
+        self.takes_targets = _takes(example_loss, 3) or _takes(loss, 4)
+        self._columns: TargetColumns | None = None
 
     @property
     def net(self) -> nn.Module:
@@ -133,19 +137,40 @@ class ModuleTask(EmbeddingTask[Drawn]):
 
     def embed(self, params: Params, inputs: Tensor) -> Tensor:
         """Return the embeddings, shape (batch, dim)."""
-        return self._call(params, self._embed, self._shaped(inputs))
+        return self._call(params, self._embed, self._shaped(self._features(inputs)))
+
+    def with_targets(self, columns: TargetColumns) -> ModuleTask:
+        """Return the task for rows that have their targets as further columns; see :meth:`EmbeddingTask.with_targets`."""
+        if not self.takes_targets:
+            super().with_targets(columns)  # raises
+        bound = copy.copy(self)  # the same module and functions
+        bound._columns = columns
+        return bound
+
+    def finds_targets(self, inputs: Tensor) -> bool:
+        """Whether rows have their targets as further columns; see :meth:`EmbeddingTask.finds_targets`."""
+        columns = self._columns
+        return columns is not None and inputs.shape[1] == columns.n_features + columns.size
 
     def augment(self, inputs: Tensor, keys: Tensor) -> Drawn:
-        """Apply the user's augmentation, if there is one."""
-        return inputs if self._augment is None else self._augment(inputs, keys)
+        """Apply the user's augmentation, if there is one; the targets of the rows are appended as they are."""
+        features = self._features(inputs)
+        drawn = features if self._augment is None else self._augment(features, keys)
+        if self._columns is None:
+            return drawn
+        return (*(drawn if isinstance(drawn, tuple) else (drawn,)), self._columns.targets(inputs))
 
     def loss(self, params: Params, inputs: Drawn, weights: Tensor) -> Tensor:
         """Return the weighted loss of a batch, divided by the nominal batch size."""
+        targets: tuple[Tensor, ...] = ()
+        if self._columns is not None:
+            *drawn, last = inputs
+            inputs, targets = drawn[0] if len(drawn) == 1 else tuple(drawn), (self._columns.restored(last),)
         shaped = tuple(map(self._shaped, inputs)) if isinstance(inputs, tuple) else self._shaped(inputs)
         if self._example_loss is None:
             assert self._loss is not None
-            return self._call(params, self._loss, shaped, weights)
-        each = self._call(params, self._example_loss, shaped)
+            return self._call(params, self._loss, shaped, *targets, weights)
+        each = self._call(params, self._example_loss, shaped, *targets)
         if not isinstance(each, Tensor) or each.shape != weights.shape:
             found = f"shape {tuple(each.shape)}" if isinstance(each, Tensor) else f"a {type(each).__name__}"
             raise InvalidTaskError(
@@ -166,6 +191,10 @@ class ModuleTask(EmbeddingTask[Drawn]):
             f"and strides instead of max-pooling"
         ]
 
+    def _features(self, inputs: Tensor) -> Tensor:
+        """Return rows without their targets."""
+        return inputs if self._columns is None else self._columns.rows(inputs)
+
     def _shaped(self, inputs: Tensor) -> Tensor:
         if self._input_shape is None or inputs[0].numel() != math.prod(self._input_shape):
             return inputs  # a part of an augmentation that is no row: noise, a mask
@@ -185,6 +214,19 @@ class ModuleTask(EmbeddingTask[Drawn]):
                 name: value.to(dtype) if value.is_floating_point() else value for name, value in self._frozen.items()
             }
         return self._constants[dtype]
+
+
+def _takes(function: Callable[..., Tensor] | None, n_arguments: int) -> bool:
+    """Whether a function can only be called with so many arguments: the last of them is not optional."""
+    if function is None:
+        return False
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # written in another language
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [one for one in parameters if one.kind in positional and one.default is inspect.Parameter.empty]
+    return len(needed) == n_arguments
 
 
 def _as_module(given: object, role: str) -> nn.Module:

@@ -116,16 +116,19 @@ def _contrastive(plan: ModelSpec) -> EmbeddingTask:
     return Contrastive(encoder, projector, augmentation, plan.activation, **options)
 
 
+IMAGE_STRENGTHS = ("shift", "rotation", "scale", "noise", "cutout", "crop", "color")
+
+
 def _augmentation(plan: ModelSpec, strengths: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
     kind = "table" if plan.image_shape is None else "image"
-    allowed = {"table": ("noise", "mask", "swap"), "image": ("shift", "rotation", "scale", "noise", "cutout")}[kind]
+    allowed = {"table": ("noise", "mask", "swap"), "image": IMAGE_STRENGTHS}[kind]
     for name, value in strengths.items():
         if name not in allowed:
             raise InvalidParameterError(
                 f"augmentation has an unknown strength {name!r} for a data set of {kind}s. Expected some of "
                 f"{', '.join(allowed)}, or a function (inputs, keys) -> inputs."
             )
-        _check_number(f"augmentation strength {name!r}", value, at_least=0)
+        _check_number(f"augmentation strength {name!r}", value, at_least=0, below=1 if name == "crop" else math.inf)
     if plan.image_shape is None:
         return TableAugmentation.measured(plan.inputs, **strengths)
     return ImageAugmentation(ImageShape(plan.image_shape), plan.background, **strengths)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 import torch
 from torch import Tensor
 from typing_extensions import TypeVar
+
+from clusterexplain.exceptions import InvalidTaskError
+from clusterexplain.models.targets import TargetColumns
 
 if TYPE_CHECKING:
     from torch import nn
@@ -89,6 +94,8 @@ class EmbeddingTask(ABC, Generic[DrawnT]):
         `initialize` returns, the initial parameters if it has none.
     held_fixed : str
         What the answers of a model in closed form hold fixed, in words.
+    takes_targets : bool
+        Whether the loss is given a target for each example (``fit(X, targets=...)``).
     """
 
     separable: bool = False
@@ -96,6 +103,7 @@ class EmbeddingTask(ABC, Generic[DrawnT]):
     source: str | None = None
     closed_form: bool = False
     held_fixed: str = ""
+    takes_targets: bool = False
 
     @abstractmethod
     def initial_params(self, generator: torch.Generator, dtype: torch.dtype) -> Params:
@@ -189,6 +197,33 @@ class EmbeddingTask(ABC, Generic[DrawnT]):
         """
         return None
 
+    def with_targets(self, columns: TargetColumns) -> EmbeddingTask:
+        """Return the task for rows that have their targets as further columns.
+
+        Parameters
+        ----------
+        columns : TargetColumns
+            Where the targets are.
+
+        Returns
+        -------
+        EmbeddingTask
+            Sees the features in :meth:`embed`, and the targets in its loss too.
+
+        Raises
+        ------
+        InvalidTaskError
+            If the loss takes no targets.
+        """
+        raise InvalidTaskError(
+            f"There are targets, but the loss of {type(self).__name__} takes none. Expected example_loss=(net, x, y) or "
+            f"loss=(net, x, y, weights) in EmbeddingTask.from_module, or no targets."
+        )
+
+    def finds_targets(self, inputs: Tensor) -> bool:
+        """Whether rows of shape (n, ...) have their targets as further columns, where :meth:`with_targets` said."""
+        return False
+
     @property
     def smooth_warnings(self) -> list[str]:
         """Reasons why this model is not smooth, in words; empty when it is."""
@@ -200,8 +235,8 @@ class EmbeddingTask(ABC, Generic[DrawnT]):
         *,
         decoder: nn.Module | FittedNet | None = None,
         embed: Callable[[Any, Tensor], Tensor] | None = None,
-        example_loss: Callable[[Any, Any], Tensor] | None = None,
-        loss: Callable[[Any, Any, Tensor], Tensor] | None = None,
+        example_loss: Callable[..., Tensor] | None = None,
+        loss: Callable[..., Tensor] | None = None,
         augment: Callable[[Tensor, Tensor], Drawn] | None = None,
         input_shape: tuple[int, ...] | None = None,
     ) -> EmbeddingTask:
@@ -224,10 +259,10 @@ class EmbeddingTask(ABC, Generic[DrawnT]):
             themselves stays as it is.
         example_loss : callable, optional
             ``(net, inputs) -> Tensor of shape (batch,)``: the loss of each example, if it does not depend on the others. The
-            task weighs and sums it.
+            task weighs and sums it. ``(net, inputs, targets)`` is given the targets of ``fit(X, targets=...)`` too.
         loss : callable, optional
             ``(net, inputs, weights) -> scalar``: a weighted loss in which examples may interact. Weight 0 must mean absence,
-            and the normaliser must be the batch size, not the sum of the weights.
+            and the normaliser must be the batch size, not the sum of the weights. Or ``(net, inputs, targets, weights)``.
         augment : callable, optional
             ``(inputs, keys) -> inputs`` or a tuple of Tensor: random views from one key for each example; see
             ``clusterexplain.models.counter_rng``.
@@ -262,3 +297,34 @@ class EmbeddingTask(ABC, Generic[DrawnT]):
             augment=augment,
             input_shape=input_shape,
         )
+
+    @staticmethod
+    def from_checkpoint(net: nn.Module, path: str | os.PathLike[str], **options: Any) -> EmbeddingTask:
+        """Make a task of a network and the weights that a file holds for it.
+
+        The file is read with ``torch.load(weights_only=True)``: nothing in it is executed. Names and shapes must be those of
+        the network; prefixes that ``torch.compile`` and ``DataParallel`` put before names are taken off.
+
+        Parameters
+        ----------
+        net : torch.nn.Module
+            The architecture, in eval mode if it has dropout or BatchNorm; it is not changed.
+        path : path-like
+            From ``torch.save(net.state_dict(), path)``, or a checkpoint that has such a dict under "state_dict",
+            "model_state_dict" or "model".
+        **options : object
+            As for :meth:`from_module`: embed, example_loss, loss, augment, input_shape, decoder.
+
+        Returns
+        -------
+        EmbeddingTask
+            For ``ClusterExplainer(model=...).fit(X, train=False)``.
+
+        Raises
+        ------
+        InvalidTaskError
+            If the file holds more than tensors, cannot be read, or does not fit the network; the message names the keys.
+        """
+        from clusterexplain.models.checkpoint import with_checkpoint
+
+        return EmbeddingTask.from_module(with_checkpoint(net, Path(path)), **options)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import grad, jvp, vmap
 
+from clusterexplain.data.targets import checked_targets
 from clusterexplain.exceptions import InvalidTaskError
+from clusterexplain.models.targets import TargetColumns
 from clusterexplain.models.task import Drawn, EmbeddingTask, Params
 from clusterexplain.training.compiled_steps import CompiledSteps, with_choices_kept
 from clusterexplain.training.optimizer import Adam
@@ -23,7 +25,12 @@ NOISY_LAYERS = (Dropout, nn.RReLU)
 
 
 def check_task(
-    task: EmbeddingTask, inputs: Tensor, *, generator: torch.Generator | None = None, record: bool = True
+    task: EmbeddingTask,
+    inputs: Tensor,
+    *,
+    targets: object = None,
+    generator: torch.Generator | None = None,
+    record: bool = True,
 ) -> None:
     """Probe the contract of a task, as ``check_estimator`` does for estimators.
 
@@ -33,6 +40,8 @@ def check_task(
         The task.
     inputs : Tensor of shape (n_samples, ...)
         Rows as the model will see them, of a floating-point type, at least 4; a few of them are used.
+    targets : array or tensor of n_samples rows, optional
+        For a loss that takes them, as ``fit(X, targets=...)``.
     generator : torch.Generator, optional
         For the initial parameters.
     record : bool, default=True
@@ -60,6 +69,7 @@ def check_task(
         )
     if inputs.shape[0] < 4:
         raise InvalidTaskError(f"check_task got {inputs.shape[0]} rows. Expected at least 4.")
+    task, inputs = _with_targets(task, inputs, targets)
     batch = inputs[:ROWS]
     params = task.initial_params(generator or torch.Generator().manual_seed(0), inputs.dtype)
     with torch.no_grad():
@@ -78,6 +88,20 @@ def check_task(
     _check_dependence(task, params, batch, drawn)
     if record and not task.closed_form:  # there are no steps
         _check_recording(task, params, batch)
+
+
+def _with_targets(task: EmbeddingTask, inputs: Tensor, targets: object) -> tuple[EmbeddingTask, Tensor]:
+    """Return the task and the rows as a fit with these targets has them."""
+    if targets is not None:
+        values = checked_targets(targets, len(inputs))
+        columns = TargetColumns.of(values, inputs.shape[1])
+        return task.with_targets(columns), columns.beside(inputs, values)
+    if task.takes_targets and not task.finds_targets(inputs):
+        raise InvalidTaskError(
+            "The loss of the task takes targets (net, x, y), but there are none. Expected fit(X, targets=...), in a check "
+            "check_task(task, rows, targets=...): one for each row."
+        )
+    return task, inputs
 
 
 def _check_modes(task: EmbeddingTask) -> None:

@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy import stats
 from torch import Tensor
 
+from clusterexplain import ClusterExplainer, Dataset
+from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.models import ConvAutoencoder, VariationalAutoencoder
 from clusterexplain.models.augmentation import ImageAugmentation, TableAugmentation
 from clusterexplain.models.counter_rng import normal, uniform
@@ -306,6 +310,85 @@ def test_a_rotation_by_a_right_angle_turns_the_pixels() -> None:
     # The value at (x, y) comes from (-y, x) of the image if the map turns by +90 degrees.
     expected = torch.rot90(square.reshape(HEIGHT, HEIGHT), 1 if angle > 0 else -1)
     torch.testing.assert_close(view, expected, rtol=0, atol=1e-12)
+
+
+def test_a_crop_is_a_part_of_the_image_enlarged_whatever_its_colours() -> None:
+    """Read off where each key looks; then every channel is what Pillow makes of that part."""
+    size = 16
+    across = torch.arange(size, dtype=torch.float64)
+    ramps = torch.stack([across.expand(size, -1), across[:, None].expand(-1, size)], dim=-1)  # x and y of each pixel
+    augmentation = images((size, size, 2), crop=0.6)
+    places = augmentation(ramps.reshape(1, -1).expand(400, -1), KEYS).reshape(400, size, size, 2)
+    side = (places[:, 8, 12] - places[:, 8, 4])[:, 0] / 8  # pixels between two pixels of the view
+    assert fits(1 - side, stats.uniform(0, 0.6))
+    torch.testing.assert_close((places[:, 12, 8] - places[:, 4, 8])[:, 1] / 8, side, rtol=0, atol=1e-9)
+    corner = (places[:, 7, 7] + places[:, 8, 8]) / 2 + 0.5 - side[:, None] * size / 2  # of the part, in pixels
+    assert bool((corner > -1e-9).all() and (corner + side[:, None] * size < size + 1e-9).all())  # inside the image
+    wide = side < 0.95
+    for axis in range(2):
+        assert fits(corner[wide, axis] / (size * (1 - side[wide])), stats.uniform(0, 1))
+    pixels = torch.rand(size, size, 3, dtype=torch.float32)
+    views = images((size, size, 3), crop=0.6)(pixels.double().reshape(1, -1).expand(4, -1), KEYS[:4])
+    for view, (left, top), share in zip(
+        views.reshape(4, size, size, 3), corner[:4].tolist(), side[:4].tolist(), strict=True
+    ):
+        box = (left, top, left + share * size, top + share * size)
+        for channel in range(3):
+            part = Image.fromarray(pixels[:, :, channel].numpy())
+            expected = part.transform((size, size), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR)
+            found, wanted = view[1:-1, 1:-1, channel], torch.from_numpy(np.array(expected)).double()[1:-1, 1:-1]
+            torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
+
+
+def test_colours_change_by_a_factor_for_each_channel() -> None:
+    """In units of the pixels themselves: what the scaling subtracted is added before."""
+    background = 0.3
+    flat = picture(400, 3)
+    view = images((HEIGHT, WIDTH, 3), background=background, color=0.4)(flat - background, KEYS) + background
+    factors = (view / flat).reshape(400, HEIGHT * WIDTH, 3)
+    torch.testing.assert_close(factors, factors[:, :1].expand_as(factors), rtol=0, atol=1e-12)
+    for channel in range(3):
+        assert fits(factors[:, 0, channel], stats.uniform(0.6, 0.8))
+    related = torch.corrcoef(factors[:, 0].T) - torch.eye(3)
+    assert related.abs().max() < 4 / math.sqrt(len(KEYS))
+
+
+def test_crops_and_colours_leave_the_other_draws_alone() -> None:
+    still = images((HEIGHT, WIDTH, 3), noise=0.2, cutout=2)(picture(20, 3), KEYS[:20])
+    both = images((HEIGHT, WIDTH, 3), noise=0.2, cutout=2, color=0.5)(picture(20, 3), KEYS[:20])
+    cut = still == 0
+    assert torch.equal(cut, both == 0)
+    factors = images((HEIGHT, WIDTH, 3), color=0.5)(torch.ones_like(still), KEYS[:20])
+    noise = (still - picture(20, 3))[~cut]
+    torch.testing.assert_close((both - picture(20, 3) * factors)[~cut], noise, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("encoder", ["dense", "conv"])
+def test_a_contrastive_model_of_colour_images_is_explained_as_refits_say(encoder: str) -> None:
+    rng = np.random.default_rng(0)
+    data = Dataset(rng.random((18, 8, 8, 3)) + np.repeat([0.0, 0.5, 1.0], 6)[:, None, None, None])
+    options = {"encoder": encoder, "augmentation": {"crop": 0.4, "color": 0.3}}
+    ce = ClusterExplainer(
+        "contrastive",
+        n_clusters=3,
+        n_steps=6,
+        latent_dim=2,
+        hidden=(4,),
+        batch_size=9,
+        dtype="float64",
+        random_state=0,
+        model_options=options,
+        min_agreement=0.0,
+    ).fit(data)
+    e, ends = ce.explain([2]), []
+    row = int(np.abs(e.influence[0]).argmax())
+    for sign in (1, -1):
+        weights = np.ones(18)
+        weights[row] += sign * 1e-5
+        ends.append(e.evaluate(ce.refit(weights), assignments="kept")[0])
+    assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(e.influence[0, row], rel=1e-5)
+    with pytest.raises(InvalidParameterError, match="augmentation strength 'crop'=1"):
+        ClusterExplainer("contrastive", n_clusters=3, model_options={"augmentation": {"crop": 1}}).fit(data)
 
 
 def test_image_noise_is_normal_with_its_standard_deviation() -> None:

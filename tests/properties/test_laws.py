@@ -37,7 +37,7 @@ from clusterexplain.data.selection import select_samples
 from clusterexplain.execution import Execution
 from clusterexplain.explanation.explain import explain
 from clusterexplain.explanation.gradients import MarginFunction, influence_rows, total_influence
-from clusterexplain.fitting.build import fit_recipe
+from clusterexplain.fitting.build import Prepared, fit_recipe
 from clusterexplain.fitting.config import Config, resolve
 from clusterexplain.fitting.fit import Fit, pair_of
 from clusterexplain.fitting.recipes import make_recipe, make_task
@@ -201,7 +201,7 @@ def fit_of(recipe: Recipe, combined: Combined, names: tuple[int, ...], weights: 
         )
 
     execution = Execution(n_jobs=1)
-    return fit_recipe(config, data, scaling_of(data), 0, recipe, np.array(weights), find, execution, further=None)
+    return fit_recipe(config, data, scaling_of(data), 0, Prepared(recipe), np.array(weights), find, execution)
 
 
 @cache

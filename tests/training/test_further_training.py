@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +23,9 @@ from clusterexplain.exceptions import (
 from clusterexplain.fitting.build import _slower
 from clusterexplain.fitting.config import Config
 from clusterexplain.models import DEC
-from clusterexplain.training import SGD, BatchPlan, Recipe
+from clusterexplain.training import SGD, Adam, BatchPlan, Recipe, Trajectory
 from clusterexplain.training import further_training as module
+from clusterexplain.training.trajectory import train
 from tests.conftest import SMALL
 
 OPTIONS = {name: SMALL[name] for name in ("n_clusters", "batch_size", "random_state")} | {"scaling": "global"}
@@ -193,34 +195,108 @@ def test_wrong_lengths_are_refused(blobs: np.ndarray, task: EmbeddingTask, optio
         ClusterExplainer(model=task, **OPTIONS, **options).fit(blobs, train=False)
 
 
-@pytest.mark.parametrize("factor", [3e3, 30.0, 1.0, 1e-2])
-def test_the_rate_is_bisected_and_the_fastest_that_stays_near(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The drift is proportional to the rate here: at most six trainings, and the answer of trying one rate after another."""
-    asked: list[float] = []
+N = 30
 
-    def drift(recipe: Recipe, weights: Tensor) -> float:
-        asked.append(recipe.optimizer.learning_rate)
-        return factor * recipe.optimizer.learning_rate
 
-    monkeypatch.setattr(module, "_drift", drift)
-    recipe = SimpleRecipe(optimizer=SGD(0.1, 5), plan=BatchPlan.draw(8, n_steps=5, batch_size=4, seed=0))
-    _, chosen = module.choose_rate(recipe, torch.ones(8), given=None)  # type: ignore[arg-type]
-    near = [0.1 * rate for rate in module.RATES if factor * 0.1 * rate <= module.LARGEST_DRIFT]
-    assert len(asked) <= 6
+def _recipe(rows: np.ndarray, task: EmbeddingTask, *, rate: float = 3e-3, n_steps: int = 80) -> Recipe:
+    """Further steps on batches of eight rows, at the rate of a training from scratch."""
+    inputs = torch.from_numpy((rows - rows.mean(axis=0)) / rows.std(axis=0).mean())
+    initial = task.initial_params(torch.Generator(), torch.float64)
+    plan = BatchPlan.draw(N, n_steps=n_steps, batch_size=8, seed=0)
+    return Recipe(task, inputs, initial, plan, Adam(rate, n_steps))
+
+
+@pytest.fixture
+def spent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the lengths of the trainings that the search makes, filled in as it makes them."""
+    lengths: list[int] = []
+
+    def counted(recipe: Recipe, *arguments: Tensor, **options: Any) -> Trajectory:
+        lengths.append(recipe.plan.n_steps)
+        return train(recipe, *arguments, **options)
+
+    monkeypatch.setattr(module, "train", counted)
+    return lengths
+
+
+def _moved(recipe: Recipe, rate: float, n_steps: int) -> float:
+    """Train in full and measure the drift, without the search."""
+    optimizer = replace(recipe.optimizer, learning_rate=rate, n_steps=n_steps)
+    plan = replace(recipe.plan, indices=recipe.plan.indices[:n_steps])
+    trained = train(replace(recipe, optimizer=optimizer, plan=plan), torch.ones(N).double(), spacing=n_steps).params
+    before, after = (recipe.task.embed(params, recipe.inputs).detach().numpy() for params in (recipe.initial, trained))
+    return float(np.linalg.norm(after - before) / np.linalg.norm(before - before.mean(axis=0)))
+
+
+@pytest.mark.parametrize("usual", [3e-3, 0.3, 1.0])
+def test_the_rate_is_the_fastest_that_stays_near_or_the_next_slower(
+    blobs: np.ndarray, task: EmbeddingTask, spent: list[int], usual: float
+) -> None:
+    """The search tries a few steps at each rate; all candidates trained in full say what it should have found."""
+    recipe = _recipe(blobs, task, rate=usual)
+    trajectory, chosen = module.train_further(recipe, torch.ones(N).double())
+    assert chosen.n_steps == 80
+    assert spent[-1] == 80
+    assert sum(spent) <= 3 * module.TRIAL_STEPS + 3 * 80  # never seven trainings
+    assert spent.count(80) <= 3
+    assert chosen.drift == pytest.approx(_moved(recipe, chosen.learning_rate, 80), rel=1e-9)
+    rates = [usual * factor for factor in module.RATES]
+    near = [place for place, rate in enumerate(rates) if _moved(recipe, rate, 80) <= module.LARGEST_DRIFT]
+    assert rates.index(chosen.learning_rate) - near[0] in (0, 1)
+    np.testing.assert_array_equal(trajectory.final, train(trajectory.recipe, torch.ones(N).double(), spacing=1).final)
+
+
+def test_far_from_a_minimum_the_training_is_shortened_before_the_rate_is_lowered(
+    blobs: np.ndarray, spent: list[int]
+) -> None:
+    """Weights that nobody trained, and rates of which the slowest leaves them within a few steps."""
+    encoder, decoder = _networks()
+    recipe = _recipe(blobs, EmbeddingTask.from_module(encoder, decoder=decoder), rate=3.0)
+    slowest = 3.0 * module.RATES[-1]
+    assert _moved(recipe, slowest, 4) > module.LARGEST_DRIFT
+    _, chosen = module.train_further(recipe, torch.ones(N).double(), fewest_steps=4)
+    assert chosen.n_steps == 4  # one pass: everybody is seen
+    assert chosen.learning_rate < slowest
+    assert 0.1 * module.LARGEST_DRIFT < chosen.drift <= module.LARGEST_DRIFT
+    assert sum(spent) <= 4 * module.TRIAL_STEPS + 3 * 4
+    _, kept = module.train_further(recipe, torch.ones(N).double())
+    assert kept.n_steps == 80  # a length that was given stays
+    assert 0.1 * module.LARGEST_DRIFT < kept.drift <= module.LARGEST_DRIFT
+
+
+def test_the_training_is_only_as_short_as_it_must_be(blobs: np.ndarray) -> None:
+    """A slowest rate that is too fast for all steps and slow enough for some."""
+    encoder, decoder = _networks()
+    recipe = _recipe(blobs, EmbeddingTask.from_module(encoder, decoder=decoder), rate=0.1)
+    slowest = 0.1 * module.RATES[-1]
+    assert _moved(recipe, slowest, 4) < module.LARGEST_DRIFT < _moved(recipe, slowest, 80)
+    _, chosen = module.train_further(recipe, torch.ones(N).double(), fewest_steps=4)
+    assert 4 < chosen.n_steps < 80
     assert chosen.drift <= module.LARGEST_DRIFT
-    if near:
-        assert chosen.learning_rate == near[0]
-        assert len(asked) <= 4
-    else:
-        assert chosen.drift == pytest.approx(module.MARGIN * module.LARGEST_DRIFT)
 
 
-@dataclass(frozen=True)
-class SimpleRecipe:
-    """What the search for a rate looks at."""
+def test_a_rate_that_diverges_is_not_the_end_of_the_search(blobs: np.ndarray, task: EmbeddingTask) -> None:
+    recipe = replace(_recipe(blobs, task), optimizer=SGD(1e12, 80))
+    _, chosen = module.train_further(recipe, torch.ones(N).double(), fewest_steps=4)
+    assert 0 < chosen.drift <= module.LARGEST_DRIFT
 
-    optimizer: SGD
-    plan: BatchPlan
+
+def test_a_rate_that_is_given_is_not_searched_for(blobs: np.ndarray, task: EmbeddingTask, spent: list[int]) -> None:
+    _, chosen = module.train_further(_recipe(blobs, task), torch.ones(N).double(), rate=0.02, fewest_steps=4)
+    assert (chosen.learning_rate, spent) == (0.02, [80])
+    assert chosen.drift > module.LARGEST_DRIFT
+
+
+def test_a_fit_keeps_the_training_that_the_search_has_made(
+    blobs: np.ndarray, task: EmbeddingTask, spent: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen to fail: the chosen training was repeated to be recorded."""
+    monkeypatch.setattr("clusterexplain.fitting.build.train", module.train)
+    ce = ClusterExplainer(model=task, further_rate=1e-3, **OPTIONS).fit(blobs, train=False)
+    assert spent == [20]
+    again = train(ce.fit_.recipe, ce.fit_.trajectory.weights, spacing=ce.fit_.trajectory.spacing)
+    assert torch.equal(again.final, ce.fit_.trajectory.final)
+    assert len(again.checkpoints) == len(ce.fit_.trajectory.checkpoints)
 
 
 def test_a_warning_about_drift_advises_what_was_not_done() -> None:

@@ -58,8 +58,8 @@ def duplicates(
         return pd.DataFrame(columns=list(COLUMNS))
     n, weights = len(explanation.train_ids), explanation.sample_weight
     originals = np.random.default_rng([seed, n_copies]).permutation(np.flatnonzero(weights > 0))[:n_copies]
-    copied = (part[originals] for part in (fit.data.X, explanation.train_labels, weights))
-    larger = refit_with_rows(fit, explanation, *copied)
+    rows, labels, held = (part[originals] for part in (fit.data.X, explanation.train_labels, weights))
+    larger = refit_with_rows(fit, explanation, rows, labels, held, originals)
     margins = same_margins(larger, explanation, chosen)
     both = np.concatenate([originals, n + np.arange(len(originals))])
     of_originals, of_copies, null = _changes(larger, margins, both, cache)

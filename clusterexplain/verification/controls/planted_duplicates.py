@@ -55,7 +55,9 @@ def _plant(fit: Fit, explanation: Explanation, query: int, seed: int) -> dict[st
     X = fit.data.X
     rng = np.random.default_rng([seed, place])
     copies = X[place] + NOISE_SHARE * X.std(axis=0) * rng.normal(size=(n_planted, X.shape[1]))
-    larger = refit_with_rows(fit, explanation, copies, np.full(n_planted, rival), np.ones(n_planted))
+    larger = refit_with_rows(
+        fit, explanation, copies, np.full(n_planted, rival), np.ones(n_planted), np.full(n_planted, place)
+    )
     margins = same_margins(larger, explanation, np.array([query]))
     jacobian = larger.jacobian(explanation.influence_method, explanation.method_options)
     influence = influence_rows(larger, margins, jacobian).row(0)

@@ -10,7 +10,7 @@ import torch
 
 from clusterexplain.clustering import Clustering, ClusterInputs, GivenLabels
 from clusterexplain.data import Dataset
-from clusterexplain.fitting.build import fit_recipe, prepare_recipe
+from clusterexplain.fitting.build import fit_recipe, prepare
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import Margins
@@ -37,7 +37,7 @@ def eligible_queries(explanation: Explanation) -> np.ndarray:
 
 
 def refit_with_rows(
-    fit: Fit, explanation: Explanation, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray
+    fit: Fit, explanation: Explanation, rows: np.ndarray, labels: np.ndarray, weights: np.ndarray, like: np.ndarray
 ) -> Fit:
     """Train again with more rows, from the same initial parameters; scaling and labels are those of the fit.
 
@@ -56,13 +56,17 @@ def refit_with_rows(
         Their clusters.
     weights : ndarray of shape (n_new,)
         Their data weights.
+    like : ndarray of shape (n_new,), int
+        The training examples that they are copies of: what targets they have.
 
     Returns
     -------
     Fit
         The old rows keep their places.
     """
-    data = Dataset(np.vstack([fit.data.X, rows]), image_shape=fit.data.image_shape)
+    old = fit.data.targets
+    targets = None if old is None else np.concatenate([old, old[like]])
+    data = Dataset(np.vstack([fit.data.X, rows]), image_shape=fit.data.image_shape, targets=targets)
     held = torch.from_numpy(np.concatenate([explanation.train_labels, labels]))
     given = np.concatenate([explanation.sample_weight, weights])
     full = fit.recipe.plan.batch_size == len(fit.data)
@@ -73,13 +77,13 @@ def refit_with_rows(
         batch_size=len(data) if full else fit.config.batch_size,
     )
     own = fit.recipe.task if config.model is None else None
-    recipe, further = prepare_recipe(config, own, data, fit.scaling, fit.seed, given, keep_weights=fit.pretrained)
+    silent = fit.execution.silent()
+    prepared = prepare(config, own, data, fit.scaling, fit.seed, given, keep_weights=fit.pretrained, execution=silent)
 
     def find(inputs: ClusterInputs) -> Clustering:
         return GivenLabels(held, fit.clustering.n_clusters)
 
-    silent = fit.execution.silent()
-    larger = fit_recipe(config, data, fit.scaling, fit.seed, recipe, given, find, silent, further=further)
+    larger = fit_recipe(config, data, fit.scaling, fit.seed, prepared, given, find, silent)
     new = hashlib.sha256(rows.tobytes() + labels.astype(np.int64).tobytes() + weights.tobytes()).hexdigest()[:16]
     return dataclasses.replace(larger, key=f"{fit.key} and {new}", _jacobians=[])
 

@@ -77,7 +77,8 @@ def test_the_sentences_name_what_was_found(several: ClusterExplainer) -> None:
 def test_nothing_but_the_new_rows_is_new(several: ClusterExplainer) -> None:
     e = several.explain([3])
     before = several.fit_.recipe
-    again = refit_with_rows(several.fit_, e, several.data_.X[:0], np.empty(0, dtype=int), np.empty(0)).trajectory
+    none = (np.empty(0, dtype=int),)
+    again = refit_with_rows(several.fit_, e, several.data_.X[:0], *none, np.empty(0), none[0]).trajectory
     assert torch.equal(again.recipe.layout.join(again.recipe.initial), before.layout.join(before.initial))
     assert torch.equal(again.recipe.inputs, before.inputs)
     assert torch.equal(again.recipe.plan.indices, before.plan.indices)
