@@ -17,21 +17,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusteringFactory
-from clusterexplain.clustering.fitted_elsewhere import given_labels
-from clusterexplain.clustering.graph_labels import GraphLabels, with_graph
-from clusterexplain.clustering.make import check_before_training
+from clusterexplain.clustering.graph_labels import GraphLabels
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.frames import has_names
 from clusterexplain.data.labels import (
-    has_index,
-    is_label_list,
-    joined_targets,
     joined_weights,
-    labels_of,
-    without_label_columns,
 )
-from clusterexplain.data.maps import given_map
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import check_sample_weight
@@ -43,7 +35,8 @@ from clusterexplain.fitting.build import Objects, build_fit
 from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.config_file import read_config
 from clusterexplain.fitting.fit import Fit
-from clusterexplain.fitting.own_parts import OwnReclusterer, check_reclusterer
+from clusterexplain.fitting.given import Beside, given_rows
+from clusterexplain.fitting.own_parts import OwnReclusterer
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
@@ -327,13 +320,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Config.of(
             parameters | {"clusterer": self.clusterer if labels is None else ()}
         )  # refuses them before anything is read
-        data, clusterer, names = self._read(X, labels, metadata, use_rep, map)
-        clusterer = with_graph(clusterer, graph, X, len(data), self.membership_score)
-        display = (
-            data.display if map is None or isinstance(map, str) else given_map(map, data, has_index=has_index(X, data))
+        given = given_rows(
+            X,
+            parameters,
+            Beside(labels=labels, metadata=metadata, use_rep=use_rep, map=map, graph=graph, targets=targets),
         )
-        if targets is not None:
-            data = dataclasses.replace(data, targets=joined_targets(targets, X, data))
+        data, clusterer = given.data, given.clusterer
         config = Config.of(parameters | {"clusterer": clusterer})
         weights = check_sample_weight(joined_weights(sample_weight, X, data), len(data))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -345,43 +337,17 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         columns = NewRows(data.X, data.feature_names if isinstance(X, Dataset) or has_names(X) else None, data.ids)
         validate_data(self, columns.named, skip_check_array=True)
         self.fit_ = fitted
-        if names:
-            self.name_clusters(names)
-        fitted.annotations.take_map(display)
+        if given.names:
+            self.name_clusters(given.names)
+        fitted.annotations.take_map(given.display)
         fitted.annotations.cluster_colours = data.display.cluster_colours(
-            labels, names, range(fitted.clustering.n_clusters)
+            labels, given.names, range(fitted.clustering.n_clusters)
         )
         if config.measure_smoothness:
             from clusterexplain.verification import measure_smoothness
 
             fitted.annotations.smoothness = measure_smoothness(fitted)
         return self
-
-    def _read(
-        self, X: Rows, labels: object, metadata: str | Sequence[str] | None, use_rep: str | None, map: object
-    ) -> tuple[Dataset, object, dict[int, str]]:
-        """Return the rows, what clusters them, and the names of given clusters; refuse labels before anything is trained."""
-        if labels is not None and self.clusterer != "kmeans":
-            raise InvalidParameterError(
-                "labels gives the clusters, and so does clusterer. Expected one of the two: leave clusterer at its default."
-            )
-        column = labels if isinstance(labels, str) and not isinstance(X, Dataset) else None
-        named = map if isinstance(map, str) else None
-        data = Dataset.of(X, max_bytes=self.max_memory, labels=column, metadata=metadata, use_rep=use_rep, map=named)
-        given = self.clusterer if labels is None else labels
-        if self.reclusterer is not None:
-            check_reclusterer(self.reclusterer, self.clusterer if labels is None else None)
-            given = given_labels(given, len(data)) if hasattr(given, "fit") else given
-        if labels is None and (given is None or isinstance(given, str) or not is_label_list(given)):
-            check_before_training(given, len(data))
-            return data, given, {}
-        found = labels_of(given, data)
-        values = given_labels(found.values, len(data))
-        names = {
-            number: name if is_name(name) else f"cluster {name!r}"[:LONGEST_NAME]
-            for number, name in found.names.items()
-        }
-        return without_label_columns(data, values), values, names
 
     def refit(self, sample_weight: ArrayLike | None) -> ClusterExplainer:
         """Repeat the recipe with the same randomness at other data weights, clusters matched to this fit.

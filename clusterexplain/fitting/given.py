@@ -1,0 +1,126 @@
+"""What a user gives to a fit (rows, and what is known beside them), read and joined before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from clusterexplain.clustering.fitted_elsewhere import given_labels
+from clusterexplain.clustering.graph_labels import with_graph
+from clusterexplain.clustering.make import check_before_training
+from clusterexplain.data import Dataset
+from clusterexplain.data.labels import has_index, is_label_list, joined_targets, labels_of, without_label_columns
+from clusterexplain.data.maps import given_map
+from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.fitting.own_parts import check_reclusterer
+from clusterexplain.results.text.names import LONGEST_NAME, is_name
+
+if TYPE_CHECKING:
+    from clusterexplain.data.dataset import Rows
+    from clusterexplain.data.display import Display
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What is given to ``fit`` beside the rows; see :meth:`clusterexplain.ClusterExplainer.fit`.
+
+    Parameters
+    ----------
+    labels, metadata, use_rep, map, graph, targets : object, optional
+        As for ``fit``.
+    """
+
+    labels: object = None
+    metadata: str | Sequence[str] | None = None
+    use_rep: str | None = None
+    map: object = None
+    graph: object = None
+    targets: object = None
+
+
+@dataclass(frozen=True, eq=False)
+class GivenRows:
+    """Rows and what is known about them, in one order.
+
+    Attributes
+    ----------
+    data : Dataset
+        The rows.
+    clusterer : object
+        What clusters them: given labels are whole numbers, one for each row.
+    names : dict of int to str
+        What given clusters are called.
+    display : Display
+        Where the rows are drawn.
+    """
+
+    data: Dataset
+    clusterer: object
+    names: dict[int, str]
+    display: Display
+
+
+def given_rows(X: Rows, parameters: Mapping[str, Any], beside: Beside) -> GivenRows:
+    """Read rows and join what is given beside them.
+
+    Parameters
+    ----------
+    X : Dataset, frame, AnnData or array-like of shape (n_samples, n_features)
+        The rows.
+    parameters : Mapping
+        Those of the estimator: clusterer, reclusterer, membership_score and max_memory are read.
+    beside : Beside
+        What is known about the rows.
+
+    Returns
+    -------
+    GivenRows
+        Joined by id wherever there is one.
+
+    Raises
+    ------
+    InvalidParameterError
+        If two parameters say different things about the clusters.
+    InvalidDataError
+        If something does not belong to these rows.
+    """
+    labels = beside.labels
+    if labels is not None and parameters["clusterer"] != "kmeans":
+        raise InvalidParameterError(
+            "labels gives the clusters, and so does clusterer. Expected one of the two: leave clusterer at its default."
+        )
+    data = Dataset.of(
+        X,
+        max_bytes=parameters["max_memory"],
+        labels=labels if isinstance(labels, str) and not isinstance(X, Dataset) else None,
+        metadata=beside.metadata,
+        use_rep=beside.use_rep,
+        map=beside.map if isinstance(beside.map, str) else None,
+    )
+    data, clusterer, names = _clustered(data, parameters, labels)
+    clusterer = with_graph(clusterer, beside.graph, X, len(data), parameters["membership_score"])
+    display = data.display
+    if beside.map is not None and not isinstance(beside.map, str):
+        display = given_map(beside.map, data, has_index=has_index(X, data))
+    if beside.targets is not None:
+        data = dataclasses.replace(data, targets=joined_targets(beside.targets, X, data))
+    return GivenRows(data, clusterer, names, display)
+
+
+def _clustered(data: Dataset, parameters: Mapping[str, Any], labels: object) -> tuple[Dataset, object, dict[int, str]]:
+    """Return the rows, what clusters them, and the names of given clusters; refuse labels before anything is trained."""
+    given = parameters["clusterer"] if labels is None else labels
+    if parameters["reclusterer"] is not None:
+        check_reclusterer(parameters["reclusterer"], given if labels is None else None)
+        given = given_labels(given, len(data)) if hasattr(given, "fit") else given
+    if labels is None and (given is None or isinstance(given, str) or not is_label_list(given)):
+        check_before_training(given, len(data))
+        return data, given, {}
+    found = labels_of(given, data)
+    values = given_labels(found.values, len(data))
+    names = {
+        number: name if is_name(name) else f"cluster {name!r}"[:LONGEST_NAME] for number, name in found.names.items()
+    }
+    return without_label_columns(data, values), values, names
