@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 import torch
@@ -22,6 +23,7 @@ __all__ = [
     "jvp",
     "load_forward_mode",
     "make_fx",
+    "one_fake_mode",
     "tree_leaves",
     "tree_map",
 ]
@@ -71,6 +73,16 @@ def jvp(function: Callable[[Tensor], Tensor], point: Tensor, direction: Tensor) 
     load_forward_mode()
     value, slope = _torch_jvp(function, (point,), (direction,))[:2]
     return value, slope
+
+
+def one_fake_mode() -> AbstractContextManager[object]:
+    """Let ``make_fx`` describe all tensors of a graph in one mode: with one for each node it takes twice as long."""
+    try:
+        from torch._guards import TracingContext, tracing
+        from torch._subclasses.fake_tensor import FakeTensorMode
+    except ImportError:  # a torch that keeps them elsewhere: slower, and the same
+        return nullcontext()
+    return tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True)))
 
 
 @cache

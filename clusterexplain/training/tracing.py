@@ -26,6 +26,7 @@ from clusterexplain.training.torch_compat import (
     has_mutable_schema,
     load_forward_mode,
     make_fx,
+    one_fake_mode,
     tree_leaves,
     tree_map,
 )
@@ -136,10 +137,10 @@ def trace(
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.func's own use of torch.jit
         table = _SLOPES if spell_out_slopes else {}
         try:
-            graph_module = make_fx(lambda *args: function(*args), decomposition_table=table)(*examples)
+            graph_module = _recorded(lambda *args: function(*args), examples, table)
             if _writes(graph_module.graph):  # some of torch's own derivatives do
                 pure = functionalize(lambda *args: function(*args), remove="mutations")
-                graph_module = make_fx(pure, decomposition_table=table)(*examples)
+                graph_module = _recorded(pure, examples, table)
                 write_out_of_place(graph_module.graph)
                 graph_module.recompile()
         except (RuntimeError, NotImplementedError) as error:
@@ -153,6 +154,12 @@ def trace(
         tried = examples if trial is None else trial
         _compare(traced(*tried), function(*tried))
     return traced
+
+
+def _recorded(function: TensorFunction, examples: tuple[Any, ...], table: dict[Any, Any]) -> fx.GraphModule:
+    with one_fake_mode():
+        recorded: fx.GraphModule = make_fx(function, decomposition_table=table)(*examples)
+    return recorded
 
 
 def _writes(graph: fx.Graph) -> bool:
