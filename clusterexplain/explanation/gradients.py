@@ -1,4 +1,21 @@
-"""Derivatives of margins in the parameters, through the queries and through the clusters (centroids), and in the weights."""
+r"""Derivatives of margins in the parameters, through the queries and through the clusters (centroids), and in the weights.
+
+A margin :math:`s_q(z_q, \phi)` depends on the query's embedding :math:`z_q(\theta)` and on the state of the clusters
+:math:`\phi(Z(\theta), w)`, with :math:`\theta = \theta(w)`. The influence of example i is
+:math:`I_{qi} = w_i \, d s_q / d w_i`, and its three parts are
+
+.. math::
+    \text{encoder} = w_i \frac{\partial s_q}{\partial z_q} \frac{\partial z_q}{\partial \theta} \frac{d \theta}{d w_i},
+    \quad
+    \text{cluster} = w_i \frac{\partial s_q}{\partial \phi} \frac{\partial \phi}{\partial Z}
+    \frac{\partial Z}{\partial \theta} \frac{d \theta}{d w_i},
+    \quad
+    \text{direct} = w_i \frac{\partial s_q}{\partial \phi} \frac{\partial \phi}{\partial w_i}.
+
+This module computes what stands before :math:`d \theta / d w_i`, the cotangents; a
+:class:`~clusterexplain.influence.jacobian.TrainingJacobian` multiplies them with it. Scores and clusters are float64; a
+cotangent is cast to the floating point type of the training where it enters the network.
+"""
 
 from __future__ import annotations
 
@@ -77,6 +94,7 @@ def influence_rows_with_report(
 ) -> tuple[InfluenceRows, MethodReport]:
     """Return :func:`influence_rows` and what the method says of them; a failed solve is reported, not warned about."""
     encoder, cluster, direct = cotangents_of(fit, margins, queries)
+    # (2 n_scores, n_params) -> (2 n_scores, n_samples), then w_i times each
     through_training, report = jacobian.vjp_with_report(torch.cat([encoder, cluster]))
     encoder_rows, cluster_rows = torch.split(through_training.to(SCORE_DTYPE) * fit.weights, len(encoder))
     rows = InfluenceRows(encoder_rows.numpy(), cluster_rows.numpy(), (direct * fit.weights).numpy())
@@ -145,7 +163,19 @@ def _check_finite(fit: Fit, *parts: Tensor) -> None:
 
 
 class EmbeddingGradients(NamedTuple):
-    """Derivatives of scores in the queries' embeddings, all embeddings, the weights and the model's centroids."""
+    """Derivatives of scores in the queries' embeddings, all embeddings, the weights and the model's centroids.
+
+    Attributes
+    ----------
+    queries : Tensor of shape (n_scores, dim), or (n_scores, n_queries, dim) of combinations
+        ds / dz_q: each score has a query of its own, a combination all of them.
+    embedding : Tensor of shape (n_scores, n_samples, dim)
+        ds / dZ, through the state of the clusters.
+    weights : Tensor of shape (n_scores, n_samples)
+        ds / dw at fixed embeddings.
+    model_centroids : Tensor of shape (n_scores, n_clusters, dim), or None
+        In centroids that are parameters of the model.
+    """
 
     queries: Tensor
     embedding: Tensor
@@ -184,9 +214,9 @@ class MarginFunction:
         differentiated = vmap(grad(margin, argnums=argnums), in_dims=in_dims, chunk_size=_chunk(members))
         return _detached(differentiated(queries, *members, *pair_of(self.margins)))
 
-    def combined_gradients(self, queries: Tensor, members: ClusterInputs, weights: Tensor) -> EmbeddingGradients:
-        """Differentiate linear combinations of margins, a block of queries at a time; `weights`: (n_scores, n_queries)."""
-        columns = (queries, *pair_of(self.margins), weights.T)
+    def combined_gradients(self, queries: Tensor, members: ClusterInputs, combination: Tensor) -> EmbeddingGradients:
+        """Differentiate linear combinations of margins, (n_scores, n_queries), a block of queries at a time."""
+        columns = (queries, *pair_of(self.margins), combination.T)
         splits = (torch.split(column, QUERY_BLOCK) for column in columns)
         blocks = [self._block(members, *block) for block in zip(*splits, strict=True)]
         on_queries, on_embedding, on_weights, on_centroids = zip(*blocks, strict=True)

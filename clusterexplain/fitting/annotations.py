@@ -1,4 +1,4 @@
-"""What is learned about a fit after it was made, and kept with its run: a map, stability, names of clusters."""
+"""What is learned about a fit after it was made, and kept with its run: map, stability, smoothness, names, origin."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
+from clusterexplain.influence.baselines import GradientCosine, GradientDot
 from clusterexplain.influence.closed_form import ClosedForm
 from clusterexplain.influence.implicit import Implicit
 from clusterexplain.influence.jacobian import TrainingJacobian, missing_record
-from clusterexplain.influence.simple import GradientCosine, GradientDot
 from clusterexplain.influence.solvers import ConjugateGradients, Dense, LiSSA, Solver
 from clusterexplain.influence.unrolled import Unrolled
 from clusterexplain.training import Trajectory

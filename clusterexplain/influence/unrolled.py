@@ -23,17 +23,22 @@ MAX_CHUNK = 64
 class Unrolled(TrainingJacobian):
     r"""The Jacobian of the training map w -> theta(w), by automatic differentiation through every step.
 
-    A training step maps a state :math:`u_t = (\theta_t, m_t, v_t)` to
+    A training step maps a state :math:`u_t = (\theta_t, m_t, v_t)`, followed by what a stage remembers of the examples, to
     :math:`u_{t+1} = U(u_t, \nabla L_t(\theta_t, w))`. In reverse (:meth:`vjp`), starting from
-    :math:`\lambda_T = (g, 0, 0)`, each step adds
+    :math:`\lambda_T = (\partial s / \partial \theta, 0, 0)`, each step adds
 
     .. math::
         \frac{\partial s_q}{\partial w} \mathrel{+}= \partial_w \langle \nabla L_t(\theta_t, w), h_t \rangle, \qquad
         \lambda_t = U_u^\top \lambda_{t+1} + (\nabla^2 L_t \, h_t, 0, 0), \qquad h_t = U_g^\top \lambda_{t+1},
 
-    and forwards (:meth:`jvp`), starting from :math:`\dot u_0 = 0`, a change :math:`\dot w` of the weights moves the state by
+    where :math:`U_u` and :math:`U_g` are the derivatives of U in its two arguments; and forwards (:meth:`jvp`), starting from
+    :math:`\dot u_0 = 0`, a change :math:`\dot w` of the weights moves the state by
 
     .. math:: \dot u_{t+1} = U_u \dot u_t + U_g \, (\nabla^2 L_t \, \dot \theta_t + \partial_w \nabla L_t \, \dot w).
+
+    Before some steps there is an event, :math:`u_t = E(\tilde u_t, w)`, that sees all examples (a stage starts, or refreshes
+    what it remembers); it is passed in the same way: :math:`\tilde \lambda_t = E_u^\top \lambda_t`, and
+    :math:`\partial s_q / \partial w \mathrel{+}= E_w^\top \lambda_t`.
 
     No approximation is made besides floating point: the result is the derivative of what the program computed, including the
     optimizer's moments and the early steps, for fixed batches.
@@ -135,7 +140,7 @@ class Unrolled(TrainingJacobian):
         """Return ``cotangents @ J`` of one chunk by the reverse pass through all steps: (n, n_params) -> (n, n_samples)."""
         recipe, compiled = self.trajectory.recipe, self.trajectory.compiled
         weights, n = self.trajectory.weights, len(cotangents)
-        # lambda_T = (g, 0, 0): every part of the state has a leading dimension n
+        # lambda_T = (ds/dtheta, 0, 0): every part of the state has a leading dimension n
         on_state = recipe.with_memory(recipe.optimizer.initial_state(cotangents))
         rows = torch.zeros(n, recipe.n_samples, dtype=recipe.dtype)
         steps = (
@@ -145,7 +150,7 @@ class Unrolled(TrainingJacobian):
         )
         bar = shown.track(steps, "reverse pass", total=recipe.plan.n_steps)
         with torch.inference_mode():
-            for step, before in bar:
+            for step, before in bar:  # `before` an event, `state` after it; without one they are the same
                 index, inputs = recipe.batch(step)
                 state, step_vjp = compiled.prepared(before, weights, step), compiled.step_vjp(step, n)
                 # lambda_t from lambda_{t+1}, and d_w <grad L_t, h_t> of the batch's examples: (n, batch_size)
@@ -176,9 +181,11 @@ class Unrolled(TrainingJacobian):
                 index, inputs = recipe.batch(step)
                 if recipe.planned(step).event(step):
                     event_jvp = compiled.event_jvp(step, n)
+                    # E_u du_t + E_w dw: every part of the state has a leading dimension n
                     moved = event_jvp(before, recipe.inputs, weights, moved, tangents)
                 state, step_jvp = compiled.prepared(before, weights, step), compiled.step_jvp(step, n)
+                # du_{t+1} from du_t and dw of the batch's examples: (n, batch_size)
                 moved = step_jvp(
                     state, recipe.coefficients[step], inputs, weights[index], index, moved, tangents[:, index]
                 )
-        return moved[0].clone()
+        return moved[0].clone()  # d theta_T

@@ -18,6 +18,8 @@ CHECK_HISTORY = "check_history"
 """Folder of the checks before the newest one."""
 RETRAININGS = "retrainings"
 """Folder of the parameters of retrained networks, each named by all that it depends on."""
+PAGE = "why-SAMPLES.html"
+"""A page that ``report`` wrote; it stays when the run is replaced, as a user's own files do."""
 
 ABOUT_THE_FIT = (MAP, CHECK, CHECK_HISTORY, STABILITY, NAMES, DISPLAY)
 """What is written after the fit and is about this fit alone: it goes when the run is replaced. ``RETRAININGS`` stays, because

@@ -141,8 +141,8 @@ class PlannedStage:
             state[:slots], gradient, coefficients, cotangent[:slots]
         )
 
-        # One forward derivative of (d loss / d theta, d loss / d w) along u gives the Hessian product H u and, for
-        # every example of the batch, the derivative of its weight's effect along u: no per-example gradients needed.
+        # One forward derivative of (d loss / d theta, d loss / d w) along h_t gives the Hessian product H h_t and,
+        # for every example of the batch, the derivative of its weight's effect along h_t: no per-example gradients needed.
         # What the step remembers of its examples is an argument of the loss like the weights.
         def slopes(named: dict[str, Tensor]) -> tuple[Tensor, ...]:
             arguments = (0, 2, *range(3, 3 + len(recalled)))
@@ -151,8 +151,8 @@ class PlannedStage:
 
         direction = self.layout.split(on_gradient)  # h_t
         # H h_t: (n_params,); d_w <grad L_t, h_t>: (batch_size,); the same in the recalled rows: (batch_size, width)
-        hessian_u, on_weights, *on_recalled = jvp(slopes, (self.layout.split(state[0]),), (direction,))[1]
-        before = (on_theta + hessian_u, *on_moments)  # lambda_t
+        hessian_h, on_weights, *on_recalled = jvp(slopes, (self.layout.split(state[0]),), (direction,))[1]
+        before = (on_theta + hessian_h, *on_moments)  # lambda_t
         if on_recalled:  # the memory passes through the step, and the batch's rows of it were read
             rows = cotangent[-1].view(self.n_samples, -1).index_add(0, index, on_recalled[0])
             return (*before, rows.reshape(-1)), on_weights

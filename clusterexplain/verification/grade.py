@@ -54,7 +54,7 @@ THRESHOLDS: dict[tuple[Letter, str], tuple[float, str]] = {
         "(tests/verification/test_grade.py)",
     ),
 }
-"""By the letter that a condition belongs to: where it lies, with the figure, benchmark and commit that it rests on.
+"""By the letter that a condition belongs to: where it lies, with the figure and the benchmark or test that it rests on.
 
 An A or a B must reach it; beyond that of a U nothing can be said. The condition of a C has no number of its own: the agreement
 must exceed what shuffled predictions reach.

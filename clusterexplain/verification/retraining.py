@@ -100,8 +100,8 @@ def retrain(
             continue
         # every segment is trained with nothing removed, too: what that gives must not depend on its company
         weights = np.stack([base, *(removal.weights(base) for removal in removals)])
-        name_of = f"{fit.key} {variant.key}"
-        trained = cache.trained(fit, variant.recipe, name_of, weights)
+        key = f"{fit.key} {variant.key}"
+        trained = cache.trained(fit, variant.recipe, key, weights)
         scored, overlap = _scores(fit, margins, trained, weights)
         overlaps.append(overlap[1:])
         if from_scratch and fit.clustering.has_random_init:

@@ -28,8 +28,9 @@ AT_A_TIME = 8
 class RetrainingCache:
     """Retrained parameters in a run directory, one file for each block of retrainings; see :class:`.storage.cache.ArrayCache`.
 
-    A file is named by all that its content depends on: recipe, seed, data weights, the versions of this package and of torch,
-    the state after the first training step and the end of the fit's own training, which tell losses of the user's own apart.
+    A file is named by all that its content depends on: recipe with the choices of its stages, seed, data weights, the
+    versions of this package and of torch, the state after the first training step and the end of the fit's own training,
+    which tell losses of the user's own apart.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ def verify(
     cache : path-like, optional
         A run directory: what is retrained without examples is kept there, so that an interrupted check resumes, a larger
         one uses the retrainings of a smaller one, and the check of another sample trains only what belongs to that
-        sample. Without it nothing is kept. Controls that train with more rows are trained again.
+        sample. Without it nothing is kept. Trainings with more rows (planted copies) are done again.
     execution : Execution, optional
         Workers and progress bars; those of the fit by default.
 

@@ -1,4 +1,7 @@
-"""What the package computed at commit 88e2d3f, floor by floor. This file never changes; ``floors`` is the one that follows."""
+"""What the package computed at commit 88e2d3f, floor by floor; it runs in a checkout of that commit alone and never changes.
+
+``floors`` is the one that follows the package.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs that make a run: ``fit``, ``data``, ``demo``."""
+"""Verbs around making a run: ``fit``, ``demo``, ``config`` (what repeats it), ``data`` (the named data sets)."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from clusterexplain.cli.arguments import compared_cluster, method_arguments, ope
 from clusterexplain.cli.commands.explain import with_stored_check
 from clusterexplain.cli.options import option
 from clusterexplain.exceptions import InvalidParameterError, ReportWriteError
+from clusterexplain.storage.run_files import PAGE as PAGE_NAME
 
 if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer
@@ -93,7 +94,8 @@ def write_page(
     """Write the page about an explanation, by default into the run directory `folder`, and say where it is."""
     from clusterexplain.cli import terminal
 
-    target = folder / f"why-{file_name(explanation.query_ids.tolist(), against)}.html" if out is None else out
+    name = PAGE_NAME.replace("SAMPLES", file_name(explanation.query_ids.tolist(), against))
+    target = folder / name if out is None else out
     path = Path(explanation.report(target, run=str(folder), task=task))
     terminal.line(f"Report: {path}")
     if open_page:

@@ -1,4 +1,4 @@
-"""An explanation in words: where a sample is, what its influences share, what its numbers rest on."""
+"""An explanation in words: where a sample is (noise, too), what its influences share, what its numbers rest on."""
 
 from __future__ import annotations
 

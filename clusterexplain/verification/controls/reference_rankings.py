@@ -11,7 +11,7 @@ from torch.func import grad, vjp
 
 from clusterexplain.explanation.gradients import cotangents_of
 from clusterexplain.influence import TrajectoryObjective
-from clusterexplain.influence.simple import (
+from clusterexplain.influence.baselines import (
     gradient_cosine,
     latent_similarity,
     random_rows,
@@ -79,7 +79,7 @@ def _of_the_loss(explanation: Explanation) -> dict[str, np.ndarray]:
 
 
 def _gradient_products(objective: TrajectoryObjective, trajectory: Trajectory, cotangents: Tensor) -> np.ndarray:
-    """Return :func:`clusterexplain.influence.simple.gradient_dot` backwards alone, as the training itself can be."""
+    """Return :func:`clusterexplain.influence.baselines.gradient_dot` backwards alone, as the training itself can be."""
     slope = grad(objective)
     pull = vjp(lambda weights: slope(trajectory.final, weights), trajectory.weights)[1]
     return -torch.stack([pull(cotangent)[0] for cotangent in cotangents]).double().numpy()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.influence import Hessian, Implicit
-from clusterexplain.influence.simple import (
+from clusterexplain.influence.baselines import (
     gradient_cosine,
     gradient_dot,
     gradient_norms,
