@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test test-slow lint format types contracts unit examples experiments docs screenshots bench clean
+.PHONY: help demo test test-slow lint format types contracts unit examples experiments docs integrations notebooks screenshots bench clean
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,12 @@ experiments: $(READY)  ## the experiments of `clusterexplain reproduce`, each in
 
 docs: $(READY)  ## build the documentation, warnings are errors
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+integrations: $(READY)  ## blocks of the documentation that need heavy packages, each in an environment of its own under build/
+	$(BIN)/python tests/integrations/bertopic_topics.py
+
+notebooks: $(READY)  ## run the notebooks whose output is stored; needs anndata and scanpy
+	$(BIN)/python docs/stored_notebooks.py
 
 screenshots: $(READY)  ## photograph a page for README and docs, with chromium
 	$(BIN)/python docs/screenshots.py

@@ -19,7 +19,7 @@ from clusterexplain.report.plots import Plots
 from clusterexplain.report.svg import map_svg, scatter_svg
 from clusterexplain.report.text import concentration, map_note, misplaced
 from clusterexplain.results.check import Check
-from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.explanation import COLUMNS, Explanation
 from clusterexplain.results.text.explanation import side_heading
 from clusterexplain.results.text.margins import SIDES
 from clusterexplain.results.text.names import format_change, replace_unprintable
@@ -158,20 +158,31 @@ def _map(explanation: Explanation, context: ReportContext, query: int) -> str:
 
 
 def _list(explanation: Explanation, context: ReportContext, query: int, side: int, *, pictures: bool) -> str:
-    listed = explanation.top(LISTED, query=query, side=SIDES[side], show=())
+    listed = explanation.top(LISTED, query=query, side=SIDES[side], show=_beside(explanation))
+    beside = [name for name in listed.columns if name not in COLUMNS]
     heading = side_heading(explanation.sides(query)[side], combination=explanation.combined)
     largest = max(abs(explanation.influence[query]).max(), np.finfo(float).tiny)
     rows = "".join(
-        _row(row, explanation, context, query, side, largest, pictures=pictures) for row in listed.to_dict("records")
+        _row(row, beside, explanation, context, query, side, largest, pictures=pictures)
+        for row in listed.to_dict("records")
     )
+    titles = "".join(f"<th>{_text(name, 40)}</th>" for name in beside)
     return (
         f"<table><caption>{html.escape(heading)}</caption><thead><tr><th></th><th>id</th><th>cluster</th>"
-        f"<th>if removed, change of margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"{titles}<th>if removed, change of margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def _beside(explanation: Explanation) -> tuple[str, ...]:
+    """Return the columns that are shown beside every example but the text, which stands in front of it anyway."""
+    metadata, text = explanation.metadata, explanation.fit.data.text
+    known = () if metadata is None else metadata.columns
+    return tuple(name for name in explanation.show if (name if name in known else text) != text)
 
 
 def _row(
     row: dict[Any, Any],
+    beside: list[str],
     explanation: Explanation,
     context: ReportContext,
     query: int,
@@ -184,10 +195,11 @@ def _row(
     itself = " (itself)" if position == explanation.positions[query] else ""
     share = 100 * abs(row["influence"]) / largest
     percent = row["if_removed_percent"]
+    known = "".join(f"<td>{'' if pd.isna(row[name]) else _text(str(row[name]), 40)}</td>" for name in beside)
     words = f"{row['if_removed']:+.4f}" if pd.isna(percent) else format_change(row["if_removed"], percent)
     return (
         f"<tr><td>{_face(context, context.data.X[position], position, pictures=pictures)}</td>"
-        f"<td>{_text(str(row['id']), 40)}{itself}</td><td>{_text(explanation.name_of(row['cluster']), 40)}</td>"
+        f"<td>{_text(str(row['id']), 40)}{itself}</td><td>{_text(explanation.name_of(row['cluster']), 40)}</td>{known}"
         f'<td class="cx-wide">{words}<span class="cx-bar{" cx-push" if side else ""}" style="width:{share:.1f}%">'
         "</span></td></tr>"
     )

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ from clusterexplain.results.stability import Stability
 from clusterexplain.verification import verify
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "notebooks").glob("*.md"))]
+NOTEBOOKS = [*(ROOT / "docs" / "notebooks").glob("*.md"), *(ROOT / "docs" / "notebooks").glob("*.ipynb")]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(NOTEBOOKS)]
 OBJECTS: dict[str, type] = {
     "ce": ClusterExplainer, "e": Explanation, "check": Check, "flip": Flip, "stability": Stability,
 }  # fmt: skip
@@ -31,6 +33,9 @@ ELSEWHERE = {"words.md"}
 
 def blocks(page: Path) -> Iterator[ast.Module]:
     text = page.read_text(encoding="utf-8")
+    if page.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        yield from (ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code")
     for block in re.findall(r"^```(?:python|\{code-cell\} ipython3)\n(.*?)^```", text, flags=re.M | re.S):
         yield ast.parse("\n".join(line for line in block.splitlines() if not line.startswith(":tags:")))
 

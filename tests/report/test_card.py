@@ -67,6 +67,21 @@ def test_texts_stand_apart_and_changes_have_one_name(blobs: np.ndarray) -> None:
     assert "if removed, margin" not in card
 
 
+def test_the_card_shows_the_columns_that_were_asked_for_and_the_text_once(blobs: np.ndarray) -> None:
+    known = pd.DataFrame({"t": [f"letter {i}" for i in range(30)], "batch": [f"<b{i}>" for i in range(30)]})
+    known["cluster"] = [None, *[f"c{i}" for i in range(1, 30)]]
+    ce = ClusterExplainer(**SMALL).fit(Dataset(blobs, metadata=known, text="t"))
+    e = ce.explain([4], show="text,batch,cluster")
+    card = html_of(e)
+    assert "<th><bdi>batch</bdi></th><th><bdi>cluster (metadata)</bdi></th><th>if removed" in card
+    assert card.count("<td><bdi>&lt;b") == 12
+    for id_ in e.top(6)["id"]:
+        where = "" if id_ == 0 else f"<bdi>c{id_}</bdi>"
+        assert f"<td><bdi>&lt;b{id_}&gt;</bdi></td><td>{where}</td>" in card
+        assert card.count(f"<bdi>letter {id_}</bdi>") == (2 if id_ == 4 else 1)
+    assert "<th><bdi>" not in html_of(ce.explain([4]))
+
+
 def test_the_card_of_images_is_small_and_says_which_map_it_shows(digits: ClusterExplainer) -> None:
     e = digits.explain([3, 100, 500, 7])
     card = html_of(e)
