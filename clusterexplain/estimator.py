@@ -652,6 +652,22 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             return -1.0
         return float(silhouette_score(self.transform(X)[clustered], labels[clustered]))
 
+    def map(self) -> np.ndarray:
+        """Return where each training example is drawn: a view only, never used for explanations.
+
+        It is no attribute, since UMAP takes up to minutes: looking at an estimator (``dir``, completion, a debugger) costs
+        nothing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2)
+            The map that was given (``fit(map=)``), or UMAP of the embedding, computed once and kept.
+        """
+        check_is_fitted(self)
+        from clusterexplain.report import umap_coordinates
+
+        return umap_coordinates(self.fit_)
+
     def clusters(self) -> pd.DataFrame:
         """List the clusters: size, median margin, a typical member, and the one of smallest margin.
 
@@ -806,14 +822,6 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def cluster_names_(self) -> dict[int, str]:
         """Names given by :meth:`name_clusters`."""
         return dict(self._fitted("cluster_names_").annotations.cluster_names)
-
-    @property
-    def map_(self) -> np.ndarray:
-        """Map of the training data, shape (n_samples, 2): as it was given to fit, else UMAP; never used for explanations."""
-        check_is_fitted(self)
-        from clusterexplain.report import umap_coordinates
-
-        return umap_coordinates(self.fit_)
 
     @property
     def margins_(self) -> np.ndarray:

@@ -22,7 +22,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     ce = ClusterExplainer(n_clusters=10, random_state=0).fit(load_dataset("digits"))
     ce.stability(n_seeds=5, n_bootstrap=5)
-    ce.map_  # noqa: B018  # UMAP, so that the card shows it too
+    ce.map()  # UMAP, so that the card shows it too
     check = ce.verify(ce.explain([123, 900, 5]), n_single=24, n_within=24, n_groups=16)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = check.explanation.report(Path(folder) / "page.html", run="runs/demo-digits")

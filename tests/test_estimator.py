@@ -62,3 +62,17 @@ def test_same_seed_same_bytes(blobs: np.ndarray, small: ClusterExplainer) -> Non
     again = clone(small).fit(blobs)
     assert again.embedding_.tobytes() == small.embedding_.tobytes()
     assert again.explain([0, 7]).influence.tobytes() == small.explain([0, 7]).influence.tobytes()
+
+
+def test_looking_at_an_estimator_and_an_answer_computes_no_map(blobs: np.ndarray) -> None:
+    ce = ClusterExplainer("precomputed", n_clusters=3).fit(blobs)
+    e = ce.explain([0])
+    for looked_at in (ce, e, e.plot):
+        for name in dir(looked_at):
+            getattr(looked_at, name, None)
+    ce._repr_html_()
+    repr(ce)
+    e._repr_mimebundle_()
+    assert ce.fit_.annotations.map_coordinates is None
+    assert ce.map().shape == (len(blobs), 2)
+    assert ce.fit_.annotations.map_coordinates is not None

@@ -89,17 +89,17 @@ def test_what_is_no_map_is_refused_before_anything_is_trained(given: Any, why: s
 @pytest.fixture
 def explained(tmp_path: Path) -> Explanation:
     ce = ClusterExplainer(model="precomputed", n_clusters=3, random_state=0).fit(DATA, map=SHUFFLED)
-    np.testing.assert_array_equal(ce.map_, MAP)
+    np.testing.assert_array_equal(ce.map(), MAP)
     ce.save(tmp_path / "run")
     return ce.explain(["cell3"])
 
 
 def test_the_map_is_drawn_kept_and_named(explained: Explanation, tmp_path: Path) -> None:
     loaded = ClusterExplainer.load(tmp_path / "run")
-    np.testing.assert_array_equal(loaded.map_, MAP)
+    np.testing.assert_array_equal(loaded.map(), MAP)
     weights = np.ones(60)
     weights[3] = 0
-    np.testing.assert_array_equal(loaded.refit(weights).map_, MAP)
+    np.testing.assert_array_equal(loaded.refit(weights).map(), MAP)
     for e in (explained, loaded.explain(["cell3"])):
         chart = e.plot.map().to_dict()
         assert "Map: coordinates as given; 60 training examples," in chart["title"]["subtitle"]

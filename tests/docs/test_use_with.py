@@ -68,7 +68,7 @@ def test_scanpy(capsys: pytest.CaptureFixture[str]) -> None:
         )
     found = run("scanpy", capsys, adata=adata)
     np.testing.assert_allclose(found["ce"].margins_, margins_by_hand(rows, kinds), rtol=1e-4, atol=1e-5)
-    np.testing.assert_array_equal(found["ce"].map_, rows[:, :2])
+    np.testing.assert_array_equal(found["ce"].map(), rows[:, :2])
     np.testing.assert_allclose(adata.obs["clusterexplain_influence"], found["e"].influence[0])
     np.testing.assert_allclose(adata.obs["clusterexplain_margin"], found["ce"].margins_)
     assert adata.obs["clusterexplain_cluster"].astype(str).tolist() == leiden.tolist()

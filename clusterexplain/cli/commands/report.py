@@ -107,7 +107,7 @@ def keep_map(explainer: ClusterExplainer, folder: Path) -> None:
     from clusterexplain.storage.sidecars import read_map, write_map
 
     if read_map(folder, len(explainer.labels_)) is None:
-        write_map(folder, explainer.map_)
+        write_map(folder, explainer.map())
 
 
 def _take_map(file: Path, explainer: ClusterExplainer, folder: Path) -> None:

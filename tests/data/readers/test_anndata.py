@@ -114,7 +114,7 @@ def test_the_map_and_the_colours_that_scanpy_keeps(adata: Any, tmp_path: Path) -
     adata.uns["leiden_colors"] = ["#1f77b4", "teal", "#aec7e8ff"]
     ce = ClusterExplainer(model="precomputed", min_agreement=0.0)
     ce.fit(adata, use_rep="X_pca", labels="leiden", map="X_umap")
-    np.testing.assert_array_equal(ce.map_, adata.obsm["X_umap"])
+    np.testing.assert_array_equal(ce.map(), adata.obsm["X_umap"])
     ce.save(tmp_path / "run")
     for fitted in (ce, ClusterExplainer.load(tmp_path / "run")):
         chart = fitted.explain(["cell3"]).plot.map().to_dict()
