@@ -31,11 +31,11 @@ from clusterexplain.exceptions import DegenerateClustersWarning, FewerClustersWa
 from clusterexplain.execution import Execution
 from clusterexplain.explanation.answerable import degeneracy
 from clusterexplain.explanation.explain import explain
-from clusterexplain.fitting.build import Objects, build_fit
+from clusterexplain.fitting.build import Objects, build_fit, estimate_cost
 from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.config_file import read_config
 from clusterexplain.fitting.fit import Fit
-from clusterexplain.fitting.given import Beside, given_rows
+from clusterexplain.fitting.given import Beside, GivenRows, given_rows
 from clusterexplain.fitting.own_parts import OwnReclusterer
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
@@ -43,6 +43,7 @@ from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.shown_columns import parse_show
 from clusterexplain.results.text.names import LONGEST_NAME, is_name
 from clusterexplain.statistics.matching import NOISE
+from clusterexplain.training.cost import Cost
 from clusterexplain.training.further_training import FurtherTraining
 
 Learned = TypeVar("Learned")
@@ -315,24 +316,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         DisagreementError
             If no membership score tells what given labels tell, or the one that was asked for does not.
         """
-        execution = Execution(self.n_jobs, self.max_memory, self.verbose)
-        parameters = self.get_params(deep=False)
-        Config.of(
-            parameters | {"clusterer": self.clusterer if labels is None else ()}
-        )  # refuses them before anything is read
-        given = given_rows(
-            X,
-            parameters,
-            Beside(labels=labels, metadata=metadata, use_rep=use_rep, map=map, graph=graph, targets=targets),
+        beside = Beside(labels=labels, metadata=metadata, use_rep=use_rep, map=map, graph=graph, targets=targets)
+        given, config, objects, weights = self._asked(X, beside, sample_weight)
+        data, execution = given.data, Execution(self.n_jobs, self.max_memory, self.verbose)
+        fitted = build_fit(
+            config, objects, data, weights, seed=self._root_seed(), execution=execution, keep_weights=not train
         )
-        data, clusterer = given.data, given.clusterer
-        config = Config.of(parameters | {"clusterer": clusterer})
-        weights = check_sample_weight(joined_weights(sample_weight, X, data), len(data))
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        task = self.model if isinstance(self.model, EmbeddingTask) else None
-        score = self.membership_score if isinstance(self.membership_score, Score) else None
-        objects = Objects(task, None if isinstance(clusterer, str) else clusterer, score, self.reclusterer)
-        fitted = build_fit(config, objects, data, weights, seed=seed, execution=execution, keep_weights=not train)
         _warn_of_clusters(fitted, config)
         columns = NewRows(data.X, data.feature_names if isinstance(X, Dataset) or has_names(X) else None, data.ids)
         validate_data(self, columns.named, skip_check_array=True)
@@ -348,6 +337,57 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
             fitted.annotations.smoothness = measure_smoothness(fitted)
         return self
+
+    def estimate(
+        self, X: Rows, sample_weight: ArrayLike | None = None, *, n_explained: int = 1, n_retrainings: int = 100
+    ) -> Cost:
+        """Say how long a fit and its questions will take, from a few steps of the training; nothing is fitted.
+
+        Parameters
+        ----------
+        X : Dataset, frame, AnnData or array-like of shape (n_samples, n_features)
+            As for :meth:`fit`.
+        sample_weight : array-like or Series of shape (n_samples,), optional
+            As for :meth:`fit`.
+        n_explained : int, default=1
+            Samples that one question is about.
+        n_retrainings : int, default=100
+            Retrainings of a check; a standard check of one sample has about as many.
+
+        Returns
+        -------
+        Cost
+            Seconds on this machine as it is now, and bytes of the recorded states; ``print`` it. A pretrained model counts as
+            trained from the start.
+        """
+        given, config, objects, weights = self._asked(X, Beside(), sample_weight)
+        return estimate_cost(
+            config,
+            objects,
+            given.data,
+            weights,
+            seed=self._root_seed(),
+            execution=Execution(self.n_jobs, self.max_memory, self.verbose),
+            n_explained=n_explained,
+            n_retrainings=n_retrainings,
+        )
+
+    def _asked(
+        self, X: Rows, beside: Beside, sample_weight: ArrayLike | None
+    ) -> tuple[GivenRows, Config, Objects, np.ndarray]:
+        """Return what was given and what is to be fitted; what can be refused before anything is read is."""
+        parameters = self.get_params(deep=False)
+        Config.of(parameters | {"clusterer": self.clusterer if beside.labels is None else ()})
+        given = given_rows(X, parameters, beside)
+        config = Config.of(parameters | {"clusterer": given.clusterer})
+        weights = check_sample_weight(joined_weights(sample_weight, X, given.data), len(given.data))
+        task = self.model if isinstance(self.model, EmbeddingTask) else None
+        score = self.membership_score if isinstance(self.membership_score, Score) else None
+        own = None if isinstance(given.clusterer, str) else given.clusterer
+        return given, config, Objects(task, own, score, self.reclusterer), weights
+
+    def _root_seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def refit(self, sample_weight: ArrayLike | None) -> ClusterExplainer:
         """Repeat the recipe with the same randomness at other data weights, clusters matched to this fit.

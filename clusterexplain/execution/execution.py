@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import TypeVar
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.execution.executors import map_jobs
+from clusterexplain.execution.executors import effective_jobs, map_jobs
 from clusterexplain.execution.progress import progress
 
 Job = TypeVar("Job")
@@ -89,6 +90,11 @@ class Execution:
             The same items.
         """
         return progress(items, label=label, total=total, show=self.progress)
+
+    @property
+    def n_workers(self) -> int:
+        """How many jobs run side by side if there are enough of them."""
+        return effective_jobs(self.n_jobs, sys.maxsize)
 
     def silent(self) -> Execution:
         """Return the same without progress bars, for a computation inside of one that shows its own."""

@@ -27,6 +27,7 @@ from clusterexplain.fitting.recipes import make_recipe, make_task, smoothness_re
 from clusterexplain.fitting.score_choice import choose_score
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import CompiledSteps, Recipe, Trajectory, with_choices_kept
+from clusterexplain.training.cost import Cost, measure_cost
 from clusterexplain.training.further_training import FurtherTraining
 from clusterexplain.training.trajectory import checkpoint_spacing, train
 
@@ -104,15 +105,7 @@ def build_fit(
     InvalidParameterError
         If a parameter does not fit the data or the model.
     """
-    present = weights > 0
-    if config.takes_number and present.sum() < config.n_clusters:
-        raise InvalidDataError(
-            f"X has n_samples={present.sum()} rows (of positive weight), fewer than n_clusters={config.n_clusters}. "
-            f"Expected at least one row for each cluster; lower n_clusters or add rows."
-        )
-    check_variation(data.X[present])
-    config = resolve(config, n_samples=int(present.sum()), image=data.image_shape is not None)
-    scaling = Scaling.measure(data.X[present], config.scaling)
+    config, scaling = _resolved(config, data, weights)
     prepared = prepare(
         config, objects.task, data, scaling, seed, weights, keep_weights=keep_weights, execution=execution
     )
@@ -127,6 +120,44 @@ def build_fit(
     fit = fit_recipe(config, data, scaling, seed, prepared, weights, find, execution, own_score=objects.score)
     fit = dataclasses.replace(fit, own_clusterer=clusterer, _jacobians=[]) if is_factory(clusterer) else fit
     return with_own_reclusterer(fit, objects.reclusterer)
+
+
+def estimate_cost(
+    config: Config,
+    objects: Objects,
+    data: Dataset,
+    weights: np.ndarray,
+    *,
+    seed: int,
+    execution: Execution,
+    n_explained: int,
+    n_retrainings: int,
+) -> Cost:
+    """Return what :func:`build_fit` and questions about it will take, from a few steps.
+
+    Parameters
+    ----------
+    config, objects, data, weights, seed, execution : object
+        As for :func:`build_fit`; a pretrained task counts as trained from the start.
+    n_explained, n_retrainings : int
+        See :func:`~clusterexplain.training.cost.measure_cost`.
+    """
+    config, scaling = _resolved(config, data, weights)
+    prepared = prepare(config, objects.task, data, scaling, seed, weights, keep_weights=False, execution=execution)
+    return measure_cost(prepared.recipe, execution, n_explained=n_explained, n_retrainings=n_retrainings)
+
+
+def _resolved(config: Config, data: Dataset, weights: np.ndarray) -> tuple[Config, Scaling]:
+    """Return what is fitted with every default filled in, and the scaling of the present rows; refuse what has no clusters."""
+    present = weights > 0
+    if config.takes_number and present.sum() < config.n_clusters:
+        raise InvalidDataError(
+            f"X has n_samples={present.sum()} rows (of positive weight), fewer than n_clusters={config.n_clusters}. "
+            f"Expected at least one row for each cluster; lower n_clusters or add rows."
+        )
+    check_variation(data.X[present])
+    config = resolve(config, n_samples=int(present.sum()), image=data.image_shape is not None)
+    return config, Scaling.measure(data.X[present], config.scaling)
 
 
 def fit_recipe(

@@ -128,10 +128,9 @@ def checkpoint_spacing(recipe: Recipe, execution: Execution) -> int:
     if recipe.task.closed_form:
         return 1
     steps = recipe.plan.n_steps
-    state_bytes = recipe.state_size * recipe.inputs.element_size()
     best = max(1, round(math.sqrt(steps)))
     for spacing in range(1, best + 1):
-        needed = (math.ceil(steps / spacing) + (spacing if spacing > 1 else 0)) * state_bytes
+        needed = stored_bytes(recipe, spacing)
         if needed <= execution.max_memory:
             kind = "the full trajectory" if spacing == 1 else f"a checkpoint every {spacing} steps"
             logger.info("recording %d steps: keeping %s, %.0f MB", steps, kind, needed / 1e6)
@@ -140,6 +139,12 @@ def checkpoint_spacing(recipe: Recipe, execution: Execution) -> int:
         f"Recording {steps} steps of {recipe.layout.size} parameters needs at least {needed / 1e6:.3g} MB, but max_memory "
         f"allows {execution.max_memory / 1e6:.3g} MB. Raise max_memory, or use fewer steps or a smaller network."
     )
+
+
+def stored_bytes(recipe: Recipe, spacing: int) -> int:
+    """Return the bytes of all states that are kept at once: one in `spacing`, and those of one segment that is replayed."""
+    n_states = math.ceil(recipe.plan.n_steps / spacing) + (spacing if spacing > 1 else 0)
+    return n_states * recipe.state_size * recipe.inputs.element_size()
 
 
 def train(
