@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusteringFactory
-from clusterexplain.clustering.graph_labels import GraphLabels
+from clusterexplain.clustering.given.graph_labels import GraphLabels
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.frames import has_names
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from sklearn.utils import Tags
 
-    from clusterexplain.clustering.fitted_elsewhere import FittedEstimator
+    from clusterexplain.clustering.given.fitted_elsewhere import FittedEstimator
     from clusterexplain.data.dataset import Rows
     from clusterexplain.explanation import ClusterAnswer, Flip
     from clusterexplain.results.check import Check

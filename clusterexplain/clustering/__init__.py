@@ -3,11 +3,11 @@
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import CentroidState, centroid_state
 from clusterexplain.clustering.check_clustering import check_clustering
+from clusterexplain.clustering.density.hdbscan import HDBSCANClustering
 from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
-from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
-from clusterexplain.clustering.graph import NeighbourGraph
-from clusterexplain.clustering.graph_labels import GraphLabels
-from clusterexplain.clustering.hdbscan import HDBSCANClustering
+from clusterexplain.clustering.given.given_labels import GivenLabels, ModelCentroids
+from clusterexplain.clustering.given.graph import NeighbourGraph
+from clusterexplain.clustering.given.graph_labels import GraphLabels
 from clusterexplain.clustering.kmeans import KMeansClusterer, KMeansClustering, SphericalKMeansClustering
 from clusterexplain.clustering.make import make_clustering
 from clusterexplain.clustering.registry import ClusteringFactory, ClusteringSpec

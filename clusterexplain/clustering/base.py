@@ -12,7 +12,7 @@ from torch import Tensor
 from typing_extensions import TypeVar
 
 if TYPE_CHECKING:
-    from clusterexplain.clustering.condensed_tree import CondensedTree
+    from clusterexplain.clustering.density.condensed_tree import CondensedTree
 
 
 class ClusterInputs(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, TypeGuard
 import torch
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
-from clusterexplain.clustering.fitted_elsewhere import from_fitted_estimator, given_labels
+from clusterexplain.clustering.given.fitted_elsewhere import from_fitted_estimator, given_labels
 from clusterexplain.clustering.registry import CLUSTERING_TYPES, ClusteringFactory, ClusteringSpec, cluster_by_name
 from clusterexplain.exceptions import InvalidClusteringError
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs
+from clusterexplain.clustering.density.hdbscan import HDBSCANClustering
+from clusterexplain.clustering.density.hdbscan_estimator import DEFAULTS
 from clusterexplain.clustering.em import Covariances
 from clusterexplain.clustering.gaussian_mixture import REG_COVAR, GaussianMixtureClustering
-from clusterexplain.clustering.given_labels import GivenLabels, ModelCentroids
-from clusterexplain.clustering.graph_labels import GraphLabels
-from clusterexplain.clustering.hdbscan import HDBSCANClustering
-from clusterexplain.clustering.hdbscan_estimator import DEFAULTS
+from clusterexplain.clustering.given.given_labels import GivenLabels, ModelCentroids
+from clusterexplain.clustering.given.graph_labels import GraphLabels
 from clusterexplain.clustering.kmeans import KMeansClustering, SphericalKMeansClustering
 from clusterexplain.clustering.options import Option, not_negative, one_of, positive, whole
 from clusterexplain.clustering.soft_kmeans import TEMPERATURE, SoftKMeansClustering

@@ -53,7 +53,7 @@ class Objects:
     score : Score or None
         A score of the user's own.
     reclusterer : callable, estimator or None
-        How labels that were given are found anew, see :class:`clusterexplain.clustering.reclusterer.Reclusterer`.
+        How labels that were given are found anew, see :class:`clusterexplain.clustering.given.reclusterer.Reclusterer`.
     """
 
     task: EmbeddingTask | None = None

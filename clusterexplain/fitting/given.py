@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clusterexplain.clustering.fitted_elsewhere import given_labels
-from clusterexplain.clustering.graph_labels import with_graph
+from clusterexplain.clustering.given.fitted_elsewhere import given_labels
+from clusterexplain.clustering.given.graph_labels import with_graph
 from clusterexplain.clustering.make import check_before_training
 from clusterexplain.data import Dataset
 from clusterexplain.data.labels import has_index, is_label_list, joined_targets, labels_of, without_label_columns

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import torch
 
 from clusterexplain.clustering import Clustering, ClusteringFactory, ClusteringSpec, ClusterInputs, make_clustering
+from clusterexplain.clustering.given.reclustered_labels import FoundFromScratch, with_reclusterer
+from clusterexplain.clustering.given.reclusterer import Reclusterer, ReclusteringEstimator, ReclusteringFunction
 from clusterexplain.clustering.make import is_factory
-from clusterexplain.clustering.reclustered_labels import FoundFromScratch, with_reclusterer
-from clusterexplain.clustering.reclusterer import Reclusterer, ReclusteringEstimator, ReclusteringFunction
 from clusterexplain.clustering.registry import CLUSTERING_TYPES
 from clusterexplain.clustering.scores import SCORES, Score
 from clusterexplain.data import Dataset
@@ -106,7 +106,7 @@ def check_reclusterer(reclusterer: OwnReclusterer, clusterer: object) -> None:
     Parameters
     ----------
     reclusterer : callable or estimator
-        See :class:`clusterexplain.clustering.reclusterer.Reclusterer`.
+        See :class:`clusterexplain.clustering.given.reclusterer.Reclusterer`.
     clusterer : object
         What clusters the embedding; None where labels are given.
 
@@ -131,7 +131,7 @@ def with_own_reclusterer(fit: Fit, reclusterer: OwnReclusterer | None) -> Fit:
     fit : Fit
         As it was trained or restored.
     reclusterer : callable, estimator or None
-        See :class:`clusterexplain.clustering.reclusterer.Reclusterer`.
+        See :class:`clusterexplain.clustering.given.reclusterer.Reclusterer`.
 
     Returns
     -------

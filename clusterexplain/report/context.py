@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.clustering import ClusterInputs
-from clusterexplain.clustering.condensed_tree import CondensedTree
+from clusterexplain.clustering.density.condensed_tree import CondensedTree
 from clusterexplain.data import Dataset
 from clusterexplain.data.display import Display
 from clusterexplain.data.labels import has_index

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clusterexplain.clustering.reclustered_labels import refuse_unequal_weights
+from clusterexplain.clustering.given.reclustered_labels import refuse_unequal_weights
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
 from clusterexplain.influence import TrainingJacobian

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.centroids import squared_distances
-from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
+from clusterexplain.clustering.density.hdbscan_state import HDBSCANState, reach_of
 from clusterexplain.clustering.scores.base import FLOOR, Score, in_chunks
 
 GUARD = 1e-12

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.labelled_state import GraphState, LabelledState
+from clusterexplain.clustering.given.labelled_state import GraphState, LabelledState
 from clusterexplain.clustering.scores.base import Score, in_chunks
 from clusterexplain.clustering.scores.centroid_distance import LogRatioMargin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from clusterexplain.clustering.reclustered_labels import refuse_unequal_weights
+from clusterexplain.clustering.given.reclustered_labels import refuse_unequal_weights
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.recipes import with_seed

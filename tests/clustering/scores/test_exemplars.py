@@ -12,7 +12,7 @@ from torch.func import grad, vmap
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.clustering import ClusterInputs
-from clusterexplain.clustering.hdbscan import HDBSCANClustering
+from clusterexplain.clustering.density.hdbscan import HDBSCANClustering
 from clusterexplain.clustering.scores.base import FLOOR
 from clusterexplain.clustering.scores.exemplars import POWER, Exemplar, HdbscanMembership, noise_reason_of
 

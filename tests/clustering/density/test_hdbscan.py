@@ -13,8 +13,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import pairwise_distances
 
 from clusterexplain.clustering import ClusterInputs
-from clusterexplain.clustering.condensed_tree import CondensedTree
-from clusterexplain.clustering.hdbscan import HDBSCANClustering
+from clusterexplain.clustering.density.condensed_tree import CondensedTree
+from clusterexplain.clustering.density.hdbscan import HDBSCANClustering
 from clusterexplain.clustering.scores.exemplars import Exemplar, HdbscanMembership
 from clusterexplain.exceptions import InvalidParameterError
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import CentroidState, around_members, centroid_state, squared_distances
+from clusterexplain.clustering.given.labelled_state import LabelledState
 from clusterexplain.clustering.kmeans import canonical_order, nearest_center
-from clusterexplain.clustering.labelled_state import LabelledState
 
 
 @dataclass(frozen=True, eq=False)

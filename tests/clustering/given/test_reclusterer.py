@@ -11,7 +11,7 @@ import torch
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 
 from clusterexplain.clustering import ClusterInputs
-from clusterexplain.clustering.reclusterer import Reclusterer
+from clusterexplain.clustering.given.reclusterer import Reclusterer
 from clusterexplain.exceptions import InvalidClusteringError, InvalidParameterError
 
 LINE = torch.tensor([[0.0], [1.0], [2.0], [10.0], [11.0], [12.0]], dtype=torch.float64)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.base import ClusterInputs, ClusterState
-from clusterexplain.clustering.given_labels import GivenLabels
-from clusterexplain.clustering.graph import NeighbourGraph, graph_of
-from clusterexplain.clustering.labelled_state import GraphState
+from clusterexplain.clustering.given.given_labels import GivenLabels
+from clusterexplain.clustering.given.graph import NeighbourGraph, graph_of
+from clusterexplain.clustering.given.labelled_state import GraphState
 from clusterexplain.exceptions import InvalidParameterError
 
 
@@ -64,7 +64,7 @@ def with_graph(clusterer: object, graph: object, X: object, n_samples: int, scor
     clusterer : object
         What clusters the rows: given labels are an ndarray.
     graph : str, sparse matrix, ndarray or None
-        As for :func:`~clusterexplain.clustering.graph.graph_of`; None is no graph.
+        As for :func:`~clusterexplain.clustering.given.graph.graph_of`; None is no graph.
     X : object
         What the rows came in.
     n_samples : int

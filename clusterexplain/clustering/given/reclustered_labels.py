@@ -11,11 +11,11 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs
-from clusterexplain.clustering.given_labels import GivenLabels
-from clusterexplain.clustering.graph import NeighbourGraph
-from clusterexplain.clustering.graph_labels import GraphLabels
-from clusterexplain.clustering.labelled_state import LabelledState
-from clusterexplain.clustering.reclusterer import Reclusterer, ReclusteringEstimator, ReclusteringFunction
+from clusterexplain.clustering.given.given_labels import GivenLabels
+from clusterexplain.clustering.given.graph import NeighbourGraph
+from clusterexplain.clustering.given.graph_labels import GraphLabels
+from clusterexplain.clustering.given.labelled_state import LabelledState
+from clusterexplain.clustering.given.reclusterer import Reclusterer, ReclusteringEstimator, ReclusteringFunction
 from clusterexplain.clustering.registry import ClusteringSpec
 from clusterexplain.exceptions import AdoptedClustersWarning, InvalidParameterError, warn
 from clusterexplain.statistics.matching import NOISE, renumbered

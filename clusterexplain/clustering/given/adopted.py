@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs
-from clusterexplain.clustering.given_labels import GivenLabels
+from clusterexplain.clustering.given.given_labels import GivenLabels
 from clusterexplain.exceptions import AdoptedClustersWarning, warn
 
 

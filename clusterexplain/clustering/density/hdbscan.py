@@ -12,8 +12,8 @@ from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.centroids import centroid_state
-from clusterexplain.clustering.condensed_tree import CondensedTree, closest_pair, core_neighbours
-from clusterexplain.clustering.hdbscan_estimator import (
+from clusterexplain.clustering.density.condensed_tree import CondensedTree, closest_pair, core_neighbours
+from clusterexplain.clustering.density.hdbscan_estimator import (
     DEFAULTS,
     RARE,
     FittedHDBSCAN,
@@ -21,7 +21,7 @@ from clusterexplain.clustering.hdbscan_estimator import (
     core_neighbour_position,
     run,
 )
-from clusterexplain.clustering.hdbscan_state import HDBSCANState, reach_of
+from clusterexplain.clustering.density.hdbscan_state import HDBSCANState, reach_of
 from clusterexplain.clustering.kmeans import canonical_order
 from clusterexplain.execution import budget
 from clusterexplain.statistics.matching import match

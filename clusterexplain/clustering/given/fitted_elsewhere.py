@@ -8,12 +8,12 @@ from typing import Any, Protocol, TypeGuard
 import numpy as np
 import torch
 
-from clusterexplain.clustering.adopted import repeatable
 from clusterexplain.clustering.base import Clustering, ClusterInputs
+from clusterexplain.clustering.density.hdbscan import HDBSCANClustering
+from clusterexplain.clustering.density.hdbscan_estimator import FittedHDBSCAN
 from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
-from clusterexplain.clustering.given_labels import GivenLabels
-from clusterexplain.clustering.hdbscan import HDBSCANClustering
-from clusterexplain.clustering.hdbscan_estimator import FittedHDBSCAN
+from clusterexplain.clustering.given.adopted import repeatable
+from clusterexplain.clustering.given.given_labels import GivenLabels
 from clusterexplain.clustering.kmeans import KMeansClustering
 from clusterexplain.clustering.registry import CLUSTERERS
 from clusterexplain.exceptions import InvalidParameterError

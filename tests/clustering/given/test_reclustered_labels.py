@@ -20,7 +20,7 @@ from sklearn.neighbors import kneighbors_graph
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.clustering import ClusterInputs, GivenLabels
-from clusterexplain.clustering.reclustered_labels import with_reclusterer
+from clusterexplain.clustering.given.reclustered_labels import with_reclusterer
 from clusterexplain.exceptions import AdoptedClustersWarning, InvalidParameterError
 
 GAP, LEAST = 1.5, 3

@@ -1,0 +1,1 @@
+"""HDBSCAN: its run, its condensed tree, and its state as a differentiable function."""
