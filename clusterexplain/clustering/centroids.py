@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.execution.budget import DIFFERENCES_BLOCK, DISTANCE_CHUNK
+from clusterexplain.execution.executors import one_thread
 
 
 class CentroidState(NamedTuple):
@@ -141,6 +142,7 @@ def squared_distances(rows: Tensor, centers: Tensor) -> Tensor:
     # Filled in place: results that are allocated between the blocks' differences keep these from being used again, and the
     # memory grew by all of them. It is made of both arguments, so that vmap may batch either.
     found = rows[:, :1] + centers[:, 0]
-    for start in range(0, len(rows), block):
-        found[start : start + block] = (rows[start : start + block].unsqueeze(-2) - centers).square_().sum(dim=-1)
+    with one_thread():  # on a busy machine two threads that wait for each other at every block were 10 times slower
+        for start in range(0, len(rows), block):
+            found[start : start + block] = (rows[start : start + block].unsqueeze(-2) - centers).square_().sum(dim=-1)
     return found
