@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from clusterexplain.execution.budget import DISTANCE_CHUNK
+from clusterexplain.execution.budget import DIFFERENCES_BLOCK, DISTANCE_CHUNK
+from clusterexplain.execution.executors import one_thread
 
 
 class Centroids(Protocol):
@@ -91,7 +92,12 @@ def centroid_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_cluster
     """
     members = indicator(labels, n_clusters).to(embedding.dtype)
     mass = members * weights.unsqueeze(-1)  # w_i 1[c_i = k], shape (n_samples, n_clusters)
-    return around_members(weighted_means(embedding, mass), embedding, weights, labels)
+    means = weighted_means(embedding, mass)
+    # sum_i w_i |z_i - mu|^2 = sum_i w_i |z_i - a|^2 - W |mu - a|^2 for every a. At a = mu, held fixed, value and derivatives
+    # of every order are the same, and no derivative takes the long way through the mean of all rows.
+    fixed = means.detach()
+    moved = mass.sum(dim=0) * (means - fixed).square().sum(dim=-1)
+    return _state_of(means, _own_distances(fixed, embedding, members).unsqueeze(-1) * mass, mass, moved)
 
 
 def indicator(labels: Tensor, n_clusters: int) -> Tensor:
@@ -131,24 +137,36 @@ def around_members(centers: Tensor, embedding: Tensor, weights: Tensor, labels: 
     Its memory grows with n_samples (dim + n_clusters), and not with their product.
     """
     members = indicator(labels, len(centers)).to(embedding.dtype)
-    own = (embedding - members @ centers).square().sum(dim=-1)  # |z_i - mu_{c_i}|^2
     mass = members * weights.unsqueeze(-1)
-    return _state_of(centers, own.unsqueeze(-1) * mass, mass)
+    return _state_of(centers, _own_distances(centers, embedding, members).unsqueeze(-1) * mass, mass)
 
 
-def _state_of(centers: Tensor, scattered: Tensor, mass: Tensor) -> CentroidState:
-    """Return the state of m_ik |z_i - mu_k|^2 and m_ik, both of shape (n_samples, n_clusters)."""
+def _own_distances(centers: Tensor, embedding: Tensor, members: Tensor) -> Tensor:
+    """Return |z_i - mu_{c_i}|^2, shape (n_samples,); `members` is the indicator."""
+    return (embedding - members @ centers).square().sum(dim=-1)
+
+
+def _state_of(centers: Tensor, scattered: Tensor, mass: Tensor, moved: Tensor | float = 0.0) -> CentroidState:
+    """Return the state of m_ik |z_i - a_k|^2 and m_ik (n_samples, n_clusters), and of W_k |mu_k - a_k|^2 (n_clusters,)."""
     totals = mass.sum(dim=0)
     nonempty = totals > 0
-    scatter = scattered.sum(dim=0)
+    scatter = scattered.sum(dim=0) - moved
     spread = scatter / torch.where(nonempty, totals, torch.ones_like(totals))
     return CentroidState(centers, scatter.sum() / totals.sum(), spread, nonempty)
 
 
 def squared_distances(rows: Tensor, centers: Tensor) -> Tensor:
     """Return squared Euclidean distances of shape (..., n_centers), by subtraction: exact near zero."""
-    if rows.ndim != 2:
+    recorded = torch.is_grad_enabled()  # a graph keeps the differences in any case, and is slow in small pieces
+    block = max(1, (DISTANCE_CHUNK if recorded else DIFFERENCES_BLOCK) // max(1, centers.numel()))
+    if rows.ndim != 2 or len(rows) <= block:
         return (rows.unsqueeze(-2) - centers).square().sum(dim=-1)
-    block = max(1, DISTANCE_CHUNK // max(1, centers.numel()))
-    parts = [(some.unsqueeze(-2) - centers).square().sum(dim=-1) for some in torch.split(rows, block)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    if recorded:
+        return torch.cat([squared_distances(some, centers) for some in torch.split(rows, block)])
+    # Filled in place: results that are allocated between the blocks' differences keep these from being used again, and the
+    # memory grew by all of them. It is made of both arguments, so that vmap may batch either.
+    found = rows[:, :1] + centers[:, 0]
+    with one_thread():  # on a busy machine two threads that wait for each other at every block were 10 times slower
+        for start in range(0, len(rows), block):
+            found[start : start + block] = (rows[start : start + block].unsqueeze(-2) - centers).square_().sum(dim=-1)
+    return found

@@ -18,6 +18,9 @@ WORD_STATES_BYTES = 1e9
 """States of a recorded training of word vectors: beyond, some are computed again in the reverse pass."""
 DISTANCE_CHUNK = 1 << 22
 """Distances (numbers, not bytes) that are held in memory at once while clusters and their boundaries are searched."""
+DIFFERENCES_BLOCK = 1 << 17
+"""Differences (numbers, not bytes) of rows and centroids that are squared and summed at once: they stay in the processor's
+cache."""
 RETRAINING_CACHE_BYTES = 2e9
 """Retrained parameters that a run directory keeps on disk: what is beyond is trained but not kept."""
 DENSE_ROWS_BYTES = 2e9
