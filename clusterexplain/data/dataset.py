@@ -136,6 +136,21 @@ class Dataset:
             given = given.iloc[joined_rows(given.index, self.ids, known, "targets")]
         return checked_targets(given, len(self))
 
+    def __repr__(self) -> str:
+        """Return what it holds on one line, and none of its numbers."""
+        parts = [f"{self.X.shape[0]} rows, {self.X.shape[1]} columns"]
+        if self.name is not None:
+            parts.insert(0, repr(self.name))
+        if self.image_shape is not None:
+            parts.append(f"images of {' x '.join(map(str, self.image_shape))}")
+        if self.metadata is not None:
+            parts.append(
+                f"metadata {', '.join(map(str, self.metadata.columns[:5]))}{', ...' * (self.metadata.shape[1] > 5)}"
+            )
+        if self.text is not None:
+            parts.append(f"text in {self.text!r}")
+        return f"Dataset({'; '.join(parts)})"
+
     def _take_frame(self) -> bookkeeping.Split | None:
         """Take names and numbers of a frame; return its parts."""
         frame = as_frame(self.X)

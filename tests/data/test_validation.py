@@ -273,3 +273,8 @@ def test_many_columns_are_not_all_named_and_arrays_have_no_names(tmp_path: Path)
         InvalidDataError, match=r"an array without column names, so it has no id, body\. Expected a \.csv or"
     ):
         read(tmp_path / "rows.npy", ids="id", text="body")
+
+
+def test_a_data_set_is_shown_on_one_line() -> None:
+    data = Dataset(np.eye(3), metadata={"batch": ["a", "a", "b"], "note": ["x", "y", "z"]}, text="note")
+    assert repr(data) == "Dataset(3 rows, 3 columns; metadata batch, note; text in 'note')"
