@@ -55,7 +55,7 @@ docs: $(READY)  ## build the documentation, warnings are errors
 integrations: $(READY)  ## blocks of the documentation that need heavy packages, each in an environment of its own under build/
 	$(BIN)/python tests/integrations/bertopic_topics.py
 
-notebooks: $(READY)  ## run the notebooks whose output is stored; needs anndata and scanpy
+notebooks: $(READY)  ## run the notebooks whose output is stored; the single cells need anndata and scanpy
 	$(BIN)/python docs/stored_notebooks.py
 
 screenshots: $(READY)  ## photograph a page for README and docs, with chromium
