@@ -75,7 +75,7 @@ def _read_map(path: Path, data: Dataset) -> np.ndarray | pd.DataFrame:
         return table
     if table.shape[1] == 2:
         return table.to_numpy() if is_default_index(table.index) else table
-    joined = by_ids(table, data) if table.shape[1] == 3 else None
+    joined = by_ids(table, data, str(path)) if table.shape[1] == 3 else None
     if joined is None:
         raise InvalidDataError(
             f"{path} has {table.shape[1]} columns{', and none holds ids of the data' if table.shape[1] == 3 else ''}. Expected "
