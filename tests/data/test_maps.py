@@ -99,6 +99,20 @@ def test_the_ids_of_a_file_are_never_taken_from_a_coordinate(tmp_path: Path) -> 
         (SHUFFLED.set_axis([f"b{number}" for number in range(60)]), r"index of map does not match that of X: 60 of 60"),
         (SHUFFLED.reset_index(drop=True), r"index of map does not match that of X"),
         ("X_umap", r"map='X_umap' names an obsm of an AnnData, but the data are none.*pathlib\.Path\('X_umap'\)"),
+        (
+            pd.Series([[1, 2], None, *MAP[2:].tolist()], index=CELLS),
+            r"1 of 60 entries are no pairs.*None in row 1 \(count",
+        ),
+        (
+            pd.Series(MAP[:, 0], index=CELLS),
+            r"60 of 60 entries are no pairs, the first of them .* in row 0.*\[0\.5, 1\.0\]",
+        ),
+        (
+            pd.Series([[1, 2, 3]] * 60, index=CELLS),
+            r"60 of 60 entries are no pairs, the first of them \[1, 2, 3\] in row 0",
+        ),
+        (pd.Series([[[1], [2, 3]]] * 60, index=CELLS), r"map"),
+        (pd.Series([["a", "b"]] * 60, index=CELLS), r"map has 2 column\(s\) that are not numbers"),
         (SHUFFLED.astype(str), r"map has 2 column\(s\) that are not numbers"),
     ],
 )
