@@ -855,7 +855,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
     @property
     def stability_(self) -> Stability:
-        """How stable the clusters are; only after :meth:`stability`."""
+        """How stable the clusters are; only after :meth:`stability`, in a loaded run with the same `reclusterer`."""
         return self._known("stability_", self._fitted("stability_").annotations.stability)
 
     @property

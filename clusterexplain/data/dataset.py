@@ -348,9 +348,11 @@ def _checked_names(names: Sequence[Any], width: int) -> list[str]:
 
 
 def _index_beside(ids: Iterable[object], table: pd.DataFrame, index: pd.Index | None) -> pd.Index | None:
-    """Return what a table beside given ids is joined by; None if its rows are in their order."""
+    """Return what a table beside given ids is joined by; None or its own index if its rows are in their order."""
     own = pd.Index(ids.index) if isinstance(ids, pd.Series) else index
-    if is_default_index(table.index) or (own is not None and table.index.equals(own)):
+    if own is not None and table.index.equals(own):
+        return own
+    if is_default_index(table.index):
         return None
     joined: pd.Index = pd.Index(pd.Series(listed_ids(ids), dtype=object))
     return joined

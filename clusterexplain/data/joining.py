@@ -26,8 +26,8 @@ def joined_rows(index: pd.Index, ids: np.ndarray, brought: pd.Index | None, what
     ids : ndarray of shape (n_samples,)
         Of the data.
     brought : Index or None
-        The index that the data brought along; None if the data are an array, whose rows have no names. A table without an
-        index of its own then belongs to the rows in their order, as it does where ids were given beside the rows.
+        The index that the data brought along; None if the data are an array, whose rows have no names. A table then belongs
+        to the rows by their numbers if its index has each number from 0 to n_samples - 1, and otherwise in its order.
     what : str
         How the messages call the table.
     cure : str, default=""
@@ -43,7 +43,12 @@ def joined_rows(index: pd.Index, ids: np.ndarray, brought: pd.Index | None, what
     InvalidDataError
         If a row has no partner, or if lengths differ where nothing says which rows belong together.
     """
-    if brought is None or (is_default_index(brought) and is_default_index(index)):
+    if brought is None:
+        numbers = (
+            places_of(_plain(index), range(len(ids))) if index.is_unique and len(index) == len(ids) else np.array([-1])
+        )
+        return numbers if (numbers >= 0).all() else _in_order(len(index), len(ids), what)
+    if is_default_index(index) and brought.equals(pd.RangeIndex(len(ids))):
         return _in_order(len(index), len(ids), what)
     if len(index) == len(ids) and index.equals(brought):
         return np.arange(len(ids))
@@ -73,7 +78,7 @@ def joined_table(table: pd.DataFrame, ids: np.ndarray, brought: pd.Index | None,
     return table.iloc[rows].reset_index(drop=True)
 
 
-def in_order(values: object, ids: np.ndarray, what: str) -> object:
+def in_order(values: object, ids: np.ndarray, what: str, *, has_index: bool = True) -> object:
     """Return what was given for each row in the order of the rows: joined by index where it has one.
 
     Parameters
@@ -84,6 +89,8 @@ def in_order(values: object, ids: np.ndarray, what: str) -> object:
         Of the rows.
     what : str
         How the messages call it.
+    has_index : bool, default=True
+        The rows have ids of their own, which those of an array have not; see :func:`joined_rows`.
 
     Returns
     -------
@@ -96,12 +103,13 @@ def in_order(values: object, ids: np.ndarray, what: str) -> object:
         If a row has no value.
     """
     if isinstance(values, Mapping):
-        values = pd.Series(dict(values), dtype=None if values else object)
+        values, has_index = pd.Series(dict(values), dtype=None if values else object), True
     if isinstance(values, pd.DataFrame) and values.shape[1] == 1:
         values = values.iloc[:, 0]
     if not isinstance(values, pd.Series):
         return values
-    return values.iloc[joined_rows(values.index, ids, pd.Index(ids), what, PLAIN)].to_numpy()
+    brought = pd.Index(ids) if has_index else None
+    return values.iloc[joined_rows(values.index, ids, brought, what, PLAIN)].to_numpy()
 
 
 def _in_order(found: int, n: int, what: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from clusterexplain.data.arrays import as_array
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.foreign import is_anndata, listed_column
-from clusterexplain.data.joining import joined_rows
+from clusterexplain.data.joining import PLAIN, in_order, joined_rows
 from clusterexplain.data.targets import checked_targets
 from clusterexplain.exceptions import InputWarning, InvalidDataError, InvalidParameterError, warn
 from clusterexplain.statistics.matching import NOISE_NAMES
@@ -81,31 +81,25 @@ def is_label_list(given: object) -> bool:
     return not (isinstance(given, str) or callable(given) or hasattr(given, "fit") or hasattr(given, "labels"))
 
 
-def has_index(X: object, data: Dataset) -> bool:
-    """Return whether rows brought ids of their own, by which what is known about them can be joined."""
-    if isinstance(X, Dataset):
-        return not np.array_equal(data.ids, np.arange(len(data)))
-    return isinstance(X, pd.DataFrame) or is_anndata(X)
+def has_index(X: object) -> bool:
+    """Return whether rows have ids by which what is known about them is joined; those of an array have only numbers."""
+    return isinstance(X, (Dataset, pd.DataFrame)) or is_anndata(X)
 
 
-def joined_weights(weights: ArrayLike | None, X: object, data: Dataset) -> ArrayLike | None:
-    """Return sample weights in the order of the data; a Series is joined by its index where the rows have one."""
-    if not isinstance(weights, pd.Series) or not has_index(X, data):
-        return weights
-    return weights.iloc[joined_rows(weights.index, data.ids, pd.Index(data.ids), "sample_weight")]
+def joined_weights(weights: ArrayLike | None, X: object, data: Dataset) -> object:
+    """Return sample weights in the order of the data; see :func:`~clusterexplain.data.joining.in_order`."""
+    return in_order(weights, data.ids, "sample_weight", has_index=has_index(X))
 
 
-def joined_targets(targets: object, X: object, data: Dataset) -> np.ndarray:
-    """Return targets in the order of the data; a Series or frame is joined by its index where the rows have one.
+def joined_targets(targets: object, data: Dataset) -> np.ndarray:
+    """Return targets in the order of the data; a Series or frame is joined by its index, for an array by row numbers.
 
     Parameters
     ----------
     targets : array, tensor, Series or frame of n_samples rows
         Numbers: class numbers, values, or a mask for each column.
-    X : object
-        The rows as the user gave them.
     data : Dataset
-        What they were read as.
+        The rows.
 
     Returns
     -------
@@ -117,8 +111,8 @@ def joined_targets(targets: object, X: object, data: Dataset) -> np.ndarray:
     InvalidDataError
         If they are no numbers, or no target belongs to a row.
     """
-    if isinstance(targets, (pd.Series, pd.DataFrame)) and has_index(X, data):
-        targets = targets.iloc[joined_rows(targets.index, data.ids, pd.Index(data.ids), "targets")]
+    if isinstance(targets, (pd.Series, pd.DataFrame)):
+        targets = targets.iloc[joined_rows(targets.index, data.ids, pd.Index(data.ids), "targets", PLAIN)]
     return checked_targets(targets, len(data))
 
 

@@ -49,12 +49,29 @@ def given_map(given: object, data: Dataset, *, has_index: bool) -> Display:
         source, has_index = Path(given).name, True
         given = _read_map(Path(given), data)
     if isinstance(given, pd.Series):
-        given = pd.DataFrame(given.tolist(), index=given.index)
+        given = _pairs(given)
     frame = as_frame(given, "map")
     if frame is not None:
         rows = joined_rows(frame.index, data.ids, pd.Index(data.ids) if has_index else None, "map")
         given = frame.iloc[rows]
     return Display(_checked(as_matrix(given, what="map"), len(data)), source)
+
+
+def _pairs(given: pd.Series) -> pd.DataFrame:
+    """Return a Series of pairs as two columns."""
+    pairs = [list(one) if _is_listed(one) else [] for one in given]
+    wrong = [place for place, pair in enumerate(pairs) if len(pair) != 2]
+    if wrong:
+        raise InvalidDataError(
+            f"map is a Series of which {len(wrong)} of {len(pairs)} entries are no pairs, the first of them "
+            f"{given.iloc[wrong[0]]!r:.80} in row {wrong[0]} (counted from 0). Expected two coordinates in each row, for "
+            f"example [0.5, 1.0]; fill them in, or leave these rows out of X."
+        )
+    return pd.DataFrame(pairs, index=given.index, columns=[0, 1])
+
+
+def _is_listed(one: object) -> bool:
+    return isinstance(one, (list, tuple)) or (isinstance(one, np.ndarray) and one.ndim == 1)
 
 
 def _checked(coordinates: np.ndarray, n: int) -> np.ndarray:
@@ -75,7 +92,7 @@ def _read_map(path: Path, data: Dataset) -> np.ndarray | pd.DataFrame:
         return table
     if table.shape[1] == 2:
         return table.to_numpy() if is_default_index(table.index) else table
-    joined = by_ids(table, data) if table.shape[1] == 3 else None
+    joined = by_ids(table, data, str(path)) if table.shape[1] == 3 else None
     if joined is None:
         raise InvalidDataError(
             f"{path} has {table.shape[1]} columns{', and none holds ids of the data' if table.shape[1] == 3 else ''}. Expected "

@@ -38,6 +38,11 @@ def checked_targets(targets: Any, n_samples: int) -> np.ndarray:
     if values.ndim == 0 or len(values) != n_samples:
         found = f"{len(values)} rows" if values.ndim else "a single value"
         raise InvalidDataError(f"targets has {found}, expected {n_samples}: one for each row of X.")
+    if not values.size:
+        raise InvalidDataError(
+            f"targets has the shape {values.shape}, which holds no value. Expected a number or more for each row; leave "
+            f"targets out if the loss takes none."
+        )
     if values.dtype.kind not in "iubf":
         raise InvalidDataError(
             f"targets are of type {values.dtype}. Expected numbers; classes that are texts become numbers with "
@@ -49,7 +54,7 @@ def checked_targets(targets: Any, n_samples: int) -> np.ndarray:
             f"rows. Expected finite numbers: give a mask beside the values (targets of shape (n_samples, 2, ...)), or leave "
             f"these rows out."
         )
-    if values.dtype.kind in "iu" and values.size and np.abs(values.astype(np.float64)).max() > EXACT_IN_FLOAT32:
+    if values.dtype.kind in "iu" and np.abs(values.astype(np.float64)).max() > EXACT_IN_FLOAT32:
         raise InvalidDataError(
             f"targets has whole numbers beyond {EXACT_IN_FLOAT32}. Expected class numbers, or floating-point targets."
         )

@@ -30,8 +30,9 @@ def label_conflicts(fit: Fit, *, share: float = 0.01, show: str | Sequence[str] 
     rows = fit.scaling.apply(fit.data.X)[present]
     labels = fit.clustering.labels.numpy()[present]
     pairs = find_label_conflicts(rows, labels, data.ids[present], share=share, execution=fit.execution)
+    taken = (*COLUMNS, *(f"near_duplicate_{name}" for name in wanted))
     for prefix, ids in (("", pairs["id"]), ("near_duplicate_", pairs["near_duplicate"])):
-        beside = shown_columns(wanted, data.metadata, data.text, data.positions(ids), taken=COLUMNS)
+        beside = shown_columns(wanted, data.metadata, data.text, data.positions(ids), taken=taken)
         for name, column in beside.items():
             pairs[f"{prefix}{name}"] = column
     return pairs

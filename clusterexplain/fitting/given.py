@@ -103,9 +103,9 @@ def given_rows(X: Rows, parameters: Mapping[str, Any], beside: Beside) -> GivenR
     clusterer = with_graph(clusterer, beside.graph, X, len(data), parameters["membership_score"])
     display = data.display
     if beside.map is not None and not isinstance(beside.map, str):
-        display = given_map(beside.map, data, has_index=has_index(X, data))
+        display = given_map(beside.map, data, has_index=has_index(X))
     if beside.targets is not None:
-        data = dataclasses.replace(data, targets=joined_targets(beside.targets, X, data))
+        data = dataclasses.replace(data, targets=joined_targets(beside.targets, data))
     return GivenRows(data, clusterer, names, display)
 
 

@@ -100,7 +100,16 @@ def load(
         fit = _restore(stored, task, dataset, clusterer, own_score(stored, membership_score))
         check_loss(fit.loss, content.manifest["loss"], where)
         _read_sidecars(fit, where)
-    return with_own_reclusterer(fit, reclusterer), content.manifest["data"]["feature_names_in"]
+    fit = with_own_reclusterer(fit, reclusterer)
+    _forget_other_stability(fit)
+    return fit, content.manifest["data"]["feature_names_in"]
+
+
+def _forget_other_stability(fit: Fit) -> None:
+    """Drop a stability that was measured with another reclusterer, or of given labels that this fit cannot find anew."""
+    measured, reclusterer = fit.annotations.stability, str(fit.clustering.settings.get("reclusterer", ""))
+    if measured is not None and not (fit.can_cluster_again and measured.reclusterer == reclusterer):
+        fit.annotations.stability = None
 
 
 def _restore(

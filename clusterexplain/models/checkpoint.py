@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,11 @@ COMPILED, PARALLEL = "_orig_mod.", "module."
 """What ``torch.compile`` puts before the names of a module, and ``DataParallel`` before those of a network."""
 UNUSED = "num_batches_tracked"
 """A counter of BatchNorm that its eval mode does not read and old checkpoints do not have."""
+UNREADABLE = (
+    *(RuntimeError, EOFError, OSError, ValueError, LookupError, ArithmeticError, MemoryError),
+    *(AssertionError, AttributeError, TypeError, ImportError, struct.error),
+)
+"""What torch raises on a file that was cut or changed, wherever the change is."""
 SHOWN = 5
 
 
@@ -40,13 +46,16 @@ def with_checkpoint(net: nn.Module, path: Path) -> nn.Module:
     Raises
     ------
     InvalidTaskError
-        If the file cannot be read as tensors alone, or its names and shapes are not those of the network.
+        If the file cannot be read as tensors alone, its names, shapes and kinds of numbers are not those of the network, or a
+        weight is not finite.
     """
     wanted = {name: value for name, value in net.state_dict().items() if isinstance(value, Tensor)}
     found = _named_as(wanted, _weights_in(_read(path), path), path)
+    _check_form(found, path)
     _compare(wanted, found, path)
+    _check_values(wanted, found, path)
     loaded = copy.deepcopy(net)
-    loaded.load_state_dict({**wanted, **found})
+    loaded.load_state_dict(wanted | {name: value for name, value in found.items() if name in wanted})
     return loaded
 
 
@@ -63,7 +72,7 @@ def _read(path: Path) -> object:
             f"any code{_refused(error)}. Expected the weights alone: open it where you trust it, and write them with "
             f"torch.save(net.state_dict(), path)."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
+    except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise InvalidTaskError(
             f"The checkpoint {path} cannot be read: {type(error).__name__} {reason:.200}. Expected a file "
@@ -131,6 +140,56 @@ def _compare(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Pa
             f"The checkpoint {path} does not fit the network; {'; '.join(parts)}. Expected the names and shapes of "
             f"net.state_dict(): build the network as it was when the checkpoint was written."
         )
+
+
+def _check_form(found: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors that do not hold one number for each weight."""
+    for name, value in found.items():
+        form = (
+            "nested"
+            if value.is_nested
+            else "without values (on the meta device)"
+            if value.is_meta
+            else f"quantized ({value.dtype})"
+            if value.is_quantized
+            else f"sparse ({value.layout})"
+            if value.layout != torch.strided
+            else ""
+        )
+        if form:
+            raise InvalidTaskError(
+                f"The checkpoint {path} has a tensor that is {form}: {name}. Expected dense numbers; convert it before saving "
+                f"(to_dense(), dequantize()), or save the network as it was trained."
+            )
+
+
+def _check_values(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse numbers of another kind than those of the network, and values that are not finite there.
+
+    Floating-point numbers of another precision are converted. A buffer may have infinite values where that of the network has
+    the same, as masks do.
+    """
+    for name in [name for name in wanted if name in found]:
+        own, given = wanted[name].detach(), found[name].detach()
+        if _kind(own) != _kind(given):
+            raise InvalidTaskError(
+                f"The checkpoint {path} holds {name} as {given.dtype}, and the network as {own.dtype}. Expected {_kind(own)} "
+                f"numbers; build the network as it was when the checkpoint was written, or convert the tensor before saving."
+            )
+        converted = given.to(own.dtype)
+        wrong = ~torch.isfinite(converted) & (converted != own)
+        if bool(wrong.any()):
+            raise InvalidTaskError(
+                f"The checkpoint {path} has {int(wrong.sum())} of {wrong.numel()} values in {name} that are not finite as "
+                f"{own.dtype} (it holds {given.dtype}). Expected finite weights: take a checkpoint from before the training "
+                f"diverged."
+            )
+
+
+def _kind(value: Tensor) -> str:
+    if value.is_complex() or value.is_floating_point():
+        return "complex" if value.is_complex() else "floating-point"
+    return "boolean" if value.dtype == torch.bool else "whole"
 
 
 def _listed(names: Iterable[str]) -> str:

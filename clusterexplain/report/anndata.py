@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +48,8 @@ def write_to_anndata(explanation: Explanation, adata: AnnData, key_added: str) -
     InvalidDataError
         If `adata` is no AnnData, its ``obs_names`` are not unique, or none of them is an id of the training data.
     InvalidParameterError
-        If `key_added` is empty, no text, or has a slash, which no key of an .h5ad file may have.
+        If `key_added` is empty, no text, or has a slash, which no key of an .h5ad file may have; or if `adata` has something of
+        the user's own under a key that would be written.
     """
     if not isinstance(key_added, str) or not key_added or "/" in key_added:
         raise InvalidParameterError(
@@ -55,11 +57,45 @@ def write_to_anndata(explanation: Explanation, adata: AnnData, key_added: str) -
             f"'clusterexplain'."
         )
     places = _places(explanation, adata)
+    earlier = _written_earlier(adata, key_added)
+    _refuse_foreign(adata, key_added, len(explanation), earlier)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Trying to modify attribute")  # a view becomes an AnnData of its own
+        for part, name in earlier:
+            if name in getattr(adata, part):
+                del getattr(adata, part)[name]
         _write_obs(explanation, adata, key_added, places)
         _write_influence(explanation, adata, key_added, places)
         adata.uns[key_added] = described(explanation)
+
+
+def _keys(key: str, n_queries: int) -> list[tuple[str, str]]:
+    """Return what is written for so many queries: the part of an AnnData, and the key in it."""
+    values = [
+        ("obs", f"{key}{suffix or '_influence'}") if n_queries == 1 else ("obsm", f"{key}{suffix}") for suffix in PARTS
+    ]
+    return [("uns", key), ("obs", f"{key}_cluster"), ("obs", f"{key}_margin"), *values]
+
+
+def _written_earlier(adata: AnnData, key: str) -> list[tuple[str, str]]:
+    """Return what an earlier call wrote, as its description in ``uns`` shows; nothing where that is not ours."""
+    described_ = adata.uns.get(key)
+    if not isinstance(described_, Mapping) or not {"samples", "sample_margins", "fit_key", "version"} <= set(
+        described_
+    ):
+        return []
+    return _keys(key, np.size(described_["samples"]))
+
+
+def _refuse_foreign(adata: AnnData, key: str, n_queries: int, earlier: list[tuple[str, str]]) -> None:
+    written = _keys(key, n_queries)
+    foreign = [(part, name) for part, name in written if name in getattr(adata, part) and (part, name) not in earlier]
+    if foreign:
+        names = ", ".join(f"{part}[{name!r}]" for part, name in foreign)
+        raise InvalidParameterError(
+            f"key_added={key!r} would overwrite {names} of adata, not written by an earlier to_adata. Expected a key of its "
+            f"own, for example 'clusterexplain'; or delete what is no longer needed."
+        )
 
 
 def _places(explanation: Explanation, adata: AnnData) -> np.ndarray:
@@ -113,17 +149,12 @@ def _write_obs(explanation: Explanation, adata: AnnData, key: str, places: np.nd
 
 
 def _write_influence(explanation: Explanation, adata: AnnData, key: str, places: np.ndarray) -> None:
-    """Write one query to columns of obs, several to matrices in obsm; what an earlier call left under these keys goes."""
+    """Write one query to columns of obs, several to matrices in obsm."""
     known = places >= 0
     for suffix, name in PARTS.items():
-        column = f"{key}{suffix or '_influence'}"
-        if column in adata.obs:
-            del adata.obs[column]
-        if f"{key}{suffix}" in adata.obsm:
-            del adata.obsm[f"{key}{suffix}"]
         values: np.ndarray = getattr(explanation, name)
         if len(explanation) == 1:
-            adata.obs[column] = _spread(values[0], places, known)
+            adata.obs[f"{key}{suffix or '_influence'}"] = _spread(values[0], places, known)
         else:
             adata.obsm[f"{key}{suffix}"] = _spread(values.T, places, known)
 

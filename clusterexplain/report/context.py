@@ -12,7 +12,6 @@ from clusterexplain.clustering import ClusterInputs
 from clusterexplain.clustering.density.condensed_tree import CondensedTree
 from clusterexplain.data import Dataset
 from clusterexplain.data.display import Display
-from clusterexplain.data.labels import has_index
 from clusterexplain.data.maps import given_map
 from clusterexplain.explanation import cohesions_of, explain_combinations, label_conflicts, living_clusters
 from clusterexplain.fitting.fit import Fit
@@ -55,7 +54,7 @@ class ReportContext:
     ) -> ReportContext:
         """Return what reports need of an explanation: its fit, the names that clusters had, and a map that was given."""
         data = explanation.fit.data
-        given = None if map is None else given_map(map, data, has_index=has_index(data, data))
+        given = None if map is None else given_map(map, data, has_index=True)
         return cls(explanation.fit, dict(explanation.cluster_names), render, quick, given)
 
     @property

@@ -391,7 +391,7 @@ class Explanation:
         InvalidDataError
             If no cell of `adata` was trained on, or its ``obs_names`` are not unique.
         InvalidParameterError
-            If `key_added` cannot begin a key.
+            If `key_added` cannot begin a key, or `adata` has something of your own under a key that would be written.
         """
         from clusterexplain.report import write_to_anndata
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,13 +42,19 @@ def parse_show(show: str | Sequence[str] | None, metadata: pd.DataFrame | None, 
     Raises
     ------
     InvalidParameterError
-        If there is no such column; the message names those that exist.
+        If there is no such column (the message names those that exist), or `show` names none.
     """
     known = [] if metadata is None else [str(name) for name in metadata.columns]
     if show is None:
         return ()
     if isinstance(show, str):
         show = [show] if show in known else [name.strip() for name in show.split(",") if name.strip()]
+    elif not isinstance(show, Iterable):
+        raise InvalidParameterError(
+            f"show={show!r:.80} names no columns. Expected names of columns of the metadata: a list such as ['batch', 'text'], "
+            f"or a text with commas."
+        )
+    show = list(show)
     for name in show:
         if name not in known and not (name == TEXT and text is not None):
             listed = [*([TEXT] if text is not None and TEXT not in known else []), *known]
@@ -82,7 +88,8 @@ def shown_columns(
     rows : ndarray of shape (n_rows,), int
         Row numbers of the examples.
     taken : collection of str, default=()
-        Names that mean something else in the table; a column of such a name gets " (metadata)" behind it.
+        Names that mean something else in the table; a column of such a name gets " (metadata)" behind it, again and again until
+        no other column has that name.
 
     Returns
     -------
@@ -99,7 +106,10 @@ def shown_columns(
         if source == text:
             cut = [None if missing else snippet(str(one), LONGEST_TEXT) for one, missing in _marked(column)]
             column = pd.Series(cut, dtype=object)
-        found[f"{name} (metadata)" if name in taken else name] = column.array
+        shown = name
+        while shown in taken or (shown != name and shown in {*show, *found}):
+            shown += " (metadata)"
+        found[shown] = column.array
     return found
 
 

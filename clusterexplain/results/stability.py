@@ -54,6 +54,8 @@ class Stability:
         Data weights of each refit; 0 is absent.
     fit_key : str
         Names data, seed and recipe of the fit.
+    reclusterer : str, default=""
+        Name of the function that found given labels anew; empty where clusters are found by the fit's own clusterer.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class Stability:
     ids: np.ndarray
     weights: np.ndarray
     fit_key: str
+    reclusterer: str = ""
 
     def __post_init__(self) -> None:
         n_refits, n = len(self.kinds), len(self.base_labels)
@@ -313,6 +316,7 @@ class Stability:
             "ids": self.ids.astype(str) if self.ids.dtype == object else self.ids,
             "weights": self.weights,
             "fit_key": np.array(self.fit_key, dtype=str),
+            "reclusterer": np.array(self.reclusterer, dtype=str),
         }
 
     @classmethod
@@ -334,6 +338,7 @@ class Stability:
         InvalidParameterError
             If an array is missing or shapes do not fit together.
         """
+        arrays = {"reclusterer": np.array(""), **arrays}  # stored before it was known
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if name not in arrays]
         if missing:
@@ -343,7 +348,7 @@ class Stability:
             )
         found: dict[str, Any] = {name: np.asarray(arrays[name]) for name in names}
         found.update({name: found[name].astype(np.int64) for name in ("labels", "base_labels")})
-        return cls(**{**found, "fit_key": str(found["fit_key"])})
+        return cls(**found | {name: str(found[name]) for name in ("fit_key", "reclusterer")})
 
     def __repr__(self) -> str:
         """Return sentence and clusters as text."""

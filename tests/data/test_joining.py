@@ -12,6 +12,7 @@ import pytest
 from clusterexplain import ClusterExplainer, Dataset, Explanation
 from clusterexplain.data.joining import in_order
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
+from clusterexplain.fitting.given import Beside, given_rows
 
 ROWS = np.vstack([np.random.default_rng(0).normal(centre, 1, (10, 3)) for centre in (0, 4, -4)])
 CELLS = [f"cell{number}" for number in range(30)]
@@ -111,3 +112,49 @@ def test_in_order_leaves_what_has_no_index() -> None:
     assert in_order(values, np.array(["a", "b"]), "it") is values
     assert in_order(None, np.array(["a", "b"]), "it") is None
     assert Dataset(np.eye(2), ids=np.array(["a", "b"])).in_order({"b": 2, "a": 1}, "it").tolist() == [1, 2]
+
+
+def test_one_series_means_the_same_wherever_it_is_given() -> None:
+    """Row numbers in any order are joined to the rows of an array and of a Dataset."""
+    values = np.random.default_rng(2).permutation(30) / 10 + 0.5
+    numbered = pd.Series(values, index=ORDER)
+    expected = np.empty(30)
+    expected[ORDER] = values
+    frame = pd.DataFrame({"x": numbered, "y": numbered + 1})
+    ce = ClusterExplainer(model="precomputed", n_clusters=3, random_state=0)
+    for rows in (ROWS, Dataset(ROWS)):
+        fit = ce.fit(rows, sample_weight=numbered, map=frame).fit_
+        np.testing.assert_array_equal(fit.weights, expected)
+        np.testing.assert_array_equal(fit.annotations.map_coordinates, np.column_stack([expected, expected + 1]))
+        given = given_rows(
+            rows, ce.get_params(deep=False), Beside(targets=numbered, labels=pd.Series(ORDER % 3, index=ORDER))
+        )
+        np.testing.assert_array_equal(given.data.targets, expected)
+        np.testing.assert_array_equal(given.clusterer, np.arange(30) % 3)
+    np.testing.assert_array_equal(Dataset(ROWS, targets=numbered).targets, expected)
+    np.testing.assert_array_equal(Dataset(ROWS, metadata=frame).metadata, np.column_stack([expected, expected + 1]))
+    np.testing.assert_array_equal(ce.refit(numbered).fit_.weights, expected)
+
+
+def test_another_index_fits_only_to_an_array_and_only_what_the_docs_name() -> None:
+    ce = ClusterExplainer(model="precomputed", n_clusters=3, random_state=0)
+    other = pd.Series(WEIGHTS, index=np.arange(30) + 7)
+    frame = pd.DataFrame({"x": other, "y": other})
+    fit = ce.fit(ROWS, sample_weight=other, map=frame).fit_
+    np.testing.assert_array_equal(fit.weights, WEIGHTS)
+    np.testing.assert_array_equal(fit.annotations.map_coordinates, frame)
+    np.testing.assert_array_equal(Dataset(ROWS, metadata=frame).metadata, frame)
+    for what, beside in {"sample_weight": other, "map": frame, "targets": other}.items():
+        with pytest.raises(InvalidDataError, match=f"index of {what} does not match that of X: 7 of 30 rows"):
+            ce.fit(Dataset(ROWS), **{what: beside})
+    with pytest.raises(InvalidDataError, match="index of targets does not match that of X: 7 of 30 rows"):
+        ce.fit(ROWS, targets=other)
+    with pytest.raises(InvalidDataError, match=r"sample_weight has 31 rows, expected 30"):
+        ce.fit(Dataset(ROWS), sample_weight=pd.Series(np.ones(31)))
+
+
+def test_metadata_in_the_order_of_ids_that_are_a_series() -> None:
+    """A table and a column of ids from one frame belong together row by row, whatever numbers its index has."""
+    frame = pd.DataFrame({"cell": CELLS, "group": GROUP}, index=ORDER)
+    data = Dataset(ROWS, ids=frame["cell"], metadata=frame)
+    np.testing.assert_array_equal(data.metadata, frame)

@@ -69,6 +69,27 @@ def test_files_with_and_without_ids(tmp_path: Path) -> None:
         given_map(tmp_path / "missing.csv", DATA, has_index=True)
 
 
+def test_the_ids_of_a_file_are_never_taken_from_a_coordinate(tmp_path: Path) -> None:
+    data, file = Dataset(ROWS), tmp_path / "m.csv"
+    table = pd.DataFrame({"x": np.random.default_rng(3).permutation(60), "y": MAP[ORDER, 1], "ID": ORDER})
+    table.to_csv(file, index=False)
+    expected = np.empty((60, 2))
+    expected[ORDER] = table[["x", "y"]]
+    np.testing.assert_allclose(given_map(file, data, has_index=False).coordinates, expected)
+    table.rename(columns={"ID": "cell"}).to_csv(file, index=False)
+    with pytest.raises(
+        InvalidDataError, match=r"m\.csv has several columns.*: 'x', 'cell'\. Expected one; name .* 'id'"
+    ):
+        given_map(file, data, has_index=False)
+    table.iloc[1:].to_csv(file, index=False)
+    with pytest.raises(InvalidDataError, match=rf"1 of 60 rows of X have no partner, for example {ORDER[0]}"):
+        given_map(file, data, has_index=False)
+    table["x"] = np.arange(60) // 2  # some values are ids, but only "cell" has all of them
+    table.rename(columns={"ID": "cell"}).to_csv(file, index=False)
+    expected[ORDER] = table[["x", "y"]]
+    np.testing.assert_allclose(given_map(file, data, has_index=False).coordinates, expected)
+
+
 @pytest.mark.parametrize(
     ("given", "why"),
     [
@@ -78,6 +99,20 @@ def test_files_with_and_without_ids(tmp_path: Path) -> None:
         (SHUFFLED.set_axis([f"b{number}" for number in range(60)]), r"index of map does not match that of X: 60 of 60"),
         (SHUFFLED.reset_index(drop=True), r"index of map does not match that of X"),
         ("X_umap", r"map='X_umap' names an obsm of an AnnData, but the data are none.*pathlib\.Path\('X_umap'\)"),
+        (
+            pd.Series([[1, 2], None, *MAP[2:].tolist()], index=CELLS),
+            r"1 of 60 entries are no pairs.*None in row 1 \(count",
+        ),
+        (
+            pd.Series(MAP[:, 0], index=CELLS),
+            r"60 of 60 entries are no pairs, the first of them .* in row 0.*\[0\.5, 1\.0\]",
+        ),
+        (
+            pd.Series([[1, 2, 3]] * 60, index=CELLS),
+            r"60 of 60 entries are no pairs, the first of them \[1, 2, 3\] in row 0",
+        ),
+        (pd.Series([[[1], [2, 3]]] * 60, index=CELLS), r"map"),
+        (pd.Series([["a", "b"]] * 60, index=CELLS), r"map has 2 column\(s\) that are not numbers"),
         (SHUFFLED.astype(str), r"map has 2 column\(s\) that are not numbers"),
     ],
 )

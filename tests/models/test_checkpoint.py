@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +149,83 @@ def test_a_file_that_torch_cannot_read_is_said(tmp_path: Path, content: bytes) -
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(InvalidTaskError, match="There is no checkpoint"):
         loaded(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            lambda w: w.to(torch.complex64),
+            r"holds first\.weight as torch\.complex64, and the network as torch\.float32",
+        ),
+        (lambda w: w.to(torch.int64), r"holds first\.weight as torch\.int64.*Expected floating-point numbers; build"),
+        (lambda w: w > 0, r"holds first\.weight as torch\.bool"),
+        (lambda w: w.index_fill(0, torch.tensor([1]), torch.nan), r"has 4 of 12 values in first\.weight .* not finite"),
+        (
+            lambda w: w.double() + 1e300,
+            r"has 12 of 12 values in first\.weight that are not finite as torch\.float32 \(it",
+        ),
+        (lambda w: w.to_sparse(), r"tensor that is sparse \(torch\.sparse_coo\): first\.weight\. Expected dense"),
+        (lambda w: w.to_sparse_csr(), r"tensor that is sparse \(torch\.sparse_csr\): first\.weight"),
+        (lambda w: w.to("meta"), r"tensor that is without values \(on the meta device\): first\.weight"),
+        (lambda w: torch.quantize_per_tensor(w, 0.1, 0, torch.qint8), r"quantized \(torch\.qint8\): first\.weight"),
+        (lambda w: torch.nested.nested_tensor([w, w]), r"first\.weight|cannot be read|holds more than tensors"),
+    ],
+    ids=["complex", "int", "bool", "nan", "overflow", "coo", "csr", "meta", "quantized", "nested"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torch, about sparse, quantized and nested tensors
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_weights_of_another_kind_or_without_finite_values_are_named(
+    tmp_path: Path, changed: Callable[[torch.Tensor], torch.Tensor], message: str
+) -> None:
+    state = network(0).state_dict()
+    torch.save(dict(state) | {"first.weight": changed(state["first.weight"])}, tmp_path / "net.pt")
+    with pytest.raises(InvalidTaskError, match=message):
+        loaded(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_another_precision_is_converted(tmp_path: Path, dtype: torch.dtype) -> None:
+    state = {
+        name: value.to(dtype) if value.is_floating_point() else value for name, value in network(0).state_dict().items()
+    }
+    torch.save(state, tmp_path / "net.pt")
+    params = loaded(tmp_path / "net.pt").initial_params(torch.Generator(), torch.float32)
+    assert torch.equal(params["first.weight"], state["first.weight"].float())
+
+
+def test_a_mask_of_the_network_may_be_infinite(tmp_path: Path) -> None:
+    def masked(seed: int) -> nn.Module:
+        net = network(seed)
+        net.register_buffer("mask", torch.tensor([0.0, -torch.inf]))
+        return net
+
+    torch.save(masked(0).state_dict(), tmp_path / "net.pt")
+    assert loaded(tmp_path / "net.pt", masked(1)).pretrained
+    torch.save(masked(0).state_dict() | {"mask": torch.tensor([-torch.inf, 0.0])}, tmp_path / "net.pt")
+    with pytest.raises(InvalidTaskError, match=r"has 1 of 2 values in mask that are not finite"):
+        loaded(tmp_path / "net.pt", masked(1))
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_a_file_with_a_changed_byte_or_a_cut_is_read_or_said(tmp_path: Path, zipped: bool) -> None:
+    path = tmp_path / "net.pt"
+    torch.save(network(0).state_dict(), path, _use_new_zipfile_serialization=zipped)
+    whole, rng = path.read_bytes(), random.Random(0)
+    refused = 0
+    for trial in range(300):
+        place = rng.randrange(len(whole))
+        changed = bytes([rng.randrange(256)])
+        path.write_bytes(whole[:place] + (changed + whole[place + 1 :] if trial % 3 else b""))
+        try:
+            loaded(path)
+        except InvalidTaskError as error:
+            refused += "Expected" in str(error)
+    assert refused >= 100  # every cut
+
+
+def test_a_counter_that_the_network_does_not_have_is_left_out(tmp_path: Path) -> None:
+    torch.save(network(0).state_dict() | {"other.num_batches_tracked": torch.tensor(3)}, tmp_path / "net.pt")
+    params = loaded(tmp_path / "net.pt").initial_params(torch.Generator(), torch.float32)
+    assert torch.equal(params["first.weight"], network(0).first.weight)  # type: ignore[arg-type]

@@ -199,6 +199,7 @@ def test_check_task_takes_targets() -> None:
     [
         (np.zeros(N - 1), "targets has 23 rows, expected 24"),
         (3, "targets"),
+        (np.zeros((N, 0)), r"targets has the shape \(24, 0\), which holds no value\. Expected a number or more"),
         (np.array(["a", "b"] * 12), r"of type <U1. Expected numbers.*pandas\.factorize"),
         (np.where(np.arange(N) == 2, np.nan, 1.0), "NaN or infinite values in 1 rows"),
         (np.full(N, 2**25), "whole numbers beyond 16777216"),

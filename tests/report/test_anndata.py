@@ -75,6 +75,51 @@ def test_several_queries_go_to_obsm_and_replace_what_one_left(
     assert not list(adata.obsm)
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "queries", "message"),
+    [
+        ("obsm", "mine", 2, r"would overwrite obsm\['mine'\] of adata, not written by an earlier"),
+        ("obs", "mine_cluster", 1, r"would overwrite obs\['mine_cluster'\]"),
+        ("obs", "mine_influence", 1, r"would overwrite obs\['mine_influence'\]"),
+        ("uns", "mine", 1, r"would overwrite uns\['mine'\]"),
+    ],
+)
+def test_what_is_the_users_own_is_never_replaced(
+    explained: tuple[ClusterExplainer, Explanation], part: str, name: str, queries: int, message: str
+) -> None:
+    _, e = explained
+    adata, own = made(), {"obsm": np.ones((60, 2)), "obs": np.arange(60.0), "uns": {"samples": "their own"}}[part]
+    getattr(adata, part)[name] = own
+    with pytest.raises(InvalidParameterError, match=message):
+        e[:queries].to_adata(adata, key_added="mine")
+    assert (sorted(adata.obsm), sorted(adata.obs), sorted(adata.uns)) == tuple(
+        sorted([*known, name] if part == kind else known)
+        for kind, known in (("obsm", []), ("obs", ["type"]), ("uns", []))
+    )
+    np.testing.assert_array_equal(getattr(adata, part)[name], own)
+
+
+def test_a_matrix_of_the_user_stays_beside_columns_of_that_key(
+    explained: tuple[ClusterExplainer, Explanation], tmp_path: Path
+) -> None:
+    _, e = explained
+    adata = made()
+    adata.obsm["mine"] = np.ones((60, 2))
+    e[0].to_adata(adata, key_added="mine")
+    e[1].to_adata(adata, key_added="mine")
+    np.testing.assert_array_equal(adata.obsm["mine"], np.ones((60, 2)))
+    np.testing.assert_array_equal(adata.obs["mine_influence"], e.influence[1])
+    with pytest.raises(InvalidParameterError, match=r"would overwrite obsm\['mine'\] of adata"):
+        e.to_adata(adata, key_added="mine")
+    np.testing.assert_array_equal(adata.obs["mine_influence"], e.influence[1])
+    del adata.obsm["mine"]
+    e.to_adata(adata, key_added="mine")
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    read = anndata.read_h5ad(tmp_path / "cells.h5ad")
+    e[0].to_adata(read, key_added="mine")  # a file shows what an earlier call wrote
+    assert not list(read.obsm)
+
+
 @pytest.mark.parametrize("queries", [1, 2])
 def test_a_file_holds_all_of_it(tmp_path: Path, explained: tuple[ClusterExplainer, Explanation], queries: int) -> None:
     _, e = explained

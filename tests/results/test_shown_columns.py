@@ -8,7 +8,7 @@ import pytest
 
 from clusterexplain import ClusterExplainer, Dataset, Explanation
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.shown_columns import LONGEST_TEXT, parse_show
+from clusterexplain.results.shown_columns import LONGEST_TEXT, parse_show, shown_columns
 
 ROWS = np.vstack([np.random.default_rng(0).normal(centre, 1, (10, 3)) for centre in (0, 4, -4)])
 ROWS[1] = ROWS[0]
@@ -72,6 +72,37 @@ def test_near_duplicates_show_both(fitted: ClusterExplainer) -> None:
     assert pairs["near_duplicate"].tolist() == ["d1"]
     assert pairs[["a, b", "near_duplicate_a, b"]].to_numpy().tolist() == [[0, 1]]
     assert pairs["near_duplicate_text"].iloc[0].startswith("number 1 the words")
+
+
+@pytest.mark.parametrize("show", [["id", "id (metadata)"], ["id (metadata)", "id"]])
+def test_columns_of_names_that_are_taken_stay_two(show: list[str]) -> None:
+    known = pd.DataFrame({"id": list("abc"), "id (metadata)": list("def")})
+    found = shown_columns(show, known, None, np.array([2, 0]), taken=("id",))
+    assert {name: list(values) for name, values in found.items()} == {
+        "id (metadata)": ["f", "d"],
+        "id (metadata) (metadata)": ["c", "a"],
+    }
+
+
+def test_near_duplicates_show_columns_of_any_name() -> None:
+    known = pd.DataFrame({"batch": range(30), "near_duplicate_batch": range(100, 130)})
+    labels = np.repeat([0, 1, 2], 10)
+    labels[1] = 1
+    fitted = ClusterExplainer(model="precomputed", min_agreement=0.0).fit(Dataset(ROWS, metadata=known), labels=labels)
+    pairs = fitted.label_conflicts(share=0, show=["batch", "near_duplicate_batch"])
+    assert pairs[["id", "near_duplicate", "batch", "near_duplicate_batch"]].to_numpy().tolist() == [[0, 1, 0, 1]]
+    assert pairs[[name for name in pairs if name.endswith("(metadata)")]].to_numpy().tolist() == [[100, 101]]
+
+
+def test_what_names_no_columns_is_refused(fitted: ClusterExplainer, e: Explanation) -> None:
+    for ask in (lambda: fitted.explain(["d3"], show=5), lambda: e.top(show=5), lambda: fitted.label_conflicts(show=5)):  # type: ignore[arg-type]
+        with pytest.raises(
+            InvalidParameterError, match=r"show=5 names no columns\. Expected names of columns.*: a list"
+        ):
+            ask()
+    with pytest.raises(InvalidParameterError, match=r"There is no column 5 to show"):
+        e.top(show=[5])  # type: ignore[list-item]
+    assert e.top(2, show=(name for name in ["batch"])).columns[-1] == "batch"  # type: ignore[arg-type]
 
 
 def test_an_unknown_column_names_those_that_exist(fitted: ClusterExplainer, e: Explanation) -> None:

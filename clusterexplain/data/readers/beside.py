@@ -16,6 +16,8 @@ from clusterexplain.exceptions import InvalidDataError
 
 BESIDE_FILES = (*TEXT, *COLUMNAR, ".npy")
 """What can be read beside the rows."""
+ID_NAMES = ("id", "ids", "index")
+"""Names of a column of ids, in small letters."""
 
 
 def read_beside(path: Path, noun: str, expected: str, otherwise: str) -> np.ndarray | pd.DataFrame:
@@ -59,10 +61,39 @@ def read_beside(path: Path, noun: str, expected: str, otherwise: str) -> np.ndar
     return table
 
 
-def by_ids(table: pd.DataFrame, data: Dataset) -> pd.DataFrame | None:
-    """Return a table with the column that holds ids of the data as its index; None if no column does."""
-    nameless = index_column(table)
-    for name in [nameless] if nameless is not None else table.columns.tolist():
-        if (places_of(data.ids, table[name].tolist()) >= 0).any() and not table[name].duplicated().any():
-            return table.set_index(name)
-    return None
+def by_ids(table: pd.DataFrame, data: Dataset, where: str) -> pd.DataFrame | None:
+    """Return a table with the column that holds ids of the data as its index; None if no column does.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Ids, and what belongs to the rows.
+    data : Dataset
+        The rows.
+    where : str
+        What the messages call the table.
+
+    Returns
+    -------
+    DataFrame or None
+        The ids are a first column without a name, else a column with a name such as "id", else the only column that has the
+        id of every row. A column that has a part of them is returned if no other has more, and its join is then refused.
+
+    Raises
+    ------
+    InvalidDataError
+        If several columns may be the ids.
+    """
+    unnamed = index_column(table)
+    named = [name for name in table.columns if str(name).casefold() in ID_NAMES] if unnamed is None else [unnamed]
+    names = named or table.columns.tolist()
+    held = {name: int((places_of(data.ids, table[name].tolist()) >= 0).sum()) for name in names}
+    candidates = [name for name in names if held[name] and not table[name].duplicated().any()]
+    complete = [name for name in candidates if held[name] >= len(data)]
+    if len(complete) > 1 or (len(named) > 1 and len(candidates) > 1):
+        raise InvalidDataError(
+            f"{where} has several columns that may be the ids of the rows: {', '.join(map(repr, complete or candidates))}. "
+            f"Expected one; name the column of the ids 'id'."
+        )
+    chosen = complete or sorted(candidates, key=lambda name: -held[name])
+    return table.set_index(chosen[0]) if chosen else None

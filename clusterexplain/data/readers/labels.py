@@ -47,7 +47,7 @@ def read_labels(path: Path, data: Dataset) -> np.ndarray | pd.Series:
     if table.shape[1] == 1:
         return table.iloc[:, 0].to_numpy(dtype=object) if is_default_index(table.index) else table.iloc[:, 0]
     if table.shape[1] == 2:
-        joined = by_ids(table, data)
+        joined = by_ids(table, data, str(path))
         if joined is not None:
             return joined.iloc[:, 0]
         raise InvalidDataError(

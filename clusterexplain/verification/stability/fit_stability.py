@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from torch import Tensor
 
@@ -51,7 +53,8 @@ def stability_of(fit: Fit, *, n_seeds: int, n_bootstrap: int) -> Stability:
         return _labels(fit, theta, weights, seeds[number]), weights
 
     labels = fit.clustering.labels.numpy()
-    return measure(refit, labels, weights, fit.data.ids, fit.key, n_seeds=n_seeds, n_bootstrap=n_bootstrap)
+    measured = measure(refit, labels, weights, fit.data.ids, fit.key, n_seeds=n_seeds, n_bootstrap=n_bootstrap)
+    return dataclasses.replace(measured, reclusterer=str(fit.clustering.settings.get("reclusterer", "")))
 
 
 def _check(fit: Fit, n_seeds: int, n_bootstrap: int) -> None:

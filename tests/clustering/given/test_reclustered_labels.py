@@ -22,6 +22,7 @@ from clusterexplain import ClusterExplainer
 from clusterexplain.clustering import ClusterInputs, GivenLabels
 from clusterexplain.clustering.given.reclustered_labels import with_reclusterer
 from clusterexplain.exceptions import AdoptedClustersWarning, InvalidParameterError
+from clusterexplain.storage import sidecars
 
 GAP, LEAST = 1.5, 3
 """Of :func:`runs`: rows that are farther apart are of two runs, and fewer rows are noise."""
@@ -240,6 +241,27 @@ def test_stability_runs_the_function_and_needs_one(tmp_path: Path) -> None:
     again = ClusterExplainer.load(tmp_path / "run", reclusterer=means)
     np.testing.assert_array_equal(again.stability(n_seeds=0, n_bootstrap=3).labels, stability.labels)
     assert again.fit_.key == ce.fit_.key
+
+
+def test_stability_is_shown_only_with_the_reclusterer_that_it_was_measured_with(tmp_path: Path) -> None:
+    X = load_iris().data
+    means = KMeans(3, n_init=3, random_state=0)
+    ce = ClusterExplainer("precomputed", reclusterer=means, random_state=0).fit(X, labels=means.fit(X).labels_)
+    stability, folder = ce.stability(n_seeds=0, n_bootstrap=2), tmp_path / "run"
+    ce.save(folder)
+    again = ClusterExplainer.load(folder, reclusterer=means)
+    np.testing.assert_array_equal(again.stability_.labels, stability.labels)
+    for other in (None, AgglomerativeClustering(3)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AdoptedClustersWarning)
+            loaded = ClusterExplainer.load(folder, reclusterer=other)
+        with pytest.raises(AttributeError, match=r"stability_ was not measured for this fit"):
+            loaded.stability_  # noqa: B018  # a property that raises
+    sidecars.write_stability(folder, {k: v for k, v in stability.to_arrays().items() if k != "reclusterer"})
+    with pytest.raises(
+        AttributeError, match=r"stability_ was not measured"
+    ):  # of a run from before the name was stored
+        ClusterExplainer.load(folder, reclusterer=means).stability_  # noqa: B018
 
 
 def test_an_estimator_without_weights_is_refused_before_anything_is_retrained() -> None:
