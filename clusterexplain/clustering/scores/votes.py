@@ -19,7 +19,7 @@ SAME_POINT = 1e-9
 ROUNDING = 1e-12
 """The same as a share of the squared length: a row that is embedded twice in float32 differs by about 1e-7 of its length."""
 TIE = 1e-9
-"""Weight of centroid distances where clusters have the same votes: it decides which of them is the runner-up, nothing else."""
+"""Weight of centroid distances where clusters have the same votes: it decides which of them is first or next, nothing else."""
 SPARE = 2
 """Rows that are looked at beyond those that suffice."""
 
@@ -51,9 +51,17 @@ class Vote(Score[LabelledState]):
 
     def runner_up(self, rows: Tensor, state: LabelledState, own: Tensor) -> Tensor:
         """Return the cluster with the most votes but the own one; of those with equal votes, that of the nearest centroid."""
-        tied = self.logits(rows, state) + TIE * LogRatioMargin().logits(rows, state)
-        own_column = torch.arange(tied.shape[-1]) == own.unsqueeze(-1)
-        return self._nonempty(tied, state).masked_fill(own_column, -torch.inf).argmax(dim=-1)
+        apart = self._apart(rows, state)
+        own_column = torch.arange(apart.shape[-1]) == own.unsqueeze(-1)
+        return apart.masked_fill(own_column, -torch.inf).argmax(dim=-1)
+
+    def nearest(self, rows: Tensor, state: LabelledState) -> Tensor:
+        """Return the cluster with the most votes; of those with equal votes (or none), that of the nearest centroid."""
+        return self._apart(rows, state).argmax(dim=-1)
+
+    def _apart(self, rows: Tensor, state: LabelledState) -> Tensor:
+        """Return the logits of clusters with members, those that are equal ordered by the distance to the centroid."""
+        return self._nonempty(self.logits(rows, state) + TIE * LogRatioMargin().logits(rows, state), state)
 
 
 class NearestNeighbours(Vote):

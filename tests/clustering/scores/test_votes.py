@@ -211,6 +211,17 @@ def test_a_row_without_edges_has_margin_0_and_agrees_with_nothing() -> None:
     assert not fit.explain([0]).influence.any()
 
 
+def test_a_new_row_beside_one_without_edges_goes_to_the_nearest_centroid() -> None:
+    """No edge says where it is: the mean of rows 0 to 9 is far off, and row 29 is beside the mean of the others."""
+    X = np.r_[RNG.normal(size=(10, 2)), RNG.normal(size=(20, 2)) + 20]
+    labels = np.repeat([0, 1], [10, 20])
+    edges = (labels[:, None] == labels) * 1.0
+    edges[29] = edges[:, 29] = 0
+    ce = ClusterExplainer("precomputed", membership_score="graph", min_agreement=0).fit(X, labels=labels, graph=edges)
+    assert ce.predict(X[29:] + 1e-3).tolist() == [1]
+    assert ce.explain(X[29:] + 1e-3).margins.rival.tolist() == [0]
+
+
 # Real refits
 
 
