@@ -91,6 +91,19 @@ def test_a_row_whose_weight_vanishes_leaves_without_a_jump(n: int) -> None:
         np.testing.assert_allclose(logits_at(Z[:1], weights, rows, labels), little, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [NearestNeighbours(), GraphVote()], ids=["knn", "graph"])
+def test_votes_do_not_depend_on_where_the_origin_is(kind: Any) -> None:
+    """Maps have coordinates such as 450000 m east and 5411000 m north; a few metres apart are two places there too."""
+    z = Z[:, :2] * 4
+    far = torch.tensor([450_000.0, 5_411_000.0])
+    by_shift = []
+    for shift in (0 * far, far):
+        there = ClusterInputs(z + shift, ONES)
+        state = GraphLabels(LABELS, 3, NeighbourGraph.of(graph(), N)).state(there)
+        by_shift.append(kind.logits(torch.cat([there.embedding, there.embedding[:9] + 0.05]), state))
+    np.testing.assert_allclose(by_shift[1], by_shift[0], rtol=1e-7)
+
+
 def test_without_any_neighbour_nothing_is_said() -> None:
     weights = torch.zeros(N, dtype=torch.float64)
     weights[0] = 1.0
