@@ -111,9 +111,10 @@ class NeighbourGraph:
         }
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, np.ndarray]) -> NeighbourGraph:
-        """Return the graph that :meth:`arrays` wrote."""
+    def restore(cls, arrays: Mapping[str, np.ndarray], n_samples: int) -> NeighbourGraph:
+        """Return the graph of some rows that :meth:`arrays` wrote; InvalidDataError if the arrays are no such graph."""
         names = ("graph_starts", "graph_ends", "graph_strengths")
+        _check_arrays(*(arrays[name] for name in names), n_samples=n_samples)
         return cls(*(torch.from_numpy(arrays[name].copy()) for name in names))
 
 
@@ -155,6 +156,16 @@ def graph_of(given: object, X: object, n_samples: int) -> NeighbourGraph:
         )
     matrix = X.obsp[given]
     return NeighbourGraph.of(matrix.to_memory() if hasattr(matrix, "to_memory") else matrix, n_samples)
+
+
+def _check_arrays(starts: np.ndarray, ends: np.ndarray, strengths: np.ndarray, *, n_samples: int) -> None:
+    """Refuse arrays of a run that are no graph of its rows."""
+    if starts.dtype != np.int64 or starts.shape != (n_samples + 1,) or starts[0] != 0 or (np.diff(starts) < 0).any():
+        raise InvalidDataError(f"graph_starts is not {n_samples + 1} ascending whole numbers from 0")
+    if ends.dtype != np.int64 or ends.shape != (starts[-1],) or not ((ends >= 0) & (ends < n_samples)).all():
+        raise InvalidDataError(f"graph_ends is not {starts[-1]} row numbers from 0 to {n_samples - 1}")
+    if strengths.dtype != np.float64 or strengths.shape != ends.shape or not ((strengths > 0) & (strengths <= 1)).all():
+        raise InvalidDataError(f"graph_strengths is not {len(ends)} numbers above 0 and at most 1")
 
 
 def _check_strengths(edges: scipy.sparse.csr_matrix) -> None:

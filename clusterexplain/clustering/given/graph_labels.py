@@ -53,7 +53,7 @@ class GraphLabels(GivenLabels):
         cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]
     ) -> GraphLabels:
         """Rebuild."""
-        return cls(labels, n_clusters, NeighbourGraph.restore(arrays))
+        return cls(labels, n_clusters, NeighbourGraph.restore(arrays, len(labels)))
 
 
 def with_graph(clusterer: object, graph: object, X: object, n_samples: int, score: object) -> object:

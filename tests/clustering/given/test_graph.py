@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from sklearn.cluster import KMeans
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.clustering import GraphLabels, NeighbourGraph
-from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
+from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, RunDamagedError
+from clusterexplain.storage import run_directory
 from tests.conftest import OF_ANNDATA
 
 N = 30
@@ -135,6 +138,54 @@ def test_another_graph_is_another_fit() -> None:
 def test_a_graph_without_its_arrays_is_damage() -> None:
     with pytest.raises(KeyError, match="graph_starts"):
         GraphLabels.restore(torch.from_numpy(labels()), 3, {}, {})
+
+
+def with_array(run: Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Replace one array of a run as somebody would who makes its checksum good."""
+    path, manifest = run / "arrays.npz", run / "run.json"
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    arrays[name] = change(arrays[name])
+    np.savez(path, **arrays)
+    content = json.loads(manifest.read_text())
+    content["files"]["arrays.npz"] = run_directory._digest(path.read_bytes())
+    content["digest"] = run_directory._manifest_digest(content)
+    manifest.write_text(json.dumps(content))
+
+
+def _with(value: float, at: int) -> Callable[[np.ndarray], np.ndarray]:
+    def change(array: np.ndarray) -> np.ndarray:
+        array[at] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("starts", _with(1, 0), r"graph_starts is not 31 ascending whole numbers from 0"),
+        ("starts", _with(10**6, 3), r"graph_starts is not 31 ascending"),
+        ("starts", lambda array: array[:-1], r"graph_starts is not 31 ascending"),
+        ("starts", lambda array: array.astype(float), r"graph_starts is not 31 ascending"),
+        ("ends", _with(N, 0), r"graph_ends is not \d+ row numbers from 0 to 29"),
+        ("ends", _with(-1, 0), r"graph_ends is not \d+ row numbers from 0 to 29"),
+        ("ends", lambda array: array[:-1], r"graph_ends is not \d+ row numbers from 0 to 29"),
+        ("strengths", _with(np.nan, 0), r"graph_strengths is not \d+ numbers above 0 and at most 1"),
+        ("strengths", _with(1.5, 0), r"graph_strengths is not \d+ numbers above 0 and at most 1"),
+        ("strengths", _with(0, 0), r"graph_strengths is not \d+ numbers above 0 and at most 1"),
+        ("strengths", lambda array: array[:-1], r"graph_strengths is not \d+ numbers above 0 and at most 1"),
+    ],
+)
+def test_a_changed_graph_is_damage_when_the_run_is_opened(
+    tmp_path: Path, name: str, change: Callable[[np.ndarray], np.ndarray], message: str
+) -> None:
+    run = Path(fitted(membership_score="graph").save(tmp_path / "run"))
+    with_array(run, f"clustering.graph_{name}", lambda array: array)
+    ClusterExplainer.load(run)
+    with_array(run, f"clustering.graph_{name}", change)
+    with pytest.raises(RunDamagedError, match=rf"is damaged: .*{message}.*Restore it or fit anew"):
+        ClusterExplainer.load(run)
 
 
 def test_the_answer_says_that_the_graph_is_held_fixed() -> None:
