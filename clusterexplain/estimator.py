@@ -36,7 +36,7 @@ from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.config_file import read_config
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.given import Beside, GivenRows, given_rows
-from clusterexplain.fitting.own_parts import OwnReclusterer
+from clusterexplain.fitting.own_parts import OwnReclusterer, check_reclusterer_weights
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
@@ -381,6 +381,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         given = given_rows(X, parameters, beside)
         config = Config.of(parameters | {"clusterer": given.clusterer})
         weights = check_sample_weight(joined_weights(sample_weight, X, given.data), len(given.data))
+        check_reclusterer_weights(self.reclusterer, weights)
         task = self.model if isinstance(self.model, EmbeddingTask) else None
         score = self.membership_score if isinstance(self.membership_score, Score) else None
         own = None if isinstance(given.clusterer, str) else given.clusterer

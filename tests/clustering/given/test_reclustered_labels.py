@@ -282,6 +282,21 @@ def test_stability_runs_the_function_and_needs_one(tmp_path: Path) -> None:
     assert again.fit_.key == ce.fit_.key
 
 
+@pytest.mark.parametrize(
+    ("way", "message"),
+    [
+        (AgglomerativeClustering(2), r"weights differ, but AgglomerativeClustering\.fit takes no sample_weight"),
+        (lambda Z: LABELS, r"cannot be called with two arguments"),
+    ],
+    ids=["weights", "arity"],
+)
+def test_what_a_reclusterer_cannot_take_is_refused_before_anything_is_trained(way: Any, message: str) -> None:
+    weights = np.where(np.arange(len(LINE)) == 3, 2.0, 1.0)
+    X = np.column_stack([LINE, np.arange(len(LINE)) % 3])
+    with pytest.raises(InvalidParameterError, match=message):
+        ClusterExplainer("autoencoder", n_steps=10**9, reclusterer=way).fit(X, labels=LABELS, sample_weight=weights)
+
+
 def test_an_estimator_without_weights_is_refused_before_anything_is_retrained() -> None:
     X = load_iris().data
     ward = AgglomerativeClustering(3)
