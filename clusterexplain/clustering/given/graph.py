@@ -63,6 +63,12 @@ class NeighbourGraph:
                 f"for each row of X, for example adata.obsp['connectivities'], or with an AnnData the name of one: "
                 f"graph='connectivities'."
             )
+        kind = matrix.dtype if isinstance(matrix, np.ndarray) else scipy.sparse.csr_matrix(matrix).dtype
+        if kind.kind not in "biuf":
+            raise InvalidDataError(
+                f"graph has entries of type {kind}. Expected real numbers, the strengths of edges; graph.astype(float) "
+                f"makes them of entries that are numbers."
+            )
         edges = scipy.sparse.csr_matrix(matrix, dtype=np.float64, copy=True)
         if edges.shape != (n_samples, n_samples):
             raise InvalidDataError(

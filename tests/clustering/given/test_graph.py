@@ -82,8 +82,11 @@ ONE_SIDED[0, 1] = 2.0
         (MISSING, r"or some that are missing\. Expected finite numbers"),
         (ONE_SIDED, r"graph is not symmetric: .* differ by up to \d.*\(graph \+ graph\.T\) / 2 is one"),
         (np.eye(30), r"graph has no edges\. Expected a strength above 0"),
+        (graph().toarray().astype(str), r"graph has entries of type <U\d+\. Expected real numbers"),
+        (graph() * (1 + 1j), r"graph has entries of type complex128\. Expected real numbers"),
+        (graph().toarray().astype(object), r"graph has entries of type object\. .*graph\.astype\(float\)"),
     ],
-    ids=["shape", "frame", "vector", "negative", "missing", "one-sided", "loops"],
+    ids=["shape", "frame", "vector", "negative", "missing", "one-sided", "loops", "texts", "complex", "objects"],
 )
 def test_what_cannot_be_a_graph_is_refused(given: Any, message: str) -> None:
     with pytest.raises(InvalidDataError, match=message):
