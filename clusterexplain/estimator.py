@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusteringFactory
-from clusterexplain.clustering.given.graph_labels import GraphLabels
+from clusterexplain.clustering.given.graph_labels import GraphLabels, distances_reason
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.frames import has_names
@@ -27,7 +27,13 @@ from clusterexplain.data.labels import (
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import check_sample_weight
-from clusterexplain.exceptions import DegenerateClustersWarning, FewerClustersWarning, InvalidParameterError, warn
+from clusterexplain.exceptions import (
+    AdoptedClustersWarning,
+    DegenerateClustersWarning,
+    FewerClustersWarning,
+    InvalidParameterError,
+    warn,
+)
 from clusterexplain.execution import Execution
 from clusterexplain.explanation.answerable import degeneracy
 from clusterexplain.explanation.explain import explain
@@ -958,7 +964,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
 
 def _warn_of_clusters(fitted: Fit, config: Config) -> None:
-    """Warn if fewer clusters were found than asked for, or some that have no derivative."""
+    """Warn if fewer clusters were found than asked for, or some that have no derivative, or a graph looks like distances."""
     if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
         warn(
             f"Only {fitted.clustering.n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer "
@@ -967,3 +973,5 @@ def _warn_of_clusters(fitted: Fit, config: Config) -> None:
         )
     if reason := degeneracy(fitted):
         warn(reason, DegenerateClustersWarning)
+    if reason := distances_reason(fitted.clustering, fitted.embedding):
+        warn(reason, AdoptedClustersWarning)

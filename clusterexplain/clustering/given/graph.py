@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
+import scipy.stats
 import torch
 from torch import Tensor
 
@@ -15,6 +16,11 @@ from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 
 ASYMMETRY = 1e-5
 """Largest difference between the two directions of an edge, relative to the strongest edge: graphs come in float32."""
+
+FEWEST_EDGES = 20
+"""Number of edges from which on a correlation of their strengths says something."""
+EDGES_AT_ONCE = 100_000
+"""Number of edges whose lengths are taken at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,31 @@ class NeighbourGraph:
         strengths = self.strengths * weights[self.ends]
         flat = torch.zeros(n * columns, dtype=strengths.dtype).index_add(0, places, strengths)
         return flat.reshape(n, columns)
+
+    def rises_with_distance(self, embedding: Tensor) -> float:
+        """Return Spearman's correlation of strengths and distances over edges.
+
+        Parameters
+        ----------
+        embedding : Tensor of shape (n_samples, dim)
+            Where the rows are.
+
+        Returns
+        -------
+        float
+            From -1 to 1; positive: far rows have the strong edges. 0 for fewer than 20 edges, or strengths or distances that
+            are all equal.
+        """
+        rows = torch.repeat_interleave(torch.arange(len(embedding)), self.starts.diff())
+        once = rows < self.ends
+        pairs = torch.stack([rows[once], self.ends[once]], dim=1)
+        lengths = [
+            (embedding[some[:, 0]] - embedding[some[:, 1]]).norm(dim=1) for some in torch.split(pairs, EDGES_AT_ONCE)
+        ]
+        strengths, distances = self.strengths[once].numpy(), torch.cat(lengths).numpy()
+        if len(pairs) < FEWEST_EDGES or not np.ptp(strengths) or not np.ptp(distances):
+            return 0.0
+        return float(scipy.stats.spearmanr(strengths, distances).statistic)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what a run stores."""

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+import scipy.spatial.distance
+import scipy.stats
 import torch
 from sklearn.cluster import KMeans
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.clustering import GraphLabels, NeighbourGraph
-from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, RunDamagedError
+from clusterexplain.exceptions import AdoptedClustersWarning, InvalidDataError, InvalidParameterError, RunDamagedError
 from clusterexplain.storage import run_directory
 from tests.conftest import OF_ANNDATA
 
@@ -189,6 +191,40 @@ def test_a_changed_graph_is_damage_when_the_run_is_opened(
     with_array(run, f"clustering.graph_{name}", change)
     with pytest.raises(RunDamagedError, match=rf"is damaged: .*{message}.*Restore it or fit anew"):
         ClusterExplainer.load(run)
+
+
+@pytest.mark.parametrize("distances", [True, False], ids=["distances", "similarities"])
+def test_a_graph_of_distances_is_said_to_be_one(distances: bool) -> None:
+    """Over the edges once, by scipy; a similarity that falls with the distance is taken in silence."""
+    X = rows()
+    apart = scipy.spatial.distance.squareform(scipy.spatial.distance.pdist(X))
+    near = (apart < 2) * (apart if distances else np.exp(-apart))
+    noisy = near * np.random.default_rng(2).uniform(0.7, 1, size=(N, N))
+    noisy = np.triu(noisy, 1) + np.triu(noisy, 1).T
+    upper = np.triu_indices(N, 1)
+    strong = noisy[upper] > 0
+    expected = scipy.stats.spearmanr(noisy[upper][strong], apart[upper][strong]).statistic
+    assert abs(expected) > 0.5
+    found = NeighbourGraph.of(noisy, N).rises_with_distance(torch.from_numpy(X))
+    assert found == pytest.approx(expected, abs=1e-12)
+    ce = ClusterExplainer("precomputed", membership_score="graph", min_agreement=0)
+    if not distances:
+        ce.fit(X, labels=labels(), graph=noisy)
+        return
+    message = (
+        rf"looks like distances: .*rank correlation {expected:.2f}.*Expected similarities, such as obsp\['connectivit"
+    )
+    with pytest.warns(AdoptedClustersWarning, match=message):
+        ce.fit(X, labels=labels(), graph=noisy)
+
+
+def test_few_or_equal_edges_do_not_look_like_distances() -> None:
+    line = torch.arange(21.0, dtype=torch.float64).square().unsqueeze(1)
+    rising = np.diag(np.arange(1.0, 21), 1)
+    rising += rising.T
+    assert NeighbourGraph.of(rising, 21).rises_with_distance(line) == 1.0
+    assert NeighbourGraph.of(rising[:20, :20], 20).rises_with_distance(line[:20]) == 0.0  # 19 edges
+    assert NeighbourGraph.of((rising > 0) * 1.0, 21).rises_with_distance(line) == 0.0
 
 
 def test_the_answer_says_that_the_graph_is_held_fixed() -> None:
