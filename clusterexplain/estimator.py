@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusteringFactory
-from clusterexplain.clustering.given.graph_labels import GraphLabels
+from clusterexplain.clustering.given.graph_labels import GraphLabels, distances_reason
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.frames import has_names
@@ -27,7 +27,13 @@ from clusterexplain.data.labels import (
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import check_sample_weight
-from clusterexplain.exceptions import DegenerateClustersWarning, FewerClustersWarning, InvalidParameterError, warn
+from clusterexplain.exceptions import (
+    AdoptedClustersWarning,
+    DegenerateClustersWarning,
+    FewerClustersWarning,
+    InvalidParameterError,
+    warn,
+)
 from clusterexplain.execution import Execution
 from clusterexplain.explanation.answerable import degeneracy
 from clusterexplain.explanation.explain import explain
@@ -36,7 +42,7 @@ from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.config_file import read_config
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.given import Beside, GivenRows, given_rows
-from clusterexplain.fitting.own_parts import OwnReclusterer
+from clusterexplain.fitting.own_parts import OwnReclusterer, check_reclusterer_weights
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
@@ -381,6 +387,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         given = given_rows(X, parameters, beside)
         config = Config.of(parameters | {"clusterer": given.clusterer})
         weights = check_sample_weight(joined_weights(sample_weight, X, given.data), len(given.data))
+        check_reclusterer_weights(self.reclusterer, weights)
         task = self.model if isinstance(self.model, EmbeddingTask) else None
         score = self.membership_score if isinstance(self.membership_score, Score) else None
         own = None if isinstance(given.clusterer, str) else given.clusterer
@@ -957,7 +964,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
 
 def _warn_of_clusters(fitted: Fit, config: Config) -> None:
-    """Warn if fewer clusters were found than asked for, or some that have no derivative."""
+    """Warn if fewer clusters were found than asked for, or some that have no derivative, or a graph looks like distances."""
     if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
         warn(
             f"Only {fitted.clustering.n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer "
@@ -966,3 +973,5 @@ def _warn_of_clusters(fitted: Fit, config: Config) -> None:
         )
     if reason := degeneracy(fitted):
         warn(reason, DegenerateClustersWarning)
+    if reason := distances_reason(fitted.clustering, fitted.embedding):
+        warn(reason, AdoptedClustersWarning)

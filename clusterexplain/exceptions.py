@@ -145,7 +145,7 @@ class FewerClustersWarning(ClusterExplainWarning):
 
 
 class AdoptedClustersWarning(ClusterExplainWarning):
-    """The labels of a fitted estimator are not those that its algorithm leaves as they are in this embedding."""
+    """What was found elsewhere does not fit the embedding: other labels than their algorithm finds, a graph of distances."""
 
 
 class ScoreChoiceWarning(ClusterExplainWarning):

@@ -109,6 +109,11 @@ class Clustering(ABC, Generic[StateT]):
         return True
 
     @property
+    def assigns_by_score(self) -> bool:
+        """Whether no rule says where a row that was not trained on belongs, so that it goes to the cluster of highest score."""
+        return self.labels_given
+
+    @property
     def repeats(self) -> bool:
         """Whether :meth:`update_continued` leaves the labels as they are where they were found."""
         return True

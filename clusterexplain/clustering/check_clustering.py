@@ -272,7 +272,7 @@ def _check_continued(clustering: Clustering[Any], inputs: ClusterInputs) -> None
             f"{_kind(clustering)}.assign returned {assigned.dtype} of shape {tuple(assigned.shape)} for {len(inputs.weights)} "
             f"rows. Expected one torch.int64 for each row, -1 for noise."
         )
-    if not clustering.labels_given and not torch.equal(assigned, continued.labels):
+    if not clustering.assigns_by_score and not torch.equal(assigned, continued.labels):
         share = float((assigned != continued.labels).double().mean())
         raise InvalidClusteringError(
             f"{_kind(clustering)}.assign puts {share:.0%} of the training rows into other clusters than their labels. Expected "

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering import Clustering, ClusterState
+from clusterexplain.clustering import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.scores import Score
 from clusterexplain.statistics.matching import NOISE
 
@@ -153,7 +153,7 @@ class Assignment:
 
 
 def assigned_to(clustering: Clustering, score: Score, rows: Tensor, state: ClusterState) -> Tensor:
-    """Return the cluster of each row that was not trained on: for given labels, which no rule has made, that of highest score.
+    """Return the cluster of each row that was not trained on: where no rule says it (given labels), that of highest score.
 
     Parameters
     ----------
@@ -171,9 +171,35 @@ def assigned_to(clustering: Clustering, score: Score, rows: Tensor, state: Clust
     Tensor of shape (n,), int64
         -1 is noise.
     """
-    if not clustering.n_clusters:
+    by_score = clustering.assigns_by_score
+    if not clustering.n_clusters or (by_score and not bool(state.nonempty.any())):
         return torch.full((len(rows),), NOISE)
-    return score.nearest(rows, state) if clustering.labels_given else clustering.assign(rows, state)
+    return score.nearest(rows, state) if by_score else clustering.assign(rows, state)
+
+
+def with_absent(clustering: Clustering, score: Score, inputs: ClusterInputs) -> Clustering:
+    """Return clusters that were found by no rule, with rows of weight 0 where new rows at their places would be.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        Found at the inputs.
+    score : Score
+        What is explained.
+    inputs : ClusterInputs
+        Embeddings in the geometry of the clustering, and weights.
+
+    Returns
+    -------
+    Clustering
+        With the labels of the rows of positive weight as they are.
+    """
+    absent = inputs.weights <= 0
+    if not bool(absent.any()):
+        return clustering
+    labels = clustering.labels.clone()
+    labels[absent] = assigned_to(clustering, score, inputs.embedding[absent], clustering.values(inputs))
+    return replace(clustering, labels=labels)
 
 
 def _share(agreeing: Tensor) -> float:

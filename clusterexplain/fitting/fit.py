@@ -24,7 +24,7 @@ from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.execution import Execution
 from clusterexplain.fitting.annotations import Annotations
-from clusterexplain.fitting.assignment import Assignment
+from clusterexplain.fitting.assignment import Assignment, with_absent
 from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.outcome import diverged, outcome_of, pair_of
 from clusterexplain.influence.jacobian import TrainingJacobian
@@ -213,7 +213,7 @@ class Fit:
         trajectory = self.record(weights)
         inputs = self.cluster_inputs(trajectory.params, trajectory.weights)
         with torch.no_grad():
-            clustering = self.clustering.update_continued(inputs)
+            clustering = self.continued(inputs)
         kept = self.annotations.given()
         return dataclasses.replace(
             self, trajectory=trajectory, clustering=clustering, pretrained=False, annotations=kept, _jacobians=[]
@@ -280,7 +280,16 @@ class Fit:
         assert self.can_cluster_again, "labels that were given cannot be found again"
         spec = ClusteringSpec(self.config.n_clusters, seed, dict(self.config.clusterer_options or {}))
         clusterer = self.own_clusterer if self.config.clusterer is None else self.config.clusterer
-        return make_clustering(clusterer, inputs, spec)
+        return self._with_absent(make_clustering(clusterer, inputs, spec), inputs)
+
+    def continued(self, inputs: ClusterInputs) -> Clustering:
+        """Return the clustering continued at other embeddings and weights, from :meth:`cluster_inputs`."""
+        return self._with_absent(self.clustering.update_continued(inputs), inputs)
+
+    def _with_absent(self, found: Clustering, inputs: ClusterInputs) -> Clustering:
+        """Return found clusters with absent rows by score, where labels are found anew by no rule that says where they are."""
+        anew = self.clustering.reassigns and self.clustering.assigns_by_score
+        return with_absent(found, self.score, inputs) if anew else found
 
     @property
     def can_cluster_again(self) -> bool:

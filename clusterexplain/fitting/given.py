@@ -7,9 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from clusterexplain.clustering.given.fitted_elsewhere import given_labels
-from clusterexplain.clustering.given.graph_labels import with_graph
+from clusterexplain.clustering.given.given_labels import GivenLabels
+from clusterexplain.clustering.given.graph_labels import GraphLabels, with_graph
 from clusterexplain.clustering.make import check_before_training
+from clusterexplain.clustering.registry import CLUSTERERS
+from clusterexplain.clustering.scores import Score, make_score
 from clusterexplain.data import Dataset
 from clusterexplain.data.labels import has_index, is_label_list, joined_targets, labels_of, without_label_columns
 from clusterexplain.data.maps import given_map
@@ -101,12 +106,21 @@ def given_rows(X: Rows, parameters: Mapping[str, Any], beside: Beside) -> GivenR
     )
     data, clusterer, names = _clustered(data, parameters, labels)
     clusterer = with_graph(clusterer, beside.graph, X, len(data), parameters["membership_score"])
+    _check_score(clusterer, parameters["membership_score"])
     display = data.display
     if beside.map is not None and not isinstance(beside.map, str):
         display = given_map(beside.map, data, has_index=has_index(X))
     if beside.targets is not None:
         data = dataclasses.replace(data, targets=joined_targets(beside.targets, data))
     return GivenRows(data, clusterer, names, display)
+
+
+def _check_score(clusterer: object, score: str | Score) -> None:
+    """Refuse a score that the clusterer does not have, where that is known before anything is trained."""
+    if isinstance(clusterer, str):
+        make_score(score, CLUSTERERS[clusterer].kind)
+    elif isinstance(clusterer, (GraphLabels, np.ndarray)):
+        make_score(score, GivenLabels if isinstance(clusterer, np.ndarray) else GraphLabels)
 
 
 def _clustered(data: Dataset, parameters: Mapping[str, Any], labels: object) -> tuple[Dataset, object, dict[int, str]]:

@@ -96,7 +96,7 @@ def _clustered(fit: Fit, assignments: Assignments, inputs: ClusterInputs, seed: 
     if assignments is Assignments.KEPT:
         return fit.clustering.update_kept(inputs)
     if assignments is Assignments.CONTINUED:
-        return fit.clustering.update_continued(inputs)
+        return fit.continued(inputs)
     from_scratch = fit.clustering.from_scratch if fit.clustering.has_random_init else fit.cluster_from_scratch
     return from_scratch(inputs, seed=seed)
 

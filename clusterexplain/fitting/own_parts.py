@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from clusterexplain.clustering import Clustering, ClusteringFactory, ClusteringSpec, ClusterInputs, make_clustering
@@ -121,6 +122,12 @@ def check_reclusterer(reclusterer: OwnReclusterer, clusterer: object) -> None:
             f"reclusterer says how given labels are found anew, but clusterer={clusterer!r:.80} is run again by itself. "
             f"Expected fit(X, labels=...), or reclusterer=None."
         )
+
+
+def check_reclusterer_weights(reclusterer: OwnReclusterer | None, weights: np.ndarray) -> None:
+    """Refuse weights of shape (n_samples,) that a reclusterer does not take, before anything is trained; None takes all."""
+    if reclusterer is not None:
+        Reclusterer.of(reclusterer).check_weights(weights)
 
 
 def with_own_reclusterer(fit: Fit, reclusterer: OwnReclusterer | None) -> Fit:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.exceptions import DisagreementError, ScoreChoiceWarning
+from clusterexplain.exceptions import DisagreementError, InvalidParameterError, ScoreChoiceWarning
 from tests.clustering.scores.test_votes import ring_graph, rings
 
 
@@ -85,3 +85,24 @@ def test_the_listed_agreements_are_those_of_the_votes() -> None:
     by_vote = ((votes @ np.eye(2)[ring]).argmax(axis=1) == ring).mean()
     with pytest.warns(ScoreChoiceWarning, match=rf"{by_mean:.1%} by 'margin', {by_vote:.1%} by 'knn'"):
         fit(ring)
+
+
+@pytest.mark.parametrize(
+    ("score", "clusterer", "given"),
+    [
+        ("knn", "kmeans", None),
+        ("responsibility", "kmeans", None),
+        ("exemplar", "gmm", None),
+        ("responsibility", "labels", np.arange(30) % 3),
+    ],
+)
+def test_a_score_that_the_clusters_do_not_have_is_refused_before_anything_is_trained(
+    score: str, clusterer: str, given: np.ndarray | None
+) -> None:
+    X = np.random.default_rng(0).normal(size=(30, 4))
+    found = {} if given is not None else {"clusterer": clusterer}
+    ce = ClusterExplainer("autoencoder", n_steps=10**9, membership_score=score, **found)
+    with pytest.raises(
+        InvalidParameterError, match=rf"membership_score='{score}' cannot score clusterer '{clusterer}'"
+    ):
+        ce.fit(X, labels=given)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
+import scipy.stats
 import torch
 from torch import Tensor
 
@@ -15,6 +16,11 @@ from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 
 ASYMMETRY = 1e-5
 """Largest difference between the two directions of an edge, relative to the strongest edge: graphs come in float32."""
+
+FEWEST_EDGES = 20
+"""Number of edges from which on a correlation of their strengths says something."""
+EDGES_AT_ONCE = 100_000
+"""Number of edges whose lengths are taken at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +69,12 @@ class NeighbourGraph:
                 f"for each row of X, for example adata.obsp['connectivities'], or with an AnnData the name of one: "
                 f"graph='connectivities'."
             )
+        kind = matrix.dtype if isinstance(matrix, np.ndarray) else scipy.sparse.csr_matrix(matrix).dtype
+        if kind.kind not in "biuf":
+            raise InvalidDataError(
+                f"graph has entries of type {kind}. Expected real numbers, the strengths of edges; graph.astype(float) "
+                f"makes them of entries that are numbers."
+            )
         edges = scipy.sparse.csr_matrix(matrix, dtype=np.float64, copy=True)
         if edges.shape != (n_samples, n_samples):
             raise InvalidDataError(
@@ -102,6 +114,31 @@ class NeighbourGraph:
         flat = torch.zeros(n * columns, dtype=strengths.dtype).index_add(0, places, strengths)
         return flat.reshape(n, columns)
 
+    def rises_with_distance(self, embedding: Tensor) -> float:
+        """Return Spearman's correlation of strengths and distances over edges.
+
+        Parameters
+        ----------
+        embedding : Tensor of shape (n_samples, dim)
+            Where the rows are.
+
+        Returns
+        -------
+        float
+            From -1 to 1; positive: far rows have the strong edges. 0 for fewer than 20 edges, or strengths or distances that
+            are all equal.
+        """
+        rows = torch.repeat_interleave(torch.arange(len(embedding)), self.starts.diff())
+        once = rows < self.ends
+        pairs = torch.stack([rows[once], self.ends[once]], dim=1)
+        lengths = [
+            (embedding[some[:, 0]] - embedding[some[:, 1]]).norm(dim=1) for some in torch.split(pairs, EDGES_AT_ONCE)
+        ]
+        strengths, distances = self.strengths[once].numpy(), torch.cat(lengths).numpy()
+        if len(pairs) < FEWEST_EDGES or not np.ptp(strengths) or not np.ptp(distances):
+            return 0.0
+        return float(scipy.stats.spearmanr(strengths, distances).statistic)
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what a run stores."""
         return {
@@ -111,9 +148,10 @@ class NeighbourGraph:
         }
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, np.ndarray]) -> NeighbourGraph:
-        """Return the graph that :meth:`arrays` wrote."""
+    def restore(cls, arrays: Mapping[str, np.ndarray], n_samples: int) -> NeighbourGraph:
+        """Return the graph of some rows that :meth:`arrays` wrote; InvalidDataError if the arrays are no such graph."""
         names = ("graph_starts", "graph_ends", "graph_strengths")
+        _check_arrays(*(arrays[name] for name in names), n_samples=n_samples)
         return cls(*(torch.from_numpy(arrays[name].copy()) for name in names))
 
 
@@ -155,6 +193,16 @@ def graph_of(given: object, X: object, n_samples: int) -> NeighbourGraph:
         )
     matrix = X.obsp[given]
     return NeighbourGraph.of(matrix.to_memory() if hasattr(matrix, "to_memory") else matrix, n_samples)
+
+
+def _check_arrays(starts: np.ndarray, ends: np.ndarray, strengths: np.ndarray, *, n_samples: int) -> None:
+    """Refuse arrays of a run that are no graph of its rows."""
+    if starts.dtype != np.int64 or starts.shape != (n_samples + 1,) or starts[0] != 0 or (np.diff(starts) < 0).any():
+        raise InvalidDataError(f"graph_starts is not {n_samples + 1} ascending whole numbers from 0")
+    if ends.dtype != np.int64 or ends.shape != (starts[-1],) or not ((ends >= 0) & (ends < n_samples)).all():
+        raise InvalidDataError(f"graph_ends is not {starts[-1]} row numbers from 0 to {n_samples - 1}")
+    if strengths.dtype != np.float64 or strengths.shape != ends.shape or not ((strengths > 0) & (strengths <= 1)).all():
+        raise InvalidDataError(f"graph_strengths is not {len(ends)} numbers above 0 and at most 1")
 
 
 def _check_strengths(edges: scipy.sparse.csr_matrix) -> None:

@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clusterexplain.clustering.base import ClusterInputs, ClusterState
+from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
 from clusterexplain.clustering.given.given_labels import GivenLabels
 from clusterexplain.clustering.given.graph import NeighbourGraph, graph_of
 from clusterexplain.clustering.given.labelled_state import GraphState
 from clusterexplain.exceptions import InvalidParameterError
+
+LARGEST_RISE = 0.5
+"""Rank correlation of strengths and distances above which a graph is taken to be one of distances."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +56,27 @@ class GraphLabels(GivenLabels):
         cls, labels: Tensor, n_clusters: int, arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]
     ) -> GraphLabels:
         """Rebuild."""
-        return cls(labels, n_clusters, NeighbourGraph.restore(arrays))
+        return cls(labels, n_clusters, NeighbourGraph.restore(arrays, len(labels)))
+
+
+def distances_reason(clustering: Clustering[Any], embedding: Tensor) -> str:
+    """Return what makes a graph look like one of distances instead of similarities; empty if nothing does.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        Of a fit, with a graph or without.
+    embedding : Tensor of shape (n_samples, dim)
+        Of the same rows.
+    """
+    rises = clustering.graph.rises_with_distance(embedding.detach()) if isinstance(clustering, GraphLabels) else 0.0
+    if rises <= LARGEST_RISE:
+        return ""
+    return (
+        f"graph looks like distances: its edges are the stronger, the farther apart their rows are in the embedding (rank "
+        f"correlation {rises:.2f}), so far rows would have the largest votes. Expected similarities, such as "
+        f"obsp['connectivities'] instead of obsp['distances']; of distances, for example np.exp(-(d / d.mean()) ** 2)."
+    )
 
 
 def with_graph(clusterer: object, graph: object, X: object, n_samples: int, score: object) -> object:

@@ -8,13 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.metrics import adjusted_rand_score
-from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs
 from clusterexplain.clustering.given.given_labels import GivenLabels
 from clusterexplain.clustering.given.graph import NeighbourGraph
 from clusterexplain.clustering.given.graph_labels import GraphLabels
-from clusterexplain.clustering.given.labelled_state import LabelledState
 from clusterexplain.clustering.given.reclusterer import Reclusterer, ReclusteringEstimator, ReclusteringFunction
 from clusterexplain.clustering.registry import ClusteringSpec
 from clusterexplain.exceptions import AdoptedClustersWarning, InvalidParameterError, warn
@@ -25,8 +23,8 @@ from clusterexplain.statistics.matching import NOISE, renumbered
 class ReclusteredLabels(GivenLabels):
     """A user's labels with a way to find them anew, matched to the old clusters by the weight that they share.
 
-    Rows of weight 0 are absent: the reclusterer gets the other rows alone, and an absent row is in the cluster whose new
-    centroid is nearest, as a new row is. A cluster that is not found again is empty; a new one gets a new number.
+    Rows of weight 0 are absent: the reclusterer gets the other rows alone, and gives an absent row no cluster (-1); a fit puts
+    it in the cluster of highest score, as a new row. A cluster that is not found again is empty; a new one gets a new number.
 
     Parameters
     ----------
@@ -48,15 +46,13 @@ class ReclusteredLabels(GivenLabels):
         """Cluster the present rows anew, and number the clusters by the old ones that they share most weight with."""
         found, weights = self.reclusterer.labels(inputs), inputs.weights.detach().numpy()
         numbers = renumbered(self.labels.numpy(), found, weights, first_new=self.n_clusters)
-        labels = torch.from_numpy(_with_absent(numbers, inputs))
         n_clusters = max(self.n_clusters, int(numbers.max(initial=NOISE)) + 1)
-        return replace(self, labels=labels, n_clusters=n_clusters, repeats=True)
+        return replace(self, labels=torch.from_numpy(numbers), n_clusters=n_clusters, repeats=True)
 
-    def assign(self, rows: Tensor, state: LabelledState) -> Tensor:
-        """Return the nearest centroid of a nonempty cluster; -1 if all are empty."""
-        if not bool(state.nonempty.any()):
-            return torch.full((len(rows),), NOISE, dtype=torch.int64)
-        return super().assign(rows, state)
+    @property
+    def assigns_by_score(self) -> bool:
+        """Return True: the reclusterer says nothing of rows that it did not get."""
+        return True
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -153,20 +149,8 @@ class FoundFromScratch:
     def __call__(self, inputs: ClusterInputs, spec: ClusteringSpec) -> GivenLabels:
         """Return what the reclusterer finds; it has no start that a seed could change."""
         found = self.reclusterer.labels(inputs)
-        labels, n_clusters = torch.from_numpy(_with_absent(found, inputs)), int(found.max(initial=NOISE)) + 1
+        labels, n_clusters = torch.from_numpy(found), int(found.max(initial=NOISE)) + 1
         return GivenLabels(labels, n_clusters) if self.graph is None else GraphLabels(labels, n_clusters, self.graph)
-
-
-def _with_absent(labels: np.ndarray, inputs: ClusterInputs) -> np.ndarray:
-    """Return labels in which rows of weight 0 are in the cluster of the nearest centroid; -1 where there is no cluster."""
-    absent = (inputs.weights <= 0).numpy()
-    n_clusters = int(labels.max(initial=NOISE)) + 1
-    if not absent.any() or not n_clusters:
-        return labels
-    found = GivenLabels(torch.from_numpy(labels), n_clusters)
-    completed = labels.copy()
-    completed[absent] = found.assign(inputs.embedding[torch.from_numpy(absent)], found.state(inputs)).numpy()
-    return completed
 
 
 def _same_partition(labels: np.ndarray, others: np.ndarray) -> bool:

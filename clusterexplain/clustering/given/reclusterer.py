@@ -76,7 +76,7 @@ class Reclusterer:
         Raises
         ------
         InvalidParameterError
-            If it is neither.
+            If it is neither, or a function that does not take two arguments.
         """
         if isinstance(given, type):
             raise InvalidParameterError(f"reclusterer={given.__name__} is a class. {FORMS}.")
@@ -86,7 +86,12 @@ class Reclusterer:
             return cls(function, type(given).__name__, takes)
         if not callable(given):
             raise InvalidParameterError(f"reclusterer is a {type(given).__name__}. {FORMS}.")
-        return cls(given, getattr(given, "__name__", type(given).__name__))
+        name = getattr(given, "__name__", type(given).__name__)
+        if not _takes_two(given):
+            raise InvalidParameterError(
+                f"reclusterer={name} cannot be called with two arguments, the rows and their weights. {FORMS}."
+            )
+        return cls(given, name)
 
     def labels(self, inputs: ClusterInputs) -> np.ndarray:
         """Cluster the rows of positive weight.
@@ -106,18 +111,35 @@ class Reclusterer:
         InvalidParameterError
             If weights differ and the estimator takes none.
         InvalidClusteringError
-            If what is returned is not one label for each row.
+            If it raises an error, or what is returned is not one label for each row.
         """
         weights = inputs.weights.detach().numpy()
         present = np.flatnonzero(weights > 0)
         labels = np.full(len(weights), NOISE)
         if not len(present):
             return labels
-        shares = weights[present].copy()
-        if not self.takes_weights and (shares != shares[0]).any():
-            raise InvalidParameterError(self.unequal("The sample weights differ"))
-        labels[present] = self._codes(self.function(inputs.embedding.detach().numpy()[present], shares), len(present))
+        self.check_weights(weights)
+        labels[present] = self._codes(
+            self._called(inputs.embedding.detach().numpy()[present], weights[present].copy()), len(present)
+        )
         return labels
+
+    def check_weights(self, weights: np.ndarray) -> None:
+        """Refuse weights of shape (n_samples,) that are neither 0 nor equal, where the estimator takes none."""
+        shares = weights[weights > 0]
+        if not self.takes_weights and (shares != shares[:1]).any():
+            raise InvalidParameterError(self.unequal("The sample weights differ"))
+
+    def _called(self, rows: np.ndarray, weights: np.ndarray) -> ArrayLike:
+        """Return what the function returns; its error is said to be its own."""
+        n = len(rows)
+        try:
+            return self.function(rows, weights)
+        except Exception as error:
+            raise InvalidClusteringError(
+                f"reclusterer={self.name} raised {type(error).__name__} for {n} rows of positive weight: {error}. Expected "
+                f"one label for each row of Z, shape ({n},), -1 for noise, also where rows were removed."
+            ) from error
 
     def unequal(self, what: str) -> str:
         """Say that an estimator knows no weights, after the sentence that says where they differ."""
@@ -157,6 +179,19 @@ class Reclusterer:
 def is_estimator(given: object) -> TypeGuard[ReclusteringEstimator]:
     """Return whether something clusters as scikit-learn's clusterers do."""
     return callable(getattr(given, "fit", None)) and callable(getattr(given, "fit_predict", None))
+
+
+def _takes_two(function: Callable[..., object]) -> bool:
+    """Return whether a function can be called with two arguments; True if its signature is not known."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # compiled code
+        return True
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return False
+    return True
 
 
 def _weighted(estimator: ReclusteringEstimator, rows: np.ndarray, weights: np.ndarray) -> ArrayLike:

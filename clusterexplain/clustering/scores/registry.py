@@ -36,14 +36,14 @@ SCORES: dict[str, Score[Any]] = {
 """Every assignment score by name."""
 
 
-def make_score(score: str | Score[Any], clustering: Clustering[Any]) -> Score[Any]:
+def make_score(score: str | Score[Any], clustering: Clustering[Any] | type[Clustering[Any]]) -> Score[Any]:
     """Return the assignment score of a clustering.
 
     Parameters
     ----------
     score : str or Score
         A name from ``SCORES``, "auto" for the first of ``clustering.scores``, or a score of your own.
-    clustering : Clustering
+    clustering : Clustering, or type of Clustering
         What is scored.
 
     Returns
@@ -85,7 +85,7 @@ def make_score(score: str | Score[Any], clustering: Clustering[Any]) -> Score[An
     return SCORES[name]
 
 
-def _checked(score: Score[Any], clustering: Clustering[Any]) -> Score[Any]:
+def _checked(score: Score[Any], clustering: Clustering[Any] | type[Clustering[Any]]) -> Score[Any]:
     kind = type(score)
     missing = [name for name in ("name", "words", "reads") if not hasattr(kind, name)]
     if missing:

@@ -17,9 +17,9 @@ SHARE, BEFOREHAND = 0.02, 0.01
 SAME_POINT = 1e-9
 """Squared distance, as a share of the pooled within-cluster variance, below which two rows are one."""
 ROUNDING = 1e-12
-"""The same as a share of the squared length: a row that is embedded twice in float32 differs by about 1e-7 of its length."""
+"""The same as a share of the squared distance from the mean of the rows: float32 keeps about 1e-7 of a coordinate."""
 TIE = 1e-9
-"""Weight of centroid distances where clusters have the same votes: it decides which of them is the runner-up, nothing else."""
+"""Weight of centroid distances where clusters have the same votes: it decides which of them is first or next, nothing else."""
 SPARE = 2
 """Rows that are looked at beyond those that suffice."""
 
@@ -51,9 +51,17 @@ class Vote(Score[LabelledState]):
 
     def runner_up(self, rows: Tensor, state: LabelledState, own: Tensor) -> Tensor:
         """Return the cluster with the most votes but the own one; of those with equal votes, that of the nearest centroid."""
-        tied = self.logits(rows, state) + TIE * LogRatioMargin().logits(rows, state)
-        own_column = torch.arange(tied.shape[-1]) == own.unsqueeze(-1)
-        return self._nonempty(tied, state).masked_fill(own_column, -torch.inf).argmax(dim=-1)
+        apart = self._apart(rows, state)
+        own_column = torch.arange(apart.shape[-1]) == own.unsqueeze(-1)
+        return apart.masked_fill(own_column, -torch.inf).argmax(dim=-1)
+
+    def nearest(self, rows: Tensor, state: LabelledState) -> Tensor:
+        """Return the cluster with the most votes; of those with equal votes (or none), that of the nearest centroid."""
+        return self._apart(rows, state).argmax(dim=-1)
+
+    def _apart(self, rows: Tensor, state: LabelledState) -> Tensor:
+        """Return the logits of clusters with members, those that are equal ordered by the distance to the centroid."""
+        return self._nonempty(self.logits(rows, state) + TIE * LogRatioMargin().logits(rows, state), state)
 
 
 class NearestNeighbours(Vote):
@@ -190,8 +198,8 @@ class _Places(NamedTuple):
         """Return squared distances less the length of each row, shape (..., n_samples), and which are at its very place."""
         z = rows.detach() - self.origin
         shifted = self.lengths - 2 * (z @ self.members.T)
-        least = SAME_POINT * within.detach() + ROUNDING * rows.detach().square().sum(-1, keepdim=True)
-        return shifted, shifted <= least - z.square().sum(-1, keepdim=True)
+        length = z.square().sum(-1, keepdim=True)
+        return shifted, shifted <= SAME_POINT * within.detach() + (ROUNDING - 1) * length
 
 
 def _nearest(rows: Tensor, state: LabelledState, places: _Places, most: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+import scipy.spatial.distance
+import scipy.stats
 import torch
 from sklearn.cluster import KMeans
 
 from clusterexplain import ClusterExplainer
 from clusterexplain.clustering import GraphLabels, NeighbourGraph
-from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
+from clusterexplain.exceptions import AdoptedClustersWarning, InvalidDataError, InvalidParameterError, RunDamagedError
+from clusterexplain.storage import run_directory
 from tests.conftest import OF_ANNDATA
 
 N = 30
@@ -79,8 +84,11 @@ ONE_SIDED[0, 1] = 2.0
         (MISSING, r"or some that are missing\. Expected finite numbers"),
         (ONE_SIDED, r"graph is not symmetric: .* differ by up to \d.*\(graph \+ graph\.T\) / 2 is one"),
         (np.eye(30), r"graph has no edges\. Expected a strength above 0"),
+        (graph().toarray().astype(str), r"graph has entries of type <U\d+\. Expected real numbers"),
+        (graph() * (1 + 1j), r"graph has entries of type complex128\. Expected real numbers"),
+        (graph().toarray().astype(object), r"graph has entries of type object\. .*graph\.astype\(float\)"),
     ],
-    ids=["shape", "frame", "vector", "negative", "missing", "one-sided", "loops"],
+    ids=["shape", "frame", "vector", "negative", "missing", "one-sided", "loops", "texts", "complex", "objects"],
 )
 def test_what_cannot_be_a_graph_is_refused(given: Any, message: str) -> None:
     with pytest.raises(InvalidDataError, match=message):
@@ -135,6 +143,88 @@ def test_another_graph_is_another_fit() -> None:
 def test_a_graph_without_its_arrays_is_damage() -> None:
     with pytest.raises(KeyError, match="graph_starts"):
         GraphLabels.restore(torch.from_numpy(labels()), 3, {}, {})
+
+
+def with_array(run: Path, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Replace one array of a run as somebody would who makes its checksum good."""
+    path, manifest = run / "arrays.npz", run / "run.json"
+    with np.load(path) as stored:
+        arrays = dict(stored)
+    arrays[name] = change(arrays[name])
+    np.savez(path, **arrays)
+    content = json.loads(manifest.read_text())
+    content["files"]["arrays.npz"] = run_directory._digest(path.read_bytes())
+    content["digest"] = run_directory._manifest_digest(content)
+    manifest.write_text(json.dumps(content))
+
+
+def _with(value: float, at: int) -> Callable[[np.ndarray], np.ndarray]:
+    def change(array: np.ndarray) -> np.ndarray:
+        array[at] = value
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("starts", _with(1, 0), r"graph_starts is not 31 ascending whole numbers from 0"),
+        ("starts", _with(10**6, 3), r"graph_starts is not 31 ascending"),
+        ("starts", lambda array: array[:-1], r"graph_starts is not 31 ascending"),
+        ("starts", lambda array: array.astype(float), r"graph_starts is not 31 ascending"),
+        ("ends", _with(N, 0), r"graph_ends is not \d+ row numbers from 0 to 29"),
+        ("ends", _with(-1, 0), r"graph_ends is not \d+ row numbers from 0 to 29"),
+        ("ends", lambda array: array[:-1], r"graph_ends is not \d+ row numbers from 0 to 29"),
+        ("strengths", _with(np.nan, 0), r"graph_strengths is not \d+ numbers above 0 and at most 1"),
+        ("strengths", _with(1.5, 0), r"graph_strengths is not \d+ numbers above 0 and at most 1"),
+        ("strengths", _with(0, 0), r"graph_strengths is not \d+ numbers above 0 and at most 1"),
+        ("strengths", lambda array: array[:-1], r"graph_strengths is not \d+ numbers above 0 and at most 1"),
+    ],
+)
+def test_a_changed_graph_is_damage_when_the_run_is_opened(
+    tmp_path: Path, name: str, change: Callable[[np.ndarray], np.ndarray], message: str
+) -> None:
+    run = Path(fitted(membership_score="graph").save(tmp_path / "run"))
+    with_array(run, f"clustering.graph_{name}", lambda array: array)
+    ClusterExplainer.load(run)
+    with_array(run, f"clustering.graph_{name}", change)
+    with pytest.raises(RunDamagedError, match=rf"is damaged: .*{message}.*Restore it or fit anew"):
+        ClusterExplainer.load(run)
+
+
+@pytest.mark.parametrize("distances", [True, False], ids=["distances", "similarities"])
+def test_a_graph_of_distances_is_said_to_be_one(distances: bool) -> None:
+    """Over the edges once, by scipy; a similarity that falls with the distance is taken in silence."""
+    X = rows()
+    apart = scipy.spatial.distance.squareform(scipy.spatial.distance.pdist(X))
+    near = (apart < 2) * (apart if distances else np.exp(-apart))
+    noisy = near * np.random.default_rng(2).uniform(0.7, 1, size=(N, N))
+    noisy = np.triu(noisy, 1) + np.triu(noisy, 1).T
+    upper = np.triu_indices(N, 1)
+    strong = noisy[upper] > 0
+    expected = scipy.stats.spearmanr(noisy[upper][strong], apart[upper][strong]).statistic
+    assert abs(expected) > 0.5
+    found = NeighbourGraph.of(noisy, N).rises_with_distance(torch.from_numpy(X))
+    assert found == pytest.approx(expected, abs=1e-12)
+    ce = ClusterExplainer("precomputed", membership_score="graph", min_agreement=0)
+    if not distances:
+        ce.fit(X, labels=labels(), graph=noisy)
+        return
+    message = (
+        rf"looks like distances: .*rank correlation {expected:.2f}.*Expected similarities, such as obsp\['connectivit"
+    )
+    with pytest.warns(AdoptedClustersWarning, match=message):
+        ce.fit(X, labels=labels(), graph=noisy)
+
+
+def test_few_or_equal_edges_do_not_look_like_distances() -> None:
+    line = torch.arange(21.0, dtype=torch.float64).square().unsqueeze(1)
+    rising = np.diag(np.arange(1.0, 21), 1)
+    rising += rising.T
+    assert NeighbourGraph.of(rising, 21).rises_with_distance(line) == 1.0
+    assert NeighbourGraph.of(rising[:20, :20], 20).rises_with_distance(line[:20]) == 0.0  # 19 edges
+    assert NeighbourGraph.of((rising > 0) * 1.0, 21).rises_with_distance(line) == 0.0
 
 
 def test_the_answer_says_that_the_graph_is_held_fixed() -> None:

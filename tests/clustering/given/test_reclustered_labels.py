@@ -14,7 +14,7 @@ import pytest
 import torch
 from palmerpenguins import load_penguins
 from sklearn.cluster import AgglomerativeClustering, KMeans
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_digits, load_iris, make_moons
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import kneighbors_graph
 
@@ -86,6 +86,46 @@ def test_the_row_that_is_absent_is_where_a_new_row_would_be() -> None:
     refit = line().refit(without(11))
     assert refit.labels_[11] == 0
     assert refit.predict(np.array([[32.1, 0.0]])).tolist() == [0]
+
+
+def moons(score: str) -> tuple[np.ndarray, np.ndarray, ClusterExplainer, ClusterExplainer]:
+    """Return two moons, which no centroid describes, and fits of their labels: without and with a way to find them anew."""
+    X, y = make_moons(120, noise=0.05, random_state=0)
+    said: dict[str, Any] = {"labels": y}
+    if score == "graph":
+        near = kneighbors_graph(X, 10)
+        said["graph"] = near.maximum(near.T)
+    single = AgglomerativeClustering(2, linkage="single")
+    given, anew = (
+        ClusterExplainer("precomputed", membership_score=score, random_state=0, reclusterer=way).fit(X, **said)
+        for way in (None, single)
+    )
+    return X, y, given, anew
+
+
+@pytest.mark.parametrize("score", ["knn", "graph"])
+def test_new_rows_go_to_the_highest_score_with_and_without_a_reclusterer(score: str) -> None:
+    X, y, given, anew = moons(score)
+    for ce in (given, anew):
+        np.testing.assert_array_equal(ce.predict(X + 1e-3), y)
+    np.testing.assert_array_equal(anew.explain(X[:9] + 1e-3).scores, given.explain(X[:9] + 1e-3).scores)
+    assert (anew.explain(X[:9] + 1e-3).scores > 0).all()
+
+
+@pytest.mark.parametrize("score", ["knn", "graph"])
+def test_removed_rows_go_to_the_highest_score(score: str) -> None:
+    """Every tenth row of a moon is removed: its neighbours, which are of its moon, say where it is."""
+    X, y, _, anew = moons(score)
+    weights = np.ones(len(X))
+    weights[::10] = 0
+    refit = anew.refit(weights)
+    np.testing.assert_array_equal(refit.labels_, y)
+    np.testing.assert_array_equal(refit.predict(X), y)
+    margins = anew.explain(list(range(0, 120, 10))).margins
+    for assignments in ("continued", "scratch"):
+        outcome = anew.fit_.at(weights, margins, assignments=assignments)
+        np.testing.assert_array_equal(outcome.labels, y)
+        np.testing.assert_array_equal(outcome.final_clusters, y[::10])
 
 
 def test_a_cluster_that_breaks_gives_its_number_to_the_larger_part() -> None:
@@ -262,6 +302,21 @@ def test_stability_is_shown_only_with_the_reclusterer_that_it_was_measured_with(
         AttributeError, match=r"stability_ was not measured"
     ):  # of a run from before the name was stored
         ClusterExplainer.load(folder, reclusterer=means).stability_  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("way", "message"),
+    [
+        (AgglomerativeClustering(2), r"weights differ, but AgglomerativeClustering\.fit takes no sample_weight"),
+        (lambda Z: LABELS, r"cannot be called with two arguments"),
+    ],
+    ids=["weights", "arity"],
+)
+def test_what_a_reclusterer_cannot_take_is_refused_before_anything_is_trained(way: Any, message: str) -> None:
+    weights = np.where(np.arange(len(LINE)) == 3, 2.0, 1.0)
+    X = np.column_stack([LINE, np.arange(len(LINE)) % 3])
+    with pytest.raises(InvalidParameterError, match=message):
+        ClusterExplainer("autoencoder", n_steps=10**9, reclusterer=way).fit(X, labels=LABELS, sample_weight=weights)
 
 
 def test_an_estimator_without_weights_is_refused_before_anything_is_retrained() -> None:

@@ -99,3 +99,28 @@ def test_no_rows_are_no_clusters() -> None:
 def test_what_cannot_be_called_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidParameterError, match=r"reclusterer.*Expected a function \(Z, sample_weight\) -> labels"):
         Reclusterer.of(wrong)
+
+
+@pytest.mark.parametrize("wrong", [lambda Z: SIDES, lambda: SIDES, lambda Z, w, more: SIDES], ids=["1", "0", "3"])
+def test_a_function_of_other_than_two_arguments_is_refused(wrong: Any) -> None:
+    with pytest.raises(
+        InvalidParameterError, match=r"cannot be called with two arguments.*Expected a function \(Z, sample_weight\)"
+    ):
+        Reclusterer.of(wrong)
+
+
+def test_a_function_may_have_defaults_and_any_number_of_arguments() -> None:
+    def more(Z: np.ndarray, sample_weight: np.ndarray, seed: int = 0) -> np.ndarray:
+        return SIDES
+
+    for function in (more, lambda *given: SIDES):
+        np.testing.assert_array_equal(Reclusterer.of(function).labels(inputs()), SIDES)
+
+
+def test_an_error_of_the_reclusterer_is_said_to_be_its_own() -> None:
+    with pytest.raises(
+        InvalidClusteringError,
+        match=r"reclusterer=AgglomerativeClustering raised ValueError for 5 rows of positive weight: .*one label for each row",
+    ) as raised:
+        Reclusterer.of(AgglomerativeClustering(500)).labels(inputs(1, 0, 1, 1, 1, 1))
+    assert isinstance(raised.value.__cause__, ValueError)

@@ -91,6 +91,19 @@ def test_a_row_whose_weight_vanishes_leaves_without_a_jump(n: int) -> None:
         np.testing.assert_allclose(logits_at(Z[:1], weights, rows, labels), little, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [NearestNeighbours(), GraphVote()], ids=["knn", "graph"])
+def test_votes_do_not_depend_on_where_the_origin_is(kind: Any) -> None:
+    """Maps have coordinates such as 450000 m east and 5411000 m north; a few metres apart are two places there too."""
+    z = Z[:, :2] * 4
+    far = torch.tensor([450_000.0, 5_411_000.0])
+    by_shift = []
+    for shift in (0 * far, far):
+        there = ClusterInputs(z + shift, ONES)
+        state = GraphLabels(LABELS, 3, NeighbourGraph.of(graph(), N)).state(there)
+        by_shift.append(kind.logits(torch.cat([there.embedding, there.embedding[:9] + 0.05]), state))
+    np.testing.assert_allclose(by_shift[1], by_shift[0], rtol=1e-7)
+
+
 def test_without_any_neighbour_nothing_is_said() -> None:
     weights = torch.zeros(N, dtype=torch.float64)
     weights[0] = 1.0
@@ -209,6 +222,17 @@ def test_a_row_without_edges_has_margin_0_and_agrees_with_nothing() -> None:
     )
     assert fit.fit_.assignment.agreement() == (N - 1) / N
     assert not fit.explain([0]).influence.any()
+
+
+def test_a_new_row_beside_one_without_edges_goes_to_the_nearest_centroid() -> None:
+    """No edge says where it is: the mean of rows 0 to 9 is far off, and row 29 is beside the mean of the others."""
+    X = np.r_[RNG.normal(size=(10, 2)), RNG.normal(size=(20, 2)) + 20]
+    labels = np.repeat([0, 1], [10, 20])
+    edges = (labels[:, None] == labels) * 1.0
+    edges[29] = edges[:, 29] = 0
+    ce = ClusterExplainer("precomputed", membership_score="graph", min_agreement=0).fit(X, labels=labels, graph=edges)
+    assert ce.predict(X[29:] + 1e-3).tolist() == [1]
+    assert ce.explain(X[29:] + 1e-3).margins.rival.tolist() == [0]
 
 
 # Real refits
