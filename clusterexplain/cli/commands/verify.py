@@ -99,7 +99,7 @@ def stability(
 ) -> None:
     """Refit, and list the clusters and samples that stay together.
 
-    The run stores the result, and every later answer shows it.
+    The run stores the result, and every later answer shows it; with --reclusterer, those for which the same one is given.
     """
     from clusterexplain.cli import terminal
     from clusterexplain.storage.sidecars import write_stability
