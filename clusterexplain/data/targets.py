@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -14,7 +12,7 @@ EXACT_IN_FLOAT32 = 2**24
 """Whole numbers up to here are themselves in single precision, in which they travel with the rows."""
 
 
-def checked_targets(targets: Any, n_samples: int) -> np.ndarray:
+def checked_targets(targets: object, n_samples: int) -> np.ndarray:
     """Return targets as int64, bool or float64 numbers, one row for each row of X.
 
     Parameters
