@@ -7,7 +7,7 @@ import pytest
 
 import clusterexplain
 
-HEAVY = ("torch", "sklearn", "umap", "numba", "altair", "pandas", "hdbscan")
+HEAVY = ("numpy", "torch", "sklearn", "umap", "numba", "altair", "pandas", "hdbscan")
 
 
 def test_every_exported_name_exists_and_the_list_is_sorted() -> None:

@@ -17,7 +17,7 @@ from clusterexplain.report import Plots
 from clusterexplain.results.verdict import Estimand
 from clusterexplain.verification.levels import LEVELS
 
-HEAVY = ("torch", "sklearn", "pandas", "altair", "numba", "rich")
+HEAVY = ("numpy", "torch", "sklearn", "pandas", "altair", "numba", "rich")
 
 
 def python(code: str, **environment: str) -> str:

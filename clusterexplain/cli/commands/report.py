@@ -13,7 +13,6 @@ from clusterexplain.cli.arguments import compared_cluster, method_arguments, ope
 from clusterexplain.cli.commands.explain import with_stored_check
 from clusterexplain.cli.options import option
 from clusterexplain.exceptions import InvalidParameterError, ReportWriteError
-from clusterexplain.storage.run_files import PAGE as PAGE_NAME
 
 if TYPE_CHECKING:
     from clusterexplain.estimator import ClusterExplainer
@@ -93,8 +92,9 @@ def write_page(
 ) -> None:
     """Write the page about an explanation, by default into the run directory `folder`, and say where it is."""
     from clusterexplain.cli import terminal
+    from clusterexplain.storage.run_files import PAGE
 
-    name = PAGE_NAME.replace("SAMPLES", file_name(explanation.query_ids.tolist(), against))
+    name = PAGE.replace("SAMPLES", file_name(explanation.query_ids.tolist(), against))
     target = folder / name if out is None else out
     path = Path(explanation.report(target, run=str(folder), task=task))
     terminal.line(f"Report: {path}")
