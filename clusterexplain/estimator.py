@@ -593,12 +593,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return find_flip(self.explain(query, against=against), max_removed=max_removed)
 
     def label_conflicts(self, *, share: float = 0.01, show: str | Sequence[str] | None = None) -> pd.DataFrame:
-        """List near-identical training rows with different labels.
+        """List near-duplicates among the training rows with different labels.
 
         Parameters
         ----------
         share : float, default=0.01
-            A pair is near-identical if its distance is among this share of the smallest nearest-neighbour distances.
+            Two rows are near-duplicates if their distance is among this share of the smallest nearest-neighbour distances.
         show : str or sequence of str, optional
             Columns of the metadata (and "text") to show for both of a pair, the second behind ``near_duplicate_``.
 

@@ -222,8 +222,8 @@ def planted_clause(control: pd.DataFrame) -> str:
     share, chance = float(control["found_wide"].mean()), float(control["chance_wide"].mean())
     short = "" if share >= RECALL else f": fewer than the {RECALL:.0%} that were expected"
     return (
-        f". Of near-copies that were planted in the other cluster of the pair, {share:.0%} are among the {WIDE:.0%} that push "
-        f"most (by chance {chance:.0%}){short}"
+        f". Of near-duplicates that were planted in the other cluster of the pair, {share:.0%} are among the {WIDE:.0%} that "
+        f"push most (by chance {chance:.0%}){short}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The training of a check made again with more rows: what controls that plant or copy examples are asked of."""
+"""The training of a check made again with more rows: what controls that plant or duplicate examples are asked of."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def refit_with_rows(
     weights : ndarray of shape (n_new,)
         Their data weights.
     like : ndarray of shape (n_new,), int
-        The training examples that they are copies of: what targets they have.
+        The training examples that they are duplicates of: what targets they have.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The placebo of copies: equal examples do the same, and a leak of the row number is found."""
+"""The placebo of duplicates: equal examples do the same, and a leak of the row number is found."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_with_full_batches_a_copy_is_the_example(blobs: np.ndarray) -> None:
     assert (found["null"] < 1e-9).all()
 
 
-def test_small_batches_tell_copies_apart(small: ClusterExplainer) -> None:
+def test_small_batches_tell_duplicates_apart(small: ClusterExplainer) -> None:
     check = verify(small.explain([0, 11]), n_duplicates=8, **FEW)
     assert (check.duplicates["difference"] > 0.01).all()
     assert (check.duplicates["spearman"] < 1).any()
@@ -47,7 +47,7 @@ def test_a_leak_is_found(blobs: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> 
     assert (found["difference"] > 0.1).all()
 
 
-def test_new_rows_and_no_copies_give_no_rows(small: ClusterExplainer) -> None:
+def test_new_rows_and_no_duplicates_give_no_rows(small: ClusterExplainer) -> None:
     assert verify(small.explain(np.zeros((1, 5)) + 0.1), n_duplicates=4, **FEW).duplicates.empty
     assert verify(small.explain([0]), **FEW).duplicates.empty
 
