@@ -456,7 +456,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Ids of training examples, positions by slice or mask, or new rows, which are assigned to a cluster: a matrix, a
             frame, a Dataset, or the cells of an AnnData (the matrix that was trained on; genes are matched by name).
         against : "runner-up", "noise" or int, default="runner-up"
-            The rival cluster of the margin. For a sample that is noise the runner-up is the cluster that is nearest to
+            The cluster to compare with: the runner-up of each sample, or the one named. For noise it is the cluster nearest to
             join, and the margin says how far it is outside.
         method : str, TrainingJacobian, or callable ``Trajectory -> TrainingJacobian``, default="auto"
             The influence method: "unrolled" is the exact derivative through the training, "further" that of further training
@@ -484,7 +484,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         UnknownSampleError
             If an id does not exist.
         InvalidParameterError
-            If there is no rival cluster, the method is unknown, or the fit did not record what it needs.
+            If there is no runner-up cluster, the method is unknown, or the fit did not record what it needs.
         DisagreementError
             If the score does not tell what the labels tell.
         """
@@ -521,7 +521,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Raises
         ------
         InvalidParameterError
-            If the cluster does not exist or has no rival.
+            If the cluster does not exist or has no runner-up cluster.
         """
         from clusterexplain.explanation import explain_cluster
 
@@ -540,7 +540,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Raises
         ------
         InvalidParameterError
-            If there is no rival.
+            If there is no runner-up cluster.
         """
         from clusterexplain.explanation import cohesions_of, explain_combinations
 
@@ -572,7 +572,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return explain_combinations(self.fit_, separation_of(self.fit_, first, second))
 
     def flip(self, query: Rows | slice, *, against: str | int = "runner-up", max_removed: int | None = None) -> Flip:
-        """Search for the smallest set of training examples whose removal moves a sample to its rival.
+        """Search for the smallest set of training examples whose removal moves a sample to its runner-up.
 
         Parameters
         ----------

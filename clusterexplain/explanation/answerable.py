@@ -91,10 +91,10 @@ def check_apart(fit: Fit, margins: Margins) -> None:
     if not reads_state(fit.score, CentroidState):
         return
     centers, least = fit.assignment.centers, rounding(fit)
-    for own, rival in sorted(set(zip(margins.own.tolist(), margins.rival.tolist(), strict=True))):
-        if own != NOISE and rival != NOISE and np.linalg.norm(centers[own] - centers[rival]) <= least:
+    for own, runner_up in sorted(set(zip(margins.own.tolist(), margins.runner_up.tolist(), strict=True))):
+        if own != NOISE and runner_up != NOISE and np.linalg.norm(centers[own] - centers[runner_up]) <= least:
             raise InvalidDataError(
-                f"The centroids of clusters {own} and {rival} coincide, so no sample is nearer to one than to the other. "
+                f"The centroids of clusters {own} and {runner_up} coincide, so no sample is nearer to one than to the other. "
                 f"Expected clusters that are apart. Lower n_clusters (or the temperature of soft k-means), or name another "
                 f"cluster with against=."
             )
@@ -150,8 +150,8 @@ def _too_few_clusters(fit: Fit) -> str:
         )
     if len(nonempty) < 2 and not fit.assignment.has_noise:
         return (
-            "There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2, or give labels of two "
-            "clusters."
+            "There is only one cluster, so no runner-up cluster to compare with. Fit with n_clusters >= 2, or give labels "
+            "of two clusters."
         )
     return ""
 

@@ -205,9 +205,11 @@ class MarginFunction:
         """Differentiate each margin; `queries` of shape (n_queries, dim) and the members are not normalized."""
         noise = self.margins.has_noise
 
-        def margin(z: Tensor, rows: Tensor, w: Tensor, learned: Tensor | None, own: Tensor, rival: Tensor) -> Tensor:
+        def margin(
+            z: Tensor, rows: Tensor, w: Tensor, learned: Tensor | None, own: Tensor, runner_up: Tensor
+        ) -> Tensor:
             state = self._state(rows, w, learned)
-            return self.score.margins(self.clustering.normalize(z), state, own, rival, noise=noise)
+            return self.score.margins(self.clustering.normalize(z), state, own, runner_up, noise=noise)
 
         argnums = (0, 1, 2) if members.model_centroids is None else (0, 1, 2, 3)
         in_dims = (0, None, None, None, 0, 0)
@@ -226,11 +228,11 @@ class MarginFunction:
     def on_weights(self, queries: Tensor, members: ClusterInputs) -> Tensor:
         """Differentiate each score in the data weights alone: (n_scores, n_samples)."""
         noise = self.margins.has_noise
-        own, rival = pair_of(self.margins)
+        own, runner_up = pair_of(self.margins)
 
         def scores(w: Tensor) -> Tensor:
             state = self._state(members.embedding, w, members.model_centroids)
-            return self.score.margins(self.clustering.normalize(queries), state, own, rival, noise=noise)
+            return self.score.margins(self.clustering.normalize(queries), state, own, runner_up, noise=noise)
 
         combination = self.margins.combination
         units = torch.eye(len(own), dtype=SCORE_DTYPE) if combination is None else torch.from_numpy(combination.weights)
@@ -239,13 +241,13 @@ class MarginFunction:
         return rows.detach()
 
     def _block(
-        self, members: ClusterInputs, queries: Tensor, own: Tensor, rival: Tensor, columns: Tensor
+        self, members: ClusterInputs, queries: Tensor, own: Tensor, runner_up: Tensor, columns: Tensor
     ) -> EmbeddingGradients:
         noise = self.margins.has_noise
 
         def scores(z: Tensor, rows: Tensor, w: Tensor, learned: Tensor | None = None) -> Tensor:
             state = self._state(rows, w, learned)
-            return self.score.margins(self.clustering.normalize(z), state, own, rival, noise=noise)
+            return self.score.margins(self.clustering.normalize(z), state, own, runner_up, noise=noise)
 
         primals = (queries, *members) if members.model_centroids is not None else (queries, *members[:2])
         return _detached(vmap(vjp(scores, *primals)[1], chunk_size=_chunk(members))(columns.T))

@@ -197,7 +197,7 @@ def described(explanation: Explanation) -> dict[str, object]:
     return {
         "samples": _texts(explanation.query_ids.tolist()),
         "sample_clusters": _texts([_label(explanation, int(label)) for label in explanation.labels]),
-        "sample_rivals": _texts([_label(explanation, int(rival)) for rival in explanation.rivals]),
+        "sample_rivals": _texts([_label(explanation, int(runner_up)) for runner_up in explanation.runner_ups]),
         "sample_margins": np.array(explanation.scores, dtype=np.float64),
         "score": explanation.score_words,
         "sign": sign(explanation.sides()[0]),

@@ -158,20 +158,20 @@ def _verify_command(explanation: Explanation, context: ReportContext, run: str |
     )
     if own_code or explanation.combined or (explanation.positions < 0).any():
         return None
-    rivals = {_against(explanation, context, query) for query in range(len(explanation))}
-    if len(rivals) > 1:
+    named = {_against(explanation, context, query) for query in range(len(explanation))}
+    if len(named) > 1:
         return None
     samples = explanation.query_ids.tolist()
-    return command("verify", samples, run, rivals.pop(), task=task, flags=explanation.flags)
+    return command("verify", samples, run, named.pop(), task=task, flags=explanation.flags)
 
 
 def _against(explanation: Explanation, context: ReportContext, query: int) -> int | None:
-    """Return the rival if it is another than the runner-up, which commands take by themselves."""
+    """Return the cluster that was named by ``against``; None for the runner-up, which commands take by themselves."""
     assignment, position = context.fit.assignment, int(explanation.positions[query])
     row = slice(position, position + 1)
-    runner_up = int(assignment.rivals(assignment.embedding[row], assignment.labels[row])[0])
-    rival = int(explanation.rivals[query])
-    return None if rival == runner_up else rival
+    runner_up = int(assignment.runner_ups(assignment.embedding[row], assignment.labels[row])[0])
+    compared = int(explanation.runner_ups[query])
+    return None if compared == runner_up else compared
 
 
 def _profile(context: ReportContext, cluster: int) -> str:

@@ -70,9 +70,9 @@ class QueryPayload:
         combined = explanation.combined
         position, id_ = int(explanation.positions[query]), explanation.query_ids[query]
         preview = None if combined else context.previews.preview(explanation.queries[query], position)
-        own, rival = (
+        own, runner_up = (
             [] if combined else context.ids_of(context.members(int(clusters[query]))[:TYPICAL])
-            for clusters in (explanation.labels, explanation.rivals)
+            for clusters in (explanation.labels, explanation.runner_ups)
         )
         return {
             "id": str(id_),
@@ -87,8 +87,8 @@ class QueryPayload:
             "text": preview.text if preview else "",
             "values": [] if combined or not context.previews.is_table else self._values(query),
             "own": own,
-            "rival": rival,
-            "details": {} if combined else self._details(query, [*strongest["id"], *own, *rival]),
+            "rival": runner_up,
+            "details": {} if combined else self._details(query, [*strongest["id"], *own, *runner_up]),
             "conflicts": to_jsonable(tables.label_conflicts(context, explanation, query)),
             "conflicts_note": near_duplicates.none_found(trained_on=position >= 0),
             "charts": self._charts(query, strongest),

@@ -62,10 +62,10 @@ class Explanation:
     Attributes
     ----------
     margins : Margins
-        What is explained: samples, each with its own cluster and a rival, or combinations of many.
+        What is explained: samples, each with its own and its runner-up cluster, or combinations of many.
     scores : ndarray of shape (n_queries,)
-        The margins: the assignment score for the own cluster minus that for the rival; `score_words` says which. Positive is
-        inside.
+        The margins: the assignment score for the own cluster minus that for the runner-up; `score_words` says which. Positive
+        is inside.
     rows : InfluenceRows
         Influence of every training example on every score, in three components.
     train_ids : ndarray of shape (n_train,)
@@ -75,7 +75,7 @@ class Explanation:
     sample_weight : ndarray of shape (n_train,)
         Data weights of the fit.
     probabilities : ndarray of shape (n_queries, 2)
-        Soft membership in the own cluster and in the rival.
+        Soft membership in the own cluster and in the runner-up.
     share_with_larger_margin : ndarray of shape (n_queries,)
         Share of the own cluster's members whose margin to their runner-up is larger.
     agreement : float
@@ -93,7 +93,7 @@ class Explanation:
     score_words : str
         What the margin is, in words.
     noise_reasons : tuple of str
-        For each query that is noise what it lacks to join the rival, "density" or "distance"; "" for the others.
+        For each query that is noise what it lacks to join the runner-up, "density" or "distance"; "" for the others.
     cluster_names : dict of int to str
         Names that clusters were given.
     stability : StabilitySummary or None
@@ -152,9 +152,9 @@ class Explanation:
         return self.margins.labels
 
     @property
-    def rivals(self) -> np.ndarray:
+    def runner_ups(self) -> np.ndarray:
         """The cluster that each query is compared with, shape (n_queries,); -1 is noise, or several clusters."""
-        return self.margins.rivals
+        return self.margins.runner_ups
 
     @property
     def combined(self) -> bool:
@@ -444,7 +444,7 @@ class Explanation:
         return {
             "sample": self.query_ids[position],
             "cluster": int(self.labels[position]),
-            "rival": int(self.rivals[position]),
+            "rival": int(self.runner_ups[position]),
             "margin": self.scores[position],
             "membership": self.probabilities[position],
             "share_with_larger_margin": self.share_with_larger_margin[position],
@@ -459,7 +459,7 @@ class Explanation:
         }
 
     def with_check(self, stored: dict[str, Any]) -> Explanation:
-        """Attach a stored check if it covers every answer given here (same fit, method, sample, cluster and rival).
+        """Attach a stored check if it covers every answer given here (same fit, method, sample and clusters).
 
         Parameters
         ----------
@@ -508,9 +508,9 @@ class Explanation:
         return {"fit_key": self.fit_key, "weights": weights, "method": f"{self.method} {options}"}
 
     def answers(self) -> list[tuple[int, int, int]]:
-        """Return what is answered: (row number or -1, own cluster, rival) for each query."""
-        columns = (self.positions, self.labels, self.rivals)
-        return [(int(row), int(own), int(rival)) for row, own, rival in zip(*columns, strict=True)]
+        """Return what is answered: (row number or -1, own cluster, runner-up) for each query."""
+        columns = (self.positions, self.labels, self.runner_ups)
+        return [(int(row), int(own), int(runner_up)) for row, own, runner_up in zip(*columns, strict=True)]
 
     def report(
         self,
@@ -580,7 +580,7 @@ class Explanation:
         return words if self.rows.row(query).any() else f"{words} {text.NO_INFLUENCE}"
 
     def _headline(self, query: int) -> str:
-        sample, rival, margin = self.query_ids[query], int(self.rivals[query]), float(self.scores[query])
+        sample, runner_up, margin = self.query_ids[query], int(self.runner_ups[query]), float(self.scores[query])
         if self.margins.combination is not None:
             return combination_title(self.margins.combination.subjects[query], margin, self.cluster_names)
         present = self.sample_weight > 0
@@ -589,7 +589,7 @@ class Explanation:
         if self.labels[query] == NOISE:
             return text.noise_headline(
                 sample,
-                rival,
+                runner_up,
                 margin=margin,
                 reason=self.noise_reasons[query],
                 share_with_larger_margin=share_with_larger_margin,
@@ -600,7 +600,7 @@ class Explanation:
         return text.headline(
             sample,
             int(self.labels[query]),
-            rival,
+            runner_up,
             margin=margin,
             membership=self.probabilities[query].tolist(),
             share_with_larger_margin=share_with_larger_margin,

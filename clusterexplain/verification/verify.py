@@ -164,5 +164,5 @@ def _sampler(explanation: Explanation, seed: int, share: float) -> RemovalSample
         return others
 
     candidates = np.flatnonzero(fit.weights.numpy() > 0)
-    pairs = explanation.labels, explanation.rivals
+    pairs = explanation.labels, explanation.runner_ups
     return RemovalSampler(explanation.influence, *pairs, explanation.train_labels, candidates, near, seed, share)

@@ -66,13 +66,13 @@ def near_duplicates(query: int, n_planted: int = PLANTED) -> tuple[Explanation, 
     asked = base.explain([query])
     rng = np.random.default_rng(query)
     near = DIGITS.X[query] + rng.normal(size=(n_planted, DIGITS.X.shape[1]))
-    labels = np.concatenate([base.labels_, np.full(n_planted, asked.rivals[0])])
+    labels = np.concatenate([base.labels_, np.full(n_planted, asked.runner_ups[0])])
     explainer = fitted(np.vstack([DIGITS.X, near]), labels)
-    return explainer.explain([query], against=int(asked.rivals[0])), np.arange(len(DIGITS), len(labels))
+    return explainer.explain([query], against=int(asked.runner_ups[0])), np.arange(len(DIGITS), len(labels))
 
 
 def flips(explainer: ClusterExplainer, query: int, max_removed: int = 179) -> dict[str, int | None]:
-    """Return the smallest sizes of sets whose removal moves a sample to its rival, by how the sets were chosen."""
+    """Return the smallest sizes of sets whose removal moves a sample to its runner-up, by how the sets were chosen."""
     found = explainer.flip([query], max_removed=max_removed)
     explanation = explainer.explain([query])
     embedding, labels = explainer.embedding_, explainer.labels_

@@ -48,7 +48,7 @@ def duplicates(
     Returns
     -------
     DataFrame
-        One row for each query that is a training example in one cluster with another as rival: query (its id), position, n
+        One row for each query that is a training example in one cluster with another as runner-up: query (its id), position, n
         (duplicates), spearman (of the changes by removing originals with those by removing duplicates), spearman_predicted (the
         same of the predictions), difference (median size of the difference of the two changes over the median size of a
         change), null (difference of two equal trainings). With full batches and a model without noise: 1, 1, 0 and 0.

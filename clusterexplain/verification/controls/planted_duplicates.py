@@ -32,7 +32,7 @@ def planted_duplicates(fit: Fit, explanation: Explanation, n_queries: int, *, se
     explanation : Explanation
         What is checked.
     n_queries : int
-        How many of its queries are tried, at most: the first that are training examples in one cluster with another as rival.
+        How many of its queries are tried, at most: the first that are training examples, of which neither cluster is noise.
     seed : int
         Seed of the near-duplicates.
 
@@ -53,12 +53,12 @@ def planted_duplicates(fit: Fit, explanation: Explanation, n_queries: int, *, se
 def _plant(fit: Fit, explanation: Explanation, query: int, seed: int) -> dict[str, object]:
     n = len(explanation.train_ids)
     n_planted = max(2, round(SHARE * n))
-    place, rival = int(explanation.positions[query]), int(explanation.rivals[query])
+    place, runner_up = int(explanation.positions[query]), int(explanation.runner_ups[query])
     X = fit.data.X
     rng = np.random.default_rng([seed, place])
     planted = X[place] + NOISE_SHARE * X.std(axis=0) * rng.normal(size=(n_planted, X.shape[1]))
     larger = refit_with_rows(
-        fit, explanation, planted, np.full(n_planted, rival), np.ones(n_planted), np.full(n_planted, place)
+        fit, explanation, planted, np.full(n_planted, runner_up), np.ones(n_planted), np.full(n_planted, place)
     )
     margins = same_margins(larger, explanation, np.array([query]))
     jacobian = larger.jacobian(explanation.influence_method, explanation.method_options)

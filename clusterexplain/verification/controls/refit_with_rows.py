@@ -18,7 +18,7 @@ from clusterexplain.statistics.matching import NOISE
 
 
 def eligible_queries(explanation: Explanation) -> np.ndarray:
-    """Return which queries such a training can be asked about: training examples in one cluster with another one as rival.
+    """Return which queries such a training can be asked about: training examples in one cluster with another one as runner-up.
 
     Parameters
     ----------
@@ -33,7 +33,9 @@ def eligible_queries(explanation: Explanation) -> np.ndarray:
     """
     if explanation.combined or explanation.fit.config.clusterer == "dec":
         return np.empty(0, dtype=np.intp)
-    return np.flatnonzero((explanation.positions >= 0) & (explanation.labels != NOISE) & (explanation.rivals != NOISE))
+    return np.flatnonzero(
+        (explanation.positions >= 0) & (explanation.labels != NOISE) & (explanation.runner_ups != NOISE)
+    )
 
 
 def refit_with_rows(
@@ -106,5 +108,5 @@ def same_margins(larger: Fit, explanation: Explanation, chosen: np.ndarray) -> M
         In the order of `chosen`.
     """
     rows = explanation.positions[chosen]
-    pair = explanation.labels[chosen], explanation.rivals[chosen]
+    pair = explanation.labels[chosen], explanation.runner_ups[chosen]
     return Margins(larger.data.ids[rows], larger.data.X[rows], rows, *pair)

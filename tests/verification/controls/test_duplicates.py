@@ -69,10 +69,10 @@ def test_examples_of_other_weights_are_copied_with_them(blobs: np.ndarray) -> No
 def test_the_method_and_the_pair_are_those_of_the_explanation(small: ClusterExplainer) -> None:
     none = np.empty((0, 5)), np.empty(0, dtype=int), np.empty(0)
     first = small.explain([0])
-    third = next(k for k in range(3) if k not in (first.labels[0], first.rivals[0]))
+    third = next(k for k in range(3) if k not in (first.labels[0], first.runner_ups[0]))
     larger = refit_with_rows(small.fit_, small.explain([0], against=third), *none, np.empty(0, dtype=int))
     asked = same_margins(larger, small.explain([0], against=third), np.array([0]))
-    assert (int(asked.own[0]), int(asked.rival[0])) == (first.labels[0], third)
+    assert (int(asked.own[0]), int(asked.runner_up[0])) == (first.labels[0], third)
     two = [verify(one, n_duplicates=8, **FEW).duplicates for one in (first, small.explain([0], against=third))]
     assert two[0]["difference"].iloc[0] != two[1]["difference"].iloc[0]
 
