@@ -175,8 +175,8 @@ class Plots:
         chart = charts.stability_chart(tables.sample_stability(self._context, rows), chosen=chosen)
         return self._titled(chart, "How often refits keep samples in their cluster", query)
 
-    def standing(self, query: int = 0) -> alt.LayerChart:
-        """Draw where the sample is among the clusters: distances, responsibilities of a mixture, or the condensed tree."""
+    def distances(self, query: int = 0) -> alt.LayerChart:
+        """Draw its distances to the clusters; its responsibilities in a mixture, its place in the tree of HDBSCAN."""
         self._refuse_beyond(query)
         if self._explanation.combined:
             raise InvalidParameterError(

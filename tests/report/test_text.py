@@ -319,7 +319,7 @@ def test_a_map_says_when_it_shows_a_sample_among_others(fitted: ClusterExplainer
 def test_pictures_name_the_sample_and_its_clusters(checked: Explanation) -> None:
     own, runner_up = (checked.name_of(one[1]) for one in (checked.labels, checked.runner_ups))
     draw = checked.plot
-    for chart in (draw.map(1), draw.influence(1), draw.waterfall(1), draw.groups(query=1), draw.standing(1)):
+    for chart in (draw.map(1), draw.influence(1), draw.waterfall(1), draw.groups(query=1), draw.distances(1)):
         title = chart.to_dict()["title"]
         assert title["text"]
         assert title["subtitle"][0] == f"Sample 7: {own}, compared with {runner_up}"
