@@ -71,7 +71,7 @@ def payload(
         "queries": queries,
         "clusters": clusters,
         "trust": _trust(explanation, context, specs, can_check=verify is not None),
-        "rows": _rows(context, sorted({*drawn.tolist(), *named, *trained, *typical, *mentioned})),
+        "rows": _shown_rows(context, sorted({*drawn.tolist(), *named, *trained, *typical, *mentioned})),
         "names": {str(cluster): context.name_of(cluster) for cluster in [NOISE, *context.clusters]},
         "mixed": explanation.combined,
         "words": {
@@ -186,7 +186,7 @@ def _ends(rows: np.ndarray) -> np.ndarray:
     return np.union1d(rows[:TYPICAL], rows[::-1][:TYPICAL])
 
 
-def _rows(context: ReportContext, rows: list[int]) -> dict[str, list[Any]]:
+def _shown_rows(context: ReportContext, rows: list[int]) -> dict[str, list[Any]]:
     """Return what is known about training rows, column by column."""
     previews = [context.previews.preview(context.data.X[row], row) for row in rows]
     return {
