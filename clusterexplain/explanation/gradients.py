@@ -271,10 +271,10 @@ def _detached(gradients: tuple[Tensor, ...]) -> EmbeddingGradients:
 
 def _through_each_query(fit: Fit, inputs: Tensor, on_query: Tensor) -> Tensor:
     """Pull (n_queries, dim) back to the parameters through each query's own embedding: (n_queries, n_params)."""
-    recipe, params = fit.recipe, fit.trajectory.params
+    recipe = fit.recipe
 
     def through(row: Tensor, cotangent: Tensor) -> Tensor:
-        pull = vjp(lambda theta: recipe.task.embed(theta, row.unsqueeze(0)).squeeze(0), params)[1]
+        pull = vjp(lambda params: recipe.task.embed(params, row.unsqueeze(0)).squeeze(0), fit.trajectory.params)[1]
         return recipe.layout.join(pull(cotangent)[0])
 
     # One query at a time: not every network of a user's can be batched over its inputs by vmap.
@@ -285,7 +285,7 @@ def _through_each_query(fit: Fit, inputs: Tensor, on_query: Tensor) -> Tensor:
 def _through_embeddings(fit: Fit, inputs: Tensor, on_embedding: Tensor) -> Tensor:
     """Pull (n_scores, n_inputs, dim) back to the parameters through the embeddings of all `inputs`: (n_scores, n_params)."""
     recipe = fit.recipe
-    pull = vjp(lambda theta: recipe.task.embed(theta, inputs), fit.trajectory.params)[1]
+    pull = vjp(lambda params: recipe.task.embed(params, inputs), fit.trajectory.params)[1]
     size = max(1, int(COTANGENT_BLOCK_BYTES / (inputs.numel() * inputs.element_size())))
     blocks = torch.split(on_embedding.to(recipe.dtype), size)
     return torch.cat(
@@ -296,5 +296,5 @@ def _through_embeddings(fit: Fit, inputs: Tensor, on_embedding: Tensor) -> Tenso
 def _through_model_centroids(fit: Fit, on_centroids: Tensor) -> Tensor:
     """Pull (n_scores, n_clusters, dim) back to the parameters through the model's own centroids: (n_scores, n_params)."""
     recipe = fit.recipe
-    pull = vjp(lambda theta: recipe.task.cluster_centers(theta), fit.trajectory.params)[1]
+    pull = vjp(lambda params: recipe.task.cluster_centers(params), fit.trajectory.params)[1]
     return vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(on_centroids.to(recipe.dtype)).detach()

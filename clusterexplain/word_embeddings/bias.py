@@ -253,14 +253,14 @@ class EmbeddingBias(BaseEstimator):  # type: ignore[misc]
             If it is no differentiable number.
         """
         bound = self._bound(score)
-        theta = self.trajectory_.final
-        gradient = bound.gradient(theta)
+        embeddings = self.trajectory_.final
+        gradient = bound.gradient(embeddings)
         influence = self.trajectory_.vjp(gradient, execution=self._execution)
         share, word = largest_shares(bound.uses(self.corpus_), bound.words)
         return UnitInfluence(
             name=bound.name,
-            value=bound.value(theta),
-            p_value=bound.p_value(theta),
+            value=bound.value(embeddings),
+            p_value=bound.p_value(embeddings),
             table=InfluenceTable(influence, self.corpus_.units, {"word_share": share, "word": word}),
             gradient_dot=self.trajectory_.gradient_dot(gradient),
             words=bound.words,
@@ -310,7 +310,7 @@ class EmbeddingBias(BaseEstimator):  # type: ignore[misc]
                 f"The answer is about {answer.name!r}, but {bound.name!r} is to be checked. Pass the score that was explained."
             )
         removals = draw_removals(len(self.corpus_), n_single=n_single, n_groups=n_groups, share=share, seed=seed)
-        scores = [bound.value(theta) for theta in self.retrain_without([removed for _, removed in removals])]
+        scores = [bound.value(embeddings) for embeddings in self.retrain_without([removed for _, removed in removals])]
         return BiasCheck.compare(answer, removals, scores, bound.uses(self.corpus_))
 
     def retrain_without(self, removals: list[np.ndarray]) -> list[Tensor]:
