@@ -15,12 +15,12 @@ from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement,
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.outcome import pair_of
 from clusterexplain.influence import JacobianFactory, MethodReport, TrainingJacobian
-from clusterexplain.results.annotations import StabilitySummary
 from clusterexplain.results.badge import NOT_TRAINED_ON
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins
 from clusterexplain.results.stability import Stability
+from clusterexplain.results.variability import StabilitySummary
 from clusterexplain.statistics.matching import NOISE
 
 

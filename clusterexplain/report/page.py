@@ -14,7 +14,7 @@ from clusterexplain._version import __version__
 from clusterexplain.report.assets import asset
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.export import refuse_folder, write_file
-from clusterexplain.report.payload import payload
+from clusterexplain.report.payload.page_payload import payload
 from clusterexplain.report.text import page_question
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.text.names import replace_unprintable

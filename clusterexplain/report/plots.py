@@ -10,7 +10,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.report import charts, tables
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.figures import check_figure, distances_figure, map_figure, titled, waterfall_figure
-from clusterexplain.report.preview import LONGEST_NAME
+from clusterexplain.report.samples.preview import LONGEST_NAME
 from clusterexplain.report.text import map_note, misplaced, subject
 from clusterexplain.report.widget import live, selected
 from clusterexplain.results.explanation import Explanation

@@ -77,7 +77,7 @@ class EstimandCheck:
     from_scratch : DataFrame
         See :attr:`Check.from_scratch`; empty where that was not tried.
     controls : dict of str to float
-        See :func:`clusterexplain.verification.controls.figures.control_figures`.
+        See :func:`clusterexplain.verification.controls.control_figures.control_figures`.
     dissolved : dict of str to float
         Share of the single removals after which a cluster of the query's pair was another one, by assignments.
     sweep : dict of str to ndarray of shape (n_queries,)

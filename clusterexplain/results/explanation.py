@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.annotations import SeedVariability, StabilitySummary
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins, Topic
 from clusterexplain.results.shown_columns import parse_show, shown_columns
@@ -24,6 +23,7 @@ from clusterexplain.results.text.margins import SIDES, combination_title, sides_
 from clusterexplain.results.text.methods import averaged_method_words, method_flags
 from clusterexplain.results.text.names import cluster_name, terminal_safe
 from clusterexplain.results.text.stability import own_check_note, stability_note
+from clusterexplain.results.variability import SeedVariability, StabilitySummary
 from clusterexplain.results.verdict import UNTESTED, CheckSummary
 from clusterexplain.statistics.groups import group_sums
 from clusterexplain.statistics.matching import NOISE

@@ -12,7 +12,7 @@ from torch.func import grad, jvp, vmap
 
 from clusterexplain.data.targets import checked_targets
 from clusterexplain.exceptions import InvalidTaskError
-from clusterexplain.models.targets import TargetColumns
+from clusterexplain.models.target_columns import TargetColumns
 from clusterexplain.models.task import Drawn, EmbeddingTask, Params
 from clusterexplain.training.compiled_steps import CompiledSteps, with_choices_kept
 from clusterexplain.training.optimizer import Adam

@@ -18,7 +18,7 @@ from clusterexplain.verification.controls.clustering_from_scratch import N_START
 from clusterexplain.verification.controls.planted_duplicates import WIDE
 from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.grade import MEANINGS
-from clusterexplain.verification.retraining import ASSIGNMENTS, WITHOUT_DIRECT
+from clusterexplain.verification.retrained_changes import ASSIGNMENTS, WITHOUT_DIRECT
 
 RECALL = 0.9
 """Share of what was planted that an explanation should find."""

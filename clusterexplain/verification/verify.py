@@ -20,7 +20,7 @@ from clusterexplain.verification.controls.planted_duplicates import planted_dupl
 from clusterexplain.verification.controls.reference_rankings import reference_rankings
 from clusterexplain.verification.estimands import Retrainings, choose_estimands
 from clusterexplain.verification.levels import Level, level_of
-from clusterexplain.verification.removals import RemovalSampler
+from clusterexplain.verification.removal_sampler import RemovalSampler
 from clusterexplain.verification.retraining_cache import RetrainingCache
 from clusterexplain.verification.verdicts import check_summary
 

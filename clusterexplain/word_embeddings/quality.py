@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain.word_embeddings.counts import UnitCounts
+from clusterexplain.word_embeddings.expected_loss import ExpectedLoss
 from clusterexplain.word_embeddings.lists import read_list
-from clusterexplain.word_embeddings.objective import ExpectedLoss
 from clusterexplain.word_embeddings.scores import Index
 
 

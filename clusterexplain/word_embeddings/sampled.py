@@ -17,7 +17,7 @@ from torch import Tensor
 from clusterexplain.execution.budget import BATCH_CACHE_BYTES
 from clusterexplain.execution.executors import one_thread
 from clusterexplain.training.optimizer import State
-from clusterexplain.word_embeddings.objective import POWER
+from clusterexplain.word_embeddings.expected_loss import POWER
 from clusterexplain.word_embeddings.training import SkipGram
 
 

@@ -4,9 +4,9 @@ The steps of :mod:`clusterexplain.training` give every example its own weight in
 counts alone, which are the same in all steps: the reverse pass sums the derivative in the counts over the steps, and one sparse
 product carries it to any number of units.
 
-Loss, gradient and second derivative are written out in :mod:`clusterexplain.word_embeddings.objective` and work on the table
-block by block. The same loss differentiated and traced as the steps of a stage are (CPU time of one thread, medians; the same
-numbers to 1e-15 in float64) is three to five times slower:
+Loss, gradient and second derivative are written out in :mod:`clusterexplain.word_embeddings.expected_loss` and work on the
+table block by block. The same loss differentiated and traced as the steps of a stage are (CPU time of one thread, medians;
+the same numbers to 1e-15 in float64) is three to five times slower:
 
 ======================  ===========  ==================  ===================
 words, dimension        type         step                reverse step
@@ -31,7 +31,7 @@ from clusterexplain.exceptions import TrainingDivergedError
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution, budget, one_thread
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.word_embeddings.counts import UnitCounts
-from clusterexplain.word_embeddings.objective import CountCotangent, ExpectedLoss
+from clusterexplain.word_embeddings.expected_loss import CountCotangent, ExpectedLoss
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.execution.executors import one_thread
-from clusterexplain.word_embeddings.objective import ExpectedLoss
+from clusterexplain.word_embeddings.expected_loss import ExpectedLoss
 from clusterexplain.word_embeddings.training import SkipGram
 
 FIRST_STEP = 0.01

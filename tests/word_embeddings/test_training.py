@@ -11,7 +11,7 @@ from clusterexplain.exceptions import TrainingDivergedError
 from clusterexplain.training import Adam
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.counts import UnitCounts
-from clusterexplain.word_embeddings.objective import CountCotangent, ExpectedLoss
+from clusterexplain.word_embeddings.expected_loss import CountCotangent, ExpectedLoss
 from clusterexplain.word_embeddings.training import SkipGram
 
 

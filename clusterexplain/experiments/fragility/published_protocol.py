@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain.experiments.fragility.classical_influence import CRITICISED, Classical, removal_effects
+from clusterexplain.experiments.fragility.classifiers import Network
 from clusterexplain.experiments.fragility.full_batch_training import Schedule, State, train, train_many
-from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.splits import WORST, Split, iris_without
 
 N_REMOVED = 25

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.report import charts, tables
-from clusterexplain.report.columns import (
+from clusterexplain.report.context import ReportContext
+from clusterexplain.report.figures import distances_figure, map_figure, waterfall_figure
+from clusterexplain.report.payload.table_columns import (
     BARS_TABLE,
     DISTANCES_TABLE,
     GROUPS_TABLE,
@@ -18,8 +20,6 @@ from clusterexplain.report.columns import (
     STRIP_TABLE,
     TREE_TABLE,
 )
-from clusterexplain.report.context import ReportContext
-from clusterexplain.report.figures import distances_figure, map_figure, waterfall_figure
 from clusterexplain.report.text import concentration, misplaced, predicted_flip
 from clusterexplain.report.vega_lite import Specs
 from clusterexplain.results.badge import BadgeLevel

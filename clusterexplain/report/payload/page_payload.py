@@ -1,4 +1,4 @@
-"""Everything that a page shows, as plain data: the answers as ``to_dict`` gives them, charts, tables, rows, words."""
+"""The payload of a whole page: the answers as ``to_dict`` gives them, charts, tables, rows, words."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from clusterexplain.clustering.scores import SCORES
 from clusterexplain.exceptions import DisagreementError
 from clusterexplain.influence.registry import METHODS
 from clusterexplain.report import charts, tables
-from clusterexplain.report.columns import CHECK_TABLE, HEAT_TABLE, JACCARD_TABLE
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.figures import check_figure
-from clusterexplain.report.query_payload import TYPICAL, QueryPayload, mentioned_ids
+from clusterexplain.report.payload.query_payload import TYPICAL, QueryPayload, mentioned_ids
+from clusterexplain.report.payload.table_columns import CHECK_TABLE, HEAT_TABLE, JACCARD_TABLE
 from clusterexplain.report.text import map_note
 from clusterexplain.report.vega_lite import Specs
 from clusterexplain.results.explanation import Explanation
