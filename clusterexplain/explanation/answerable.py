@@ -6,10 +6,20 @@ import numpy as np
 import torch
 
 from clusterexplain.clustering.centroids import CentroidState
+from clusterexplain.clustering.given.graph_labels import distances_reason
 from clusterexplain.clustering.scores.base import reads_state
 from clusterexplain.data.selection import Samples
-from clusterexplain.exceptions import ClusterExplainError, InvalidDataError, InvalidParameterError
+from clusterexplain.exceptions import (
+    AdoptedClustersWarning,
+    ClusterExplainError,
+    DegenerateClustersWarning,
+    FewerClustersWarning,
+    InvalidDataError,
+    InvalidParameterError,
+    warn,
+)
 from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement, margins_of
+from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.margins import Margins
 from clusterexplain.statistics.matching import NOISE
@@ -48,6 +58,29 @@ def degeneracy(fit: Fit) -> str:
         As :func:`reason_against`; empty for clusters that have one, also for a single cluster.
     """
     return (fit.clustering.n_clusters > 0 and _unresolved(fit)) or _not_identified(fit)
+
+
+def warn_of_clusters(fit: Fit, config: Config) -> None:
+    """Warn of fewer clusters than were asked for, of clusters that have no derivative, of a graph that looks like distances.
+
+    Parameters
+    ----------
+    fit : Fit
+        As it was just made.
+    config : Config
+        What was asked for.
+    """
+    n_clusters = fit.clustering.n_clusters
+    if config.takes_number and n_clusters < config.n_clusters:
+        warn(
+            f"Only {n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer distinct embeddings. "
+            f"Lower n_clusters, or look for duplicate rows.",
+            FewerClustersWarning,
+        )
+    if reason := degeneracy(fit):
+        warn(reason, DegenerateClustersWarning)
+    if reason := distances_reason(fit.clustering, fit.embedding):
+        warn(reason, AdoptedClustersWarning)
 
 
 def check_answerable(fit: Fit) -> None:

@@ -70,6 +70,7 @@ def explain(
     *,
     method: str | TrainingJacobian | JacobianFactory = "auto",
     method_options: dict[str, Any] | None = None,
+    show: tuple[str, ...] = (),
 ) -> Explanation:
     """Say which training examples pulled samples into their clusters, and which pushed them away.
 
@@ -85,6 +86,8 @@ def explain(
         The influence method.
     method_options : dict, optional
         Of the method.
+    show : tuple of str, default=()
+        Columns of the metadata (and "text") that tables show beside every training example.
 
     Returns
     -------
@@ -115,6 +118,7 @@ def explain(
         report,
         method_options,
         influence_method=method,
+        show=show,
         agreement=agreement,
         score_words=_score_words(fit, margins),
         noise_reasons=_noise_reasons(fit, margins, queries),

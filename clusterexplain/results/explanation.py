@@ -19,6 +19,7 @@ from clusterexplain.results.example_tables import columns_beside, example_table,
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins, Topic
 from clusterexplain.results.relative_weights import relative_weights
+from clusterexplain.results.same_fit import check_same_fit
 from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text import explanation as text
 from clusterexplain.results.text.margins import SIDES, combination_title, sides_of
@@ -262,11 +263,7 @@ class Explanation:
         if assignments not in ("continued", "kept"):
             raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'continued' or 'kept'.")
         other: Fit = getattr(fitted, "fit_", fitted)
-        if other.key != self.fit.key:
-            raise InvalidParameterError(
-                "The explanation belongs to other training data or to another recipe. Expected the estimator that made it, or "
-                "a refit of it."
-            )
+        check_same_fit(self, other)
         weights = other.trajectory.weights.double().numpy()
         return self.fit.outcome(other.trajectory.final, weights, self.margins, assignments=assignments).scores
 
