@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -141,26 +142,24 @@ class CompiledSteps:
         def build() -> TensorFunction:
             examples = self._examples(t)
             if n_retrainings is None:
-                return self._trace(planned.step, *examples, trial=self._examples(planned.stop - 1, seed=1))
+                return self.recipe.traces.trace(planned.step, *examples, trial=self._examples(planned.stop - 1, seed=1))
             state, coefficients, inputs, weights, index = examples
             stacked = _stacked(state, n_retrainings), coefficients, inputs, _stack(weights, n_retrainings), index
-            return self._trace(vmap(planned.step, in_dims=(0, None, None, 0, None)), *stacked)
+            return self.recipe.traces.trace(vmap(planned.step, in_dims=(0, None, None, 0, None)), *stacked)
 
         return self._function("step", t, n_retrainings, build)
 
     def event(self, t: int, n_retrainings: int | None = None) -> TensorFunction:
         """Return ``(state, inputs, weights) -> state``: E(u_t, w), the event before a step; arguments as :meth:`step`."""
         planned, event = self.recipe.planned(t), self._event(t)
-
-        def apply(*arguments: Any) -> State:
-            return planned.apply(event, *arguments)
+        apply = partial(planned.apply, event)
 
         def build() -> TensorFunction:
             state, inputs, weights = self._event_examples()
             if n_retrainings is None:
-                return self._trace(apply, state, inputs, weights)
+                return self.recipe.traces.trace(apply, state, inputs, weights)
             stacked = _stacked(state, n_retrainings), inputs, _stack(weights, n_retrainings)
-            return self._trace(vmap(apply, in_dims=(0, None, 0)), *stacked)
+            return self.recipe.traces.trace(vmap(apply, in_dims=(0, None, 0)), *stacked)
 
         return self._function(event, t, n_retrainings, build)
 
@@ -188,7 +187,7 @@ class CompiledSteps:
             examples, trial = self._examples(t), self._examples(planned.stop - 1, seed=1)
             tried = (*trial, _cotangent(trial[0]))
             cotangent = _cotangent(examples[0])
-            return self._trace(planned.step_vjp, *examples, cotangent, spell_out_slopes=True, trial=tried)
+            return self.recipe.traces.trace(planned.step_vjp, *examples, cotangent, spell_out_slopes=True, trial=tried)
 
         def build() -> TensorFunction:
             examples = self._examples(t)
@@ -203,13 +202,11 @@ class CompiledSteps:
         The second is of shape (n_cotangents, n_samples), as an event sees all examples; arguments as :meth:`step_vjp`.
         """
         planned, event = self.recipe.planned(t), self._event(t)
-
-        def event_vjp(*arguments: Any) -> tuple[State, Tensor]:
-            return planned.event_vjp(event, *arguments)
+        event_vjp = partial(planned.event_vjp, event)
 
         def build() -> TensorFunction:
             examples = self._event_examples()
-            single = self._trace(event_vjp, *examples, _cotangent(examples[0]), spell_out_slopes=True)
+            single = self.recipe.traces.trace(event_vjp, *examples, _cotangent(examples[0]), spell_out_slopes=True)
             return self._batched(single, examples, n_cotangents, _cotangent(examples[0]))
 
         return self._function(event + " vjp", t, n_cotangents, build)
@@ -223,8 +220,10 @@ class CompiledSteps:
 
         def build() -> TensorFunction:
             examples, trial = self._examples(t), self._examples(planned.stop - 1, seed=1)
-            tangents, tried = _tangents(examples[0], examples[3]), _tangents(trial[0], trial[3])
-            single = self._trace(planned.step_jvp, *examples, *tangents, spell_out_slopes=True, trial=(*trial, *tried))
+            tangents, tried = _tangents(examples[0], examples[3]), (*trial, *_tangents(trial[0], trial[3]))
+            single = self.recipe.traces.trace(
+                planned.step_jvp, *examples, *tangents, spell_out_slopes=True, trial=tried
+            )
             return self._batched(single, examples, n_tangents, *tangents)
 
         return self._function("step jvp", t, n_tangents, build)
@@ -232,26 +231,15 @@ class CompiledSteps:
     def event_jvp(self, t: int, n_tangents: int) -> TensorFunction:
         """Return ``(*arguments of the event, du_t, dw) -> E_u du_t + E_w dw``; dw of shape (n_tangents, n_samples)."""
         planned, event = self.recipe.planned(t), self._event(t)
-
-        def event_jvp(*arguments: Any) -> State:
-            return planned.event_jvp(event, *arguments)
+        event_jvp = partial(planned.event_jvp, event)
 
         def build() -> TensorFunction:
             examples = self._event_examples()
             tangents = _tangents(examples[0], examples[2])
-            single = self._trace(event_jvp, *examples, *tangents, spell_out_slopes=True)
+            single = self.recipe.traces.trace(event_jvp, *examples, *tangents, spell_out_slopes=True)
             return self._batched(single, examples, n_tangents, *tangents)
 
         return self._function(event + " jvp", t, n_tangents, build)
-
-    def _trace(
-        self,
-        function: TensorFunction,
-        *examples: Any,
-        spell_out_slopes: bool = False,
-        trial: tuple[Any, ...] | None = None,
-    ) -> TensorFunction:
-        return self.recipe.traces.trace(function, *examples, spell_out_slopes=spell_out_slopes, trial=trial)
 
     def _batched(
         self, single: TensorFunction, examples: tuple[Any, ...], n: int, *vectors: State | Tensor
@@ -259,7 +247,7 @@ class CompiledSteps:
         """Trace a traced product again, batched over `n` vectors: what belongs to the state is computed once."""
         in_dims = (*(None for _ in examples), *(0 for _ in vectors))
         stacked = (_stack(part, n) if isinstance(part, Tensor) else _stacked(part, n) for part in vectors)
-        return self._trace(vmap(single, in_dims=in_dims), *examples, *stacked)
+        return self.recipe.traces.trace(vmap(single, in_dims=in_dims), *examples, *stacked)
 
     def _function(self, kind: str, step: int, width: int | None, build: Callable[[], TensorFunction]) -> TensorFunction:
         """Return a function of the stage of a step: remembered here, or else in the store under its signature."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -58,10 +58,6 @@ class Cell:
     def network(self) -> Network:
         """The architecture."""
         return Network((4, *(self.width,) * self.depth, 3), self.activation)
-
-    def settings(self) -> dict[str, object]:
-        """Return all that the figures depend on."""
-        return asdict(self)
 
 
 def measure(cell: Cell) -> pd.DataFrame:

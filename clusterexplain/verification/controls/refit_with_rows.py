@@ -8,7 +8,7 @@ import hashlib
 import numpy as np
 import torch
 
-from clusterexplain.clustering import Clustering, ClusterInputs, GivenLabels
+from clusterexplain.clustering import GivenLabels
 from clusterexplain.data import Dataset
 from clusterexplain.fitting.build import fit_recipe, prepare
 from clusterexplain.fitting.fit import Fit
@@ -82,10 +82,8 @@ def refit_with_rows(
     silent = fit.execution.silent()
     prepared = prepare(config, own, data, fit.scaling, fit.seed, given, keep_weights=fit.pretrained, execution=silent)
 
-    def find(inputs: ClusterInputs) -> Clustering:
-        return GivenLabels(held, fit.clustering.n_clusters)
-
-    larger = fit_recipe(config, data, fit.scaling, fit.seed, prepared, given, find, silent)
+    kept = GivenLabels(held, fit.clustering.n_clusters)
+    larger = fit_recipe(config, data, fit.scaling, fit.seed, prepared, given, lambda inputs: kept, silent)
     new = hashlib.sha256(rows.tobytes() + labels.astype(np.int64).tobytes() + weights.tobytes()).hexdigest()[:16]
     return dataclasses.replace(larger, key=f"{fit.key} and {new}", _jacobians=[])
 
