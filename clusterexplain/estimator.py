@@ -19,7 +19,7 @@ from torch import Tensor
 from clusterexplain.clustering import Clustering, ClusteringFactory
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
-from clusterexplain.data.frames import has_names
+from clusterexplain.data.containers.frames import has_names
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import check_sample_weight

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain._version import __version__
-from clusterexplain.data.foreign import is_anndata
+from clusterexplain.data.containers.foreign import is_anndata
 from clusterexplain.data.ids import id_text, places_of
 from clusterexplain.exceptions import InputWarning, InvalidDataError, InvalidParameterError, warn
 from clusterexplain.results.text.explanation import sign
