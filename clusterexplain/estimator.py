@@ -726,7 +726,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Path
             The directory.
         """
-        from clusterexplain.fitting.saving import save
+        from clusterexplain.fitting.persistence.saving import save
 
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
@@ -768,7 +768,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         ClusterExplainer
             Fitted.
         """
-        from clusterexplain.fitting.loading import load
+        from clusterexplain.fitting.persistence.loading import load
 
         fit, names = load(
             path, data, model, clusterer=clusterer, membership_score=membership_score, reclusterer=reclusterer

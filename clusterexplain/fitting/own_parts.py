@@ -19,7 +19,7 @@ from clusterexplain.clustering.scores import SCORES, Score
 from clusterexplain.data import Dataset
 from clusterexplain.exceptions import InvalidParameterError, RunMismatchError
 from clusterexplain.fitting.fit import Fit, learned_centroids
-from clusterexplain.fitting.stored_fit import StoredFit
+from clusterexplain.fitting.persistence.stored_fit import StoredFit
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import Trajectory
 
