@@ -16,15 +16,15 @@ from clusterexplain.execution import Execution
 from clusterexplain.results.influence_table import InfluenceTable
 from clusterexplain.training.optimizer import Adam
 from clusterexplain.word_embeddings.bias_check import BiasCheck, draw_removals
-from clusterexplain.word_embeddings.bound_score import BoundScore
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.mitigation import Intervention, InterventionRunner, SeedTraining, WordChange
-from clusterexplain.word_embeddings.scores import WordScore, nearest
+from clusterexplain.word_embeddings.scores.bound_score import BoundScore
+from clusterexplain.word_embeddings.scores.weat import Weat
+from clusterexplain.word_embeddings.scores.word_scores import WordScore, nearest
 from clusterexplain.word_embeddings.settings import DTYPES, check_settings, whole
 from clusterexplain.word_embeddings.texts import Source
 from clusterexplain.word_embeddings.training import SkipGram
 from clusterexplain.word_embeddings.unit_influence import UnitInfluence, largest_shares
-from clusterexplain.word_embeddings.weat import Weat
 
 
 class EmbeddingBias(BaseEstimator):  # type: ignore[misc]

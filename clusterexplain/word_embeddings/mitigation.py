@@ -14,10 +14,10 @@ from torch import Tensor
 
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.statistics import mean_interval
-from clusterexplain.word_embeddings.bound_score import BoundScore
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.counts import UnitCounts
 from clusterexplain.word_embeddings.quality import held_out_loss, related_rank
+from clusterexplain.word_embeddings.scores.bound_score import BoundScore
 from clusterexplain.word_embeddings.settings import Constraint, check_settings, choice, real, whole
 from clusterexplain.word_embeddings.training import SkipGram
 from clusterexplain.word_embeddings.unit_influence import strongest

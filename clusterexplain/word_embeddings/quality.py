@@ -9,7 +9,7 @@ from torch import Tensor
 from clusterexplain.word_embeddings.counts import UnitCounts
 from clusterexplain.word_embeddings.expected_loss import ExpectedLoss
 from clusterexplain.word_embeddings.lists import read_list
-from clusterexplain.word_embeddings.scores import Index
+from clusterexplain.word_embeddings.scores.word_scores import Index
 
 
 def held_out_loss(embeddings: Tensor, counts: UnitCounts, occurrences: Tensor, *, negatives: float) -> float:

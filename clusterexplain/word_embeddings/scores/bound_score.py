@@ -11,8 +11,8 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.word_embeddings.corpus import Corpus
-from clusterexplain.word_embeddings.scores import Index, WordScore
-from clusterexplain.word_embeddings.weat import Weat
+from clusterexplain.word_embeddings.scores.weat import Weat
+from clusterexplain.word_embeddings.scores.word_scores import Index, WordScore
 
 
 @dataclass(frozen=True, eq=False)
