@@ -36,7 +36,7 @@ from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.same_fit import check_same_fit, check_same_weights
-from clusterexplain.results.shown_columns import parse_show
+from clusterexplain.results.tables.shown_columns import parse_show
 from clusterexplain.statistics.matching import NOISE
 from clusterexplain.training.cost import Cost
 from clusterexplain.training.further_training import FurtherTraining

@@ -9,7 +9,7 @@ import pandas as pd
 
 from clusterexplain.data.near_duplicates import COLUMNS, find_label_conflicts
 from clusterexplain.fitting.fit import Fit
-from clusterexplain.results.shown_columns import parse_show, shown_columns
+from clusterexplain.results.tables.shown_columns import parse_show, shown_columns
 
 
 def label_conflicts(fit: Fit, *, share: float = 0.01, show: str | Sequence[str] | None = None) -> pd.DataFrame:

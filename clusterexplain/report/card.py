@@ -19,8 +19,8 @@ from clusterexplain.report.plots import Plots
 from clusterexplain.report.svg import map_svg, scatter_svg
 from clusterexplain.report.text import concentration, map_note, misplaced
 from clusterexplain.results.check import Check
-from clusterexplain.results.example_tables import COLUMNS
 from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.tables.example_table import COLUMNS
 from clusterexplain.results.text.explanation import side_heading
 from clusterexplain.results.text.margins import SIDES
 from clusterexplain.results.text.names import format_change, replace_unprintable

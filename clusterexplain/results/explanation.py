@@ -15,11 +15,11 @@ import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.results.answer_data import answer_data
-from clusterexplain.results.example_tables import columns_beside, example_table, groups_of
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins, Topic
 from clusterexplain.results.relative_weights import relative_weights
 from clusterexplain.results.same_fit import check_same_fit
+from clusterexplain.results.tables.example_table import columns_beside, example_table, groups_of
 from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text import explanation as text
 from clusterexplain.results.text.margins import SIDES, combination_title, sides_of

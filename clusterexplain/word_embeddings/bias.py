@@ -13,7 +13,7 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 from clusterexplain.execution import Execution
-from clusterexplain.results.influence_table import InfluenceTable
+from clusterexplain.results.tables.influence_table import InfluenceTable
 from clusterexplain.training.optimizer import Adam
 from clusterexplain.word_embeddings.bias_check import BiasCheck, draw_removals
 from clusterexplain.word_embeddings.corpus import Corpus

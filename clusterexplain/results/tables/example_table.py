@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.shown_columns import parse_show, shown_columns
+from clusterexplain.results.tables.shown_columns import parse_show, shown_columns
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
