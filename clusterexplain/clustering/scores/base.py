@@ -20,7 +20,7 @@ class Score(ABC, Generic[StateT]):
     """How firmly a sample sits in its cluster, as a differentiable function of its embedding and the clusters.
 
     Everything derives from :meth:`logits`, one real number for each cluster. The margin of a pair of clusters is
-    ``logits[own] - logits[runner-up]``; the soft membership is the softmax of the logits, so that the log-ratio of two
+    ``logits[own] - logits[runner_up]``; the soft membership is the softmax of the logits, so that the log-ratio of two
     memberships is the margin and the two can never tell different stories.
 
     A score of your own is a subclass with :attr:`name`, :attr:`words`, :attr:`reads`, :meth:`logits` and
