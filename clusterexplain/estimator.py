@@ -17,37 +17,26 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from clusterexplain.clustering import Clustering, ClusteringFactory
-from clusterexplain.clustering.given.graph_labels import GraphLabels, distances_reason
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
-from clusterexplain.data.frames import has_names
-from clusterexplain.data.labels import (
-    joined_weights,
-)
+from clusterexplain.data.containers.frames import has_names
 from clusterexplain.data.new_rows import NewRows, is_named, new_rows
 from clusterexplain.data.selection import select_samples
 from clusterexplain.data.validation import check_sample_weight
-from clusterexplain.exceptions import (
-    AdoptedClustersWarning,
-    DegenerateClustersWarning,
-    FewerClustersWarning,
-    InvalidParameterError,
-    warn,
-)
+from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
-from clusterexplain.explanation.answerable import degeneracy
+from clusterexplain.explanation.answerable import warn_of_clusters
 from clusterexplain.explanation.explain import explain
-from clusterexplain.fitting.build import Objects, build_fit, estimate_cost
-from clusterexplain.fitting.config import Config
+from clusterexplain.fitting.build import build_fit, estimate_cost
 from clusterexplain.fitting.config_file import read_config
 from clusterexplain.fitting.fit import Fit
-from clusterexplain.fitting.given import Beside, GivenRows, given_rows
-from clusterexplain.fitting.own_parts import OwnReclusterer, check_reclusterer_weights
+from clusterexplain.fitting.given import Beside, FitRequest
+from clusterexplain.fitting.own_parts import OwnReclusterer, parameters_of
 from clusterexplain.influence import JacobianFactory, TrainingJacobian
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.explanation import Explanation
-from clusterexplain.results.shown_columns import parse_show
-from clusterexplain.results.text.names import LONGEST_NAME, is_name
+from clusterexplain.results.same_fit import check_same_fit, check_same_weights
+from clusterexplain.results.tables.shown_columns import parse_show
 from clusterexplain.statistics.matching import NOISE
 from clusterexplain.training.cost import Cost
 from clusterexplain.training.further_training import FurtherTraining
@@ -323,21 +312,17 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             If no membership score tells what given labels tell, or the one that was asked for does not.
         """
         beside = Beside(labels=labels, metadata=metadata, use_rep=use_rep, map=map, graph=graph, targets=targets)
-        given, config, objects, weights = self._asked(X, beside, sample_weight)
-        data, execution = given.data, Execution(self.n_jobs, self.max_memory, self.verbose)
+        request = FitRequest.of(self.get_params(deep=False), X, beside, sample_weight)
+        config, data, weights = request.config, request.given.data, request.weights
+        seed, execution = self._root_seed(), Execution(self.n_jobs, self.max_memory, self.verbose)
         fitted = build_fit(
-            config, objects, data, weights, seed=self._root_seed(), execution=execution, keep_weights=not train
+            config, request.objects, data, weights, seed=seed, execution=execution, keep_weights=not train
         )
-        _warn_of_clusters(fitted, config)
+        warn_of_clusters(fitted, config)
         columns = NewRows(data.X, data.feature_names if isinstance(X, Dataset) or has_names(X) else None, data.ids)
         validate_data(self, columns.named, skip_check_array=True)
         self.fit_ = fitted
-        if given.names:
-            self.name_clusters(given.names)
-        fitted.annotations.take_map(given.display)
-        fitted.annotations.cluster_colours = data.display.cluster_colours(
-            labels, given.names, range(fitted.clustering.n_clusters)
-        )
+        request.given.annotate(fitted, labels)
         if config.measure_smoothness:
             from clusterexplain.verification import measure_smoothness
 
@@ -366,32 +351,17 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Seconds on this machine as it is now, and bytes of the recorded states; ``print`` it. A pretrained model counts as
             trained from the start.
         """
-        given, config, objects, weights = self._asked(X, Beside(), sample_weight)
+        request = FitRequest.of(self.get_params(deep=False), X, Beside(), sample_weight)
         return estimate_cost(
-            config,
-            objects,
-            given.data,
-            weights,
+            request.config,
+            request.objects,
+            request.given.data,
+            request.weights,
             seed=self._root_seed(),
             execution=Execution(self.n_jobs, self.max_memory, self.verbose),
             n_explained=n_explained,
             n_retrainings=n_retrainings,
         )
-
-    def _asked(
-        self, X: Rows, beside: Beside, sample_weight: ArrayLike | None
-    ) -> tuple[GivenRows, Config, Objects, np.ndarray]:
-        """Return what was given and what is to be fitted; what can be refused before anything is read is."""
-        parameters = self.get_params(deep=False)
-        Config.of(parameters | {"clusterer": self.clusterer if beside.labels is None else ()})
-        given = given_rows(X, parameters, beside)
-        config = Config.of(parameters | {"clusterer": given.clusterer})
-        weights = check_sample_weight(joined_weights(sample_weight, X, given.data), len(given.data))
-        check_reclusterer_weights(self.reclusterer, weights)
-        task = self.model if isinstance(self.model, EmbeddingTask) else None
-        score = self.membership_score if isinstance(self.membership_score, Score) else None
-        own = None if isinstance(given.clusterer, str) else given.clusterer
-        return given, config, Objects(task, own, score, self.reclusterer), weights
 
     def _root_seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -456,7 +426,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             Ids of training examples, positions by slice or mask, or new rows, which are assigned to a cluster: a matrix, a
             frame, a Dataset, or the cells of an AnnData (the matrix that was trained on; genes are matched by name).
         against : "runner-up", "noise" or int, default="runner-up"
-            The rival cluster of the margin. For a sample that is noise the runner-up is the cluster that is nearest to
+            The cluster to compare with: the runner-up of each sample, or the one named. For noise it is the cluster nearest to
             join, and the margin says how far it is outside.
         method : str, TrainingJacobian, or callable ``Trajectory -> TrainingJacobian``, default="auto"
             The influence method: "unrolled" is the exact derivative through the training, "further" that of further training
@@ -484,7 +454,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         UnknownSampleError
             If an id does not exist.
         InvalidParameterError
-            If there is no rival cluster, the method is unknown, or the fit did not record what it needs.
+            If there is no runner-up cluster, the method is unknown, or the fit did not record what it needs.
         DisagreementError
             If the score does not tell what the labels tell.
         """
@@ -494,8 +464,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         shown = parse_show(show, self.fit_.data.metadata, self.fit_.data.text)
         samples = select_samples(queries, self.fit_.data)
         self._inputs(queries if is_named(queries) else samples.rows)  # refuses other columns
-        explanation = explain(self.fit_, samples, against, method=method, method_options=method_options)
-        explanation = dataclasses.replace(explanation, show=shown)
+        explanation = explain(self.fit_, samples, against, method=method, method_options=method_options, show=shown)
         if n_seeds == 1:
             return explanation
         from clusterexplain.explanation.seed_ensemble import average_over_seeds
@@ -521,7 +490,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Raises
         ------
         InvalidParameterError
-            If the cluster does not exist or has no rival.
+            If the cluster does not exist or has no runner-up cluster.
         """
         from clusterexplain.explanation import explain_cluster
 
@@ -540,7 +509,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Raises
         ------
         InvalidParameterError
-            If there is no rival.
+            If there is no runner-up cluster.
         """
         from clusterexplain.explanation import cohesions_of, explain_combinations
 
@@ -572,7 +541,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return explain_combinations(self.fit_, separation_of(self.fit_, first, second))
 
     def flip(self, query: Rows | slice, *, against: str | int = "runner-up", max_removed: int | None = None) -> Flip:
-        """Search for the smallest set of training examples whose removal moves a sample to its rival.
+        """Search for the smallest set of training examples whose removal moves a sample to its runner-up.
 
         Parameters
         ----------
@@ -593,12 +562,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return find_flip(self.explain(query, against=against), max_removed=max_removed)
 
     def label_conflicts(self, *, share: float = 0.01, show: str | Sequence[str] | None = None) -> pd.DataFrame:
-        """List near-identical training rows with different labels.
+        """List near-duplicates among the training rows with different labels.
 
         Parameters
         ----------
         share : float, default=0.01
-            A pair is near-identical if its distance is among this share of the smallest nearest-neighbour distances.
+            Two rows are near-duplicates if their distance is among this share of the smallest nearest-neighbour distances.
         show : str or sequence of str, optional
             Columns of the metadata (and "text") to show for both of a pair, the second behind ``near_duplicate_``.
 
@@ -663,16 +632,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
             If a cluster does not exist or a name is no text.
         """
         check_is_fitted(self)
-        for cluster, name in names.items():
-            whole = isinstance(cluster, (int, np.integer)) and not isinstance(cluster, bool)
-            if not (whole and cluster in range(self.fit_.clustering.n_clusters) and is_name(name)):
-                raise InvalidParameterError(
-                    f"{cluster!r}: {name!r:.80} does not name a cluster. Expected a number from 0 to "
-                    f"{self.fit_.clustering.n_clusters - 1} and a printable text of at most {LONGEST_NAME} characters that is "
-                    f"neither a number nor 'noise' nor 'runner-up'."
-                )
-        merged = self.cluster_names_ | {int(cluster): name for cluster, name in names.items()}
-        self.fit_.annotations.cluster_names = {cluster: name for cluster, name in sorted(merged.items()) if name}
+        self.fit_.annotations.name_clusters(names, self.fit_.clustering.n_clusters)
         return self
 
     def score(self, X: Rows, y: object = None) -> float:
@@ -747,7 +707,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         from clusterexplain.verification import verify
 
         check_is_fitted(self)
-        self._refuse_foreign(explanation)
+        check_same_fit(explanation, self.fit_)
+        check_same_weights(explanation, self.fit_)
         return verify(explanation, **options)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -765,7 +726,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Path
             The directory.
         """
-        from clusterexplain.fitting.saving import save
+        from clusterexplain.fitting.persistence.saving import save
 
         check_is_fitted(self)
         names = getattr(self, "feature_names_in_", None)
@@ -807,23 +768,12 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         ClusterExplainer
             Fitted.
         """
-        from clusterexplain.fitting.loading import load
+        from clusterexplain.fitting.persistence.loading import load
 
         fit, names = load(
             path, data, model, clusterer=clusterer, membership_score=membership_score, reclusterer=reclusterer
         )
-        said = dict(fit.config.said)
-        if said["model"] is None:
-            said["model"] = fit.recipe.task
-        if said["clusterer"] is None:  # it was fitted elsewhere: a run holds its labels, never the estimator
-            held = fit.clustering if isinstance(fit.clustering, GraphLabels) else fit.clustering.labels.numpy().copy()
-            said["clusterer"] = held if clusterer is None else clusterer
-        if said["membership_score"] is None:
-            said["membership_score"] = fit.score
-        said["hidden"] = None if said["hidden"] is None else tuple(said["hidden"])
-        execution = fit.execution
-        said["reclusterer"] = reclusterer
-        explainer = cls(**said, n_jobs=execution.n_jobs, max_memory=execution.max_memory, verbose=execution.progress)
+        explainer = cls(**parameters_of(fit, clusterer, reclusterer))
         explainer.fit_ = fit
         explainer.n_features_in_ = fit.data.X.shape[1]
         if names is not None:
@@ -941,18 +891,6 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     def _n_features_out(self) -> int:
         return int(self.fit_.embedding.shape[1])
 
-    def _refuse_foreign(self, explanation: Explanation) -> None:
-        if explanation.fit.key != self.fit_.key:
-            raise InvalidParameterError(
-                "The explanation belongs to other training data or to another recipe. Expected the estimator that made it, or "
-                "a refit of it."
-            )
-        if not np.array_equal(explanation.sample_weight, self.fit_.weights.numpy()):
-            raise InvalidParameterError(
-                "The explanation was made at other sample weights. Expected the estimator that made it, fitted as it was then, "
-                "and not a refit of it; explain again to ask this fit."
-            )
-
     def _inputs(self, X: Rows) -> Tensor:
         """Return rows as the network sees them; other columns than those of the fit are refused."""
         rows = new_rows(X, self.fit_.data)
@@ -961,17 +899,3 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
                 warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
             validate_data(self, rows.named, reset=False, skip_check_array=True)
         return self.fit_.inputs_of(rows.matrix)
-
-
-def _warn_of_clusters(fitted: Fit, config: Config) -> None:
-    """Warn if fewer clusters were found than asked for, or some that have no derivative, or a graph looks like distances."""
-    if config.takes_number and fitted.clustering.n_clusters < config.n_clusters:
-        warn(
-            f"Only {fitted.clustering.n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer "
-            f"distinct embeddings. Lower n_clusters, or look for duplicate rows.",
-            FewerClustersWarning,
-        )
-    if reason := degeneracy(fitted):
-        warn(reason, DegenerateClustersWarning)
-    if reason := distances_reason(fitted.clustering, fitted.embedding):
-        warn(reason, AdoptedClustersWarning)

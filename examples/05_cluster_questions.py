@@ -75,7 +75,7 @@ assert answer.cohesion.scores[0] > 0
 assert by_cluster.loc[4, "influence"] > 0
 assert flip.flipped
 assert 123 not in flip.removed
-assert refitted.labels_[123] == flip.rival
+assert refitted.labels_[123] == flip.runner_up
 assert confirmed < 0
 assert np.isclose(confirmed, flip.retrained, atol=1e-3)
 assert stability.summary["adjusted_rand"] > 0.5

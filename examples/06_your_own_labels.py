@@ -38,7 +38,7 @@ print(pd.crosstab(pd.Series(ce.labels_, name="cluster"), cultivar["cultivar"]))
 # %%
 noise = np.flatnonzero(ce.labels_ == -1)
 e = ce.explain(noise)
-table = pd.DataFrame({"id": e.query_ids, "margin": e.scores, "nearest": e.rivals, "reason": e.noise_reasons})
+table = pd.DataFrame({"id": e.query_ids, "margin": e.scores, "nearest": e.runner_ups, "reason": e.noise_reasons})
 print(table.sort_values("margin").head(8).to_string(index=False))
 print(table["reason"].value_counts().to_string())
 

@@ -14,7 +14,7 @@ MODELS = ("precomputed", "pca", "autoencoder", "conv_autoencoder", "vae", "contr
 METHODS = ("auto", "unrolled", "further", "implicit", "gradient_dot", "gradient_cosine")
 LEVELS = ("quick", "standard", "full")
 ESTIMANDS = ("seed", "model", "recipe")
-CHARTS = ("map", "influence", "waterfall", "groups", "standing", "clusters", "check", "stability")
+CHARTS = ("map", "influence", "waterfall", "groups", "distances", "clusters", "check", "stability")
 
 
 def option(

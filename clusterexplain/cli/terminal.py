@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clusterexplain.data.near_duplicates import COLUMNS, conflicts_of
+from clusterexplain.data.near_duplicates import COLUMNS, label_conflicts_of
 from clusterexplain.results.removals import RANDOM, TOP_PULLERS
 from clusterexplain.results.text.margins import SIDES
 from clusterexplain.results.text.names import format_change, snippet, terminal_safe
@@ -219,7 +219,7 @@ def _titles(explanation: Explanation, position: int) -> tuple[str, str]:
 def label_conflicts(explanation: Explanation, conflicts: pd.DataFrame) -> None:
     """Name the near-duplicates of the samples that have another label, if there are any."""
     for sample in explanation.query_ids:
-        own = conflicts_of(conflicts, sample)
+        own = label_conflicts_of(conflicts, sample)
         if len(own):
             beside = [_known(own[name]) for name in own.columns if name not in COLUMNS]
             words = zip(own["id"], map(explanation.name_of, own["cluster"]), *beside, strict=True)
@@ -309,7 +309,7 @@ def check(result: Check) -> None:
             _planted_duplicates(result),
             "Near-duplicates planted in the runner-up cluster: are they among the strongest that push away?",
         ),
-        (_duplicates(result), "Examples and their copies: does removing either do the same?"),
+        (_duplicates(result), "Examples and their exact duplicates: does removing either do the same?"),
     ):
         if len(rows):
             table(rows, title)
@@ -337,7 +337,7 @@ def _planted_duplicates(result: Check) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "sample": rows["query"].astype(str),
-            "copies": rows["planted"],
+            "planted": rows["planted"],
             "found": [f"{share:.0%}" for share in rows["found"]],
             "found in the first 5 %": [f"{share:.0%}" for share in rows["found_wide"]],
             "by chance": [f"{share:.0%}" for share in rows["chance_wide"]],
@@ -350,7 +350,7 @@ def _duplicates(result: Check) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "sample": rows["query"].astype(str),
-            "copies": rows["n"],
+            "duplicates": rows["n"],
             "rank correlation": rows["spearman"],
             "difference / change": rows["difference"],
         }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from clusterexplain.data.frames import BOOKKEEPING, is_default_index
+from clusterexplain.data.containers.frames import BOOKKEEPING, is_default_index
 from clusterexplain.exceptions import InputWarning, warn
 
 NUMBERING = re.compile(r"(.*[_ .-])?(id|ids|idx|index)|rows?|row[_ ]?(num(ber)?|names?)|level_0|#", re.IGNORECASE)

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.data import bookkeeping
-from clusterexplain.data.arrays import as_array
+from clusterexplain.data.containers.arrays import as_array
+from clusterexplain.data.containers.frames import as_frame, as_table, column_name, is_default_index
 from clusterexplain.data.display import Display
-from clusterexplain.data.frames import as_frame, as_table, column_name, is_default_index
 from clusterexplain.data.ids import id_text, listed_ids, places_of, unique_ids
 from clusterexplain.data.joining import in_order, joined_rows, joined_table
 from clusterexplain.data.targets import checked_targets
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from clusterexplain.data.foreign import CellData
+    from clusterexplain.data.containers.foreign import CellData
 
     Rows: TypeAlias = "Dataset | pd.DataFrame | CellData | ArrayLike"
     """What a user may give as data."""

@@ -9,7 +9,7 @@ from typing import TypeGuard, cast
 import numpy as np
 import pandas as pd
 
-from clusterexplain.data.arrays import as_array
+from clusterexplain.data.containers.arrays import as_array
 from clusterexplain.exceptions import InvalidDataError
 
 _LONE = re.compile(r"[\ud800-\udfff]")

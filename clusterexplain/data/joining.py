@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clusterexplain.data.frames import is_default_index
+from clusterexplain.data.containers.frames import is_default_index
 from clusterexplain.data.ids import id_text, is_whole, places_of
 from clusterexplain.exceptions import InvalidDataError
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from clusterexplain.data.arrays import as_array
+from clusterexplain.data.containers.arrays import as_array
+from clusterexplain.data.containers.foreign import is_anndata, listed_column
 from clusterexplain.data.dataset import Dataset
-from clusterexplain.data.foreign import is_anndata, listed_column
 from clusterexplain.data.joining import PLAIN, in_order, joined_rows
 from clusterexplain.data.targets import checked_targets
 from clusterexplain.exceptions import InputWarning, InvalidDataError, InvalidParameterError, warn

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from clusterexplain.data.containers.frames import as_frame, is_default_index
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.display import Display, no_obsm
-from clusterexplain.data.frames import as_frame, is_default_index
 from clusterexplain.data.joining import joined_rows
 from clusterexplain.data.readers.beside import by_ids, read_beside
 from clusterexplain.data.validation import as_matrix

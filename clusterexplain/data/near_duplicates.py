@@ -1,4 +1,4 @@
-"""Twins: near-identical rows that ended in different clusters."""
+"""Near-duplicates: rows that are almost the same; those with different labels are label conflicts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 
 COLUMNS = ["id", "cluster", "near_duplicate", "near_duplicate_cluster", "distance", "relative"]
 SHARE = 0.01
-"""Share of the smallest nearest-neighbour distances that count as near-identical."""
+"""Share of the smallest nearest-neighbour distances that count as those of near-duplicates."""
 CLOSEST = 0.75
-"""Largest distance of near-identical rows, in typical nearest-neighbour distances. Without it a grid, where every
+"""Largest distance of near-duplicates, in typical nearest-neighbour distances. Without it a grid, where every
 distance to the nearest neighbour is the same, would be all near-duplicates."""
 ROUNDING = 1e-9
 
@@ -28,9 +28,9 @@ def find_label_conflicts(
     n: int | None = None,
     execution: Execution = DEFAULT_EXECUTION,
 ) -> pd.DataFrame:
-    """List near-identical rows with different labels: where the clustering draws a line that the data hardly show.
+    """List near-duplicates with different labels: where the clustering draws a line that the data hardly show.
 
-    Two rows are near-identical if they are exact duplicates, or if their distance is
+    Two rows are near-duplicates if they are exact duplicates, or if their distance is
 
     * at most the `share`-quantile of the nearest-neighbour distances in the data (99 % of the rows are farther from
       their nearest neighbour), and
@@ -76,7 +76,7 @@ def find_label_conflicts(
     Notes
     -----
     Nearest neighbours are searched (tree or brute force in blocks), so memory does not grow with the square of the
-    number of rows. About a `share` of the distinct rows has a near-identical one, so the second search is small.
+    number of rows. About a `share` of the distinct rows has a near-duplicate, so the second search is small.
     Distances are recomputed from differences: the search's own, from inner products, cancel where rows nearly agree.
 
     Examples
@@ -103,7 +103,7 @@ def find_label_conflicts(
     return table
 
 
-def conflicts_of(conflicts: pd.DataFrame, sample: object) -> pd.DataFrame:
+def label_conflicts_of(conflicts: pd.DataFrame, sample: object) -> pd.DataFrame:
     """Return the near-duplicates of one sample with another label, whichever side of the pair it is on.
 
     Parameters
@@ -121,7 +121,7 @@ def conflicts_of(conflicts: pd.DataFrame, sample: object) -> pd.DataFrame:
     Examples
     --------
     >>> found = find_label_conflicts(np.array([[0.0], [0.0], [5.0]]), np.array([0, 1, 1]), np.array(["a", "b", "c"]))
-    >>> conflicts_of(found, "b")["id"].tolist()
+    >>> label_conflicts_of(found, "b")["id"].tolist()
     ['a']
     """
     second = [name for name in conflicts.columns if str(name).startswith("near_duplicate_")]
@@ -194,7 +194,7 @@ def _pairs(
 def _expanded(
     first: np.ndarray, second: np.ndarray, distance: np.ndarray, group: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pairs (i < j) of rows with different labels: duplicates, and members of near-identical groups."""
+    """Return pairs (i < j) of rows with different labels: duplicates, and members of groups of near-duplicates."""
     order = np.argsort(group, kind="stable")
     members = np.split(order, np.cumsum(np.bincount(group))[:-1])
     repeated = [one for one in np.flatnonzero(np.bincount(group) > 1) if len(np.unique(labels[members[one]])) > 1]

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.data.bookkeeping import index_column
+from clusterexplain.data.containers.foreign import is_anndata
+from clusterexplain.data.containers.frames import BOOKKEEPING, as_frame, has_names
 from clusterexplain.data.dataset import Dataset
-from clusterexplain.data.foreign import is_anndata
-from clusterexplain.data.frames import BOOKKEEPING, as_frame, has_names
 from clusterexplain.data.readers.anndata import new_cells
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.data import Dataset
-from clusterexplain.data.foreign import is_anndata
+from clusterexplain.data.containers.foreign import is_anndata
 from clusterexplain.data.ids import id_text, is_whole
 from clusterexplain.data.new_rows import is_named, new_rows
 from clusterexplain.exceptions import InvalidParameterError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from clusterexplain.data.arrays import as_array
+from clusterexplain.data.containers.arrays import as_array
 from clusterexplain.exceptions import InvalidDataError
 
 EXACT_IN_FLOAT32 = 2**24

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clusterexplain.data.arrays import as_array
-from clusterexplain.data.columns import numeric_columns
-from clusterexplain.data.frames import as_frame
+from clusterexplain.data.containers.arrays import as_array
+from clusterexplain.data.containers.columns import numeric_columns
+from clusterexplain.data.containers.frames import as_frame
 from clusterexplain.exceptions import InvalidDataError, NotNumericError
 
 

@@ -6,10 +6,20 @@ import numpy as np
 import torch
 
 from clusterexplain.clustering.centroids import CentroidState
+from clusterexplain.clustering.given.graph_labels import distances_reason
 from clusterexplain.clustering.scores.base import reads_state
 from clusterexplain.data.selection import Samples
-from clusterexplain.exceptions import ClusterExplainError, InvalidDataError, InvalidParameterError
+from clusterexplain.exceptions import (
+    AdoptedClustersWarning,
+    ClusterExplainError,
+    DegenerateClustersWarning,
+    FewerClustersWarning,
+    InvalidDataError,
+    InvalidParameterError,
+    warn,
+)
 from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement, margins_of
+from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.results.margins import Margins
 from clusterexplain.statistics.matching import NOISE
@@ -48,6 +58,29 @@ def degeneracy(fit: Fit) -> str:
         As :func:`reason_against`; empty for clusters that have one, also for a single cluster.
     """
     return (fit.clustering.n_clusters > 0 and _unresolved(fit)) or _not_identified(fit)
+
+
+def warn_of_clusters(fit: Fit, config: Config) -> None:
+    """Warn of fewer clusters than were asked for, of clusters that have no derivative, of a graph that looks like distances.
+
+    Parameters
+    ----------
+    fit : Fit
+        As it was just made.
+    config : Config
+        What was asked for.
+    """
+    n_clusters = fit.clustering.n_clusters
+    if config.takes_number and n_clusters < config.n_clusters:
+        warn(
+            f"Only {n_clusters} clusters were found for n_clusters={config.n_clusters}: there are fewer distinct embeddings. "
+            f"Lower n_clusters, or look for duplicate rows.",
+            FewerClustersWarning,
+        )
+    if reason := degeneracy(fit):
+        warn(reason, DegenerateClustersWarning)
+    if reason := distances_reason(fit.clustering, fit.embedding):
+        warn(reason, AdoptedClustersWarning)
 
 
 def check_answerable(fit: Fit) -> None:
@@ -91,10 +124,10 @@ def check_apart(fit: Fit, margins: Margins) -> None:
     if not reads_state(fit.score, CentroidState):
         return
     centers, least = fit.assignment.centers, rounding(fit)
-    for own, rival in sorted(set(zip(margins.own.tolist(), margins.rival.tolist(), strict=True))):
-        if own != NOISE and rival != NOISE and np.linalg.norm(centers[own] - centers[rival]) <= least:
+    for own, runner_up in sorted(set(zip(margins.own.tolist(), margins.runner_up.tolist(), strict=True))):
+        if own != NOISE and runner_up != NOISE and np.linalg.norm(centers[own] - centers[runner_up]) <= least:
             raise InvalidDataError(
-                f"The centroids of clusters {own} and {rival} coincide, so no sample is nearer to one than to the other. "
+                f"The centroids of clusters {own} and {runner_up} coincide, so no sample is nearer to one than to the other. "
                 f"Expected clusters that are apart. Lower n_clusters (or the temperature of soft k-means), or name another "
                 f"cluster with against=."
             )
@@ -150,8 +183,8 @@ def _too_few_clusters(fit: Fit) -> str:
         )
     if len(nonempty) < 2 and not fit.assignment.has_noise:
         return (
-            "There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2, or give labels of two "
-            "clusters."
+            "There is only one cluster, so no runner-up cluster to compare with. Fit with n_clusters >= 2, or give labels "
+            "of two clusters."
         )
     return ""
 

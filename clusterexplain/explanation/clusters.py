@@ -40,13 +40,13 @@ class ClusterAnswer:
         Influence on the mean margin of its members. Positive holds the cluster together: without such an example the members
         would lie nearer to the boundary.
     members : DataFrame
-        One row for each member, most typical first: id, margin (to its runner-up), rival, self_influence (how much the
-        member holds itself in; NaN where it was not asked for). A member with a small margin and a large self-influence is
-        in the cluster only because it was trained on.
+        One row for each member, most typical first: id, margin (to its runner-up cluster), rival (that cluster),
+        self_influence (how much the member holds itself in; NaN where it was not asked for). A member with a small margin
+        and a large self-influence is in the cluster only because it was trained on.
     towards : DataFrame
-        One row for each other cluster, the nearest first: rival, margin (mean of the members against it), n_runner_up
-        (members whose rival it is), pull (summed influence of the rival's own members on that mean margin: negative pulls
-        this cluster's members towards the rival), strongest (id of the rival's member that pulls most).
+        One row for each other cluster, the nearest first: rival (its number), margin (mean of the members against it),
+        n_runner_up (members whose runner-up it is), pull (summed influence of its own members on that mean margin: negative
+        pulls this cluster's members towards it), strongest (id of its member that pulls most).
     """
 
     cluster: int
@@ -109,7 +109,7 @@ def explain_cluster(fit: Fit, cluster: int, *, n_shown: int = 5) -> ClusterAnswe
     Raises
     ------
     InvalidParameterError
-        If the cluster does not exist or has no rival.
+        If the cluster does not exist or has no runner-up.
     """
     explanation = explain_combinations(fit, cohesion_of(fit, cluster))
     self_influence: dict[Any, float] = {}
@@ -141,17 +141,17 @@ def cohesion_of(fit: Fit, cluster: int) -> Margins:
     Raises
     ------
     InvalidParameterError
-        If the cluster does not exist or has no rival.
+        If the cluster does not exist or has no runner-up.
     """
     members, others = _members(fit, cluster), other_clusters(fit, cluster)
-    rivals = np.concatenate([_runner_ups(fit, members), *(np.full(len(members), other) for other in others)])
+    others_of_pairs = np.concatenate([_runner_ups(fit, members), *(np.full(len(members), other) for other in others)])
     subjects = [Subject(Topic.COHESION, (cluster,), (len(members),))]
     subjects += [Subject(Topic.AGAINST, (cluster, other), (len(members),)) for other in others]
     n_scores = 1 + len(others)
     return _combined(
         np.tile(members, n_scores),
         np.full(n_scores * len(members), cluster),
-        rivals,
+        others_of_pairs,
         np.kron(np.eye(n_scores), np.full(len(members), 1 / len(members))),
         subjects,
     )
@@ -173,7 +173,7 @@ def cohesions_of(fit: Fit) -> Margins:
     Raises
     ------
     InvalidParameterError
-        If there is no rival.
+        If there is no runner-up.
     """
     living = living_clusters(fit)
     members = [_members(fit, cluster) for cluster in living]
@@ -229,18 +229,18 @@ def other_clusters(fit: Fit, cluster: int) -> list[int]:
 
 def _answer(fit: Fit, cluster: int, explanation: Explanation, self_influence: dict[Any, float]) -> ClusterAnswer:
     rows = _members(fit, cluster)
-    rivals = _runner_ups(fit, rows)
+    runner_ups = _runner_ups(fit, rows)
     ids = explanation.train_ids[rows]
     members = pd.DataFrame(
         {
             "id": ids,
             "margin": fit.assignment.train_margins.numpy()[rows],
-            "rival": rivals,
+            "rival": runner_ups,
             "self_influence": [self_influence.get(member, np.nan) for member in ids.tolist()],
         }
     ).sort_values("margin", ascending=False, ignore_index=True, kind="stable")
     others = enumerate(other_clusters(fit, cluster), start=1)
-    pulls = [_pull(explanation, score, other, rivals) for score, other in others]
+    pulls = [_pull(explanation, score, other, runner_ups) for score, other in others]
     columns = ["rival", "margin", "n_runner_up", "pull", "strongest"]
     towards = pd.DataFrame(pulls, columns=columns).sort_values("margin", ignore_index=True, kind="stable")
     return ClusterAnswer(cluster, explanation[:1], members, towards)
@@ -255,14 +255,14 @@ def _shown_members(fit: Fit, cluster: int, n: int) -> np.ndarray:
 
 def _runner_ups(fit: Fit, rows: np.ndarray) -> np.ndarray:
     assignment = fit.assignment
-    return assignment.rivals(assignment.embedding[rows], assignment.labels[rows]).numpy()
+    return assignment.runner_ups(assignment.embedding[rows], assignment.labels[rows]).numpy()
 
 
-def _pull(explanation: Explanation, score: int, other: int, rivals: np.ndarray) -> tuple[Any, ...]:
+def _pull(explanation: Explanation, score: int, other: int, runner_ups: np.ndarray) -> tuple[Any, ...]:
     theirs = np.flatnonzero(explanation.train_labels == other)
     influence = explanation.influence[score, theirs]
     strongest = explanation.train_ids[theirs[np.argmin(influence)]] if len(theirs) else None
-    return other, explanation.scores[score], int((rivals == other).sum()), influence.sum(), strongest
+    return other, explanation.scores[score], int((runner_ups == other).sum()), influence.sum(), strongest
 
 
 def _members(fit: Fit, cluster: int) -> np.ndarray:
@@ -274,13 +274,15 @@ def _members(fit: Fit, cluster: int) -> np.ndarray:
         known = ", ".join(map(str, fit.assignment.nonempty)) or "none"
         raise InvalidParameterError(f"There is no cluster {cluster} with members. Expected one of: {known}.")
     if not other_clusters(fit, cluster) and not fit.assignment.has_noise:
-        raise InvalidParameterError("There is only one cluster, so no rival to compare with. Fit with n_clusters >= 2.")
+        raise InvalidParameterError(
+            "There is only one cluster, so no runner-up cluster to compare with. Fit with n_clusters >= 2."
+        )
     return np.asarray(rows)
 
 
 def _combined(
-    positions: np.ndarray, own: np.ndarray, rival: np.ndarray, weights: np.ndarray, subjects: list[Subject]
+    positions: np.ndarray, own: np.ndarray, runner_up: np.ndarray, weights: np.ndarray, subjects: list[Subject]
 ) -> Margins:
-    pair = (own.astype(np.int64), rival.astype(np.int64))
+    pair = (own.astype(np.int64), runner_up.astype(np.int64))
     ids = np.array([combination_id(subject) for subject in subjects])
     return Margins(ids, np.empty((len(ids), 0)), positions, *pair, Combination(weights, tuple(subjects)))

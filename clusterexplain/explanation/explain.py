@@ -15,12 +15,12 @@ from clusterexplain.explanation.queries import EmbeddedQueries, check_agreement,
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.outcome import pair_of
 from clusterexplain.influence import JacobianFactory, MethodReport, TrainingJacobian
-from clusterexplain.results.annotations import StabilitySummary
 from clusterexplain.results.badge import NOT_TRAINED_ON
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins
 from clusterexplain.results.stability import Stability
+from clusterexplain.results.variability import StabilitySummary
 from clusterexplain.statistics.matching import NOISE
 
 
@@ -31,9 +31,9 @@ class MembershipSummary:
     Attributes
     ----------
     margins : ndarray of shape (n_queries,)
-        Scores against the rival.
+        Scores against the runner-up.
     probabilities : ndarray of shape (n_queries, 2)
-        Soft membership in the own cluster and in the rival; where noise is one of the two, of the two alone.
+        Soft membership in the own cluster and in the runner-up; where noise is one of the two, of the two alone.
     share_with_larger_margin : ndarray of shape (n_queries,)
         Share of the own cluster's members (of the noise, for noise) whose margin to their runner-up is larger.
     """
@@ -46,12 +46,12 @@ class MembershipSummary:
     def of(cls, fit: Fit, margins: Margins, queries: EmbeddedQueries) -> MembershipSummary:
         """Compare the queries with the members of their clusters."""
         assignment, rows = fit.assignment, queries.normalized
-        own, rival = pair_of(margins)
+        own, runner_up = pair_of(margins)
         with torch.no_grad():
-            scores = fit.score.margins(rows, assignment.state, own, rival, noise=margins.has_noise)
-            pair = torch.gather(assignment.membership(rows), 1, torch.stack([own, rival], dim=1).clamp(min=0))
+            scores = fit.score.margins(rows, assignment.state, own, runner_up, noise=margins.has_noise)
+            pair = torch.gather(assignment.membership(rows), 1, torch.stack([own, runner_up], dim=1).clamp(min=0))
             contest = torch.stack([torch.sigmoid(scores), torch.sigmoid(-scores)], dim=1)
-            with_noise = (own == NOISE) | (rival == NOISE)
+            with_noise = (own == NOISE) | (runner_up == NOISE)
             nearest = assignment.margin_to_runner_up(rows, own)
         probabilities = torch.where(with_noise.unsqueeze(1), contest, pair).numpy()
         return cls(scores.numpy(), probabilities, assignment.share_with_larger_margin(nearest, own))
@@ -70,6 +70,7 @@ def explain(
     *,
     method: str | TrainingJacobian | JacobianFactory = "auto",
     method_options: dict[str, Any] | None = None,
+    show: tuple[str, ...] = (),
 ) -> Explanation:
     """Say which training examples pulled samples into their clusters, and which pushed them away.
 
@@ -80,11 +81,13 @@ def explain(
     samples : Samples
         Training examples or new rows.
     against : "runner-up", "noise" or int, default="runner-up"
-        The rival cluster.
+        The cluster to compare with: the runner-up of each sample, or the one named.
     method : str, TrainingJacobian, or callable ``Trajectory -> TrainingJacobian``, default="auto"
         The influence method.
     method_options : dict, optional
         Of the method.
+    show : tuple of str, default=()
+        Columns of the metadata (and "text") that tables show beside every training example.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def explain(
     Raises
     ------
     InvalidParameterError
-        If there is no rival cluster, or the fit did not record what the method needs.
+        If there is no runner-up cluster, or the fit did not record what the method needs.
     DisagreementError
         If the score does not tell what the labels tell.
     """
@@ -115,6 +118,7 @@ def explain(
         report,
         method_options,
         influence_method=method,
+        show=show,
         agreement=agreement,
         score_words=_score_words(fit, margins),
         noise_reasons=_noise_reasons(fit, margins, queries),
@@ -166,15 +170,15 @@ def _score_words(fit: Fit, margins: Margins) -> str:
     score = fit.score
     if not margins.has_noise:
         return score.words
-    every = bool(((margins.own == NOISE) | (margins.rival == NOISE)).all())
+    every = bool(((margins.own == NOISE) | (margins.runner_up == NOISE)).all())
     return score.noise_words if every else f"{score.words}, or with noise {score.noise_words}"
 
 
 def _noise_reasons(fit: Fit, margins: Margins, queries: EmbeddedQueries) -> tuple[str, ...]:
     state = fit.assignment.state
     return tuple(
-        fit.score.noise_reason(row, state, int(rival)) if own == NOISE else ""
-        for row, own, rival in zip(queries.normalized, margins.own, margins.rival, strict=True)
+        fit.score.noise_reason(row, state, int(runner_up)) if own == NOISE else ""
+        for row, own, runner_up in zip(queries.normalized, margins.own, margins.runner_up, strict=True)
     )
 
 

@@ -1,4 +1,4 @@
-"""What would it take? The smallest set of training examples found whose removal moves a sample to its rival.
+"""What would it take? The smallest set of training examples found whose removal moves a sample to its runner-up cluster.
 
 Greedy, and honest: every claim is a retraining. Examples are removed in the order of their influence; how many are needed is
 found by retraining at many lengths of that order side by side. Two searches then look for less. One orders the strongest
@@ -35,13 +35,13 @@ ROUNDS = 3
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Flip:
-    """Whether a set of training examples was found whose removal moves a sample to its rival.
+    """Whether a set of training examples was found whose removal moves a sample to its runner-up cluster.
 
     Attributes
     ----------
     sample : object
         Id of the sample.
-    own, rival : int
+    own, runner_up : int
         The pair of clusters.
     margin : float
         Margin with all examples.
@@ -67,7 +67,7 @@ class Flip:
 
     sample: Any
     own: int
-    rival: int
+    runner_up: int
     margin: float
     flipped: bool
     removed: np.ndarray
@@ -85,7 +85,7 @@ class Flip:
         numbers = FlipNumbers(
             self.sample,
             cluster_name(self.own, self.names),
-            cluster_name(self.rival, self.names),
+            cluster_name(self.runner_up, self.names),
             len(self.removed),
             self.budget,
             self.margin,
@@ -102,7 +102,7 @@ class Flip:
             "sentence": self.sentence,
             "sample": self.sample.item() if isinstance(self.sample, np.generic) else self.sample,
             "own": self.own,
-            "rival": self.rival,
+            "rival": self.runner_up,
             "margin": self.margin,
             "flipped": self.flipped,
             "removed": self.removed.tolist(),
@@ -140,7 +140,7 @@ class Retrainings:
         return weights
 
     def flips(self, sets: list[np.ndarray], round_: int) -> list[bool]:
-        """Retrain without each set and re-cluster, unless it was; say where the sample ends on the rival's side, in the rival.
+        """Retrain without each set not yet tried, clustering continued, and say after which the sample is in its runner-up.
 
         Parameters
         ----------
@@ -162,13 +162,13 @@ class Retrainings:
     def _retrain(self, sets: list[np.ndarray], round_: int) -> None:
         if not sets:
             return
-        rival, given = int(self.explanation.rivals[0]), self.explanation.fit.clustering.labels_given
+        runner_up, given = int(self.explanation.runner_ups[0]), self.explanation.fit.clustering.labels_given
         weights = np.stack([self.without(removed) for removed in sets])
         thetas = self.explanation.fit.thetas(weights)
         for removed, theta, row in zip(sets, thetas, weights, strict=True):
             margin, landed = self._outcome(theta, row)
             # Labels that were given are nobody's to choose anew: there the side of the boundary decides.
-            moved = landed == rival or given
+            moved = landed == runner_up or given
             self.written.append(
                 {
                     "rows": removed,
@@ -202,7 +202,7 @@ class Retrainings:
 
 
 def find_flip(explanation: Explanation, *, max_removed: int | None = None) -> Flip:
-    """Search for the smallest set whose removal moves a sample to its rival.
+    """Search for the smallest set whose removal moves a sample to its runner-up cluster.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def find_flip(explanation: Explanation, *, max_removed: int | None = None) -> Fl
     if not retrainings.margin > 0:
         raise InvalidParameterError(
             f"Sample {explanation.query_ids[0]} has a margin of {retrainings.margin:+.3f}: by the explained score it is on the "
-            f"side of its rival already, so nothing needs to be removed. Expected a positive margin; choose another rival "
+            f"side of its runner-up already, so nothing needs to be removed. Expected a positive margin; name another cluster "
             f"(against=)."
         )
     _check_found_again(explanation)
@@ -348,7 +348,7 @@ def _result(retrainings: Retrainings, budget: int) -> Flip:
     return Flip(
         sample=explanation.query_ids[0],
         own=int(explanation.labels[0]),
-        rival=int(explanation.rivals[0]),
+        runner_up=int(explanation.runner_ups[0]),
         margin=float(explanation.scores[0]),
         flipped=bool(flipped),
         removed=explanation.train_ids[shown["rows"]],

@@ -205,9 +205,11 @@ class MarginFunction:
         """Differentiate each margin; `queries` of shape (n_queries, dim) and the members are not normalized."""
         noise = self.margins.has_noise
 
-        def margin(z: Tensor, rows: Tensor, w: Tensor, learned: Tensor | None, own: Tensor, rival: Tensor) -> Tensor:
+        def margin(
+            z: Tensor, rows: Tensor, w: Tensor, learned: Tensor | None, own: Tensor, runner_up: Tensor
+        ) -> Tensor:
             state = self._state(rows, w, learned)
-            return self.score.margins(self.clustering.normalize(z), state, own, rival, noise=noise)
+            return self.score.margins(self.clustering.normalize(z), state, own, runner_up, noise=noise)
 
         argnums = (0, 1, 2) if members.model_centroids is None else (0, 1, 2, 3)
         in_dims = (0, None, None, None, 0, 0)
@@ -226,11 +228,11 @@ class MarginFunction:
     def on_weights(self, queries: Tensor, members: ClusterInputs) -> Tensor:
         """Differentiate each score in the data weights alone: (n_scores, n_samples)."""
         noise = self.margins.has_noise
-        own, rival = pair_of(self.margins)
+        own, runner_up = pair_of(self.margins)
 
         def scores(w: Tensor) -> Tensor:
             state = self._state(members.embedding, w, members.model_centroids)
-            return self.score.margins(self.clustering.normalize(queries), state, own, rival, noise=noise)
+            return self.score.margins(self.clustering.normalize(queries), state, own, runner_up, noise=noise)
 
         combination = self.margins.combination
         units = torch.eye(len(own), dtype=SCORE_DTYPE) if combination is None else torch.from_numpy(combination.weights)
@@ -239,13 +241,13 @@ class MarginFunction:
         return rows.detach()
 
     def _block(
-        self, members: ClusterInputs, queries: Tensor, own: Tensor, rival: Tensor, columns: Tensor
+        self, members: ClusterInputs, queries: Tensor, own: Tensor, runner_up: Tensor, columns: Tensor
     ) -> EmbeddingGradients:
         noise = self.margins.has_noise
 
         def scores(z: Tensor, rows: Tensor, w: Tensor, learned: Tensor | None = None) -> Tensor:
             state = self._state(rows, w, learned)
-            return self.score.margins(self.clustering.normalize(z), state, own, rival, noise=noise)
+            return self.score.margins(self.clustering.normalize(z), state, own, runner_up, noise=noise)
 
         primals = (queries, *members) if members.model_centroids is not None else (queries, *members[:2])
         return _detached(vmap(vjp(scores, *primals)[1], chunk_size=_chunk(members))(columns.T))
@@ -269,10 +271,10 @@ def _detached(gradients: tuple[Tensor, ...]) -> EmbeddingGradients:
 
 def _through_each_query(fit: Fit, inputs: Tensor, on_query: Tensor) -> Tensor:
     """Pull (n_queries, dim) back to the parameters through each query's own embedding: (n_queries, n_params)."""
-    recipe, params = fit.recipe, fit.trajectory.params
+    recipe = fit.recipe
 
     def through(row: Tensor, cotangent: Tensor) -> Tensor:
-        pull = vjp(lambda theta: recipe.task.embed(theta, row.unsqueeze(0)).squeeze(0), params)[1]
+        pull = vjp(lambda params: recipe.task.embed(params, row.unsqueeze(0)).squeeze(0), fit.trajectory.params)[1]
         return recipe.layout.join(pull(cotangent)[0])
 
     # One query at a time: not every network of a user's can be batched over its inputs by vmap.
@@ -283,7 +285,7 @@ def _through_each_query(fit: Fit, inputs: Tensor, on_query: Tensor) -> Tensor:
 def _through_embeddings(fit: Fit, inputs: Tensor, on_embedding: Tensor) -> Tensor:
     """Pull (n_scores, n_inputs, dim) back to the parameters through the embeddings of all `inputs`: (n_scores, n_params)."""
     recipe = fit.recipe
-    pull = vjp(lambda theta: recipe.task.embed(theta, inputs), fit.trajectory.params)[1]
+    pull = vjp(lambda params: recipe.task.embed(params, inputs), fit.trajectory.params)[1]
     size = max(1, int(COTANGENT_BLOCK_BYTES / (inputs.numel() * inputs.element_size())))
     blocks = torch.split(on_embedding.to(recipe.dtype), size)
     return torch.cat(
@@ -294,5 +296,5 @@ def _through_embeddings(fit: Fit, inputs: Tensor, on_embedding: Tensor) -> Tenso
 def _through_model_centroids(fit: Fit, on_centroids: Tensor) -> Tensor:
     """Pull (n_scores, n_clusters, dim) back to the parameters through the model's own centroids: (n_scores, n_params)."""
     recipe = fit.recipe
-    pull = vjp(lambda theta: recipe.task.cluster_centers(theta), fit.trajectory.params)[1]
+    pull = vjp(lambda params: recipe.task.cluster_centers(params), fit.trajectory.params)[1]
     return vmap(lambda cotangent: recipe.layout.join(pull(cotangent)[0]))(on_centroids.to(recipe.dtype)).detach()

@@ -1,4 +1,4 @@
-"""Near-duplicate training rows with different labels."""
+"""Label conflicts: near-duplicates among the training rows with different labels."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pandas as pd
 
 from clusterexplain.data.near_duplicates import COLUMNS, find_label_conflicts
 from clusterexplain.fitting.fit import Fit
-from clusterexplain.results.shown_columns import parse_show, shown_columns
+from clusterexplain.results.tables.shown_columns import parse_show, shown_columns
 
 
 def label_conflicts(fit: Fit, *, share: float = 0.01, show: str | Sequence[str] | None = None) -> pd.DataFrame:
-    """List near-duplicate training rows with different labels; see :func:`find_label_conflicts` for the columns.
+    """List near-duplicates among the training rows with different labels; see :func:`find_label_conflicts` for the columns.
 
     Parameters
     ----------
     fit : Fit
         The fit; rows are compared in its scaling, rows of weight 0 are left out.
     share : float, default=0.01
-        A pair is near-identical if its distance is among this share of the smallest nearest-neighbour distances.
+        Two rows are near-duplicates if their distance is among this share of the smallest nearest-neighbour distances.
     show : str or sequence of str, optional
         Columns of the metadata (and "text") that are added for both of a pair, the second behind ``near_duplicate_``.
     """

@@ -75,14 +75,14 @@ class PredictedContinuation:
     ----------
     positions : Tensor of shape (n_boundary,), int64
         Row numbers of the training examples nearest to a boundary.
-    rivals : Tensor of shape (n_boundary,), int64
+    runner_ups : Tensor of shape (n_boundary,), int64
         The cluster on the other side of it.
     influence : ndarray of shape (n_boundary, n_samples)
         Influence on their margins, relative to the weights of the fit.
     """
 
     positions: Tensor
-    rivals: Tensor
+    runner_ups: Tensor
     influence: np.ndarray
 
     @classmethod
@@ -107,10 +107,10 @@ class PredictedContinuation:
         present = torch.nonzero((fit.weights > 0) & (assignment.labels >= 0)).squeeze(1)
         nearest = present[torch.argsort(assignment.train_margins[present].abs(), stable=True)[:n_boundary]]
         own = assignment.labels[nearest]
-        rivals = assignment.rivals(assignment.embedding[nearest], own)
+        runner_ups = assignment.runner_ups(assignment.embedding[nearest], own)
         rows = nearest.numpy()
-        margins = Margins(fit.data.ids[rows], fit.data.X[rows], rows, own.numpy(), rivals.numpy())
-        return cls(nearest, rivals, total_influence(fit, margins, jacobian))
+        margins = Margins(fit.data.ids[rows], fit.data.X[rows], rows, own.numpy(), runner_ups.numpy())
+        return cls(nearest, runner_ups, total_influence(fit, margins, jacobian))
 
     def changes(self, fit: Fit, margins: Margins, kept: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Predict changes of scores with the clustering continued.
@@ -155,7 +155,7 @@ class PredictedContinuation:
         for _ in range(MAX_ITERATIONS):
             predicted = unmoved + carried + self._margins(fit.score, near, own, state)
             moved = before.labels.clone()
-            moved[self.positions] = torch.where(predicted < 0, self.rivals, own)
+            moved[self.positions] = torch.where(predicted < 0, self.runner_ups, own)
             if torch.equal(moved, labels):
                 break
             labels = moved
@@ -165,4 +165,4 @@ class PredictedContinuation:
         return margins.combine(jump.numpy())
 
     def _margins(self, score: Score, rows: Tensor, own: Tensor, state: object) -> Tensor:
-        return score.margins(rows, state, own, self.rivals, noise=False)
+        return score.margins(rows, state, own, self.runner_ups, noise=False)

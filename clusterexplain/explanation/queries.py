@@ -1,4 +1,4 @@
-"""From samples to margins: the own cluster of each, its rival, and whether the score is fit to answer."""
+"""From samples to margins: the own cluster of each, its runner-up cluster, and whether the score is fit to answer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def margins_of(fit: Fit, samples: Samples, queries: EmbeddedQueries, against: st
     queries : EmbeddedQueries
         Of the samples.
     against : "runner-up", "noise" or int
-        The rival cluster.
+        The cluster to compare with: the runner-up of each sample, or the one named.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def margins_of(fit: Fit, samples: Samples, queries: EmbeddedQueries, against: st
     Raises
     ------
     InvalidParameterError
-        If there is no such rival.
+        If there is no such cluster.
     """
     assignment = fit.assignment
     nonempty = assignment.nonempty
@@ -72,10 +72,10 @@ def margins_of(fit: Fit, samples: Samples, queries: EmbeddedQueries, against: st
     own = torch.where(torch.from_numpy(samples.positions >= 0), of_train, assignment.assign(rows))
     _check_own(own, nonempty)
     if isinstance(against, str) and against == "runner-up":
-        rival = assignment.rivals(rows, own)
+        runner_up = assignment.runner_ups(rows, own)
     else:
-        rival = torch.full_like(own, _rival(against, own, nonempty, has_noise=assignment.has_noise))
-    return Margins(samples.ids, samples.rows, samples.positions, own.numpy(), rival.numpy())
+        runner_up = torch.full_like(own, _chosen_cluster(against, own, nonempty, has_noise=assignment.has_noise))
+    return Margins(samples.ids, samples.rows, samples.positions, own.numpy(), runner_up.numpy())
 
 
 def _check_own(own: Tensor, nonempty: np.ndarray) -> None:
@@ -87,7 +87,7 @@ def _check_own(own: Tensor, nonempty: np.ndarray) -> None:
         )
 
 
-def _rival(against: str | int, own: Tensor, nonempty: np.ndarray, *, has_noise: bool) -> int:
+def _chosen_cluster(against: str | int, own: Tensor, nonempty: np.ndarray, *, has_noise: bool) -> int:
     known = ", ".join([*map(str, nonempty), *(["'noise'"] if has_noise else [])])
     wanted = NOISE if isinstance(against, str) and against == "noise" else against
     whole = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
@@ -109,7 +109,7 @@ def check_agreement(fit: Fit, margins: Margins, least: float) -> float:
         The fit.
     margins : Margins
         The pairs that are asked about. Noise is judged by how much of the noise the score finds outside of every cluster, and
-        where it is the rival, by how many members the score finds inside of theirs.
+        where it is the runner-up, by how many members the score finds inside of theirs.
     least : float
         Least share of training examples on which labels and score must agree.
 
@@ -123,11 +123,11 @@ def check_agreement(fit: Fit, margins: Margins, least: float) -> float:
     DisagreementError
         If it is lower than `least`.
     """
-    own, rival = margins.own, margins.rival
+    own, runner_up = margins.own, margins.runner_up
     asked = {
-        "clustered samples have their own cluster first": (own != NOISE) & (rival != NOISE),
+        "clustered samples have their own cluster first": (own != NOISE) & (runner_up != NOISE),
         "noise lies outside of every cluster": own == NOISE,
-        "clustered samples lie inside the edge of their own cluster": (own != NOISE) & (rival == NOISE),
+        "clustered samples lie inside the edge of their own cluster": (own != NOISE) & (runner_up == NOISE),
     }
     assignment = fit.assignment
     judges = (assignment.agreement, assignment.agreement_of_noise, assignment.agreement_on_edges)

@@ -13,9 +13,9 @@ from clusterexplain.fitting.fit import Fit
 from clusterexplain.fitting.recipes import with_seed
 from clusterexplain.fitting.variants import obstacle
 from clusterexplain.influence import Unrolled
-from clusterexplain.results.annotations import SeedVariability
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.influence_rows import InfluenceRows
+from clusterexplain.results.variability import SeedVariability
 from clusterexplain.statistics import reliability
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from clusterexplain.data.display import Display
+from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.results.smoothness import Smoothness
 from clusterexplain.results.stability import Stability
+from clusterexplain.results.text.names import LONGEST_NAME, is_name
 from clusterexplain.storage.sidecars import LONGEST_SOURCE
 
 UNKNOWN = "\ufffd"
@@ -54,6 +57,31 @@ class Annotations:
         self.map_source = "".join(letter if letter.isprintable() else UNKNOWN for letter in display.source)[
             :LONGEST_SOURCE
         ]
+
+    def name_clusters(self, names: Mapping[int, str], n_clusters: int) -> None:
+        """Give clusters names; an empty name takes one away.
+
+        Parameters
+        ----------
+        names : mapping of int to str
+            By cluster number.
+        n_clusters : int
+            How many clusters there are.
+
+        Raises
+        ------
+        InvalidParameterError
+            If a cluster does not exist or a name is no text.
+        """
+        for cluster, name in names.items():
+            whole = isinstance(cluster, (int, np.integer)) and not isinstance(cluster, bool)
+            if not (whole and cluster in range(n_clusters) and is_name(name)):
+                raise InvalidParameterError(
+                    f"{cluster!r}: {name!r:.80} does not name a cluster. Expected a number from 0 to {n_clusters - 1} and a "
+                    f"printable text of at most {LONGEST_NAME} characters that is neither a number nor 'noise' nor 'runner-up'."
+                )
+        merged = self.cluster_names | {int(cluster): name for cluster, name in names.items()}
+        self.cluster_names = {cluster: name for cluster, name in sorted(merged.items()) if name}
 
     def given(self) -> Annotations:
         """Return what a user gave, which a refit keeps: names and colours of clusters, a map that was not drawn here."""

@@ -1,4 +1,4 @@
-"""Who is in which cluster, how firmly, and against which rival: a clustering and a score at one embedding."""
+"""Who is in which cluster, how firmly, and which cluster is the runner-up: a clustering and a score at one embedding."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Assignment:
         with torch.no_grad():
             return assigned_to(self.clustering, self.score, rows, self.state)
 
-    def rivals(self, rows: Tensor, own: Tensor) -> Tensor:
+    def runner_ups(self, rows: Tensor, own: Tensor) -> Tensor:
         """Return the runner-up of embedded rows, shape (n,); noise, where there is no other cluster."""
         runner_up = self.score.runner_up(rows, self.state, own)
         if not self.single_cluster:
@@ -85,7 +85,7 @@ class Assignment:
         if not self.n_clusters:
             return torch.full((len(rows),), torch.nan, dtype=rows.dtype)
         noise = bool((own == NOISE).any()) or self.single_cluster
-        return self.score.margins(rows, self.state, own, self.rivals(rows, own), noise=noise)
+        return self.score.margins(rows, self.state, own, self.runner_ups(rows, own), noise=noise)
 
     @cached_property
     def train_margins(self) -> Tensor:

@@ -114,7 +114,7 @@ class Fit:
 
     @cached_property
     def assignment(self) -> Assignment:
-        """Clusters, margins and rivals at the embedding that is shown."""
+        """Clusters, margins and runner-ups at the embedding that is shown."""
         embedding = self.clustering.normalize(self.embedding)
         with torch.no_grad():
             inputs = ClusterInputs(embedding, self.weights, learned_centroids(self.recipe, self.params))
@@ -159,12 +159,12 @@ class Fit:
                 losses.append(float(planned.stage.loss(params, inputs, weights[index], *remembered)))
         return sum(losses) / len(losses)
 
-    def margins(self, margins: Margins) -> Tensor:
+    def margins(self, pairs: Margins) -> Tensor:
         """Return the margin of each sample under the shown model, shape (n_pairs,), before any combination."""
-        own, rival = pair_of(margins)
+        own, runner_up = pair_of(pairs)
         with torch.no_grad():
-            rows = self.embed_normalized(self.query_inputs(margins))
-            return self.score.margins(rows, self.assignment.state, own, rival, noise=margins.has_noise)
+            rows = self.embed_normalized(self.query_inputs(pairs))
+            return self.score.margins(rows, self.assignment.state, own, runner_up, noise=pairs.has_noise)
 
     # theta(w): by retraining.
 

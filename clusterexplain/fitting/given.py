@@ -1,4 +1,4 @@
-"""What a user gives to a fit (rows, and what is known beside them), read and joined before anything is trained."""
+"""What a user asks a fit for (rows, what is known beside them, parameters), read and joined before anything is trained."""
 
 from __future__ import annotations
 
@@ -16,15 +16,29 @@ from clusterexplain.clustering.make import check_before_training
 from clusterexplain.clustering.registry import CLUSTERERS
 from clusterexplain.clustering.scores import Score, make_score
 from clusterexplain.data import Dataset
-from clusterexplain.data.labels import has_index, is_label_list, joined_targets, labels_of, without_label_columns
+from clusterexplain.data.labels import (
+    has_index,
+    is_label_list,
+    joined_targets,
+    joined_weights,
+    labels_of,
+    without_label_columns,
+)
 from clusterexplain.data.maps import given_map
+from clusterexplain.data.validation import check_sample_weight
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.fitting.own_parts import check_reclusterer
+from clusterexplain.fitting.build import Objects
+from clusterexplain.fitting.config import Config
+from clusterexplain.fitting.own_parts import check_reclusterer, check_reclusterer_weights
+from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.text.names import LONGEST_NAME, is_name
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from clusterexplain.data.dataset import Rows
     from clusterexplain.data.display import Display
+    from clusterexplain.fitting.fit import Fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +79,74 @@ class GivenRows:
     clusterer: object
     names: dict[int, str]
     display: Display
+
+    def annotate(self, fit: Fit, labels: object) -> None:
+        """Attach to a fit what was given and changes no answer: names and colours of clusters, where rows are drawn.
+
+        Parameters
+        ----------
+        fit : Fit
+            Of these rows.
+        labels : object
+            The labels as they were given to ``fit``, which may bring colours along; None for none.
+        """
+        n_clusters = fit.clustering.n_clusters
+        fit.annotations.name_clusters(self.names, n_clusters)
+        fit.annotations.take_map(self.display)
+        fit.annotations.cluster_colours = self.data.display.cluster_colours(labels, self.names, range(n_clusters))
+
+
+@dataclass(frozen=True, eq=False)
+class FitRequest:
+    """What is to be fitted.
+
+    Attributes
+    ----------
+    given : GivenRows
+        Rows, and what is known about them.
+    config : Config
+        The parameters, checked.
+    objects : Objects
+        What a configuration cannot hold.
+    weights : ndarray of shape (n_samples,)
+        Data weights, in the order of the rows.
+    """
+
+    given: GivenRows
+    config: Config
+    objects: Objects
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any], X: Rows, beside: Beside, sample_weight: ArrayLike | None) -> FitRequest:
+        """Read what was given; what can be refused before anything is read is.
+
+        Parameters
+        ----------
+        parameters : Mapping
+            Those of the estimator.
+        X : Dataset, frame, AnnData or array-like of shape (n_samples, n_features)
+            The rows.
+        beside : Beside
+            What is known about the rows.
+        sample_weight : array-like or Series of shape (n_samples,) or None
+            Data weights.
+
+        Returns
+        -------
+        FitRequest
+            Nothing is trained yet.
+        """
+        said = dict(parameters)
+        Config.of(said | {"clusterer": said["clusterer"] if beside.labels is None else ()})
+        given = given_rows(X, said, beside)
+        config = Config.of(said | {"clusterer": given.clusterer})
+        weights = check_sample_weight(joined_weights(sample_weight, X, given.data), len(given.data))
+        check_reclusterer_weights(said["reclusterer"], weights)
+        task = said["model"] if isinstance(said["model"], EmbeddingTask) else None
+        score = said["membership_score"] if isinstance(said["membership_score"], Score) else None
+        own = None if isinstance(given.clusterer, str) else given.clusterer
+        return cls(given, config, Objects(task, own, score, said["reclusterer"]), weights)
 
 
 def given_rows(X: Rows, parameters: Mapping[str, Any], beside: Beside) -> GivenRows:

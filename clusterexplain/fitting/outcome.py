@@ -51,12 +51,12 @@ def outcome_of(
         clustering = _clustered(fit, assignments, inputs, seed)
         labels, partners = _matched(fit.clustering, clustering, inputs.weights, assignments)
         state, rows = clustering.values(inputs), clustering.normalize(embedded)
-        own, rival = (torch.where(side < 0, side, partners[side]) for side in pair_of(margins))
+        own, runner_up = (torch.where(side < 0, side, partners[side]) for side in pair_of(margins))
         each = torch.full((len(rows),), torch.nan, dtype=rows.dtype)
         if clustering.n_clusters:
-            pair = own.clamp(min=NOISE), rival.clamp(min=NOISE)
+            pair = own.clamp(min=NOISE), runner_up.clamp(min=NOISE)
             each = fit.score.margins(rows, state, *pair, noise=margins.has_noise)
-            each = each.masked_fill((own == LOST) | (rival == LOST), torch.nan)
+            each = each.masked_fill((own == LOST) | (runner_up == LOST), torch.nan)
         assigned = assigned_to(clustering, fit.score, rows, state).numpy()
     if assignments is Assignments.SCRATCH:  # numbers of its own: those of the labels say which of the fit's they are
         assigned = np.array([_first(labels, clustering.labels.numpy() == cluster) for cluster in assigned])
@@ -88,8 +88,8 @@ def diverged(assignments: Assignments, labels: np.ndarray, margins: Margins) -> 
 
 
 def pair_of(margins: Margins) -> tuple[Tensor, Tensor]:
-    """Return own clusters and rivals as tensors of shape (n_pairs,), int64."""
-    return torch.from_numpy(margins.own.astype(np.int64)), torch.from_numpy(margins.rival.astype(np.int64))
+    """Return own clusters and runner-ups as tensors of shape (n_pairs,), int64."""
+    return torch.from_numpy(margins.own.astype(np.int64)), torch.from_numpy(margins.runner_up.astype(np.int64))
 
 
 def _clustered(fit: Fit, assignments: Assignments, inputs: ClusterInputs, seed: int) -> Clustering:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 
 from clusterexplain.clustering import Clustering, ClusteringFactory, ClusteringSpec, ClusterInputs, make_clustering
+from clusterexplain.clustering.given.graph_labels import GraphLabels
 from clusterexplain.clustering.given.reclustered_labels import FoundFromScratch, with_reclusterer
 from clusterexplain.clustering.given.reclusterer import Reclusterer, ReclusteringEstimator, ReclusteringFunction
 from clusterexplain.clustering.make import is_factory
@@ -17,7 +19,7 @@ from clusterexplain.clustering.scores import SCORES, Score
 from clusterexplain.data import Dataset
 from clusterexplain.exceptions import InvalidParameterError, RunMismatchError
 from clusterexplain.fitting.fit import Fit, learned_centroids
-from clusterexplain.fitting.stored_fit import StoredFit
+from clusterexplain.fitting.persistence.stored_fit import StoredFit
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.training import Trajectory
 
@@ -99,6 +101,39 @@ def own_score(stored: StoredFit, score: Score | None) -> Score | None:
             f"was made with."
         )
     return score
+
+
+def parameters_of(
+    fit: Fit, clusterer: Clustering | ClusteringFactory | None, reclusterer: OwnReclusterer | None
+) -> dict[str, Any]:
+    """Return the parameters of an estimator that would make a fit, as they were said where the run holds them.
+
+    Parameters
+    ----------
+    fit : Fit
+        As it was opened.
+    clusterer : Clustering, callable or None
+        The clusterer of the user's own, as it was given again.
+    reclusterer : callable, estimator or None
+        How given labels are found anew.
+
+    Returns
+    -------
+    dict of str to object
+        What was fitted elsewhere is there as its labels: a run never holds the estimator.
+    """
+    said = dict(fit.config.said)
+    if said["model"] is None:
+        said["model"] = fit.recipe.task
+    if said["clusterer"] is None:
+        held = fit.clustering if isinstance(fit.clustering, GraphLabels) else fit.clustering.labels.numpy().copy()
+        said["clusterer"] = held if clusterer is None else clusterer
+    if said["membership_score"] is None:
+        said["membership_score"] = fit.score
+    said["hidden"] = None if said["hidden"] is None else tuple(said["hidden"])
+    execution = fit.execution
+    of_execution = {"n_jobs": execution.n_jobs, "max_memory": execution.max_memory, "verbose": execution.progress}
+    return said | {"reclusterer": reclusterer} | of_execution
 
 
 def check_reclusterer(reclusterer: OwnReclusterer, clusterer: object) -> None:

@@ -14,7 +14,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
 from clusterexplain.fitting.config import Config
 from clusterexplain.models import EmbeddingTask, ModelSpec, build
-from clusterexplain.models.targets import TargetColumns
+from clusterexplain.models.target_columns import TargetColumns
 from clusterexplain.training import (
     SGD,
     Adam,

@@ -137,7 +137,7 @@ class Implicit(TrainingJacobian):
         objective = TrajectoryObjective.of_trajectory(trajectory, decay=decay, passes=passes)
         theta, weights = trajectory.final, trajectory.weights
         if curvature is None:
-            curvature = Hessian(lambda flat: objective(flat, weights), theta)
+            curvature = Hessian(lambda theta: objective(theta, weights), theta)
         made = solver(curvature) if block is None else OnBlock.of(curvature, block, solver)
         return cls(objective, theta, weights, made, damping)
 
@@ -220,7 +220,7 @@ def slopes_in_weights(
 
     def slope_of(vector: Tensor) -> Tensor:
         # <grad L, v> is the derivative of L along v: a scalar function of w, whose gradient has n_samples entries
-        slope: Tensor = grad(lambda w: jvp(lambda flat: objective(flat, w), theta, vector)[1])(weights)
+        slope: Tensor = grad(lambda w: jvp(lambda theta: objective(theta, w), theta, vector)[1])(weights)
         return slope
 
     return vmap(slope_of, chunk_size=chunk)(vectors).detach()

@@ -15,7 +15,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import is_lazy
 
 from clusterexplain.exceptions import InvalidTaskError
-from clusterexplain.models.targets import TargetColumns
+from clusterexplain.models.target_columns import TargetColumns
 from clusterexplain.models.task import Drawn, EmbeddingTask, FittedNet, Params
 
 KINKS = (

@@ -14,7 +14,7 @@ from torch import Tensor
 from typing_extensions import TypeVar
 
 from clusterexplain.exceptions import InvalidTaskError
-from clusterexplain.models.targets import TargetColumns
+from clusterexplain.models.target_columns import TargetColumns
 
 if TYPE_CHECKING:
     from torch import nn

@@ -5,15 +5,15 @@ frames, and the words come from :mod:`clusterexplain.results.text`. The estimato
 :class:`ReportContext` holds the fit of an explanation.
 """
 
-from clusterexplain.report.anndata import write_to_anndata
 from clusterexplain.report.card import bundle, check_bundle
 from clusterexplain.report.charts import theme
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.export import save_chart, write_file
 from clusterexplain.report.page import write_page
 from clusterexplain.report.plots import Plots
-from clusterexplain.report.preview import Renderer, SamplePreview
 from clusterexplain.report.projection import umap_coordinates, umap_view
+from clusterexplain.report.samples.preview import Renderer, SamplePreview
+from clusterexplain.report.to_anndata import write_to_anndata
 from clusterexplain.report.vega_lite import as_dict
 
 __all__ = [

@@ -19,7 +19,8 @@ from clusterexplain.report.plots import Plots
 from clusterexplain.report.svg import map_svg, scatter_svg
 from clusterexplain.report.text import concentration, map_note, misplaced
 from clusterexplain.results.check import Check
-from clusterexplain.results.explanation import COLUMNS, Explanation
+from clusterexplain.results.explanation import Explanation
+from clusterexplain.results.tables.example_table import COLUMNS
 from clusterexplain.results.text.explanation import side_heading
 from clusterexplain.results.text.margins import SIDES
 from clusterexplain.results.text.names import format_change, replace_unprintable
@@ -131,7 +132,7 @@ def _block(explanation: Explanation, context: ReportContext, query: int, *, pict
     before = f"<p>{shown}</p>" if shown else ""
     lists = "".join(_list(explanation, context, query, side, pictures=pictures) for side in (0, 1))
     return (
-        f"{before}<p>{_text(' '.join(filter(None, words)), 2000)}</p>{_map(explanation, context, query)}"
+        f"{before}<p>{_limited(' '.join(filter(None, words)), 2000)}</p>{_map(explanation, context, query)}"
         f'<div class="cx-two">{lists}</div>'
     )
 
@@ -153,7 +154,7 @@ def _map(explanation: Explanation, context: ReportContext, query: int) -> str:
             f"{explanation.sides(query)[1]} (dashed squares)"[:LONGEST_TEXT],
             colours=context.colours,
         )
-        + f"<p><small>{_text(words, LONGEST_TEXT)}</small></p>"
+        + f"<p><small>{_limited(words, LONGEST_TEXT)}</small></p>"
     )
 
 
@@ -163,10 +164,10 @@ def _list(explanation: Explanation, context: ReportContext, query: int, side: in
     heading = side_heading(explanation.sides(query)[side], combination=explanation.combined)
     largest = max(abs(explanation.influence[query]).max(), np.finfo(float).tiny)
     rows = "".join(
-        _row(row, beside, explanation, context, query, side, largest, pictures=pictures)
+        _table_row(row, beside, explanation, context, query, side, largest, pictures=pictures)
         for row in listed.to_dict("records")
     )
-    titles = "".join(f"<th>{_text(name, 40)}</th>" for name in beside)
+    titles = "".join(f"<th>{_limited(name, 40)}</th>" for name in beside)
     return (
         f"<table><caption>{html.escape(heading)}</caption><thead><tr><th></th><th>id</th><th>cluster</th>"
         f"{titles}<th>if removed, change of margin (predicted)</th></tr></thead><tbody>{rows}</tbody></table>"
@@ -180,7 +181,7 @@ def _beside(explanation: Explanation) -> tuple[str, ...]:
     return tuple(name for name in explanation.show if (name if name in known else text) != text)
 
 
-def _row(
+def _table_row(
     row: dict[Any, Any],
     beside: list[str],
     explanation: Explanation,
@@ -195,11 +196,11 @@ def _row(
     itself = " (itself)" if position == explanation.positions[query] else ""
     share = 100 * abs(row["influence"]) / largest
     percent = row["if_removed_percent"]
-    known = "".join(f"<td>{'' if pd.isna(row[name]) else _text(str(row[name]), 40)}</td>" for name in beside)
+    known = "".join(f"<td>{'' if pd.isna(row[name]) else _limited(str(row[name]), 40)}</td>" for name in beside)
     words = f"{row['if_removed']:+.4f}" if pd.isna(percent) else format_change(row["if_removed"], percent)
     return (
         f"<tr><td>{_face(context, context.data.X[position], position, pictures=pictures)}</td>"
-        f"<td>{_text(str(row['id']), 40)}{itself}</td><td>{_text(explanation.name_of(row['cluster']), 40)}</td>{known}"
+        f"<td>{_limited(str(row['id']), 40)}{itself}</td><td>{_limited(explanation.name_of(row['cluster']), 40)}</td>{known}"
         f'<td class="cx-wide">{words}<span class="cx-bar{" cx-push" if side else ""}" style="width:{share:.1f}%">'
         "</span></td></tr>"
     )
@@ -209,9 +210,9 @@ def _face(context: ReportContext, row: np.ndarray, position: int, *, pictures: b
     preview = context.previews.preview(row, position)
     if preview.image and pictures:
         return f'<img alt="" src="{preview.image}">'
-    return _text(preview.text, 120) if preview.text else ""
+    return _limited(preview.text, 120) if preview.text else ""
 
 
-def _text(text: str, limit: int) -> str:
+def _limited(text: str, limit: int) -> str:
     cut = text if len(text) <= limit else text[:limit] + "\N{HORIZONTAL ELLIPSIS}"
     return f"<bdi>{html.escape(cut)}</bdi>"

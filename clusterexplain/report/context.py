@@ -16,9 +16,9 @@ from clusterexplain.data.maps import given_map
 from clusterexplain.explanation import cohesions_of, explain_combinations, label_conflicts, living_clusters
 from clusterexplain.fitting.fit import Fit
 from clusterexplain.report.facts import facts_of
-from clusterexplain.report.preview import Renderer
 from clusterexplain.report.projection import FEWEST_FOR_UMAP, principal_plane, umap_coordinates
-from clusterexplain.report.samples import SamplePreviewer
+from clusterexplain.report.samples.preview import Renderer
+from clusterexplain.report.samples.previewer import SamplePreviewer
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.stability import Stability
 from clusterexplain.results.text.names import cluster_name, replace_unprintable

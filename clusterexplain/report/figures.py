@@ -105,7 +105,7 @@ def map_figure(
 def distances_figure(
     context: ReportContext, explanation: Explanation, query: int
 ) -> tuple[alt.LayerChart, pd.DataFrame]:
-    """Return where a sample is among the clusters: distances, responsibilities of a mixture, or the condensed tree."""
+    """Return the distances to the clusters: of a mixture the responsibilities, of HDBSCAN the condensed tree."""
     clustering = context.fit.clustering
     if clustering.has_tree:
         nodes = tables.tree_nodes(context)

@@ -14,7 +14,7 @@ from clusterexplain._version import __version__
 from clusterexplain.report.assets import asset
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.export import refuse_folder, write_file
-from clusterexplain.report.payload import payload
+from clusterexplain.report.payload.page_payload import payload
 from clusterexplain.report.text import page_question
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.text.names import replace_unprintable
@@ -62,10 +62,11 @@ def write_page(
     target = Path(path)
     refuse_folder(target)
     scripts = [*(_library(name) for name in LIBRARIES), _own()]
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     page = Template(asset("page.html")).substitute(
         title=html.escape(replace_unprintable(_title(explanation))),
         css=asset("page.css"),
-        hashes=" ".join(f"'sha256-{_digest(script)}'" for script in scripts),
+        hashes=" ".join(f"'sha256-{digest}'" for digest in digests),
         text=html.escape(repr(explanation)),
         version=html.escape(__version__),
         data=safe_json(payload(explanation, context, run=run, task=task)),
@@ -99,7 +100,3 @@ def _library(name: str) -> str:
 def _own() -> str:
     parts = "\n".join(asset(name) for name in OWN)
     return f'(() => {{\n"use strict";\n{parts}\n}})();'
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -10,7 +10,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.report import charts, tables
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.figures import check_figure, distances_figure, map_figure, titled, waterfall_figure
-from clusterexplain.report.preview import LONGEST_NAME
+from clusterexplain.report.samples.preview import LONGEST_NAME
 from clusterexplain.report.text import map_note, misplaced, subject
 from clusterexplain.report.widget import live, selected
 from clusterexplain.results.explanation import Explanation
@@ -175,8 +175,8 @@ class Plots:
         chart = charts.stability_chart(tables.sample_stability(self._context, rows), chosen=chosen)
         return self._titled(chart, "How often refits keep samples in their cluster", query)
 
-    def standing(self, query: int = 0) -> alt.LayerChart:
-        """Draw where the sample is among the clusters: distances, responsibilities of a mixture, or the condensed tree."""
+    def distances(self, query: int = 0) -> alt.LayerChart:
+        """Draw its distances to the clusters; its responsibilities in a mixture, its place in the tree of HDBSCAN."""
         self._refuse_beyond(query)
         if self._explanation.combined:
             raise InvalidParameterError(

@@ -61,7 +61,7 @@ def map_svg(
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{html.escape(title, quote=True)}" '
         f'style="width:100%;max-width:{WIDTH}px;height:auto">'
         f'<g fill="none" stroke-width="3.6" stroke-linecap="round" opacity="0.55">{points}</g>'
-        f"{_highlights(scale, highlights)}{_stars(scale, sample)}{_cluster_labels(scale, label_positions)}</svg>"
+        f"{_highlight_shapes(scale, highlights)}{_stars(scale, sample)}{_cluster_labels(scale, label_positions)}</svg>"
     )
 
 
@@ -118,7 +118,7 @@ def _points(scale: _Scale, coordinates: np.ndarray) -> str:
     return "".join(f"M{x:.0f} {y:.0f}h0" for x, y in scale(coordinates))
 
 
-def _highlights(scale: _Scale, highlights: pd.DataFrame) -> str:
+def _highlight_shapes(scale: _Scale, highlights: pd.DataFrame) -> str:
     if not len(highlights):
         return ""
     radius = 4 + 7 * np.sqrt(highlights["size"] / highlights["size"].max())

@@ -20,8 +20,8 @@ LONGEST_NAME = 60
 
 def labels_of(explanation: Explanation, query: int) -> MarginLabels:
     """Return what the sides of a query's margin are called."""
-    rival = explanation.name_of(explanation.rivals[query])
-    return margin_text.margin_labels(int(explanation.labels[query]), rival, explanation.topic)
+    runner_up = explanation.name_of(explanation.runner_ups[query])
+    return margin_text.margin_labels(int(explanation.labels[query]), runner_up, explanation.topic)
 
 
 def page_question(explanation: Explanation) -> str:
@@ -30,7 +30,7 @@ def page_question(explanation: Explanation) -> str:
 
 
 def subject(explanation: Explanation, query: int | None) -> str:
-    """Say what a picture is about: the sample, its cluster and its rival.
+    """Say what a picture is about: the sample, its cluster and its runner-up.
 
     Parameters
     ----------
@@ -49,8 +49,10 @@ def subject(explanation: Explanation, query: int | None) -> str:
         return margin_text.samples_subject(samples, combinations=explanation.combined)
     if explanation.combined:
         return margin_text.members_subject(samples[query])
-    own, rival = (_short(explanation.name_of(clusters[query])) for clusters in (explanation.labels, explanation.rivals))
-    return margin_text.sample_subject(samples[query], own, rival)
+    own, runner_up = (
+        _short(explanation.name_of(clusters[query])) for clusters in (explanation.labels, explanation.runner_ups)
+    )
+    return margin_text.sample_subject(samples[query], own, runner_up)
 
 
 def map_note(context: ReportContext, n_shown: int) -> str:

@@ -77,7 +77,7 @@ class EstimandCheck:
     from_scratch : DataFrame
         See :attr:`Check.from_scratch`; empty where that was not tried.
     controls : dict of str to float
-        See :func:`clusterexplain.verification.controls.figures.control_figures`.
+        See :func:`clusterexplain.verification.controls.control_figures.control_figures`.
     dissolved : dict of str to float
         Share of the single removals after which a cluster of the query's pair was another one, by assignments.
     sweep : dict of str to ndarray of shape (n_queries,)
@@ -119,11 +119,11 @@ class Check:
     removals : list of Removal
         What was removed, in the order of the rows of `retrained`.
     planted_duplicates : DataFrame
-        The positive control: of near-copies of a query that were planted in the runner-up cluster, the share found among those
-        that push most; see :func:`clusterexplain.verification.controls.planted_duplicates.planted_duplicates`. No rows where it
-        was not asked for.
+        The positive control: of near-duplicates of a query that were planted in the runner-up cluster, the share found among
+        those that push most; see :func:`clusterexplain.verification.controls.planted_duplicates.planted_duplicates`. No rows
+        where it was not asked for.
     duplicates : DataFrame
-        The placebo of copies: whether removing an example and removing its copy do the same; see
+        The placebo of duplicates: whether removing an example and removing its exact duplicate do the same; see
         :func:`clusterexplain.verification.controls.duplicates.duplicates`. No rows where it was not asked for.
     """
 

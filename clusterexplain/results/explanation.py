@@ -14,16 +14,19 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.annotations import SeedVariability, StabilitySummary
+from clusterexplain.results.answer_data import answer_data
 from clusterexplain.results.influence_rows import InfluenceRows
 from clusterexplain.results.margins import Margins, Topic
-from clusterexplain.results.shown_columns import parse_show, shown_columns
+from clusterexplain.results.relative_weights import relative_weights
+from clusterexplain.results.same_fit import check_same_fit
+from clusterexplain.results.tables.example_table import columns_beside, example_table, groups_of
 from clusterexplain.results.text import check as check_text
 from clusterexplain.results.text import explanation as text
 from clusterexplain.results.text.margins import SIDES, combination_title, sides_of
 from clusterexplain.results.text.methods import averaged_method_words, method_flags
 from clusterexplain.results.text.names import cluster_name, terminal_safe
 from clusterexplain.results.text.stability import own_check_note, stability_note
+from clusterexplain.results.variability import SeedVariability, StabilitySummary
 from clusterexplain.results.verdict import UNTESTED, CheckSummary
 from clusterexplain.statistics.groups import group_sums
 from clusterexplain.statistics.matching import NOISE
@@ -34,22 +37,11 @@ if TYPE_CHECKING:
 
     import altair as alt
     from anndata import AnnData
-    from numpy.typing import ArrayLike
-    from pandas.api.extensions import ExtensionArray
 
     from clusterexplain.estimator import ClusterExplainer
     from clusterexplain.fitting.fit import Fit
     from clusterexplain.influence import JacobianFactory, TrainingJacobian
     from clusterexplain.report import Plots
-
-
-COLUMNS = (
-    "query", "side", "id", "cluster", "influence", "if_removed", "if_removed_percent", "encoder", "cluster_part", "direct",
-    "standard_error", "seed_stable",
-)  # fmt: skip
-"""What tables of influences hold."""
-LEAST_MARGIN = 0.1
-"""Least size of a margin, as a share of the largest influence on it, of which changes are given as percentages."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,10 +54,10 @@ class Explanation:
     Attributes
     ----------
     margins : Margins
-        What is explained: samples, each with its own cluster and a rival, or combinations of many.
+        What is explained: samples, each with its own and its runner-up cluster, or combinations of many.
     scores : ndarray of shape (n_queries,)
-        The margins: the assignment score for the own cluster minus that for the rival; `score_words` says which. Positive is
-        inside.
+        The margins: the assignment score for the own cluster minus that for the runner-up; `score_words` says which. Positive
+        is inside.
     rows : InfluenceRows
         Influence of every training example on every score, in three components.
     train_ids : ndarray of shape (n_train,)
@@ -75,7 +67,7 @@ class Explanation:
     sample_weight : ndarray of shape (n_train,)
         Data weights of the fit.
     probabilities : ndarray of shape (n_queries, 2)
-        Soft membership in the own cluster and in the rival.
+        Soft membership in the own cluster and in the runner-up.
     share_with_larger_margin : ndarray of shape (n_queries,)
         Share of the own cluster's members whose margin to their runner-up is larger.
     agreement : float
@@ -93,7 +85,7 @@ class Explanation:
     score_words : str
         What the margin is, in words.
     noise_reasons : tuple of str
-        For each query that is noise what it lacks to join the rival, "density" or "distance"; "" for the others.
+        For each query that is noise what it lacks to join the runner-up, "density" or "distance"; "" for the others.
     cluster_names : dict of int to str
         Names that clusters were given.
     stability : StabilitySummary or None
@@ -152,9 +144,9 @@ class Explanation:
         return self.margins.labels
 
     @property
-    def rivals(self) -> np.ndarray:
+    def runner_ups(self) -> np.ndarray:
         """The cluster that each query is compared with, shape (n_queries,); -1 is noise, or several clusters."""
-        return self.margins.rivals
+        return self.margins.runner_ups
 
     @property
     def combined(self) -> bool:
@@ -239,22 +231,7 @@ class Explanation:
             First-order prediction.
         """
         weights = np.asarray(self.fit.data.in_order(sample_weight, "sample_weight"), dtype=np.float64)
-        if weights.shape[-1:] != self.train_ids.shape:
-            raise InvalidParameterError(
-                f"sample_weight has shape {weights.shape}, expected (..., {len(self.train_ids)}): one weight for each "
-                f"training example."
-            )
-        if not np.isfinite(weights).all():
-            raise InvalidParameterError(
-                "sample_weight holds a value that is missing or infinite. Expected a finite weight for each training example; "
-                "1 keeps it as it is and 0 removes it."
-            )
-        if (weights[..., self.sample_weight == 0] > 0).any():
-            raise InvalidParameterError(
-                "sample_weight brings back an example that had weight 0 in the fit, which a relative influence cannot predict. "
-                "Expected 0 where the fit had 0; use refit to see what happens."
-            )
-        relative = np.divide(weights, self.sample_weight, out=np.ones_like(weights), where=self.sample_weight > 0) - 1
+        relative = relative_weights(weights, self.sample_weight)
         if assignments not in ("kept", "continued"):
             raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'kept' or 'continued'.")
         if assignments == "kept":
@@ -286,11 +263,7 @@ class Explanation:
         if assignments not in ("continued", "kept"):
             raise InvalidParameterError(f"assignments={assignments!r} is unknown. Expected 'continued' or 'kept'.")
         other: Fit = getattr(fitted, "fit_", fitted)
-        if other.key != self.fit.key:
-            raise InvalidParameterError(
-                "The explanation belongs to other training data or to another recipe. Expected the estimator that made it, or "
-                "a refit of it."
-            )
+        check_same_fit(self, other)
         weights = other.trajectory.weights.double().numpy()
         return self.fit.outcome(other.trajectory.final, weights, self.margins, assignments=assignments).scores
 
@@ -323,7 +296,9 @@ class Explanation:
         if side not in ("both", *SIDES):
             raise InvalidParameterError(f"side={side!r} is unknown. Expected 'both', 'pulled in' or 'pushed away'.")
         picked = dict(zip(SIDES, self.rows.top(query, n), strict=True))
-        frames = [self._rows(query, rows, name, show) for name, rows in picked.items() if side in ("both", name)]
+        frames = [
+            example_table(self, query, rows, name, show) for name, rows in picked.items() if side in ("both", name)
+        ]
         return pd.concat(frames, ignore_index=True)
 
     def to_frame(self, query: int | None = None, *, show: str | Sequence[str] | None = None) -> pd.DataFrame:
@@ -343,7 +318,7 @@ class Explanation:
         """
         frames = []
         for position in range(len(self)) if query is None else [query]:
-            frame = self._rows(position, np.arange(len(self.train_ids)), "", show)
+            frame = example_table(self, position, np.arange(len(self.train_ids)), "", show)
             frame["side"] = np.select([frame["influence"] > 0, frame["influence"] < 0], SIDES, "neither")
             frame.insert(0, "query", self.query_ids[position])
             frames.append(frame)
@@ -369,7 +344,7 @@ class Explanation:
             :func:`clusterexplain.statistics.groups.group_sums`.
         """
         present = self.sample_weight > 0
-        return group_sums(self.influence[:, present], self._groups(group)[present], self.query_ids)
+        return group_sums(self.influence[:, present], groups_of(self, group)[present], self.query_ids)
 
     def to_adata(self, adata: AnnData, key_added: str = "clusterexplain") -> None:
         """Write the results into an AnnData in place, as scanpy does, joined by ``obs_names`` and never by position.
@@ -424,7 +399,7 @@ class Explanation:
                 "grade": self.check.grade,
                 **shown["figures"],
             }
-        answers = [self._answer(position, top) for position in range(len(self))]
+        answers = [answer_data(self, position, top) for position in range(len(self))]
         found = {
             "method": self.method,
             "method_note": self.method_note,
@@ -437,29 +412,8 @@ class Explanation:
         }
         return {name: to_jsonable(value) for name, value in found.items()}
 
-    def _answer(self, position: int, top: int) -> dict[str, Any]:
-        """Return the answer to one query, numbers as they are."""
-        listed = self.top(top, query=position)
-        sides = [listed[listed["side"] == side].drop(columns="side") for side in SIDES]
-        return {
-            "sample": self.query_ids[position],
-            "cluster": int(self.labels[position]),
-            "rival": int(self.rivals[position]),
-            "margin": self.scores[position],
-            "membership": self.probabilities[position],
-            "share_with_larger_margin": self.share_with_larger_margin[position],
-            "noise_reason": (self.noise_reasons[position] or None) if self.noise_reasons else None,
-            "stability": None if self.stability is None else self.stability.badges[position].text,
-            "seed_variability": self._seeds(position),
-            "check": None if self.check is None else self.check.each[position].status,
-            "parts": {name: float(getattr(self, name)[position].sum()) for name in ("encoder", "cluster", "direct")},
-            "part_shares": self.rows.shares(position),
-            "pulled_in": sides[0],
-            "pushed_away": sides[1],
-        }
-
     def with_check(self, stored: dict[str, Any]) -> Explanation:
-        """Attach a stored check if it covers every answer given here (same fit, method, sample, cluster and rival).
+        """Attach a stored check if it covers every answer given here (same fit, method, sample and clusters).
 
         Parameters
         ----------
@@ -508,9 +462,9 @@ class Explanation:
         return {"fit_key": self.fit_key, "weights": weights, "method": f"{self.method} {options}"}
 
     def answers(self) -> list[tuple[int, int, int]]:
-        """Return what is answered: (row number or -1, own cluster, rival) for each query."""
-        columns = (self.positions, self.labels, self.rivals)
-        return [(int(row), int(own), int(rival)) for row, own, rival in zip(*columns, strict=True)]
+        """Return what is answered: (row number or -1, own cluster, runner-up) for each query."""
+        columns = (self.positions, self.labels, self.runner_ups)
+        return [(int(row), int(own), int(runner_up)) for row, own, runner_up in zip(*columns, strict=True)]
 
     def report(
         self,
@@ -580,7 +534,7 @@ class Explanation:
         return words if self.rows.row(query).any() else f"{words} {text.NO_INFLUENCE}"
 
     def _headline(self, query: int) -> str:
-        sample, rival, margin = self.query_ids[query], int(self.rivals[query]), float(self.scores[query])
+        sample, runner_up, margin = self.query_ids[query], int(self.runner_ups[query]), float(self.scores[query])
         if self.margins.combination is not None:
             return combination_title(self.margins.combination.subjects[query], margin, self.cluster_names)
         present = self.sample_weight > 0
@@ -589,7 +543,7 @@ class Explanation:
         if self.labels[query] == NOISE:
             return text.noise_headline(
                 sample,
-                rival,
+                runner_up,
                 margin=margin,
                 reason=self.noise_reasons[query],
                 share_with_larger_margin=share_with_larger_margin,
@@ -600,7 +554,7 @@ class Explanation:
         return text.headline(
             sample,
             int(self.labels[query]),
-            rival,
+            runner_up,
             margin=margin,
             membership=self.probabilities[query].tolist(),
             share_with_larger_margin=share_with_larger_margin,
@@ -707,70 +661,4 @@ class Explanation:
     @property
     def shown_names(self) -> list[str]:
         """Names of the columns that tables show beside every training example."""
-        return list(self._beside(np.arange(0), self.show))
-
-    def _beside(self, picked: np.ndarray, show: str | Sequence[str] | None) -> dict[str, ExtensionArray]:
-        text = self.fit.data.text
-        wanted = self.show if show is None else parse_show(show, self.metadata, text)
-        return shown_columns(wanted, self.metadata, text, picked, taken=COLUMNS)
-
-    def _rows(self, query: int, picked: ArrayLike, side: str, show: str | Sequence[str] | None) -> pd.DataFrame:
-        picked = np.asarray(picked, dtype=np.intp)
-        influence = self.influence[query, picked]
-        size = abs(self.scores[query])
-        whole = size > LEAST_MARGIN * np.abs(self.influence[query]).max(initial=0.0)  # something to be a percentage of
-        sure = {}
-        if self.seed_variability is not None:
-            names = {
-                "standard_error": self.seed_variability.standard_error,
-                "seed_stable": self.seed_variability.stable,
-            }
-            sure = {name: values[query, picked] for name, values in names.items()}
-        return pd.DataFrame(
-            {
-                "side": side,
-                "id": self.train_ids[picked],
-                "cluster": self.train_labels[picked],
-                "influence": influence,
-                "if_removed": -influence,
-                "if_removed_percent": -100 * influence / size if whole else np.full(len(picked), np.nan),
-                "encoder": self.encoder[query, picked],
-                "cluster_part": self.cluster[query, picked],
-                "direct": self.direct[query, picked],
-                **sure,
-                **self._beside(picked, show),
-            }
-        )
-
-    def _seeds(self, query: int) -> dict[str, Any] | None:
-        found = self.seed_variability
-        if found is None:
-            return None
-        return {
-            "n_seeds": found.n_seeds,
-            "shared": found.shared[query],
-            "shared_within": found.within[query],
-            "expected_of_means": found.of_mean(query),
-            "n_stable": int(found.stable[query].sum()),
-            "margins": found.margins[:, query].tolist(),
-        }
-
-    def _groups(self, group: str | np.ndarray | pd.Series) -> np.ndarray:
-        if isinstance(group, str):
-            if group == "cluster":
-                return self.train_labels
-            columns = [] if self.metadata is None else [str(name) for name in self.metadata.columns]
-            if group not in columns:
-                known = ", ".join(["cluster", *columns])
-                raise InvalidParameterError(
-                    f"There is no metadata column {group!r}. Expected one of: {known}. Pass Dataset(metadata=...) to fit, or "
-                    f"one group name for each training example."
-                )
-            assert self.metadata is not None
-            return self.metadata[group].to_numpy()
-        names = np.asarray(self.fit.data.in_order(group, "group"))
-        if names.shape != self.train_ids.shape:
-            raise InvalidParameterError(
-                f"group has shape {names.shape}, expected ({len(self.train_ids)},): one name for each training example."
-            )
-        return names
+        return list(columns_beside(self, np.arange(0), self.show))

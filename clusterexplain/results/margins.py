@@ -1,4 +1,4 @@
-"""What is asked about: a batch of margins, each of a sample between its own cluster and a rival, or combinations of many."""
+"""What is asked about: margins, each of a sample between its own and its runner-up cluster, or combinations of many."""
 
 from __future__ import annotations
 
@@ -65,10 +65,11 @@ class Combination:
 
 @dataclass(frozen=True, eq=False)
 class Margins:
-    """A batch of margins: samples, each with its own cluster and a rival; or combinations of many of them.
+    """A batch of margins: samples, each with its own and its runner-up cluster; or combinations of many of them.
 
-    The margin of a sample is the assignment score of its own cluster minus that of the rival: positive is inside the own
-    cluster, 0 is the boundary. The pair of clusters is fixed, whatever happens to the clustering.
+    The margin of a sample is the assignment score of its own cluster minus that of its runner-up cluster: positive is inside
+    the own cluster, 0 is the boundary. The runner-up cluster is the nearest other one, or the one that a user named with
+    ``against``. The pair is fixed, whatever happens to the clustering.
 
     Attributes
     ----------
@@ -78,7 +79,7 @@ class Margins:
         The samples as the user gave them; without rows if all are training examples and only their positions are needed.
     positions : ndarray of shape (n_pairs,), int
         Row numbers in the training data; -1 for rows that were never trained on.
-    own, rival : ndarray of shape (n_pairs,), int
+    own, runner_up : ndarray of shape (n_pairs,), int
         The pair of clusters of each sample; one of the two may be -1, noise.
     combination : Combination or None
         If sums of margins are asked about; n_scores is n_pairs otherwise.
@@ -88,7 +89,7 @@ class Margins:
     rows: np.ndarray
     positions: np.ndarray
     own: np.ndarray
-    rival: np.ndarray
+    runner_up: np.ndarray
     combination: Combination | None = None
 
     def __len__(self) -> int:
@@ -99,13 +100,13 @@ class Margins:
         """Select scores by position."""
         if self.combination is not None:
             return dataclasses.replace(self, ids=self.ids[picked], combination=self.combination[picked])
-        columns = (self.ids, self.rows, self.positions, self.own, self.rival)
+        columns = (self.ids, self.rows, self.positions, self.own, self.runner_up)
         return Margins(*(column[picked] for column in columns))
 
     @property
     def has_noise(self) -> bool:
         """Whether noise is part of any pair."""
-        return bool((self.own == NOISE).any() or (self.rival == NOISE).any())
+        return bool((self.own == NOISE).any() or (self.runner_up == NOISE).any())
 
     @property
     def labels(self) -> np.ndarray:
@@ -113,9 +114,9 @@ class Margins:
         return self._for_each_score(self.own)
 
     @property
-    def rivals(self) -> np.ndarray:
-        """Rival of each score, shape (n_scores,); -1 for a combination of several."""
-        return self._for_each_score(self.rival)
+    def runner_ups(self) -> np.ndarray:
+        """Runner-up cluster of each score, shape (n_scores,); -1 for a combination of several."""
+        return self._for_each_score(self.runner_up)
 
     @property
     def score_positions(self) -> np.ndarray:

@@ -230,7 +230,7 @@ def _jackknife(
     into terms to be summed.
     """
     truth = by_seed.mean(axis=0)
-    each = np.sum(signed(np.stack([_spearman(rows, truth) for rows in predicted])), axis=0)
+    each = np.sum(signed(np.stack([metrics.spearman(rows, truth) for rows in predicted])), axis=0)
     estimate = metrics.average(each)
     if np.isnan(estimate):
         return UNKNOWN
@@ -244,7 +244,9 @@ def _jackknife(
     half *= ALONE if truth.shape[1] == 1 else 1.0
     if len(by_seed) > 1:
         means = [np.delete(by_seed, seed, 0).mean(axis=0) for seed in range(len(by_seed))]
-        fewer = [np.sum(signed(np.stack([_spearman(rows, mean) for rows in predicted])), axis=0) for mean in means]
+        fewer = [
+            np.sum(signed(np.stack([metrics.spearman(rows, mean) for rows in predicted])), axis=0) for mean in means
+        ]
         quantile = stats.t.ppf(0.5 + LEVEL / 2, len(by_seed) - 1)
         half += quantile**2 * _variance(np.array([metrics.average(agreements) for agreements in fewer]))
     low, high = _ends(centre, float(np.sqrt(half)), n) if fisher else (centre - np.sqrt(half), centre + np.sqrt(half))
@@ -280,15 +282,11 @@ def _over_queries(each: np.ndarray) -> float:
     return _variance((known.sum() - known) / (len(known) - 1)) if len(known) > 1 else 0.0
 
 
-def _spearman(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    return metrics.spearman(predicted, truth)
-
-
 def _without_each(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return the rank correlations without each removal in turn, shape (n_removals, n_queries)."""
     n, queries = truth.shape
     if not (np.isfinite(predicted).all() and np.isfinite(truth).all()) or n <= metrics.FEWEST:
-        return np.stack([_spearman(np.delete(predicted, row, 0), np.delete(truth, row, 0)) for row in range(n)])
+        return np.stack([metrics.spearman(np.delete(predicted, row, 0), np.delete(truth, row, 0)) for row in range(n)])
     others = np.array([np.delete(np.arange(n), row) for row in range(n)])
     size = max(1, BLOCK_NUMBERS // (n * queries))
     blocks = [others[start : start + size] for start in range(0, n, size)]

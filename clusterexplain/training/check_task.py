@@ -12,7 +12,7 @@ from torch.func import grad, jvp, vmap
 
 from clusterexplain.data.targets import checked_targets
 from clusterexplain.exceptions import InvalidTaskError
-from clusterexplain.models.targets import TargetColumns
+from clusterexplain.models.target_columns import TargetColumns
 from clusterexplain.models.task import Drawn, EmbeddingTask, Params
 from clusterexplain.training.compiled_steps import CompiledSteps, with_choices_kept
 from clusterexplain.training.optimizer import Adam
@@ -200,7 +200,7 @@ def _check_loss(loss: Callable[..., Tensor], params: Params, drawn: Drawn, n: in
         )
     absent = ones.clone()
     absent[1] = 0
-    without, left_out = loss(params, drawn, absent), loss(params, _rows(drawn, [0, *range(2, n)]), ones[1:])
+    without, left_out = loss(params, drawn, absent), loss(params, _select_rows(drawn, [0, *range(2, n)]), ones[1:])
     if _close(loss(params, drawn, 2 * ones), value) and not _close(without, value):
         raise InvalidTaskError(
             "The loss is normalised by the sum of the weights: doubling them all left it unchanged. Expected division by the "
@@ -233,13 +233,13 @@ def _check_loss(loss: Callable[..., Tensor], params: Params, drawn: Drawn, n: in
 def _check_derivatives(
     loss: Callable[..., Tensor], params: Params, drawn: Drawn, weights: Tensor, remembered: tuple[Tensor, ...]
 ) -> None:
-    def slopes(named: Params) -> tuple[Params, Tensor]:
-        on_params, on_weights = grad(loss, argnums=(0, 2))(named, drawn, weights, *remembered)
+    def slopes(params: Params) -> tuple[Params, Tensor]:
+        on_params, on_weights = grad(loss, argnums=(0, 2))(params, drawn, weights, *remembered)
         return on_params, on_weights
 
-    def second(named: Params) -> tuple[tuple[Params, Tensor], ...]:
+    def second(params: Params) -> tuple[tuple[Params, Tensor], ...]:
         # what a reverse pass and, side by side, retrainings need
-        there, along = jvp(slopes, (named,), ({name: torch.ones_like(value) for name, value in named.items()},))[:2]
+        there, along = jvp(slopes, (params,), ({name: torch.ones_like(value) for name, value in params.items()},))[:2]
         return there, along
 
     try:
@@ -265,7 +265,7 @@ def _check_dependence(task: EmbeddingTask, params: Params, batch: Tensor, drawn:
     remembered = () if stage.memory is None else (stage.memory(params, batch, ones).detach(),)
     with_noise = {name: value + 0.01 * torch.ones_like(value) for name, value in params.items()}
     slopes = {
-        "embed": grad(lambda named: (task.embed(named, batch) ** 2).sum())(with_noise),
+        "embed": grad(lambda params: (task.embed(params, batch) ** 2).sum())(with_noise),
         "The loss": grad(stage.loss)(with_noise, drawn, ones, *remembered),
     }
     for what, slope in slopes.items():
@@ -293,7 +293,7 @@ def _parts(drawn: Drawn) -> tuple[Tensor, ...]:
     return drawn if isinstance(drawn, tuple) else (drawn,)
 
 
-def _rows(drawn: Drawn, rows: list[int]) -> Drawn:
+def _select_rows(drawn: Drawn, rows: list[int]) -> Drawn:
     return tuple(part[rows] for part in drawn) if isinstance(drawn, tuple) else drawn[rows]
 
 

@@ -1,10 +1,31 @@
-"""The steps of a recipe as compiled functions: forwards, in reverse, and for many trainings or vectors side by side."""
+"""The steps of a recipe as compiled functions: forwards, in reverse, and for many trainings or vectors side by side.
+
+In the notation of :class:`~clusterexplain.influence.unrolled.Unrolled`: the state u_t holds theta_t, the slots of the
+optimizer and, where a stage has one, the memory, each a flat tensor of shape (size,); g_t = grad L_t(theta_t, w) has shape
+(n_params,), and U is the update of the optimizer.
+
+================  ==================================================================================================
+function          what it returns
+================  ==================================================================================================
+``step``          u_{t+1} = U(u_t, g_t)
+``step_vjp``      lambda_t = U_u^T lambda_{t+1} + (H_t h_t, 0, ...) and d_w <g_t, h_t>, with h_t = U_g^T lambda_{t+1}
+``step_jvp``      du_{t+1} = U_u du_t + U_g (H_t dtheta_t + d_w g_t dw)
+``event``         u_t = E(u~_t, w), before a step where a stage begins or refreshes its memory
+``event_vjp``     E_u^T lambda_t and E_w^T lambda_t
+``event_jvp``     E_u du~_t + E_w dw
+================  ==================================================================================================
+
+H_t is the Hessian of L_t, and u~_t the state before an event. In a step, w are the weights of the batch, of shape
+(batch_size,); in an event those of all examples, (n_samples,). What the memory adds is left out here. The formulas are
+computed in ``stage.py`` (loss) and ``optimizer.py`` (U); this module traces them, once for each stage, and batches them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -88,70 +109,69 @@ class CompiledSteps:
         """Leave the compiled functions behind: a process compiles its own."""
         return {"recipe": self.recipe, "_functions": {}}
 
-    def advance(self, state: State, weights: Tensor, step: int) -> State:
-        """Return the state after one step of the plan, at data weights of shape (n_samples,)."""
-        index, inputs = self.recipe.batch(step)
-        state = self.prepared(state, weights, step)
-        after: State = self.step(step)(state, self.recipe.coefficients[step], inputs, weights[index], index)
+    def advance(self, state: State, weights: Tensor, t: int) -> State:
+        """Return u_{t+1} = U(E(u_t, w), g_t): one step of the plan and its event, at data weights of shape (n_samples,)."""
+        index, inputs = self.recipe.batch(t)
+        state = self.prepared(state, weights, t)
+        after: State = self.step(t)(state, self.recipe.coefficients[t], inputs, weights[index], index)
         return after
 
-    def prepared(self, state: State, weights: Tensor, step: int) -> State:
-        """Return the state that a step starts from: after its event, if it has one."""
-        event = self.recipe.planned(step).event(step)
-        after: State = state if event is None else self.event(step)(state, self.recipe.inputs, weights)
+    def prepared(self, state: State, weights: Tensor, t: int) -> State:
+        """Return E(u_t, w), the state that step t starts from; u_t itself where the step has no event."""
+        event = self.recipe.planned(t).event(t)
+        after: State = state if event is None else self.event(t)(state, self.recipe.inputs, weights)
         return after
 
-    def step(self, step: int, n_retrainings: int | None = None) -> TensorFunction:
-        """Return ``(state, coefficients, inputs, weights, index) -> state`` of a step.
+    def step(self, t: int, n_retrainings: int | None = None) -> TensorFunction:
+        """Return ``(state, coefficients, inputs, weights, index) -> state``: u_{t+1} = U(u_t, g_t).
 
         Parameters
         ----------
-        step : int
+        t : int
             Any step of the stage.
         n_retrainings : int, optional
-            Trainings at once: states and weights have a leading dimension.
+            Trainings at once: every part of the state has shape (n_retrainings, size), the weights (n_retrainings, batch_size).
 
         Returns
         -------
         callable
             Compiled :meth:`PlannedStage.step`.
         """
-        planned = self.recipe.planned(step)
+        planned = self.recipe.planned(t)
 
         def build() -> TensorFunction:
-            examples = self._examples(step)
+            examples = self._examples(t)
             if n_retrainings is None:
-                return self._trace(planned.step, *examples, trial=self._examples(planned.stop - 1, seed=1))
+                return self.recipe.traces.trace(planned.step, *examples, trial=self._examples(planned.stop - 1, seed=1))
             state, coefficients, inputs, weights, index = examples
             stacked = _stacked(state, n_retrainings), coefficients, inputs, _stack(weights, n_retrainings), index
-            return self._trace(vmap(planned.step, in_dims=(0, None, None, 0, None)), *stacked)
+            return self.recipe.traces.trace(vmap(planned.step, in_dims=(0, None, None, 0, None)), *stacked)
 
-        return self._function("step", step, n_retrainings, build)
+        return self._function("step", t, n_retrainings, build)
 
-    def event(self, step: int, n_retrainings: int | None = None) -> TensorFunction:
-        """Return ``(state, inputs, weights) -> state`` of the event before a step; arguments as :meth:`step`."""
-        planned, event = self.recipe.planned(step), self._event(step)
-
-        def apply(*arguments: Any) -> State:
-            return planned.apply(event, *arguments)
+    def event(self, t: int, n_retrainings: int | None = None) -> TensorFunction:
+        """Return ``(state, inputs, weights) -> state``: E(u_t, w), the event before a step; arguments as :meth:`step`."""
+        planned, event = self.recipe.planned(t), self._event(t)
+        apply = partial(planned.apply, event)
 
         def build() -> TensorFunction:
             state, inputs, weights = self._event_examples()
             if n_retrainings is None:
-                return self._trace(apply, state, inputs, weights)
+                return self.recipe.traces.trace(apply, state, inputs, weights)
             stacked = _stacked(state, n_retrainings), inputs, _stack(weights, n_retrainings)
-            return self._trace(vmap(apply, in_dims=(0, None, 0)), *stacked)
+            return self.recipe.traces.trace(vmap(apply, in_dims=(0, None, 0)), *stacked)
 
-        return self._function(event, step, n_retrainings, build)
+        return self._function(event, t, n_retrainings, build)
 
-    def step_vjp(self, step: int, n_cotangents: int) -> TensorFunction:
-        """Return ``(*arguments of the step, cotangent) -> (state's cotangent, weights' cotangent)``.
+    def step_vjp(self, t: int, n_cotangents: int) -> TensorFunction:
+        """Return ``(*arguments of the step, lambda_{t+1}) -> (lambda_t, d_w <g_t, h_t>)``, with h_t = U_g^T lambda_{t+1}.
 
+        Every part of a lambda has shape (n_cotangents, size), the derivative in the batch's weights (n_cotangents, batch_size).
         Traced once for a single cotangent and again batched, so that what belongs to the state is computed once.
 
         Parameters
         ----------
-        step : int
+        t : int
             Any step of the stage.
         n_cotangents : int
             Cotangents at once, which have a leading dimension.
@@ -161,70 +181,65 @@ class CompiledSteps:
         callable
             Compiled :meth:`PlannedStage.step_vjp`.
         """
-        planned = self.recipe.planned(step)
+        planned = self.recipe.planned(t)
 
         def build_single() -> TensorFunction:
-            examples, trial = self._examples(step), self._examples(planned.stop - 1, seed=1)
+            examples, trial = self._examples(t), self._examples(planned.stop - 1, seed=1)
             tried = (*trial, _cotangent(trial[0]))
             cotangent = _cotangent(examples[0])
-            return self._trace(planned.step_vjp, *examples, cotangent, spell_out_slopes=True, trial=tried)
+            return self.recipe.traces.trace(planned.step_vjp, *examples, cotangent, spell_out_slopes=True, trial=tried)
 
         def build() -> TensorFunction:
-            examples = self._examples(step)
-            single = self._function("step vjp", step, None, build_single)
+            examples = self._examples(t)
+            single = self._function("step vjp", t, None, build_single)
             return self._batched(single, examples, n_cotangents, _cotangent(examples[0]))
 
-        return self._function("step vjp", step, n_cotangents, build)
+        return self._function("step vjp", t, n_cotangents, build)
 
-    def event_vjp(self, step: int, n_cotangents: int) -> TensorFunction:
-        """Return the reverse of the event before a step for `n_cotangents` cotangents; see :meth:`step_vjp`."""
-        planned, event = self.recipe.planned(step), self._event(step)
+    def event_vjp(self, t: int, n_cotangents: int) -> TensorFunction:
+        """Return ``(*arguments of the event, lambda_t) -> (E_u^T lambda_t, E_w^T lambda_t)``.
 
-        def event_vjp(*arguments: Any) -> tuple[State, Tensor]:
-            return planned.event_vjp(event, *arguments)
+        The second is of shape (n_cotangents, n_samples), as an event sees all examples; arguments as :meth:`step_vjp`.
+        """
+        planned, event = self.recipe.planned(t), self._event(t)
+        event_vjp = partial(planned.event_vjp, event)
 
         def build() -> TensorFunction:
             examples = self._event_examples()
-            single = self._trace(event_vjp, *examples, _cotangent(examples[0]), spell_out_slopes=True)
+            single = self.recipe.traces.trace(event_vjp, *examples, _cotangent(examples[0]), spell_out_slopes=True)
             return self._batched(single, examples, n_cotangents, _cotangent(examples[0]))
 
-        return self._function(event + " vjp", step, n_cotangents, build)
+        return self._function(event + " vjp", t, n_cotangents, build)
 
-    def step_jvp(self, step: int, n_tangents: int) -> TensorFunction:
-        """Return ``(*arguments of the step, state's tangent, weights' tangent) -> state's tangent``; see :meth:`step_vjp`."""
-        planned = self.recipe.planned(step)
+    def step_jvp(self, t: int, n_tangents: int) -> TensorFunction:
+        """Return ``(*arguments of the step, du_t, dw) -> du_{t+1}``.
+
+        Every part of a du has shape (n_tangents, size), the tangent on the batch's weights (n_tangents, batch_size).
+        """
+        planned = self.recipe.planned(t)
 
         def build() -> TensorFunction:
-            examples, trial = self._examples(step), self._examples(planned.stop - 1, seed=1)
-            tangents, tried = _tangents(examples[0], examples[3]), _tangents(trial[0], trial[3])
-            single = self._trace(planned.step_jvp, *examples, *tangents, spell_out_slopes=True, trial=(*trial, *tried))
+            examples, trial = self._examples(t), self._examples(planned.stop - 1, seed=1)
+            tangents, tried = _tangents(examples[0], examples[3]), (*trial, *_tangents(trial[0], trial[3]))
+            single = self.recipe.traces.trace(
+                planned.step_jvp, *examples, *tangents, spell_out_slopes=True, trial=tried
+            )
             return self._batched(single, examples, n_tangents, *tangents)
 
-        return self._function("step jvp", step, n_tangents, build)
+        return self._function("step jvp", t, n_tangents, build)
 
-    def event_jvp(self, step: int, n_tangents: int) -> TensorFunction:
-        """Return the forward derivative of the event before a step for `n_tangents` tangents; see :meth:`step_jvp`."""
-        planned, event = self.recipe.planned(step), self._event(step)
-
-        def event_jvp(*arguments: Any) -> State:
-            return planned.event_jvp(event, *arguments)
+    def event_jvp(self, t: int, n_tangents: int) -> TensorFunction:
+        """Return ``(*arguments of the event, du_t, dw) -> E_u du_t + E_w dw``; dw of shape (n_tangents, n_samples)."""
+        planned, event = self.recipe.planned(t), self._event(t)
+        event_jvp = partial(planned.event_jvp, event)
 
         def build() -> TensorFunction:
             examples = self._event_examples()
             tangents = _tangents(examples[0], examples[2])
-            single = self._trace(event_jvp, *examples, *tangents, spell_out_slopes=True)
+            single = self.recipe.traces.trace(event_jvp, *examples, *tangents, spell_out_slopes=True)
             return self._batched(single, examples, n_tangents, *tangents)
 
-        return self._function(event + " jvp", step, n_tangents, build)
-
-    def _trace(
-        self,
-        function: TensorFunction,
-        *examples: Any,
-        spell_out_slopes: bool = False,
-        trial: tuple[Any, ...] | None = None,
-    ) -> TensorFunction:
-        return self.recipe.traces.trace(function, *examples, spell_out_slopes=spell_out_slopes, trial=trial)
+        return self._function(event + " jvp", t, n_tangents, build)
 
     def _batched(
         self, single: TensorFunction, examples: tuple[Any, ...], n: int, *vectors: State | Tensor
@@ -232,7 +247,7 @@ class CompiledSteps:
         """Trace a traced product again, batched over `n` vectors: what belongs to the state is computed once."""
         in_dims = (*(None for _ in examples), *(0 for _ in vectors))
         stacked = (_stack(part, n) if isinstance(part, Tensor) else _stacked(part, n) for part in vectors)
-        return self._trace(vmap(single, in_dims=in_dims), *examples, *stacked)
+        return self.recipe.traces.trace(vmap(single, in_dims=in_dims), *examples, *stacked)
 
     def _function(self, kind: str, step: int, width: int | None, build: Callable[[], TensorFunction]) -> TensorFunction:
         """Return a function of the stage of a step: remembered here, or else in the store under its signature."""

@@ -1,7 +1,7 @@
 """Where each named parameter lives in the flat vector that optimizers and reverse passes work on.
 
 One flat vector instead of a dict makes an optimizer step a handful of kernels instead of a handful for each tensor;
-models still see a dict of tensors.
+models still see a dict of tensors. Throughout, ``theta`` is the flat vector and ``params`` the dict.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ class Layout:
         """Total number of parameters."""
         return sum(math.prod(shape) for _, shape in self.shapes)
 
-    def split(self, flat: Tensor) -> dict[str, Tensor]:
-        """Return views of ``flat[..., size]`` as named tensors of shape ``(..., *shape)``."""
-        named, start = {}, 0
+    def split(self, theta: Tensor) -> dict[str, Tensor]:
+        """Return views of a flat ``theta[..., size]``, or of a vector along it, as named tensors of shape ``(..., *shape)``."""
+        params, start = {}, 0
         for name, shape in self.shapes:
             length = math.prod(shape)
-            named[name] = flat.narrow(-1, start, length).reshape((*flat.shape[:-1], *shape))
+            params[name] = theta.narrow(-1, start, length).reshape((*theta.shape[:-1], *shape))
             start += length
-        return named
+        return params
 
-    def join(self, named: dict[str, Tensor]) -> Tensor:
+    def join(self, params: dict[str, Tensor]) -> Tensor:
         """Concatenate unbatched named tensors into one flat vector; a model without parameters has an empty one."""
         if not self.shapes:
             return torch.zeros(0)
-        return torch.cat([named[name].reshape(-1) for name, _ in self.shapes])
+        return torch.cat([params[name].reshape(-1) for name, _ in self.shapes])

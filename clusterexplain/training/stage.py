@@ -144,10 +144,10 @@ class PlannedStage:
         # One forward derivative of (d loss / d theta, d loss / d w) along h_t gives the Hessian product H h_t and,
         # for every example of the batch, the derivative of its weight's effect along h_t: no per-example gradients needed.
         # What the step remembers of its examples is an argument of the loss like the weights.
-        def slopes(named: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        def slopes(params: dict[str, Tensor]) -> tuple[Tensor, ...]:
             arguments = (0, 2, *range(3, 3 + len(recalled)))
-            on_named, *rest = grad(self.stage.loss, argnums=arguments)(named, inputs, weights, *recalled)
-            return self.layout.join(on_named), *rest
+            on_params, *rest = grad(self.stage.loss, argnums=arguments)(params, inputs, weights, *recalled)
+            return self.layout.join(on_params), *rest
 
         direction = self.layout.split(on_gradient)  # h_t
         # H h_t: (n_params,); d_w <grad L_t, h_t>: (batch_size,); the same in the recalled rows: (batch_size, width)
@@ -182,5 +182,5 @@ class PlannedStage:
 
     def _gradient(self, theta: Tensor, inputs: Drawn, weights: Tensor, *recalled: Tensor) -> Tensor:
         # Differentiating the named parameters and joining afterwards avoids one zero-padded vector for every slice.
-        named = self.layout.split(theta)
-        return self.layout.join(grad(self.stage.loss)(named, inputs, weights, *recalled))
+        params = self.layout.split(theta)
+        return self.layout.join(grad(self.stage.loss)(params, inputs, weights, *recalled))

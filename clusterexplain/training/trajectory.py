@@ -72,10 +72,10 @@ class Trajectory:
         for segment in reversed(range(len(self.checkpoints))):
             yield self._segment(segment)
 
-    def _segment(self, segment: int) -> tuple[int, list[State]]:
-        start = segment * self.spacing
+    def _segment(self, number: int) -> tuple[int, list[State]]:
+        start = number * self.spacing
         stop = min(start + self.spacing, self.recipe.plan.n_steps)
-        return start, self._replay(self.checkpoints[segment], start, stop)
+        return start, self._replay(self.checkpoints[number], start, stop)
 
     def _replay(self, state: State, start: int, stop: int) -> list[State]:
         states = [state]

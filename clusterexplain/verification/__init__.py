@@ -6,7 +6,7 @@ from clusterexplain.results.smoothness import Smoothness
 from clusterexplain.verification.levels import LEVELS
 from clusterexplain.verification.metasmoothness import measure_smoothness
 from clusterexplain.verification.query_sampling import choose_queries
-from clusterexplain.verification.removals import RemovalSampler
+from clusterexplain.verification.removal_sampler import RemovalSampler
 from clusterexplain.verification.verify import verify
 
 __all__ = [

@@ -10,11 +10,11 @@ from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.removals import Removal
 from clusterexplain.results.verdict import Estimand
 from clusterexplain.verification.controls.clustering_from_scratch import ClusteringFromScratch
-from clusterexplain.verification.controls.figures import control_figures
+from clusterexplain.verification.controls.control_figures import control_figures
 from clusterexplain.verification.estimands import KINDS_OVER_SEEDS, agreement_over_lengths
 from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.levels import Level
-from clusterexplain.verification.retraining import ASSIGNMENTS, WITHOUT_DIRECT, RetrainedChanges
+from clusterexplain.verification.retrained_changes import ASSIGNMENTS, WITHOUT_DIRECT, RetrainedChanges
 
 
 def compare(

@@ -16,7 +16,7 @@ from clusterexplain.results.removals import GROUP, SINGLE, Removal, RemovalKind,
 from clusterexplain.results.verdict import Estimand
 from clusterexplain.statistics import metrics
 from clusterexplain.verification.levels import Level
-from clusterexplain.verification.retraining import RetrainedChanges, retrain
+from clusterexplain.verification.retrained_changes import RetrainedChanges, retrain
 from clusterexplain.verification.retraining_cache import RetrainingCache
 from clusterexplain.verification.stability.refits import refit_seeds
 

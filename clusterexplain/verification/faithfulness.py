@@ -29,7 +29,7 @@ from clusterexplain.verification.controls.clustering_from_scratch import (
     ClusteringFromScratch,
 )
 from clusterexplain.verification.grade import Evidence, Grade, grade
-from clusterexplain.verification.retraining import ASSIGNMENTS, WITHOUT_DIRECT
+from clusterexplain.verification.retrained_changes import ASSIGNMENTS, WITHOUT_DIRECT
 
 ROUNDING = 1e-6
 """Largest difference between two equal trainings that still counts as the same, in spreads of the changes by removals."""
@@ -71,7 +71,7 @@ class Faithfulness:
         Score when everything is retrained with nothing removed, less the explained one.
     overlap : ndarray of shape (n_seeds, n_removals, n_queries)
         How much of the query's clusters is the same with the clustering continued, see
-        :class:`clusterexplain.verification.retraining.RetrainedChanges`.
+        :class:`clusterexplain.verification.retrained_changes.RetrainedChanges`.
     rerun : float
         Largest difference between two equal trainings.
     cap : {"A", "B", "C", "D", "U"}

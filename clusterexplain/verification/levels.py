@@ -67,9 +67,9 @@ class Level:
     group_share : float
         Size of the groups that verdicts speak of.
     n_planted : int
-        Queries of which near-copies are planted in the runner-up cluster.
+        Queries of which near-duplicates are planted in the runner-up cluster.
     n_duplicates : int
-        Examples that are copied, to remove original and copy in turn.
+        Examples that are duplicated, to remove original and duplicate in turn.
     from_scratch : bool
         Whether data are also clustered from scratch after retraining.
     """

@@ -18,7 +18,7 @@ from clusterexplain.verification.controls.clustering_from_scratch import N_START
 from clusterexplain.verification.controls.planted_duplicates import WIDE
 from clusterexplain.verification.faithfulness import Faithfulness
 from clusterexplain.verification.grade import MEANINGS
-from clusterexplain.verification.retraining import ASSIGNMENTS, WITHOUT_DIRECT
+from clusterexplain.verification.retrained_changes import ASSIGNMENTS, WITHOUT_DIRECT
 
 RECALL = 0.9
 """Share of what was planted that an explanation should find."""
@@ -222,8 +222,8 @@ def planted_clause(control: pd.DataFrame) -> str:
     share, chance = float(control["found_wide"].mean()), float(control["chance_wide"].mean())
     short = "" if share >= RECALL else f": fewer than the {RECALL:.0%} that were expected"
     return (
-        f". Of near-copies that were planted in the other cluster of the pair, {share:.0%} are among the {WIDE:.0%} that push "
-        f"most (by chance {chance:.0%}){short}"
+        f". Of near-duplicates that were planted in the other cluster of the pair, {share:.0%} are among the {WIDE:.0%} that "
+        f"push most (by chance {chance:.0%}){short}"
     )
 
 

@@ -20,7 +20,7 @@ from clusterexplain.verification.controls.planted_duplicates import planted_dupl
 from clusterexplain.verification.controls.reference_rankings import reference_rankings
 from clusterexplain.verification.estimands import Retrainings, choose_estimands
 from clusterexplain.verification.levels import Level, level_of
-from clusterexplain.verification.removals import RemovalSampler
+from clusterexplain.verification.removal_sampler import RemovalSampler
 from clusterexplain.verification.retraining_cache import RetrainingCache
 from clusterexplain.verification.verdicts import check_summary
 
@@ -69,17 +69,17 @@ def verify(
     group_share : float, optional
         Size of a random group; 0.05 by default.
     n_planted : int, optional
-        Queries for the positive control: near-copies are planted in the runner-up cluster, everything is trained again, and the
-        copies should be found. 4 for "full", else 0.
+        Queries for the positive control: near-duplicates are planted in the runner-up cluster, everything is trained again, and
+        they should be found. 4 for "full", else 0.
     n_duplicates : int, optional
-        Examples that are copied, to train again and remove each original and each copy in turn, which should do the same. 16
-        for "full", else 0.
+        Examples that are duplicated, to train again and remove each original and each duplicate in turn, which should do the
+        same. 16 for "full", else 0.
     random_state : int, default=0
         Seed of the draw of removals.
     cache : path-like, optional
         A run directory: what is retrained without examples is kept there, so that an interrupted check resumes, a larger
         one uses the retrainings of a smaller one, and the check of another sample trains only what belongs to that
-        sample. Without it nothing is kept. Trainings with more rows (planted copies) are done again.
+        sample. Without it nothing is kept. Trainings with more rows (planted near-duplicates, exact duplicates) are done again.
     execution : Execution, optional
         Workers and progress bars; those of the fit by default.
 
@@ -94,9 +94,9 @@ def verify(
         If a parameter is out of range, or an estimand does not exist for this model.
     """
     counts = {"n_single": n_single, "n_within": n_within, "n_groups": n_groups, "n_down": n_down, "n_top": n_top}
-    copies = {"n_planted": n_planted, "n_duplicates": n_duplicates}
+    controls = {"n_planted": n_planted, "n_duplicates": n_duplicates}
     other = {"group_share": group_share, "estimands": estimands, "n_seeds": n_seeds}
-    size = level_of(level, counts | other | copies)
+    size = level_of(level, counts | other | controls)
     _check_controls(explanation, size)
     fit = explanation.fit if execution is None else dataclasses.replace(explanation.fit, execution=execution)
     _check_seed(random_state)
@@ -113,14 +113,14 @@ def verify(
         for estimand in asked
     }
     planted = planted_duplicates(fit, explanation, size.n_planted, seed=random_state)
-    copied = duplicates(fit, explanation, size.n_duplicates, seed=random_state, cache=retraining_cache)
+    duplicated = duplicates(fit, explanation, size.n_duplicates, seed=random_state, cache=retraining_cache)
     checked = dataclasses.replace(
         explanation, check=check_summary(compared, left_out, planted, labels_given=fit.clustering.labels_given)
     )
     by_estimand = {
         estimand: estimand_check(faithfulness, explanation.query_ids) for estimand, faithfulness in compared.items()
     }
-    return Check(checked, by_estimand, size.name, removals, planted, copied)
+    return Check(checked, by_estimand, size.name, removals, planted, duplicated)
 
 
 def _check_controls(explanation: Explanation, size: Level) -> None:
@@ -164,5 +164,5 @@ def _sampler(explanation: Explanation, seed: int, share: float) -> RemovalSample
         return others
 
     candidates = np.flatnonzero(fit.weights.numpy() > 0)
-    pairs = explanation.labels, explanation.rivals
+    pairs = explanation.labels, explanation.runner_ups
     return RemovalSampler(explanation.influence, *pairs, explanation.train_labels, candidates, near, seed, share)

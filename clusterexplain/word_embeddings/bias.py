@@ -13,18 +13,18 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 from clusterexplain.execution import Execution
-from clusterexplain.results.influence_table import InfluenceTable
+from clusterexplain.results.tables.influence_table import InfluenceTable
 from clusterexplain.training.optimizer import Adam
-from clusterexplain.word_embeddings.bound_score import BoundScore
-from clusterexplain.word_embeddings.check import BiasCheck, draw_removals
+from clusterexplain.word_embeddings.bias_check import BiasCheck, draw_removals
 from clusterexplain.word_embeddings.corpus import Corpus
-from clusterexplain.word_embeddings.influence import UnitInfluence, largest_shares
 from clusterexplain.word_embeddings.mitigation import Intervention, InterventionRunner, SeedTraining, WordChange
-from clusterexplain.word_embeddings.scores import WordScore, nearest
+from clusterexplain.word_embeddings.scores.bound_score import BoundScore
+from clusterexplain.word_embeddings.scores.weat import Weat
+from clusterexplain.word_embeddings.scores.word_scores import WordScore, nearest
 from clusterexplain.word_embeddings.settings import DTYPES, check_settings, whole
 from clusterexplain.word_embeddings.texts import Source
 from clusterexplain.word_embeddings.training import SkipGram
-from clusterexplain.word_embeddings.weat import Weat
+from clusterexplain.word_embeddings.unit_influence import UnitInfluence, largest_shares
 
 
 class EmbeddingBias(BaseEstimator):  # type: ignore[misc]
@@ -253,14 +253,14 @@ class EmbeddingBias(BaseEstimator):  # type: ignore[misc]
             If it is no differentiable number.
         """
         bound = self._bound(score)
-        theta = self.trajectory_.final
-        gradient = bound.gradient(theta)
+        embeddings = self.trajectory_.final
+        gradient = bound.gradient(embeddings)
         influence = self.trajectory_.vjp(gradient, execution=self._execution)
         share, word = largest_shares(bound.uses(self.corpus_), bound.words)
         return UnitInfluence(
             name=bound.name,
-            value=bound.value(theta),
-            p_value=bound.p_value(theta),
+            value=bound.value(embeddings),
+            p_value=bound.p_value(embeddings),
             table=InfluenceTable(influence, self.corpus_.units, {"word_share": share, "word": word}),
             gradient_dot=self.trajectory_.gradient_dot(gradient),
             words=bound.words,
@@ -310,7 +310,7 @@ class EmbeddingBias(BaseEstimator):  # type: ignore[misc]
                 f"The answer is about {answer.name!r}, but {bound.name!r} is to be checked. Pass the score that was explained."
             )
         removals = draw_removals(len(self.corpus_), n_single=n_single, n_groups=n_groups, share=share, seed=seed)
-        scores = [bound.value(theta) for theta in self.retrain_without([removed for _, removed in removals])]
+        scores = [bound.value(embeddings) for embeddings in self.retrain_without([removed for _, removed in removals])]
         return BiasCheck.compare(answer, removals, scores, bound.uses(self.corpus_))
 
     def retrain_without(self, removals: list[np.ndarray]) -> list[Tensor]:

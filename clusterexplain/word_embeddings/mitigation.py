@@ -14,13 +14,13 @@ from torch import Tensor
 
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution
 from clusterexplain.statistics import mean_interval
-from clusterexplain.word_embeddings.bound_score import BoundScore
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.counts import UnitCounts
-from clusterexplain.word_embeddings.influence import strongest
 from clusterexplain.word_embeddings.quality import held_out_loss, related_rank
+from clusterexplain.word_embeddings.scores.bound_score import BoundScore
 from clusterexplain.word_embeddings.settings import Constraint, check_settings, choice, real, whole
 from clusterexplain.word_embeddings.training import SkipGram
+from clusterexplain.word_embeddings.unit_influence import strongest
 from clusterexplain.word_embeddings.unlearning import continue_training
 
 HOW = ("retrain", "continue")
@@ -74,7 +74,7 @@ class SeedTraining:
     ----------
     recipe : SkipGram
         With this seed.
-    theta : Tensor of shape (2, n_words, dim)
+    embeddings : Tensor of shape (2, n_words, dim)
         Trained vectors.
     halves : tuple of BoundScore or None
         The score of each half of the words.
@@ -85,7 +85,7 @@ class SeedTraining:
     """
 
     recipe: SkipGram
-    theta: Tensor
+    embeddings: Tensor
     halves: tuple[BoundScore, BoundScore] | None
     influence: np.ndarray
     half_influence: np.ndarray | None
@@ -134,7 +134,7 @@ class InterventionRunner:
             measures.
         """
         arms = [("before", np.empty(0, dtype=np.intp)), *self._arms(training, plan)]
-        thetas = self.execution.map(lambda arm: self._changed(training, plan, arm[1]), arms)
+        changed = self.execution.map(lambda arm: self._changed(training, plan, arm[1]), arms)
         predicts = plan.how == "retrain"
         return pd.DataFrame(
             [
@@ -145,9 +145,9 @@ class InterventionRunner:
                     "predicted": (plan.weight - 1) * float(training.influence[chosen].sum())
                     if predicts
                     else float("nan"),
-                    **self._measured(training, theta),
+                    **self._measured(training, embeddings),
                 }
-                for (arm, chosen), theta in zip(arms, thetas, strict=True)
+                for (arm, chosen), embeddings in zip(arms, changed, strict=True)
             ]
         )
 
@@ -171,26 +171,26 @@ class InterventionRunner:
 
     def _changed(self, training: SeedTraining, plan: Intervention, chosen: np.ndarray) -> Tensor:
         if not len(chosen):
-            return training.theta
+            return training.embeddings
         if plan.how == "continue":
-            return continue_training(training.recipe, training.theta, chosen, forget=plan.weight < 1).theta
+            return continue_training(training.recipe, training.embeddings, chosen, forget=plan.weight < 1).embeddings
         weights = np.ones(len(self.corpus))
         weights[chosen] = plan.weight
         with torch.no_grad():
             return training.recipe.train_in_job(weights)
 
-    def _measured(self, training: SeedTraining, theta: Tensor) -> dict[str, float]:
+    def _measured(self, training: SeedTraining, embeddings: Tensor) -> dict[str, float]:
         first, second = (
-            (float("nan"),) * 2 if training.halves is None else (half.value(theta) for half in training.halves)
+            (float("nan"),) * 2 if training.halves is None else (half.value(embeddings) for half in training.halves)
         )
         occurrences = self.corpus.counts.occurrences(np.ones(len(self.corpus)))
         return {
-            "score": self.score.value(theta),
-            "p_value": self.score.p_value(theta),
+            "score": self.score.value(embeddings),
+            "p_value": self.score.p_value(embeddings),
             "first_half": first,
             "second_half": second,
-            "held_out_loss": held_out_loss(theta, self.held_out, occurrences, negatives=training.recipe.negatives),
-            "related": related_rank(theta[0], self.score.index),
+            "held_out_loss": held_out_loss(embeddings, self.held_out, occurrences, negatives=training.recipe.negatives),
+            "related": related_rank(embeddings[0], self.score.index),
         }
 
 

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from clusterexplain.word_embeddings.counts import UnitCounts
+from clusterexplain.word_embeddings.expected_loss import ExpectedLoss
 from clusterexplain.word_embeddings.lists import read_list
-from clusterexplain.word_embeddings.objective import ExpectedLoss
-from clusterexplain.word_embeddings.scores import Index
+from clusterexplain.word_embeddings.scores.word_scores import Index
 
 
-def held_out_loss(theta: Tensor, counts: UnitCounts, occurrences: Tensor, *, negatives: float) -> float:
+def held_out_loss(embeddings: Tensor, counts: UnitCounts, occurrences: Tensor, *, negatives: float) -> float:
     """Return the loss per pair of words on units that were not trained on.
 
     Parameters
     ----------
-    theta : Tensor of shape (2, n_words, dim)
+    embeddings : Tensor of shape (2, n_words, dim)
         Word and context vectors.
     counts : UnitCounts
         Of the held-out units.
@@ -33,9 +33,9 @@ def held_out_loss(theta: Tensor, counts: UnitCounts, occurrences: Tensor, *, neg
     """
     if not counts.n_units or not counts.total > 0:
         return float("nan")
-    table = counts.table(np.ones(counts.n_units), theta.dtype)
+    table = counts.table(np.ones(counts.n_units), embeddings.dtype)
     with torch.no_grad():
-        return float(ExpectedLoss(table, occurrences.to(theta.dtype), counts.total, negatives).value(theta))
+        return float(ExpectedLoss(table, occurrences.to(embeddings.dtype), counts.total, negatives).value(embeddings))
 
 
 def related_rank(vectors: Tensor, index: Index) -> float:

@@ -17,7 +17,7 @@ from torch import Tensor
 from clusterexplain.execution.budget import BATCH_CACHE_BYTES
 from clusterexplain.execution.executors import one_thread
 from clusterexplain.training.optimizer import State
-from clusterexplain.word_embeddings.objective import POWER
+from clusterexplain.word_embeddings.expected_loss import POWER
 from clusterexplain.word_embeddings.training import SkipGram
 
 
@@ -74,27 +74,27 @@ class SampledSkipGram(SkipGram):
         others = np.concatenate([ends[1 - first, columns][:, None], negatives], axis=1)
         return Batch(*(torch.from_numpy(part) for part in (unit, ends[first, columns], others)))
 
-    def product_gradients(self, theta: Tensor, batch: Batch) -> Tensor:
+    def product_gradients(self, embeddings: Tensor, batch: Batch) -> Tensor:
         """Return the derivative of every pair's loss in its products, shape (batch_size, 1 + negatives)."""
-        products = torch.einsum("bd,bkd->bk", theta[0][batch.centre], theta[1][batch.others])
+        products = torch.einsum("bd,bkd->bk", embeddings[0][batch.centre], embeddings[1][batch.others])
         gradients = torch.sigmoid(products)
         gradients[:, 0] -= 1  # the word that is near; the others are negatives
         return gradients
 
-    def gradient(self, theta: Tensor, weights: Tensor, step: int) -> Tensor:
+    def gradient(self, embeddings: Tensor, weights: Tensor, step: int) -> Tensor:
         """Return the gradient of a step's loss; its expectation over draws is that of :class:`ExpectedLoss` at weights 1."""
         batch = self.batch(step)
         return self._vectors_vjp(
-            batch, self._pair_weights(weights, batch) * self.product_gradients(theta, batch), theta
+            batch, self._pair_weights(weights, batch) * self.product_gradients(embeddings, batch), embeddings
         )
 
     def _pair_weights(self, weights: Tensor, batch: Batch) -> Tensor:
         return (weights[batch.unit] * (self.counts.n_words / self.batch_size))[:, None]
 
-    def _vectors_vjp(self, batch: Batch, on_products: Tensor, theta: Tensor) -> Tensor:
+    def _vectors_vjp(self, batch: Batch, on_products: Tensor, embeddings: Tensor) -> Tensor:
         """Pull derivatives in the products of a batch back to the vectors that they are made of."""
-        words, contexts = theta[0][batch.centre], theta[1][batch.others]
-        vectors = torch.zeros_like(theta)
+        words, contexts = embeddings[0][batch.centre], embeddings[1][batch.others]
+        vectors = torch.zeros_like(embeddings)
         vectors[0].index_add_(0, batch.centre, torch.einsum("bk,bkd->bd", on_products, contexts))
         each = (on_products[:, :, None] * words[:, None]).reshape(-1, self.dim)
         vectors[1].index_add_(0, batch.others.reshape(-1), each)
@@ -128,23 +128,23 @@ class SampledSkipGram(SkipGram):
         return row.double().numpy()
 
     def _step_vjp(self, state: State, weights: Tensor, step: int, cotangent: State) -> tuple[State, Tensor]:
-        theta, batch = self.vectors(state[0]), self.batch(step)
-        product_gradients, pair_weights = self.product_gradients(theta, batch), self._pair_weights(weights, batch)
-        gradient = self._vectors_vjp(batch, pair_weights * product_gradients, theta).reshape(-1)
+        embeddings, batch = self.embeddings(state[0]), self.batch(step)
+        product_gradients, pair_weights = self.product_gradients(embeddings, batch), self._pair_weights(weights, batch)
+        gradient = self._vectors_vjp(batch, pair_weights * product_gradients, embeddings).reshape(-1)
         (on_theta, *rest), u = self.optimizer.vjp(state, gradient, self.coefficients(step), cotangent)
-        direction = self.vectors(u)
-        moved = torch.einsum("bd,bkd->bk", direction[0][batch.centre], theta[1][batch.others])
-        moved += torch.einsum("bd,bkd->bk", theta[0][batch.centre], direction[1][batch.others])
+        direction = self.embeddings(u)
+        moved = torch.einsum("bd,bkd->bk", direction[0][batch.centre], embeddings[1][batch.others])
+        moved += torch.einsum("bd,bkd->bk", embeddings[0][batch.centre], direction[1][batch.others])
         sigmoid = product_gradients.clone()
         sigmoid[:, 0] += 1
-        hessian_u = self._vectors_vjp(batch, pair_weights * sigmoid * (1 - sigmoid) * moved, theta)
+        hessian_u = self._vectors_vjp(batch, pair_weights * sigmoid * (1 - sigmoid) * moved, embeddings)
         hessian_u += self._vectors_vjp(batch, pair_weights * product_gradients, direction)
         on_pairs = (product_gradients * moved).sum(dim=1) * (self.counts.n_words / self.batch_size)
         on_weights = torch.zeros_like(weights).index_add_(0, batch.unit, on_pairs)
         return (on_theta + hessian_u.reshape(-1), *rest), on_weights
 
     def _advanced(self, state: State, weights: Tensor, step: int) -> State:
-        gradient = self.gradient(self.vectors(state[0]), weights, step).reshape(-1)
+        gradient = self.gradient(self.embeddings(state[0]), weights, step).reshape(-1)
         return self.optimizer.update(state, gradient, self.coefficients(step))
 
     def _train(self, weights: np.ndarray) -> Tensor:
@@ -152,7 +152,7 @@ class SampledSkipGram(SkipGram):
         state = self.optimizer.initial_state(self.initial().reshape(-1))
         for step in range(self.optimizer.n_steps):
             state = self._advanced(state, point, step)
-        return self._finite(self.vectors(state[0]))
+        return self._finite(self.embeddings(state[0]))
 
     @cached_property
     def _drawn(self) -> dict[int, Batch]:

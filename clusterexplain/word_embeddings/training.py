@@ -4,9 +4,9 @@ The steps of :mod:`clusterexplain.training` give every example its own weight in
 counts alone, which are the same in all steps: the reverse pass sums the derivative in the counts over the steps, and one sparse
 product carries it to any number of units.
 
-Loss, gradient and second derivative are written out in :mod:`clusterexplain.word_embeddings.objective` and work on the table
-block by block. The same loss differentiated and traced as the steps of a stage are (CPU time of one thread, medians; the same
-numbers to 1e-15 in float64) is three to five times slower:
+Loss, gradient and second derivative are written out in :mod:`clusterexplain.word_embeddings.expected_loss` and work on the
+table block by block. The same loss differentiated and traced as the steps of a stage are (CPU time of one thread, medians;
+the same numbers to 1e-15 in float64) is three to five times slower:
 
 ======================  ===========  ==================  ===================
 words, dimension        type         step                reverse step
@@ -31,7 +31,7 @@ from clusterexplain.exceptions import TrainingDivergedError
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution, budget, one_thread
 from clusterexplain.training.optimizer import Optimizer, State
 from clusterexplain.word_embeddings.counts import UnitCounts
-from clusterexplain.word_embeddings.objective import CountCotangent, ExpectedLoss
+from clusterexplain.word_embeddings.expected_loss import CountCotangent, ExpectedLoss
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,16 +81,16 @@ class SkipGram:
 
     def advance(self, state: State, loss: ExpectedLoss, step: int) -> State:
         """Return the state after a step."""
-        gradient = loss.gradient(self.vectors(state[0])).reshape(-1)
+        gradient = loss.gradient(self.embeddings(state[0])).reshape(-1)
         return self.optimizer.update(state, gradient, self.coefficients(step))
 
     def coefficients(self, step: int) -> Tensor:
         """Return what the optimizer changes from step to step."""
         return torch.tensor(self.optimizer.coefficients(step), dtype=torch.float64).to(self.dtype)
 
-    def vectors(self, flat: Tensor) -> Tensor:
+    def embeddings(self, theta: Tensor) -> Tensor:
         """Return flat parameters as word and context vectors, shape (2, n_words, dim)."""
-        return flat.view(2, self.counts.n_words, self.dim)
+        return theta.view(2, self.counts.n_words, self.dim)
 
     def train(self, weights: np.ndarray) -> Tensor:
         """Train at unit weights of shape (n_units,).
@@ -130,18 +130,18 @@ class SkipGram:
                     checkpoints.append(state)
                 state = self.advance(state, loss, step)
         return WordTrajectory(
-            self, np.asarray(weights, dtype=float), checkpoints, self._finite(self.vectors(state[0])), every
+            self, np.asarray(weights, dtype=float), checkpoints, self._finite(self.embeddings(state[0])), every
         )
 
     def _train(self, weights: np.ndarray) -> Tensor:
         loss, state = self.loss(weights), self.optimizer.initial_state(self.initial().reshape(-1))
         for step in range(self.optimizer.n_steps):
             state = self.advance(state, loss, step)
-        return self._finite(self.vectors(state[0]))
+        return self._finite(self.embeddings(state[0]))
 
-    def _finite(self, theta: Tensor) -> Tensor:
-        if torch.isfinite(theta).all():
-            return theta
+    def _finite(self, embeddings: Tensor) -> Tensor:
+        if torch.isfinite(embeddings).all():
+            return embeddings
         raise TrainingDivergedError(
             f"Training of word vectors diverged: a number became NaN or infinite within {self.optimizer.n_steps} steps at "
             f"learning rate {self.optimizer.learning_rate:g}. Expected finite vectors; lower learning_rate."
@@ -207,10 +207,13 @@ class WordTrajectory:
         bar = execution.track(self._reversed(loss), "reverse pass", total=optimizer.n_steps)
         with one_thread(), torch.no_grad():
             for step, state in bar:
-                theta = recipe.vectors(state[0])
-                gradient = loss.gradient(theta).reshape(-1)
+                embeddings = recipe.embeddings(state[0])
+                gradient = loss.gradient(embeddings).reshape(-1)
                 (on_theta, *rest), u = optimizer.vjp(state, gradient, recipe.coefficients(step), on_state)
-                on_state = (on_theta + loss.hessian_vector_product(theta, recipe.vectors(u), sums).reshape(-1), *rest)
+                on_state = (
+                    on_theta + loss.hessian_vector_product(embeddings, recipe.embeddings(u), sums).reshape(-1),
+                    *rest,
+                )
             return recipe.counts.vjp(*loss.count_gradients(sums))
 
     def gradient_dot(self, cotangent: Tensor) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.execution.executors import one_thread
-from clusterexplain.word_embeddings.objective import ExpectedLoss
+from clusterexplain.word_embeddings.expected_loss import ExpectedLoss
 from clusterexplain.word_embeddings.training import SkipGram
 
 FIRST_STEP = 0.01
@@ -24,7 +24,7 @@ class UnlearnedVectors:
 
     Attributes
     ----------
-    theta : Tensor of shape (2, n_words, dim)
+    embeddings : Tensor of shape (2, n_words, dim)
         Word and context vectors.
     n_steps : int
         Steps that were accepted.
@@ -32,14 +32,20 @@ class UnlearnedVectors:
         On all units that were not to be forgotten or stressed.
     """
 
-    theta: Tensor
+    embeddings: Tensor
     n_steps: int
     loss_before: float
     loss_after: float
 
 
 def continue_training(
-    recipe: SkipGram, theta: Tensor, rows: np.ndarray, *, forget: bool, tolerance: float = 0.005, n_steps: int = 100
+    recipe: SkipGram,
+    embeddings: Tensor,
+    rows: np.ndarray,
+    *,
+    forget: bool,
+    tolerance: float = 0.005,
+    n_steps: int = 100,
 ) -> UnlearnedVectors:
     """Go up (forget) or down the loss of some units, as long as the loss of the others stays within a tolerance.
 
@@ -50,7 +56,7 @@ def continue_training(
     ----------
     recipe : SkipGram
         How the vectors were trained.
-    theta : Tensor of shape (2, n_words, dim)
+    embeddings : Tensor of shape (2, n_words, dim)
         Trained vectors.
     rows : ndarray of int
         Chosen units.
@@ -78,17 +84,17 @@ def continue_training(
         table, recipe.counts.occurrences(np.ones(len(chosen)), recipe.dtype), others.nominal, others.negatives
     )
     with one_thread(), torch.no_grad():
-        before = after = float(others.value(theta))
+        before = after = float(others.value(embeddings))
         length, done, sign = FIRST_STEP, 0, 1.0 if forget else -1.0
         while len(rows) and done < n_steps and length >= SMALLEST_STEP:
-            gradient = own.gradient(theta)
+            gradient = own.gradient(embeddings)
             size = float(gradient.norm())
             if not size > 0:
                 break
-            proposed = theta + gradient * (sign * length * float(theta.norm()) / size)
+            proposed = embeddings + gradient * (sign * length * float(embeddings.norm()) / size)
             value = float(others.value(proposed))
             if value <= before * (1 + tolerance):
-                theta, after, done = proposed, value, done + 1
+                embeddings, after, done = proposed, value, done + 1
             else:
                 length /= 2
-    return UnlearnedVectors(theta, done, before, after)
+    return UnlearnedVectors(embeddings, done, before, after)

@@ -1,11 +1,11 @@
 """Planted causes are found, and flips are confirmed, on digits.
 
-Run: ``python -m tests.benchmarks.questions [bridges] [copies] [flips]``; all by default. Prints Markdown rows.
+Run: ``python -m tests.benchmarks.questions [bridges] [near_duplicates] [flips]``; all by default. Prints Markdown rows.
 
 * bridges: points between two clusters (means of a member of each) are added to the data. ``between`` should name them first
   among those that merge the two clusters, and removing them should part the clusters as predicted.
-* copies: near-copies of a query are added with the label of its rival. ``explain`` should name them first among those that
-  push it away, and removing them should move the query as predicted.
+* near_duplicates: near-duplicates of a query are added with the label of its runner-up cluster. ``explain`` should name
+  them first among those that push it away, and removing them should move the query as predicted.
 * flips: ``flip`` for boundary samples, against two baselines that remove members of the own cluster: latent nearest
   neighbours first, and in random order. All sizes are the smallest that a search by retraining found, with the same search.
 """
@@ -60,19 +60,19 @@ def bridges(pair: tuple[int, int], n_planted: int = PLANTED) -> tuple[Explanatio
     return explainer.separation(first, second), planted
 
 
-def copies(query: int, n_planted: int = PLANTED) -> tuple[Explanation, np.ndarray]:
-    """Plant near-copies of a query with the label of its rival and ask why the query is where it is."""
+def near_duplicates(query: int, n_planted: int = PLANTED) -> tuple[Explanation, np.ndarray]:
+    """Plant near-duplicates of a query with the label of its runner-up cluster and ask why the query is where it is."""
     base = fitted(DIGITS.X)
     asked = base.explain([query])
     rng = np.random.default_rng(query)
     near = DIGITS.X[query] + rng.normal(size=(n_planted, DIGITS.X.shape[1]))
-    labels = np.concatenate([base.labels_, np.full(n_planted, asked.rivals[0])])
+    labels = np.concatenate([base.labels_, np.full(n_planted, asked.runner_ups[0])])
     explainer = fitted(np.vstack([DIGITS.X, near]), labels)
-    return explainer.explain([query], against=int(asked.rivals[0])), np.arange(len(DIGITS), len(labels))
+    return explainer.explain([query], against=int(asked.runner_ups[0])), np.arange(len(DIGITS), len(labels))
 
 
 def flips(explainer: ClusterExplainer, query: int, max_removed: int = 179) -> dict[str, int | None]:
-    """Return the smallest sizes of sets whose removal moves a sample to its rival, by how the sets were chosen."""
+    """Return the smallest sizes of sets whose removal moves a sample to its runner-up, by how the sets were chosen."""
     found = explainer.flip([query], max_removed=max_removed)
     explanation = explainer.explain([query])
     embedding, labels = explainer.embedding_, explainer.labels_
@@ -119,13 +119,13 @@ def print_flips() -> None:
 def main() -> None:
     """Print what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["bridges", "copies", "flips"])
+    parser.add_argument("parts", nargs="*", default=["bridges", "near_duplicates", "flips"])
     parts = parser.parse_args().parts
     if "bridges" in parts:
         print_planted("clusters", [(pair, lambda pair=pair: bridges(pair)) for pair in PAIRS])
-    if "copies" in parts:
+    if "near_duplicates" in parts:
         queries = np.random.default_rng(1).choice(len(DIGITS), 4, replace=False)
-        print_planted("query", [(int(query), lambda query=int(query): copies(query)) for query in queries])
+        print_planted("query", [(int(query), lambda query=int(query): near_duplicates(query)) for query in queries])
     if "flips" in parts:
         print_flips()
 

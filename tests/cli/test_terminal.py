@@ -57,27 +57,27 @@ def test_no_escapes_reach_the_terminal_and_commands_are_quoted(
     assert _next(capsys.readouterr().out) == ["clusterexplain", "why", "--sample", "a/b", "--run", "a b"]
 
 
-def test_sentences_of_a_check_are_cleaned_and_the_report_keeps_its_rival(
+def test_sentences_of_a_check_are_cleaned_and_the_report_keeps_the_cluster_it_compares_with(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ce = ClusterExplainer.load(folder)
     row = int(np.flatnonzero(np.array(IDS) == "two words")[0])
     own = int(ce.labels_[row])
-    runner_up = int(ce.explain(["two words"]).rivals[0])
-    rival = str(next(one for one in range(3) if one not in (own, runner_up)))
-    verify = ["verify", "--run", RUN, "--sample", "two words", "--against", rival, "--singles", "6", "--groups", "2"]
+    nearest = int(ce.explain(["two words"]).runner_ups[0])
+    other = str(next(one for one in range(3) if one not in (own, nearest)))
+    verify = ["verify", "--run", RUN, "--sample", "two words", "--against", other, "--singles", "6", "--groups", "2"]
     assert run_main(monkeypatch, *verify) in (0, 3, 4)
     stored = json.loads((folder / "check.json").read_text())
     for verdict in (stored["together"], *stored["each"]):
         verdict["sentence"] = "\x1b]0;owned\x07" + verdict["sentence"]
     (folder / "check.json").write_text(json.dumps(stored))
     capsys.readouterr()
-    assert run_main(monkeypatch, "why", "--run", RUN, "--sample", "two words", "--against", rival) == 0
+    assert run_main(monkeypatch, "why", "--run", RUN, "--sample", "two words", "--against", other) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "\x07" not in out
     assert "This answer is checked without a result: \ufffd]0;owned\ufffd" in out
-    assert _next(out) == ["clusterexplain", "report", "--sample", "two words", "--against", rival, "--run", RUN]
+    assert _next(out) == ["clusterexplain", "report", "--sample", "two words", "--against", other, "--run", RUN]
 
 
 def test_cells_of_a_csv_are_no_formulas(

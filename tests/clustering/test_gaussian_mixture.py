@@ -57,17 +57,17 @@ def _scikit_learn(z: Tensor, kind: str) -> GaussianMixture:
 
 
 def _score(
-    clustering: GaussianMixtureClustering, z: Tensor, w: Tensor, query: Tensor, own: Tensor, rival: Tensor
+    clustering: GaussianMixtureClustering, z: Tensor, w: Tensor, query: Tensor, own: Tensor, runner_up: Tensor
 ) -> Tensor:
     return Responsibility().margins(
-        torch.index_select(z, 0, query[None])[0], clustering.state(ClusterInputs(z, w)), own, rival
+        torch.index_select(z, 0, query[None])[0], clustering.state(ClusterInputs(z, w)), own, runner_up
     )
 
 
-def _refitted(clustering: GaussianMixtureClustering, z: Tensor, w: Tensor, own: Tensor, rival: Tensor) -> Tensor:
+def _refitted(clustering: GaussianMixtureClustering, z: Tensor, w: Tensor, own: Tensor, runner_up: Tensor) -> Tensor:
     settled = clustering.update_kept(ClusterInputs(z, w))
     assert settled.converged
-    return Responsibility().margins(z[QUERIES], settled.values(ClusterInputs(z, w)), own, rival)
+    return Responsibility().margins(z[QUERIES], settled.values(ClusterInputs(z, w)), own, runner_up)
 
 
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
@@ -142,15 +142,15 @@ def test_derivatives_are_those_of_real_refits(kind: str) -> None:
     """Central differences of EM run to convergence at other weights and embeddings, in random directions."""
     z, w, clustering = _rows(), _ones(_rows()), _fit(_rows(), kind)
     own = clustering.labels[QUERIES]
-    rival = Responsibility().runner_up(z[QUERIES], clustering.values(ClusterInputs(z, w)), own)
+    runner_up = Responsibility().runner_up(z[QUERIES], clustering.values(ClusterInputs(z, w)), own)
     slope = vmap(grad(lambda z, w, *asked: _score(clustering, z, w, *asked), argnums=(0, 1)), (None, None, 0, 0, 0))
-    in_z, in_w = slope(z, w, QUERIES, own, rival)
+    in_z, in_w = slope(z, w, QUERIES, own, runner_up)
     draw = torch.Generator().manual_seed(0)
     for _ in range(3):
         dz, dw = (torch.randn(t.shape, generator=draw, dtype=torch.float64) for t in (z, w))
         step = 1e-5
-        by_z = [_refitted(clustering, z + sign * step * dz, w, own, rival) for sign in (1, -1)]
-        by_w = [_refitted(clustering, z, w + sign * step * dw, own, rival) for sign in (1, -1)]
+        by_z = [_refitted(clustering, z + sign * step * dz, w, own, runner_up) for sign in (1, -1)]
+        by_w = [_refitted(clustering, z, w + sign * step * dw, own, runner_up) for sign in (1, -1)]
         torch.testing.assert_close((in_z * dz).sum((1, 2)), (by_z[0] - by_z[1]) / (2 * step), rtol=1e-7, atol=0)
         torch.testing.assert_close((in_w * dw).sum(1), (by_w[0] - by_w[1]) / (2 * step), rtol=1e-7, atol=0)
 
@@ -192,8 +192,8 @@ def test_an_emptied_component_is_dead_and_everything_finite(kind: str, size: int
     w[-size:] = 0
     emptied = clustering.update_continued(ClusterInputs(z, w))
     state = emptied.state(ClusterInputs(z, w))
-    own, rival = torch.arange(4)[state.nonempty][:2]
-    in_z, in_w = grad(lambda z, w: _score(emptied, z, w, QUERIES[0], own, rival), argnums=(0, 1))(z, w)
+    own, runner_up = torch.arange(4)[state.nonempty][:2]
+    in_z, in_w = grad(lambda z, w: _score(emptied, z, w, QUERIES[0], own, runner_up), argnums=(0, 1))(z, w)
     assert emptied.converged
     assert state.nonempty.tolist() == [k != dead for k in range(4)]
     assert dead not in emptied.labels

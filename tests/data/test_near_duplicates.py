@@ -1,4 +1,4 @@
-"""Twins: planted near-identical rows in other clusters are found, and nothing else is."""
+"""Near-duplicates that were planted in other clusters are found, and nothing else is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 
-from clusterexplain.data.near_duplicates import COLUMNS, conflicts_of, find_label_conflicts
+from clusterexplain.data.near_duplicates import COLUMNS, find_label_conflicts, label_conflicts_of
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 
 
@@ -132,10 +132,10 @@ def test_near_duplicates_of_a_sample_from_either_side() -> None:
     rows = np.random.default_rng(0).normal(size=(40, 3))
     rows[[3, 20]] = rows[11]
     table = find_label_conflicts(rows, labels_with(11, n=40), np.array([f"s{i}" for i in range(40)]), share=0)
-    assert conflicts_of(table, "s11")["id"].tolist() == ["s3", "s20"]
-    assert conflicts_of(table, "s11")["cluster"].tolist() == [0, 0]
-    assert conflicts_of(table, "s20")["id"].tolist() == ["s11"]
-    nobody = conflicts_of(table, "s1")
+    assert label_conflicts_of(table, "s11")["id"].tolist() == ["s3", "s20"]
+    assert label_conflicts_of(table, "s11")["cluster"].tolist() == [0, 0]
+    assert label_conflicts_of(table, "s20")["id"].tolist() == ["s11"]
+    nobody = label_conflicts_of(table, "s1")
     assert nobody.empty
     assert nobody.columns.tolist() == ["id", "cluster", "distance", "relative"]
 

@@ -15,8 +15,8 @@ from clusterexplain.cli.app import app
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.execution import Execution
 from clusterexplain.experiments.fragility import factors, protocol
-from clusterexplain.experiments.fragility.clusters import Models
 from clusterexplain.experiments.fragility.factors import Steps, controlled, criticised
+from clusterexplain.experiments.fragility.own_models import Models
 from clusterexplain.experiments.fragility.protocol import outcomes
 from clusterexplain.experiments.fragility.published_figures import BY_DEPTH, BY_WIDTH
 from clusterexplain.experiments.fragility.published_protocol import Cell, measure

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.experiments.fragility.classical_influence import Classical, curvature, removal_effects
+from clusterexplain.experiments.fragility.classifiers import ACTIVATIONS, Network
 from clusterexplain.experiments.fragility.exact_derivative import vjp
 from clusterexplain.experiments.fragility.full_batch_training import Examples, Schedule, State, train, train_many
-from clusterexplain.experiments.fragility.networks import ACTIVATIONS, Network
 
 MODULES = {"selu": nn.SELU, "tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU}
 NETWORK = Network((4, 5, 5, 3), "tanh")

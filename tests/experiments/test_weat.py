@@ -13,7 +13,7 @@ from clusterexplain.cli.app import app
 from clusterexplain.execution import Execution
 from clusterexplain.experiments.weat import run
 from clusterexplain.word_embeddings import Weat
-from clusterexplain.word_embeddings.influence import CAUTION
+from clusterexplain.word_embeddings.unit_influence import CAUTION
 from tests.word_embeddings.conftest import made_texts
 
 TOY = Weat(

@@ -104,7 +104,7 @@ def test_members_are_sorted_and_hold_themselves(case: str, cluster: int) -> None
     assert table["margin"].is_monotonic_decreasing
     ids = table["id"].to_numpy()
     np.testing.assert_allclose(table["margin"], every.scores[ids], rtol=1e-12)
-    np.testing.assert_array_equal(table["rival"], every.rivals[ids])
+    np.testing.assert_array_equal(table["rival"], every.runner_ups[ids])
     shown = table["self_influence"].notna().to_numpy()
     assert shown.sum() == min(6, len(members))
     assert shown[:3].all()
@@ -122,7 +122,7 @@ def test_towards_other_clusters(case: str, cluster: int) -> None:
     others = [k for k in range(ce.labels_.max() + 1) if k != cluster]
     assert sorted(table["rival"]) == others
     assert table["margin"].is_monotonic_increasing
-    nearest = everything(case).rivals[members]
+    nearest = everything(case).runner_ups[members]
     for row in table.itertuples():
         against = ce.explain(members.tolist(), against=int(row.rival))
         assert row.margin == pytest.approx(against.scores.mean(), rel=1e-10)
@@ -165,7 +165,8 @@ def test_a_cluster_that_does_not_exist(cluster: int) -> None:
 def test_separation_is_the_average_of_both_sides(case: str, first: int, second: int) -> None:
     ce, asked = fitted(case), fitted(case).separation(first, second)
     sides = [
-        ce.explain(members_of(case, own).tolist(), against=rival) for own, rival in ((first, second), (second, first))
+        ce.explain(members_of(case, own).tolist(), against=runner_up)
+        for own, runner_up in ((first, second), (second, first))
     ]
     expected = np.mean([side.influence.mean(axis=0) for side in sides], axis=0)
     scale = np.abs(expected).max()
@@ -183,7 +184,7 @@ def test_a_pair_seen_from_the_other_side_has_the_opposite_sign() -> None:
     ce, X = fitted(), rows()
     row = X[members_of("kmeans", 0)[:1]]
     forth = ce.explain(row, against=2)
-    other_way = dataclasses.replace(forth.margins, own=forth.rivals, rival=forth.labels)
+    other_way = dataclasses.replace(forth.margins, own=forth.runner_ups, runner_up=forth.labels)
     swapped = dataclasses.replace(forth, margins=other_way)
     np.testing.assert_allclose(swapped.evaluate(ce), -forth.scores, rtol=1e-12)
 
@@ -245,7 +246,7 @@ def test_a_confirmed_flip_really_flips() -> None:
         margin = e.evaluate(refit)[0]
         assert one.retrained == pytest.approx(margin, rel=1e-6)
         assert one.margin == e.scores[0] > 0
-        assert (one.own, one.rival) == (e.labels[0], e.rivals[0])
+        assert (one.own, one.runner_up) == (e.labels[0], e.runner_ups[0])
         assert one.predicted == pytest.approx(e.scores[0] - e.influence[0, one.removed].sum())
         assert one.sample not in one.removed
         assert 1 <= len(one.removed) <= one.budget == 15
@@ -253,8 +254,8 @@ def test_a_confirmed_flip_really_flips() -> None:
         assert (weights()[one.removed] > 0).all()
         if one.flipped:
             assert margin < 0
-            assert one.landed == one.rival
-            assert refit.predict(rows()[[one.sample]])[0] == one.rival
+            assert one.landed == one.runner_up
+            assert refit.predict(rows()[[one.sample]])[0] == one.runner_up
             smallest = one.tried[one.tried["flipped"]]["n_removed"].min()
             assert len(one.removed) == smallest
             assert "moves from cluster" in one.sentence
@@ -285,7 +286,7 @@ def test_an_impossible_flip_is_reported_honestly() -> None:
     assert str(found.removed[0]) in repr(found)
 
 
-def test_a_new_row_and_a_chosen_rival_flip_too() -> None:
+def test_a_new_row_and_a_cluster_named_by_against_flip_too() -> None:
     ce, found = flips()
     sample = int(found[0].sample)
     new = ce.flip(rows()[[sample]], max_removed=15)
@@ -294,8 +295,8 @@ def test_a_new_row_and_a_chosen_rival_flip_too() -> None:
         gone = weights()
         gone[new.removed] = 0
         assert ce.explain(rows()[[sample]]).evaluate(ce.refit(gone))[0] < 0
-    other = next(k for k in range(3) if k not in (found[0].own, found[0].rival))
-    assert ce.flip(sample, against=other, max_removed=2).rival == other
+    other = next(k for k in range(3) if k not in (found[0].own, found[0].runner_up))
+    assert ce.flip(sample, against=other, max_removed=2).runner_up == other
 
 
 def test_a_sample_flips_to_noise_and_out_of_it() -> None:
@@ -343,7 +344,7 @@ def test_flips_that_cannot_be_asked_for(query: Any, options: dict[str, Any], kin
 
 
 def test_a_sample_beyond_its_boundary_is_not_said_to_have_moved() -> None:
-    """A given label may lie on the rival's side already: no removal moves it there."""
+    """A given label may lie on the runner-up's side already: no removal moves it there."""
     labels = fitted().labels_.copy()
     deepest = int(everything().scores.argmax())
     labels[deepest] = (labels[deepest] + 1) % 3

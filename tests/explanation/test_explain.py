@@ -46,7 +46,7 @@ def test_parts_sum_and_own_weight_acts_directly_only_on_the_pair(small: ClusterE
     e = small.explain([4])
     np.testing.assert_allclose(e.influence, e.encoder + e.cluster + e.direct)
     assert e.influence.shape == (1, 30)
-    outside = ~np.isin(e.train_labels, [e.labels[0], e.rivals[0]])
+    outside = ~np.isin(e.train_labels, [e.labels[0], e.runner_ups[0]])
     pair = ~outside
     assert np.abs(e.direct[0, outside]).max() < 0.2 * np.abs(e.direct[0, pair]).max()
 
@@ -85,10 +85,10 @@ def test_string_ids_from_a_data_frame(blobs: np.ndarray) -> None:
     assert e.top(3)["id"].str.startswith("cell-").all()
 
 
-def test_against_fixes_the_rival(small: ClusterExplainer) -> None:
+def test_against_names_the_cluster_to_compare_with(small: ClusterExplainer) -> None:
     own = int(small.labels_[0])
-    rivals = {int(small.explain([0], against=k).rivals[0]) for k in range(3) if k != own}
-    assert rivals == set(range(3)) - {own}
+    found = {int(small.explain([0], against=k).runner_ups[0]) for k in range(3) if k != own}
+    assert found == set(range(3)) - {own}
 
 
 def test_tables_agree_with_the_arrays(small: ClusterExplainer) -> None:
@@ -144,9 +144,9 @@ def test_wrong_questions_get_an_answer_that_helps(small: ClusterExplainer, queri
         small.explain(queries, **options)
 
 
-def test_one_cluster_has_no_rival(blobs: np.ndarray) -> None:
+def test_one_cluster_has_no_runner_up(blobs: np.ndarray) -> None:
     ce = ClusterExplainer(**{**SMALL, "n_clusters": 1}).fit(blobs)
-    with pytest.raises(InvalidParameterError, match=r"only one cluster, so no rival.*n_clusters >= 2"):
+    with pytest.raises(InvalidParameterError, match=r"only one cluster, so no runner-up cluster.*n_clusters >= 2"):
         ce.explain([0])
 
 

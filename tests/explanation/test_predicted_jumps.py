@@ -205,7 +205,7 @@ def test_a_loaded_run_and_new_rows_predict_the_same(tmp_path: Path) -> None:
     theirs = loaded.explain(e.query_ids.tolist()).predict(weights, assignments="continued")
     np.testing.assert_array_equal(theirs, e.predict(weights, assignments="continued"))
     new = fitted(3).explain(overlapping(3)[e.positions])
-    same = dataclasses.replace(new, margins=dataclasses.replace(new.margins, own=e.labels, rival=e.rivals))
+    same = dataclasses.replace(new, margins=dataclasses.replace(new.margins, own=e.labels, runner_up=e.runner_ups))
     np.testing.assert_allclose(
         same.predict(weights, assignments="continued"), e.predict(weights, assignments="continued"), rtol=1e-8
     )
@@ -214,11 +214,11 @@ def test_a_loaded_run_and_new_rows_predict_the_same(tmp_path: Path) -> None:
 def test_a_cluster_that_is_removed_is_no_error() -> None:
     """Its score in a refit is NaN; a prediction is a number or says NaN as well, and never an infinity."""
     ce, e = fitted(3), explained(3)
-    weights = np.where(ce.labels_ == e.rivals[0], 0.0, 1.0)
+    weights = np.where(ce.labels_ == e.runner_ups[0], 0.0, 1.0)
     found = e.predict(weights, assignments="continued")
     assert found.shape == (len(e),)
     assert not np.isinf(found).any()
-    assert np.isfinite(found[~((e.labels == e.rivals[0]) | (e.rivals == e.rivals[0]))]).all()
+    assert np.isfinite(found[~((e.labels == e.runner_ups[0]) | (e.runner_ups == e.runner_ups[0]))]).all()
 
 
 @pytest.mark.parametrize("assignments", ["soft", "", "Continued"])

@@ -30,7 +30,7 @@ def seeds(small: ClusterExplainer) -> np.ndarray:
         other = ClusterExplainer(**recipe)
         other.random_state = _Fixed(seed)
         other.fit(small.data_)
-        against = [int(one) for one in first.rivals]
+        against = [int(one) for one in first.runner_ups]
         rows.append(
             np.concatenate([other.explain([q], against=r).influence for q, r in zip([0, 11], against, strict=True)])
         )

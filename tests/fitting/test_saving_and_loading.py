@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from clusterexplain import ClusterExplainer, Dataset, EmbeddingTask, load_dataset
 from clusterexplain.exceptions import RunDamagedError, RunMismatchError, RunNotFoundError, RunWriteError
-from clusterexplain.report.samples import SamplePreviewer
+from clusterexplain.report.samples.previewer import SamplePreviewer
 from clusterexplain.storage import run_directory, run_files, sidecars
 from clusterexplain.storage.run_directory import newest_run
 from tests.conftest import SMALL

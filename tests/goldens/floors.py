@@ -41,7 +41,7 @@ RENAMED: dict[str, str] = {"keep": "cache", "n_duplicated": "n_duplicates"}
 """Keywords in ``cases`` that are called otherwise today."""
 NEWER = ("reclusterer",)
 """Parameters that came since; their default, None, keeps the numbers."""
-STORED = {"nonempty": "alive", "share_with_larger_margin": "rank"}
+STORED = {"nonempty": "alive", "share_with_larger_margin": "rank", "runner_ups": "rivals", "runner_up": "rival"}
 """What is called otherwise today, by the name under which it is stored."""
 
 
@@ -138,7 +138,7 @@ class Fitted:
         for name in ("encoder", "cluster", "direct"):
             yield f"rows.{name}", getattr(explanation, name)
         yield "own", explanation.labels
-        for name in ("rivals", "scores", "probabilities", "share_with_larger_margin", "agreement"):
+        for name in ("runner_ups", "scores", "probabilities", "share_with_larger_margin", "agreement"):
             yield STORED.get(name, name), getattr(explanation, name)
 
     @staticmethod
@@ -178,10 +178,10 @@ class Fitted:
         yield "predicted.continued", explanation.predict(weights, assignments="continued")
 
     def flip(self, query: int, max_removed: int) -> Iterator[tuple[str, Any]]:
-        """Yield what it takes to move a row to its rival."""
+        """Yield what it takes to move a row to its runner-up."""
         found = self.explainer.flip(self.explainer.data_.ids[query], against="runner-up", max_removed=max_removed)
-        for name in ("removed", "own", "rival", "margin", "flipped", "predicted", "retrained", "landed"):
-            yield f"flip.{name}", getattr(found, name)
+        for name in ("removed", "own", "runner_up", "margin", "flipped", "predicted", "retrained", "landed"):
+            yield f"flip.{STORED.get(name, name)}", getattr(found, name)
         for name in ("round", "n_removed", "predicted", "retrained", "landed", "flipped"):
             yield f"flip.tried.{name}", found.tried[name].to_numpy()
 

@@ -91,25 +91,25 @@ def centroids_and_variance(embedding: Tensor, weights: Tensor, labels: list[int]
     return centers, scatter / mass
 
 
-def margin(query: Tensor, embedding: Tensor, weights: Tensor, labels: list[int], own: int, rival: int) -> Tensor:
-    """Return log(d_rival^2 + 0.01 within) - log(d_own^2 + 0.01 within) of an embedded query."""
+def margin(query: Tensor, embedding: Tensor, weights: Tensor, labels: list[int], own: int, runner_up: int) -> Tensor:
+    """Return log(d_runner_up^2 + 0.01 within) - log(d_own^2 + 0.01 within) of an embedded query."""
     centers, within = centroids_and_variance(embedding, weights, labels)
     to_own = ((query - centers[own]) ** 2).sum() + 0.01 * within
-    to_rival = ((query - centers[rival]) ** 2).sum() + 0.01 * within
-    return torch.log(to_rival) - torch.log(to_own)
+    to_runner_up = ((query - centers[runner_up]) ** 2).sum() + 0.01 * within
+    return torch.log(to_runner_up) - torch.log(to_own)
 
 
 def score_after_training(
-    recipe: Any, weights: Tensor, query: Tensor, labels: list[int], own: int, rival: int
+    recipe: Any, weights: Tensor, query: Tensor, labels: list[int], own: int, runner_up: int
 ) -> Tensor:
     """Return the margin of a scaled query row as a function of the data weights, for finite differences."""
     params = trained_params(recipe, weights)
     embedding = embed(params, recipe.task, recipe.inputs)
-    return margin(embed(params, recipe.task, query), embedding, weights, labels, own, rival)
+    return margin(embed(params, recipe.task, query), embedding, weights, labels, own, runner_up)
 
 
 def parts_of(
-    recipe: Any, weights: Tensor, queries: Tensor, labels: list[int], own: list[int], rival: list[int]
+    recipe: Any, weights: Tensor, queries: Tensor, labels: list[int], own: list[int], runner_up: list[int]
 ) -> list[Parts]:
     """Differentiate the margins of scaled query rows through the whole training, in total and path by path.
 
@@ -123,7 +123,7 @@ def parts_of(
         Rows as the model sees them.
     labels : list of int
         Kept clusters of the training examples.
-    own, rival : list of int
+    own, runner_up : list of int
         The fixed pair of clusters of each query.
 
     Returns
@@ -137,7 +137,7 @@ def parts_of(
     moving = embed(params, recipe.task, recipe.inputs)
     fixed = moving.detach()
     answers = []
-    for row, a, b in zip(queries, own, rival, strict=True):
+    for row, a, b in zip(queries, own, runner_up, strict=True):
         z, z_fixed = embed(params, recipe.task, row), embed(stopped, recipe.task, row)
         paths = [  # in the order of Parts
             margin(z, moving, w, labels, a, b),
@@ -170,7 +170,7 @@ def explanation_parts(explanation: Any) -> list[Parts]:
         explanation.fit.scaling.to_tensor(explanation.queries, "float64"),
         explanation.train_labels.tolist(),
         explanation.labels.tolist(),
-        explanation.rivals.tolist(),
+        explanation.runner_ups.tolist(),
     )
     return [
         Parts(weights * a.total, weights * a.encoder, weights * a.cluster, weights * a.direct, a.score) for a in answers

@@ -18,7 +18,7 @@ from clusterexplain.results.removals import SINGLE
 from clusterexplain.results.verdict import Estimand, Letter
 from clusterexplain.statistics.intervals import Interval
 from clusterexplain.verification.faithfulness import Faithfulness
-from clusterexplain.verification.retraining import ASSIGNMENTS
+from clusterexplain.verification.retrained_changes import ASSIGNMENTS
 
 SHARED = 0.5
 SPREAD = 0.2

@@ -203,7 +203,7 @@ def test_noise_was_among_the_questions(score: str) -> None:
     assert (noise.scores >= 0).all()
     assert "is noise" in noise.headline()
     inside = ce.explain([int(np.flatnonzero(ce.labels_ == 0)[0])], against="noise")
-    assert inside.rivals.tolist() == [-1]
+    assert inside.runner_ups.tolist() == [-1]
     assert inside.scores[0] >= 0
     assert np.abs(noise.influence).max(axis=1).all()
 
@@ -231,8 +231,8 @@ def test_memberships_sum_to_one_and_their_log_ratio_is_the_margin(case: str) -> 
     np.testing.assert_allclose(membership.sum(axis=1), 1)
     clustered = np.flatnonzero(ce.labels_ >= 0)[:4]
     e = ce.explain(clustered.tolist())
-    known = membership[clustered, e.rivals] > 1e-100  # a far component of a mixture underflows
-    ratio = np.log(membership[clustered, e.labels][known] / membership[clustered, e.rivals][known])
+    known = membership[clustered, e.runner_ups] > 1e-100  # a far component of a mixture underflows
+    ratio = np.log(membership[clustered, e.labels][known] / membership[clustered, e.runner_ups][known])
     np.testing.assert_allclose(e.scores[known], ratio, rtol=1e-6, atol=1e-9)
 
 
@@ -469,7 +469,7 @@ def test_all_noise_is_a_fit_without_explanations(tmp_path: Path) -> None:
     assert (ClusterExplainer.load(tmp_path / "run").labels_ == -1).all()
 
 
-def test_one_cluster_has_no_rival() -> None:
+def test_one_cluster_has_no_runner_up() -> None:
     for ce in (
         with_labels(np.zeros(N, dtype=int)),
         ClusterExplainer(**{**SMALL, "n_clusters": 1, "n_steps": 10}, clusterer="gmm").fit(rows()),
@@ -477,12 +477,12 @@ def test_one_cluster_has_no_rival() -> None:
     ):
         assert (ce.labels_ == 0).all()
         for ask in (lambda ce=ce: ce.explain([0]), lambda ce=ce: ce.explain_cluster(0), lambda ce=ce: ce.flip(0)):
-            with pytest.raises(InvalidParameterError, match=r"only one cluster, so no rival"):
+            with pytest.raises(InvalidParameterError, match=r"only one cluster, so no runner-up cluster"):
                 ask()
         assert ce.score(rows()) == -1
 
 
-def test_one_cluster_and_noise_are_rivals() -> None:
+def test_one_cluster_and_noise_are_runner_ups() -> None:
     base = fitted("kmeans")
     distance = np.linalg.norm(base.embedding_ - base.embedding_.mean(axis=0), axis=1)
     labels = np.where(distance > np.quantile(distance, 0.75), -1, 0)
@@ -491,7 +491,7 @@ def test_one_cluster_and_noise_are_rivals() -> None:
     inside, outside = int(np.flatnonzero(labels == 0)[0]), int(np.flatnonzero(labels == -1)[0])
     e = ce.explain([inside, outside])
     assert e.labels.tolist() == [0, -1]
-    assert e.rivals.tolist() == [-1, 0]
+    assert e.runner_ups.tolist() == [-1, 0]
     assert np.isfinite(e.influence).all()
     expected = slopes([e], FEW)[0]
     for query in range(2):
@@ -578,7 +578,7 @@ def test_labels_with_gaps_keep_their_numbers(tmp_path: Path) -> None:
     assert ce.cluster_centers_.shape == (7, 2)
     assert np.isnan(ce.cluster_centers_[[0, 2, 3, 5]]).all()
     e = ce.explain(list(range(N)))
-    assert set(e.rivals) <= {1, 4, 6}
+    assert set(e.runner_ups) <= {1, 4, 6}
     plain = fitted("kmeans").explain(list(range(N)))
     np.testing.assert_allclose(e.influence, plain.influence, rtol=1e-8, atol=1e-11)
     with pytest.raises(
@@ -660,7 +660,15 @@ def test_a_saved_run_explains_bit_for_bit_the_same(case: str, tmp_path: Path) ->
         asked.append(([int(np.flatnonzero(ce.labels_ == 0)[0])], "noise"))
     for queries, against in asked:
         ours, theirs = ce.explain(queries, against=against), loaded.explain(queries, against=against)
-        for name in ("scores", "encoder", "cluster", "direct", "rivals", "probabilities", "share_with_larger_margin"):
+        for name in (
+            "scores",
+            "encoder",
+            "cluster",
+            "direct",
+            "runner_ups",
+            "probabilities",
+            "share_with_larger_margin",
+        ):
             assert getattr(theirs, name).tobytes() == getattr(ours, name).tobytes(), name
         assert theirs.agreement == ours.agreement
         assert theirs.score_words == ours.score_words

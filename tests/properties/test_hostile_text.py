@@ -54,7 +54,7 @@ def test_what_has_no_look_is_replaced() -> None:
     assert terminal_safe("\u05d0 \U0001f469\u200d\U0001f680 é") == "\u05d0 \U0001f469\u200d\U0001f680 é"
 
 
-@pytest.mark.parametrize("chart", ["map", "influence", "waterfall", "groups", "standing", "clusters"])
+@pytest.mark.parametrize("chart", ["map", "influence", "waterfall", "groups", "distances", "clusters"])
 def test_pictures_of_control_characters_are_xml(evil: ClusterExplainer, chart: str, tmp_path: Path) -> None:
     pytest.importorskip("vl_convert")  # it ends the process at a control character
     drawn = getattr(evil.explain([f"{EVIL}3"]).plot, chart)

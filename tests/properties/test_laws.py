@@ -231,8 +231,8 @@ def relative(found: np.ndarray, expected: np.ndarray) -> float:
 
 def asked_of(other: Fit, margins: Margins, partners: np.ndarray, positions: np.ndarray) -> Margins:
     """Return the margins of the same rows in another fit, where clusters and rows have other numbers."""
-    own, rival = (np.where(side < 0, side, partners[side]) for side in (margins.own, margins.rival))
-    return Margins(margins.ids, other.data.X[positions], positions, own, rival)
+    own, runner_up = (np.where(side < 0, side, partners[side]) for side in (margins.own, margins.runner_up))
+    return Margins(margins.ids, other.data.X[positions], positions, own, runner_up)
 
 
 def assert_equal_fits(one: Explanation, other: Fit, places: np.ndarray, sums: np.ndarray, rtol: float = RTOL) -> None:
@@ -413,7 +413,7 @@ def an_unknown_score_has_a_reason(combined: Combined, emptied: int, seed: int, t
             continue
         outcome = fit.outcome(theta, weights, margins, assignments=assignments)
         np.testing.assert_array_equal(outcome.known, ~np.isnan(outcome.scores))
-        pairs = zip(margins.own.tolist(), margins.rival.tolist(), strict=True)
+        pairs = zip(margins.own.tolist(), margins.runner_up.tolist(), strict=True)
         gone = [set(pair) & set(outcome.dissolved) for pair in pairs]
         np.testing.assert_array_equal(outcome.known, [not clusters for clusters in gone])
         for reason, clusters in zip(outcome.reasons, gone, strict=True):

@@ -185,7 +185,7 @@ def test_charts_refuse_what_is_not_there(small: ClusterExplainer) -> None:
     with pytest.raises(InvalidParameterError, match="query=1 is no position of the 1 queries"):
         e.plot.influence(1)
     with pytest.raises(InvalidParameterError, match="about whole clusters"):
-        small.cohesion().plot.standing()
+        small.cohesion().plot.distances()
     with pytest.raises(InvalidParameterError, match="no metadata column 'batch'"):
         e.plot.groups("batch")
 

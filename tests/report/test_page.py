@@ -254,8 +254,10 @@ def test_pictures_have_no_profile_in_words(tmp_path: Path) -> None:
     assert {card["profile"] for card in page["clusters"]["cards"]} == {""}
 
 
-def test_the_command_that_checks_names_an_unusual_rival(plain: ClusterExplainer, tmp_path: Path) -> None:
-    own, usual = int(plain.labels_[3]), int(plain.explain([3]).rivals[0])
+def test_the_command_that_checks_names_a_cluster_that_is_not_the_runner_up(
+    plain: ClusterExplainer, tmp_path: Path
+) -> None:
+    own, usual = int(plain.labels_[3]), int(plain.explain([3]).runner_ups[0])
     other = next(one for one in range(3) if one not in (own, usual))
     page = read(plain.explain([3], against=other).report(tmp_path / "why.html", run="runs/it")).data
     assert page["queries"][0]["verify"] == f"clusterexplain verify --sample 3 --against {other} --run runs/it"

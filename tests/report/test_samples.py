@@ -13,9 +13,9 @@ import pytest
 
 from clusterexplain import Dataset
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.report.preview import LARGEST_GIVEN, SamplePreview
-from clusterexplain.report.samples import SHOWN_COLUMNS, SamplePreviewer
-from clusterexplain.report.thumbnails import LARGEST_IMAGE, LONGEST_SIDE, png_data_uri, thumbnail
+from clusterexplain.report.samples.preview import LARGEST_GIVEN, SamplePreview
+from clusterexplain.report.samples.previewer import SHOWN_COLUMNS, SamplePreviewer
+from clusterexplain.report.samples.thumbnails import LARGEST_IMAGE, LONGEST_SIDE, png_data_uri, thumbnail
 from clusterexplain.results.text.clusters import profile
 from clusterexplain.results.text.names import LONGEST_SNIPPET, snippet
 

@@ -126,7 +126,7 @@ def test_the_diagonal_of_the_heat_map_is_training_alone(fitted: ClusterExplainer
     assert "towards is another number" in words
 
 
-def test_a_far_rival_stands_beside_the_nearest(fitted: ClusterExplainer) -> None:
+def test_a_far_cluster_that_is_compared_with_stands_beside_the_nearest(fitted: ClusterExplainer) -> None:
     ce = ClusterExplainer(n_clusters=50, **SMALL).fit(blobs(200, centers=50))
     e = ce.explain([0])
     distance = np.linalg.norm(ce.cluster_centers_ - ce.embedding_[0], axis=1)
@@ -317,12 +317,12 @@ def test_a_map_says_when_it_shows_a_sample_among_others(fitted: ClusterExplainer
 
 
 def test_pictures_name_the_sample_and_its_clusters(checked: Explanation) -> None:
-    own, rival = (checked.name_of(one[1]) for one in (checked.labels, checked.rivals))
+    own, runner_up = (checked.name_of(one[1]) for one in (checked.labels, checked.runner_ups))
     draw = checked.plot
-    for chart in (draw.map(1), draw.influence(1), draw.waterfall(1), draw.groups(query=1), draw.standing(1)):
+    for chart in (draw.map(1), draw.influence(1), draw.waterfall(1), draw.groups(query=1), draw.distances(1)):
         title = chart.to_dict()["title"]
         assert title["text"]
-        assert title["subtitle"][0] == f"Sample 7: {own}, compared with {rival}"
+        assert title["subtitle"][0] == f"Sample 7: {own}, compared with {runner_up}"
     assert draw.check().to_dict()["title"]["subtitle"] == ["Samples 0, 7, 20"]
     assert draw.clusters().to_dict()["title"]["text"]
     whole = explain_cluster(checked.fit, 0).cohesion.plot.waterfall().to_dict()["title"]
@@ -388,8 +388,8 @@ def test_flip_sentences(fitted: ClusterExplainer) -> None:
     assert predicted_flip(_pulled(e, [0.7, 0.65], own=0), 0).endswith(
         "Without removing the sample itself, about 1 removal is needed."
     )
-    rival = fitted.explain(blobs()[:1], against=int(e.labels[0] == 0))
-    outside = dataclasses.replace(rival, scores=-np.abs(rival.scores))
+    named = fitted.explain(blobs()[:1], against=int(e.labels[0] == 0))
+    outside = dataclasses.replace(named, scores=-np.abs(named.scores))
     assert predicted_flip(outside, 0) == "Its margin is not above 0: it is already on the other side of this boundary."
     whole = fitted.explain_cluster(0).cohesion
     assert "it to the other side" not in predicted_flip(whole, 0)

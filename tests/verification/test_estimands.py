@@ -17,7 +17,7 @@ from clusterexplain.results.verdict import CheckSummary, Estimand, Letter
 from clusterexplain.verification import verify
 from clusterexplain.verification.grade import Grade
 from clusterexplain.verification.levels import LEVELS, Level, RemovalBudget
-from clusterexplain.verification.retraining import ASSIGNMENTS
+from clusterexplain.verification.retrained_changes import ASSIGNMENTS
 from clusterexplain.verification.verdicts import check_summary, length_clause
 from tests.conftest import SMALL
 from tests.oracles.simulated import Setting, draw, faithfulness
@@ -75,15 +75,15 @@ def test_selected_samples_have_the_worst_of_their_own_grades(small: ClusterExpla
 
 
 def test_clusters_that_became_others_are_counted(small: ClusterExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from clusterexplain.verification import retraining
+    from clusterexplain.verification import retrained_changes
 
     assert verify(small.explain([0]), **FEW).dissolved == 0
-    monkeypatch.setattr(retraining, "jaccard", lambda labels, moved, weights: np.full(3, 0.4))
+    monkeypatch.setattr(retrained_changes, "jaccard", lambda labels, moved, weights: np.full(3, 0.4))
     check = verify(small.explain([0]), **FEW)
     assert check.dissolved == 1
     assert check.by_estimand["seed"].dissolved["kept"] == 0
     assert "After 100.0% of the single removals a cluster of the pair was another one" in check.verdict
-    monkeypatch.setattr(retraining, "jaccard", lambda labels, moved, weights: np.full(3, 0.6))
+    monkeypatch.setattr(retrained_changes, "jaccard", lambda labels, moved, weights: np.full(3, 0.6))
     assert verify(small.explain([0]), **FEW).controls["changed"].iloc[0] == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from clusterexplain import Check
 from tests.benchmarks.faithfulness import DIGITS, FITS, faithfulness, halves
 from tests.benchmarks.mixture import leave_one_out
-from tests.benchmarks.questions import copies, fitted, flips, recall, removed
+from tests.benchmarks.questions import fitted, flips, near_duplicates, recall, removed
 
 BARS = {
     "autoencoder": {"single": 0.98, "group": 0.96, "down-weight": 0.995},
@@ -63,8 +63,8 @@ def test_re_clustered_digits(model: str, kind: str, bar: float) -> None:
 
 
 @pytest.mark.slow
-def test_planted_copies_are_found_and_their_removal_is_predicted() -> None:
-    explanation, planted = copies(848)
+def test_planted_near_duplicates_are_found_and_their_removal_is_predicted() -> None:
+    explanation, planted = near_duplicates(848)
     assert recall(explanation, planted, len(explanation.train_ids) // 20) >= 0.95
     _, predicted, truth = removed(explanation, planted)
     assert 0.5 < truth / predicted < 2

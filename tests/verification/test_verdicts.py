@@ -71,8 +71,8 @@ def test_a_check_runs_the_function_on_every_retrained_embedding(found: ClusterEx
                 for row, group in zip(np.flatnonzero(there), groups, strict=True)
             ]
         )
-        for query, (row, own, rival) in enumerate(e.answers()):
-            far, near = (((Z[row] - centers[cluster]) ** 2).sum() for cluster in (rival, own))
+        for query, (row, own, runner_up) in enumerate(e.answers()):
+            far, near = (((Z[row] - centers[cluster]) ** 2).sum() for cluster in (runner_up, own))
             by_hand = np.log(far + within / 100) - np.log(near + within / 100) - e.scores[query]
             assert found_check.headline.retrained["continued"][0, number, query] == pytest.approx(
                 by_hand, rel=1e-6, abs=1e-9

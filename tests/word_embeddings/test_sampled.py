@@ -14,8 +14,8 @@ from clusterexplain.word_embeddings.sampled import SampledSkipGram
 from clusterexplain.word_embeddings.training import SkipGram
 
 
-def score(theta: torch.Tensor) -> torch.Tensor:
-    unit = torch.nn.functional.normalize(theta[0], dim=1)
+def score(embeddings: torch.Tensor) -> torch.Tensor:
+    unit = torch.nn.functional.normalize(embeddings[0], dim=1)
     return (unit[0] - unit[1]) @ (unit[2] - unit[3])
 
 
@@ -36,9 +36,9 @@ def test_derivative_is_that_of_retraining(corpus: Corpus) -> None:
 def test_gradient_of_many_samples_is_the_expected_one(corpus: Corpus) -> None:
     sampled = SampledSkipGram(corpus.counts, 4, Adam(0.05, 1), batch_size=1_000_000, scale=0.5, dtype=torch.float64)
     expected = SkipGram(corpus.counts, 4, Adam(0.05, 1), scale=0.5, dtype=torch.float64)
-    theta = expected.initial()
-    wanted = expected.loss(np.ones(len(corpus))).gradient(theta)
-    found = sampled.gradient(theta, torch.ones(len(corpus), dtype=torch.float64), 0)
+    embeddings = expected.initial()
+    wanted = expected.loss(np.ones(len(corpus))).gradient(embeddings)
+    found = sampled.gradient(embeddings, torch.ones(len(corpus), dtype=torch.float64), 0)
     assert float((found - wanted).norm() / wanted.norm()) < 0.02
 
 

@@ -11,18 +11,20 @@ from clusterexplain.exceptions import TrainingDivergedError
 from clusterexplain.training import Adam
 from clusterexplain.word_embeddings.corpus import Corpus
 from clusterexplain.word_embeddings.counts import UnitCounts
-from clusterexplain.word_embeddings.objective import CountCotangent, ExpectedLoss
+from clusterexplain.word_embeddings.expected_loss import CountCotangent, ExpectedLoss
 from clusterexplain.word_embeddings.training import SkipGram
 
 
-def plain_loss(theta: torch.Tensor, table: torch.Tensor, occurrences: torch.Tensor, nominal: float) -> torch.Tensor:
+def plain_loss(
+    embeddings: torch.Tensor, table: torch.Tensor, occurrences: torch.Tensor, nominal: float
+) -> torch.Tensor:
     """Spell the definition out, cell by cell."""
     q = occurrences**0.75 / (occurrences**0.75).sum()
-    total = theta.new_zeros(())
+    total = embeddings.new_zeros(())
     for i in range(len(table)):
         centre_count = table[i].sum()
         for j in range(len(table)):
-            product = theta[0, i] @ theta[1, j]
+            product = embeddings[0, i] @ embeddings[1, j]
             total = total - table[i, j] * logsigmoid(product) - 5 * centre_count * q[j] * logsigmoid(-product)
     return total / nominal
 
@@ -31,27 +33,27 @@ def plain_loss(theta: torch.Tensor, table: torch.Tensor, occurrences: torch.Tens
 def problem() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     table = torch.rand(5, 5, generator=generator, dtype=torch.float64)
-    theta, direction = torch.randn(2, 2, 5, 3, generator=generator, dtype=torch.float64)
-    return theta, direction, table + table.T, torch.rand(5, generator=generator, dtype=torch.float64) + 1
+    embeddings, direction = torch.randn(2, 2, 5, 3, generator=generator, dtype=torch.float64)
+    return embeddings, direction, table + table.T, torch.rand(5, generator=generator, dtype=torch.float64) + 1
 
 
 def test_loss_and_gradient_are_those_of_the_definition(problem: tuple[torch.Tensor, ...]) -> None:
-    theta, _, table, occurrences = problem
-    point = theta.clone().requires_grad_()
+    embeddings, _, table, occurrences = problem
+    point = embeddings.clone().requires_grad_()
     value = plain_loss(point, table, occurrences, 7.0)
     (gradient,) = torch.autograd.grad(value, point)
     loss = ExpectedLoss(table, occurrences, 7.0)
-    torch.testing.assert_close(loss.value(theta), value.detach())
-    torch.testing.assert_close(loss.gradient(theta), gradient)
+    torch.testing.assert_close(loss.value(embeddings), value.detach())
+    torch.testing.assert_close(loss.gradient(embeddings), gradient)
 
 
 def test_derivative_of_the_gradient_in_vectors_and_counts_is_that_of_autograd(
     problem: tuple[torch.Tensor, ...],
 ) -> None:
-    theta, direction, table, occurrences = (part.clone().requires_grad_() for part in problem)
-    value = plain_loss(theta, table, occurrences, 7.0)
-    (gradient,) = torch.autograd.grad(value, theta, create_graph=True)
-    expected = torch.autograd.grad((gradient * direction.detach()).sum(), (theta, table, occurrences))
+    embeddings, direction, table, occurrences = (part.clone().requires_grad_() for part in problem)
+    value = plain_loss(embeddings, table, occurrences, 7.0)
+    (gradient,) = torch.autograd.grad(value, embeddings, create_graph=True)
+    expected = torch.autograd.grad((gradient * direction.detach()).sum(), (embeddings, table, occurrences))
     loss, sums = ExpectedLoss(problem[2], problem[3], 7.0), CountCotangent.empty(problem[2])
     product = loss.hessian_vector_product(problem[0], problem[1], sums)
     for found, wanted in zip((product, *loss.count_gradients(sums)), expected, strict=True):
@@ -59,9 +61,9 @@ def test_derivative_of_the_gradient_in_vectors_and_counts_is_that_of_autograd(
 
 
 def test_a_word_that_never_occurs_has_no_derivative(problem: tuple[torch.Tensor, ...]) -> None:
-    theta, direction, table, occurrences = problem
+    embeddings, direction, table, occurrences = problem
     loss, sums = ExpectedLoss(table, occurrences * torch.tensor([0.0, 1, 1, 1, 1]), 7.0), CountCotangent.empty(table)
-    loss.hessian_vector_product(theta, direction, sums)
+    loss.hessian_vector_product(embeddings, direction, sums)
     on_table, on_occurrences = loss.count_gradients(sums)
     assert torch.isfinite(on_table).all()
     assert on_occurrences[0] == 0
@@ -107,9 +109,9 @@ def test_a_unit_of_weight_0_was_never_there(recipe: SkipGram) -> None:
     without = SkipGram(recipe.counts.subset(kept), recipe.dim, recipe.optimizer, dtype=torch.float64)
     nominal = recipe.counts.total / recipe.counts.n_words
     loss, smaller = recipe.loss(weights), without.loss(np.ones(len(kept)))
-    theta = recipe.initial()
+    embeddings = recipe.initial()
     torch.testing.assert_close(
-        loss.gradient(theta) * nominal, smaller.gradient(theta) * without.counts.total / recipe.counts.n_words
+        loss.gradient(embeddings) * nominal, smaller.gradient(embeddings) * without.counts.total / recipe.counts.n_words
     )
 
 

@@ -37,7 +37,7 @@ def mog(out: Out = None, quick: Quick = False, jobs: Jobs = None, quiet: Quiet =
     """
     from clusterexplain.experiments.mixture import run
 
-    _run("mog", run, out, quick=quick, jobs=jobs, quiet=quiet)
+    _reproduce("mog", run, out, quick=quick, jobs=jobs, quiet=quiet)
 
 
 @reproduce.command()
@@ -48,7 +48,7 @@ def weat(out: Out = None, quick: Quick = False, jobs: Jobs = None, quiet: Quiet 
     """
     from clusterexplain.experiments.weat.run import run
 
-    _run("weat", run, out, quick=quick, jobs=jobs, quiet=quiet)
+    _reproduce("weat", run, out, quick=quick, jobs=jobs, quiet=quiet)
 
 
 @reproduce.command()
@@ -56,10 +56,10 @@ def fragility(out: Out = None, quick: Quick = False, jobs: Jobs = None, quiet: Q
     """Find the steps of the usual validation that make influence functions seem fragile."""
     from clusterexplain.experiments.fragility.run import run
 
-    _run("fragility", run, out, quick=quick, jobs=jobs, quiet=quiet)
+    _reproduce("fragility", run, out, quick=quick, jobs=jobs, quiet=quiet)
 
 
-def _run(
+def _reproduce(
     experiment: str, run: Callable[..., Study], out: Path | None, *, quick: bool, jobs: int | None, quiet: bool
 ) -> None:
     from clusterexplain.execution import Execution

@@ -11,7 +11,7 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from clusterexplain.data.foreign import is_anndata
+from clusterexplain.data.containers.foreign import is_anndata
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 
 ASYMMETRY = 1e-5

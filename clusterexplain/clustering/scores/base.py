@@ -20,7 +20,7 @@ class Score(ABC, Generic[StateT]):
     """How firmly a sample sits in its cluster, as a differentiable function of its embedding and the clusters.
 
     Everything derives from :meth:`logits`, one real number for each cluster. The margin of a pair of clusters is
-    ``logits[own] - logits[rival]``; the soft membership is the softmax of the logits, so that the log-ratio of two
+    ``logits[own] - logits[runner_up]``; the soft membership is the softmax of the logits, so that the log-ratio of two
     memberships is the margin and the two can never tell different stories.
 
     A score of your own is a subclass with :attr:`name`, :attr:`words`, :attr:`reads`, :meth:`logits` and
@@ -67,8 +67,8 @@ class Score(ABC, Generic[StateT]):
         """Return what a noise sample at `row` of shape (dim,) lacks to join a cluster: "distance" or "density"."""
         return "distance"
 
-    def margins(self, rows: Tensor, state: StateT, own: Tensor, rival: Tensor, *, noise: bool = True) -> Tensor:
-        """Return the margin of each row: its own cluster against its rival.
+    def margins(self, rows: Tensor, state: StateT, own: Tensor, runner_up: Tensor, *, noise: bool = True) -> Tensor:
+        """Return the margin of each row: its own cluster against its runner-up.
 
         Parameters
         ----------
@@ -76,7 +76,7 @@ class Score(ABC, Generic[StateT]):
             Embeddings.
         state : NamedTuple of Tensor
             The clusters.
-        own, rival : Tensor of shape (...), int64
+        own, runner_up : Tensor of shape (...), int64
             The fixed pair; one of the two may be -1, which is noise.
         noise : bool, default=True
             False promises that no label is -1 and saves the work for it.
@@ -86,15 +86,15 @@ class Score(ABC, Generic[StateT]):
         Tensor of shape (...)
             Positive: on the side of the own cluster. NaN if a cluster of the pair has no weight.
         """
-        first, second = own.clamp(min=0), rival.clamp(min=0)
+        first, second = own.clamp(min=0), runner_up.clamp(min=0)
         logits = self.logits(rows, state)
         score = gather_columns(logits, first) - gather_columns(logits, second)
         if noise:
             boundary_margins = self.boundary_margins(rows, state)
             score = torch.where(own < 0, -gather_columns(boundary_margins, second), score)
-            score = torch.where(rival < 0, gather_columns(boundary_margins, first), score)
+            score = torch.where(runner_up < 0, gather_columns(boundary_margins, first), score)
         nonempty = state.nonempty.expand_as(logits)
-        counts = (gather_columns(nonempty, first) | (own < 0)) & (gather_columns(nonempty, second) | (rival < 0))
+        counts = (gather_columns(nonempty, first) | (own < 0)) & (gather_columns(nonempty, second) | (runner_up < 0))
         return torch.where(counts, score, torch.full_like(score, torch.nan))
 
     def membership(self, rows: Tensor, state: StateT) -> Tensor:
@@ -106,7 +106,7 @@ class Score(ABC, Generic[StateT]):
         return self._nonempty(self.logits(rows, state), state).argmax(dim=-1)
 
     def runner_up(self, rows: Tensor, state: StateT, own: Tensor) -> Tensor:
-        """Return the rival of each row: the cluster of largest logit but its own; for noise, the nearest to join.
+        """Return the runner-up of each row: the cluster of largest logit but its own; for noise, the nearest to join.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Score(ABC, Generic[StateT]):
         Returns
         -------
         Tensor of shape (n,), int64
-            The rivals.
+            The runner-ups.
         """
         logits = self._nonempty(self.logits(rows, state), state)
         noise = own < 0

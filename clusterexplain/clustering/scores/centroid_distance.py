@@ -28,9 +28,9 @@ class CentroidScore(Score[Centroids]):
 
 
 class LogRatioMargin(CentroidScore):
-    r"""How much closer a sample is to its own centroid than to its rival's: the default.
+    r"""How much closer a sample is to its own centroid than to its runner-up's: the default.
 
-    .. math:: s = \log(d_{rival}^2 + \epsilon) - \log(d_{own}^2 + \epsilon)
+    .. math:: s = \log(d_{\text{runner-up}}^2 + \epsilon) - \log(d_{own}^2 + \epsilon)
 
     Positive: the own centroid is nearer. Zero: on the boundary. Adding log 4 doubles the ratio of the distances. The floor,
     1 % of the pooled within-cluster variance, keeps a sample that sits on its centroid (a singleton) finite; it moves with
@@ -50,7 +50,7 @@ class LogRatioMargin(CentroidScore):
 class StudentT(CentroidScore):
     r"""Log-ratio of Student-t kernels with one degree of freedom, in units of the within-cluster variance per dimension.
 
-    .. math:: s = \log(1 + d_{rival}^2 / \sigma^2) - \log(1 + d_{own}^2 / \sigma^2)
+    .. math:: s = \log(1 + d_{\text{runner-up}}^2 / \sigma^2) - \log(1 + d_{own}^2 / \sigma^2)
 
     References
     ----------
@@ -85,7 +85,7 @@ class DecAssignment(StudentT):
 class Softmax(CentroidScore):
     r"""Contrast of squared distances, the logit of ``softmax(-d^2 / tau)``.
 
-    .. math:: s = (d_{rival}^2 - d_{own}^2) / \tau, \qquad \tau = 2 \sigma^2 / dim
+    .. math:: s = (d_{\text{runner-up}}^2 - d_{own}^2) / \tau, \qquad \tau = 2 \sigma^2 / dim
 
     :math:`\tau` is twice the pooled within-cluster variance per dimension, so that the memberships are the posterior of a
     mixture of equal spheres. It moves with the clusters, and its derivative is part of the score's.
@@ -103,7 +103,7 @@ class Softmax(CentroidScore):
 class Cosine(CentroidScore):
     r"""Contrast of cosines with the centroids' directions, for spherical k-means.
 
-    .. math:: s = (\cos(z, \mu_{own}) - \cos(z, \mu_{rival})) / \sigma^2
+    .. math:: s = (\cos(z, \mu_{own}) - \cos(z, \mu_{\text{runner-up}})) / \sigma^2
 
     :math:`\sigma^2` is the mean squared chord from a member to its centroid. The radial direction of the latent space is
     flat by construction.

@@ -113,8 +113,8 @@ def _check_membership(score: Score[Any], state: ClusterState, rows: Tensor) -> N
 def _check_margins(score: Score[Any], state: ClusterState, rows: Tensor) -> None:
     logits = score.logits(rows, state)
     for first, second in _pairs(state):
-        own, rival = (torch.full((len(rows),), cluster) for cluster in (first, second))
-        margins, opposite = score.margins(rows, state, own, rival), score.margins(rows, state, rival, own)
+        own, runner_up = (torch.full((len(rows),), cluster) for cluster in (first, second))
+        margins, opposite = score.margins(rows, state, own, runner_up), score.margins(rows, state, runner_up, own)
         if not _close(margins, -opposite):
             raise InvalidScoreError(
                 f"{_kind(score)}.margins of clusters {first} and {second} is not the opposite of {second} and {first}. "
@@ -133,8 +133,8 @@ def _check_empty(score: Score[Any], state: ClusterState, rows: Tensor) -> None:
     nonempty[emptied] = False
     without: ClusterState = state._replace(nonempty=nonempty)  # type: ignore[attr-defined]
     for first, second in _pairs(state):
-        own, rival = (torch.full((len(rows),), cluster) for cluster in (first, second))
-        undefined = score.margins(rows, without, own, rival).isnan()
+        own, runner_up = (torch.full((len(rows),), cluster) for cluster in (first, second))
+        undefined = score.margins(rows, without, own, runner_up).isnan()
         if bool((undefined != (emptied in (first, second))).any()):
             raise InvalidScoreError(
                 f"{_kind(score)}.margins of clusters {first} and {second} is {'not ' if emptied in (first, second) else ''}NaN "

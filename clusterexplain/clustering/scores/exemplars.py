@@ -69,7 +69,7 @@ class DensityScore(Score[HDBSCANState]):
 
 
 class Exemplar(DensityScore):
-    r"""How much closer a sample is to the exemplars of its own cluster than to its rival's: the default for HDBSCAN.
+    r"""How much closer a sample is to the exemplars of its own cluster than to its runner-up's: the default for HDBSCAN.
 
     .. math::
         e_k = \frac{1}{p} \log \sum_{e \in k} w_e \, (\lVert z - z_e \rVert^2 + \epsilon)^{-p}, \qquad p = 4

@@ -27,7 +27,7 @@ SPARE = 2
 class Vote(Score[LabelledState]):
     r"""What scores by vote share: the log-ratio of the votes that neighbours give to two clusters.
 
-    .. math:: s = \log(v_{own} + \epsilon) - \log(v_{rival} + \epsilon)
+    .. math:: s = \log(v_{own} + \epsilon) - \log(v_{\text{runner-up}} + \epsilon)
 
     :math:`\epsilon` is 2 % of all votes about the sample, and a hundredth of a vote. Neither a sample nor a row at its very
     place has a vote about it, so that no label decides about itself. Noise is one more label: its votes are what a cluster

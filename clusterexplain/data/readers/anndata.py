@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from clusterexplain.data.arrays import densified
+from clusterexplain.data.containers.arrays import densified
+from clusterexplain.data.containers.foreign import CellData, SparseMatrix, is_sparse
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.display import Display, label_colours
-from clusterexplain.data.foreign import CellData, SparseMatrix, is_sparse
 from clusterexplain.data.readers.roles import Roles, dataset_of_rows
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InputWarning, InvalidDataError, MissingExtraError, warn

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.data.bookkeeping import index_column
+from clusterexplain.data.containers.frames import as_frame
 from clusterexplain.data.dataset import Dataset
-from clusterexplain.data.frames import as_frame
 from clusterexplain.data.ids import places_of
 from clusterexplain.data.readers.table import COLUMNAR, TEXT, kind_of, read_frame
 from clusterexplain.exceptions import InvalidDataError

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from clusterexplain.data.columns import DECIMAL_COMMA, is_number
+from clusterexplain.data.containers.columns import DECIMAL_COMMA, is_number
 from clusterexplain.exceptions import InputWarning, InvalidDataError, warn
 
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}

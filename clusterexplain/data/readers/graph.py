@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse
 
-from clusterexplain.data.foreign import SparseMatrix
+from clusterexplain.data.containers.foreign import SparseMatrix
 from clusterexplain.data.readers.anndata import open_h5ad
 from clusterexplain.data.readers.table import kind_of
 from clusterexplain.exceptions import InvalidDataError

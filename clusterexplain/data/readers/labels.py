@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from clusterexplain.data.containers.frames import is_default_index
 from clusterexplain.data.dataset import Dataset
-from clusterexplain.data.frames import is_default_index
 from clusterexplain.data.readers.beside import by_ids, read_beside
 from clusterexplain.data.readers.registry import READERS
 from clusterexplain.data.readers.table import kind_of

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from clusterexplain.data.arrays import as_array
+from clusterexplain.data.containers.arrays import as_array
+from clusterexplain.data.containers.foreign import is_anndata
+from clusterexplain.data.containers.frames import as_frame
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.display import no_obsm
-from clusterexplain.data.foreign import is_anndata
-from clusterexplain.data.frames import as_frame
 from clusterexplain.data.readers.anndata import dataset_of_anndata
 from clusterexplain.data.readers.roles import Roles, dataset_of_table
 from clusterexplain.exceptions import InvalidDataError

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.data import bookkeeping
-from clusterexplain.data.columns import is_vectors
+from clusterexplain.data.containers.columns import is_vectors
+from clusterexplain.data.containers.frames import as_frame
 from clusterexplain.data.dataset import Dataset
-from clusterexplain.data.frames import as_frame
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InputWarning, InvalidDataError, warn
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from clusterexplain.data.arrays import densified
+from clusterexplain.data.containers.arrays import densified
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.readers.roles import Roles, dataset_of_rows
 from clusterexplain.data.readers.table import kind_of, read_frame, written_ids

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
+from clusterexplain.experiments.fragility.classifiers import Network
 from clusterexplain.experiments.fragility.full_batch_training import Examples
-from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.training import jvp
 
 CURVATURES = ("hessian", "gauss-newton")

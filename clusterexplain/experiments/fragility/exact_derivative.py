@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from clusterexplain.experiments.fragility.classifiers import Network
 from clusterexplain.experiments.fragility.full_batch_training import (
     BETA_1,
     BETA_2,
@@ -13,7 +14,6 @@ from clusterexplain.experiments.fragility.full_batch_training import (
     State,
     denominator,
 )
-from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.training import jvp
 
 

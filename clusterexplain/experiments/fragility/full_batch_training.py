@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from clusterexplain.experiments.fragility.networks import Network
+from clusterexplain.experiments.fragility.classifiers import Network
 
 BETA_1, BETA_2 = 0.9, 0.999
 PATIENCE, FACTOR, THRESHOLD, FLOOR = 100, 0.1, 1e-4, 1e-8

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from clusterexplain.experiments.fragility.classical_influence import CRITICISED, Classical, removal_effects
+from clusterexplain.experiments.fragility.classifiers import Network
 from clusterexplain.experiments.fragility.exact_derivative import vjp
 from clusterexplain.experiments.fragility.full_batch_training import Schedule, State, train, train_many
-from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.splits import Split, split_of
 from clusterexplain.experiments.result_cache import ResultCache
 

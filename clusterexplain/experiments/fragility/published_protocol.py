@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain.experiments.fragility.classical_influence import CRITICISED, Classical, removal_effects
+from clusterexplain.experiments.fragility.classifiers import Network
 from clusterexplain.experiments.fragility.full_batch_training import Schedule, State, train, train_many
-from clusterexplain.experiments.fragility.networks import Network
 from clusterexplain.experiments.fragility.splits import WORST, Split, iris_without
 
 N_REMOVED = 25
@@ -58,10 +58,6 @@ class Cell:
     def network(self) -> Network:
         """The architecture."""
         return Network((4, *(self.width,) * self.depth, 3), self.activation)
-
-    def settings(self) -> dict[str, object]:
-        """Return all that the figures depend on."""
-        return asdict(self)
 
 
 def measure(cell: Cell) -> pd.DataFrame:

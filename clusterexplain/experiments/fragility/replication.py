@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -60,7 +60,7 @@ def outcomes(cell: Cell, cache: ResultCache) -> pd.DataFrame:
     for first in range(cell.first, cell.first + cell.n_restarts, BLOCK):
         n = min(BLOCK, cell.first + cell.n_restarts - first)
         block = replace(cell, first=first, n_restarts=n)
-        frames.append(cache.frame("criticised", block.settings(), partial(measure, block)))
+        frames.append(cache.frame("criticised", asdict(block), partial(measure, block)))
     return pd.concat(frames, ignore_index=True)
 
 

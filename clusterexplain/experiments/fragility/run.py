@@ -11,7 +11,6 @@ import pandas as pd
 
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution, one_thread
 from clusterexplain.experiments.fragility import charts, published_figures
-from clusterexplain.experiments.fragility.clusters import Models, of_models
 from clusterexplain.experiments.fragility.factors import (
     Steps,
     compare,
@@ -21,6 +20,7 @@ from clusterexplain.experiments.fragility.factors import (
     switches_from_criticised,
 )
 from clusterexplain.experiments.fragility.findings import findings, notes
+from clusterexplain.experiments.fragility.own_models import Models, of_models
 from clusterexplain.experiments.fragility.published_protocol import Cell
 from clusterexplain.experiments.fragility.replication import cells, outcomes, row
 from clusterexplain.experiments.result_cache import ResultCache

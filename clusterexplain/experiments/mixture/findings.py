@@ -53,7 +53,7 @@ def findings(tables: dict[str, pd.DataFrame]) -> tuple[str, ...]:
         _within_published(within),
         _solver(tables["published_solver"]),
         _exact(everywhere, within, tables["exact_by_seed"]),
-        _rivals(everywhere, within),
+        _next_best(everywhere, within),
         _other_loss(everywhere),
     )
 
@@ -121,7 +121,7 @@ def _exact(everywhere: pd.DataFrame, within: pd.DataFrame, seeds: pd.DataFrame) 
     )
 
 
-def _rivals(everywhere: pd.DataFrame, within: pd.DataFrame) -> str:
+def _next_best(everywhere: pd.DataFrame, within: pd.DataFrame) -> str:
     parts = []
     for arm in (MATCHED, CROSS):
         chosen = everywhere[

@@ -77,7 +77,7 @@ class MixtureNetwork(DEC):
 
     def cotangents(self, layout: Layout, theta: Tensor, points: Tensor, own: Tensor) -> Tensor:
         """Return the derivatives of :meth:`log_memberships` in flat parameters, shape (n_queries, n_params)."""
-        slopes: Tensor = jacrev(lambda flat: self.log_memberships(layout.split(flat), points, own))(theta)
+        slopes: Tensor = jacrev(lambda theta: self.log_memberships(layout.split(theta), points, own))(theta)
         return slopes.detach()
 
     def targets_of(self, params: Params, inputs: Tensor, weights: Tensor) -> Tensor:

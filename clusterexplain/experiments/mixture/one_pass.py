@@ -83,7 +83,7 @@ def one_pass(trajectory: Trajectory, cotangents: Tensor) -> tuple[Tensor, Soluti
     present = torch.ones(1, dtype=recipe.dtype)
 
     def product(theta: Tensor, point: Tensor, target: Tensor, vectors: Tensor) -> Tensor:
-        slope = grad(lambda flat: share * task.divergence(layout.split(flat), point, present, target))
+        slope = grad(lambda theta: share * task.divergence(layout.split(theta), point, present, target))
         return vmap(lambda vector: jvp(slope, theta, vector)[1])(vectors)
 
     traced = trace(product, trajectory.final.clone(), inputs[:1].clone(), targets[:1].clone(), cotangents.clone())
@@ -93,7 +93,7 @@ def one_pass(trajectory: Trajectory, cotangents: Tensor) -> tuple[Tensor, Soluti
     ]
     objective = replace(TrajectoryObjective.of_trajectory(trajectory), memory=lambda weights: targets)
     curvature = Hessian(
-        lambda flat: share * objective(flat, trajectory.weights), trajectory.final, chunk=len(cotangents)
+        lambda theta: share * objective(theta, trajectory.weights), trajectory.final, chunk=len(cotangents)
     )
     solver = LiSSA(
         curvature,

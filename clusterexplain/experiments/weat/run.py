@@ -214,7 +214,7 @@ class _Experiment:
         singles, groups = (n, 0) if share == 0 else (0, n)
         removals = draw_removals(len(model.corpus_), n_single=singles, n_groups=groups, share=share, seed=0)
         block = removals[start : start + BLOCK]
-        scores = [score.value(theta) for theta in model.retrain_without([rows for _, rows in block])]
+        scores = [score.value(embeddings) for embeddings in model.retrain_without([rows for _, rows in block])]
         frame = BiasCheck.compare(answer, block, scores, score.uses(model.corpus_)).retrained.drop(columns="units")
         return frame.assign(kind=[f"{units}, {kind}" for kind in frame["kind"]])
 
@@ -233,9 +233,9 @@ class _Experiment:
         recipe = SampledSkipGram(model.corpus_.counts, expected.dim, optimizer, scale=expected.scale)
         everything = np.ones(len(model.corpus_))
         started = time.process_time()
-        theta = recipe.train(everything)
+        embeddings = recipe.train(everything)
         trained = time.process_time() - started
-        influence = recipe.vjp(score.gradient(theta), everything)
+        influence = recipe.vjp(score.gradient(embeddings), everything)
         row = time.process_time() - started - trained
         removals = draw_removals(len(everything), n_single=n, n_groups=0, share=0.05, seed=0)
         removals += draw_removals(len(everything), n_single=0, n_groups=n, share=0.05, seed=0)
@@ -246,8 +246,8 @@ class _Experiment:
                 "kind": [f"speeches, {kind}" for kind, _ in removals],
                 "predicted": [-influence[rows].sum() for _, rows in removals],
                 "by_expected": [-answer.influence[rows].sum() for _, rows in removals],
-                "retrained": [score.value(retrained) - score.value(theta) for retrained in after],
-                "score": score.value(theta),
+                "retrained": [score.value(retrained) - score.value(embeddings) for retrained in after],
+                "score": score.value(embeddings),
                 "train_seconds": trained,
                 "row_seconds": row,
             }
@@ -262,9 +262,9 @@ class _Experiment:
             except InvalidDataError:
                 rows.append({"test": name, "n_words": 0, "effect_size": np.nan, "p_value": np.nan, "words": "too few"})
                 continue
-            theta = model.trajectory_.final
+            embeddings = model.trajectory_.final
             known = {"test": name, "n_words": len(score.words), "words": " ".join(score.words)}
-            rows.append(known | {"effect_size": score.value(theta), "p_value": score.p_value(theta)})
+            rows.append(known | {"effect_size": score.value(embeddings), "p_value": score.p_value(embeddings)})
         return pd.DataFrame(rows)[["test", "n_words", "effect_size", "p_value", "words"]]
 
     def _cost(self) -> pd.DataFrame:

@@ -57,9 +57,9 @@ def check_chart(
     """
     null = None if null is None or pd.isna(null) else null
     layers = [] if null is None else _band(null)
-    layers += [_diagonal(table, null, deeper), _points(table, deeper)]
+    layers += [_diagonal(table, null, deeper), _point_layer(table, deeper)]
     if grade:
-        layers.append(_grade(grade))
+        layers.append(_grade_layer(grade))
     return theme.configured(
         theme.layered(*layers).properties(
             width=width,
@@ -112,7 +112,7 @@ def _band(null: float) -> list[alt.Chart]:
     return [band, text]
 
 
-def _points(table: pd.DataFrame, deeper: str) -> alt.Chart:
+def _point_layer(table: pd.DataFrame, deeper: str) -> alt.Chart:
     import altair as alt
 
     frame = table[["query", "kind", "assignments", "n_removed", "predicted", "retrained"]].reset_index(drop=True)
@@ -149,7 +149,7 @@ def _points(table: pd.DataFrame, deeper: str) -> alt.Chart:
     return drawn
 
 
-def _grade(grade: str) -> alt.Chart:
+def _grade_layer(grade: str) -> alt.Chart:
     import altair as alt
 
     drawn: alt.Chart = (

@@ -30,14 +30,14 @@ def distances_chart(frame: pd.DataFrame, *, width: int = 560, height: int | None
     Returns
     -------
     LayerChart
-        Bars; the sample's own cluster in blue, the rival in pale and dashed orange, the others in grey.
+        Bars; the sample's own cluster in blue, the runner-up in pale and dashed orange, the others in grey.
     """
     rows = frame[["cluster", "distance", "role"]].reset_index(drop=True)
     rows["order"] = rows["distance"].rank(method="first")
     return _bars(
         rows, "distance", "distance to the centroid (embedding units)", {"zero": True, "nice": True}, width, height,
         "Bars: distance of the sample to the centroid of each cluster, in the embedding, nearest first. The sample's own "
-        "cluster and its rival are marked.",
+        "cluster and its runner-up are marked.",
     )  # fmt: skip
 
 
@@ -56,14 +56,14 @@ def responsibilities_chart(frame: pd.DataFrame, *, width: int = 560, height: int
     Returns
     -------
     LayerChart
-        Bars; the sample's own cluster in blue, the rival in pale and dashed orange, the others in grey.
+        Bars; the sample's own cluster in blue, the runner-up in pale and dashed orange, the others in grey.
     """
     rows = frame[["cluster", "membership", "role"]].reset_index(drop=True)
     rows["order"] = rows["membership"].rank(method="first", ascending=False)
     return _bars(
         rows, "membership", ["membership", "(the memberships sum to 1)"], {"domain": [0, 1]}, width, height,
         "Bars: membership of the sample in each cluster, between 0 and 1, largest first. The sample's own cluster and its "
-        "rival are marked.",
+        "runner-up are marked.",
     )  # fmt: skip
 
 

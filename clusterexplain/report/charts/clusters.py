@@ -37,7 +37,7 @@ def heatmap_chart(frame: pd.DataFrame, *, width: int = 480, height: int = 400) -
     """
     columns = ["target", "source", "target_rank", "source_rank", "influence", "if_removed", "n"]
     cells = frame[columns].reset_index(drop=True)
-    layers = [_cells(cells)]
+    layers = [_cell_layer(cells)]
     if max(cells["target"].nunique(), cells["source"].nunique()) <= WRITTEN:
         layers.append(_numbers(cells))
     return theme.configured(
@@ -69,7 +69,7 @@ def _places() -> tuple[alt.X, alt.Y]:
     return x, y
 
 
-def _cells(cells: pd.DataFrame) -> alt.Chart:
+def _cell_layer(cells: pd.DataFrame) -> alt.Chart:
     import altair as alt
 
     largest = float(cells["influence"].abs().max()) if len(cells) else 0.0

@@ -63,11 +63,11 @@ def map_chart(
     LayerChart
         Positive influence in blue circles, negative in dashed orange squares; a larger one is a larger influence.
     """
-    layers = [_points(points, colours)]
+    layers = [_point_layer(points, colours)]
     if links is not None and len(links):
-        layers.insert(0, _links(links))
+        layers.insert(0, _link_layer(links))
     if highlights is not None and len(highlights):
-        layers.extend(_highlights(highlights))
+        layers.extend(_highlight_layers(highlights))
     if label_positions is not None and len(label_positions):
         layers.extend(_cluster_labels(label_positions))
     if sample is not None and len(sample):
@@ -98,7 +98,7 @@ def _place() -> dict[str, Any]:
     return {"x": alt.X("x:Q", axis=None, scale=scale), "y": alt.Y("y:Q", axis=None, scale=scale)}
 
 
-def _points(points: pd.DataFrame, given: Mapping[int, str] | None) -> alt.Chart:
+def _point_layer(points: pd.DataFrame, given: Mapping[int, str] | None) -> alt.Chart:
     import altair as alt
 
     names = theme.ordered(points["cluster"])
@@ -135,7 +135,7 @@ def _points(points: pd.DataFrame, given: Mapping[int, str] | None) -> alt.Chart:
     return drawn
 
 
-def _highlights(highlights: pd.DataFrame) -> list[alt.Chart]:
+def _highlight_layers(highlights: pd.DataFrame) -> list[alt.Chart]:
     """Return circles for pullers and squares for pushers, on a white outline that lifts them off the points."""
     import altair as alt
 
@@ -179,7 +179,7 @@ def _by_side(present: list[int]) -> dict[str, Any]:
     }
 
 
-def _links(links: pd.DataFrame) -> alt.Chart:
+def _link_layer(links: pd.DataFrame) -> alt.Chart:
     import altair as alt
 
     shown = alt.param(

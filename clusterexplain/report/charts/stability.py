@@ -78,7 +78,7 @@ def cluster_stability_chart(clusters: pd.DataFrame, *, width: int = 560, height:
     frame = clusters[["cluster", "size", "jaccard", "low", "high", "verdict"]].reset_index(drop=True)
     frame["order"] = frame["cluster"].map(places)
     return theme.configured(
-        theme.layered(*_thresholds(), *_points(frame)).properties(
+        theme.layered(*_thresholds(), *_point_layers(frame)).properties(
             width=width,
             height=height or max(STEP * len(names), 2 * STEP),
             description=(
@@ -176,7 +176,7 @@ def _thresholds() -> list[alt.Chart]:
     return [rules, words.encode(x=_jaccard("at"), y=alt.value(0), text="label:N")]
 
 
-def _points(frame: pd.DataFrame) -> list[alt.Chart]:
+def _point_layers(frame: pd.DataFrame) -> list[alt.Chart]:
     import altair as alt
 
     interval = (

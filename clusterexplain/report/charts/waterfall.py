@@ -65,9 +65,9 @@ def waterfall_chart(
     if len(own):
         layers.append(_itself(own, above))
     if flip is not None and len(flip):
-        layers.extend(_flip(flip, len(steps)))
+        layers.extend(_flip_layers(flip, len(steps)))
     if retrained is not None and len(retrained):
-        layers.extend(_retrained(retrained, above))
+        layers.extend(_retrained_layers(retrained, above))
     chart = theme.layered(*layers).resolve_scale(
         fill="independent", stroke="independent", strokeDash="independent", shape="independent"
     )
@@ -162,7 +162,7 @@ def _itself(own: pd.DataFrame, above: str) -> alt.Chart:
     return drawn
 
 
-def _flip(flip: pd.DataFrame, n: int) -> list[alt.Chart]:
+def _flip_layers(flip: pd.DataFrame, n: int) -> list[alt.Chart]:
     import altair as alt
 
     late = float(flip["removed"].iloc[0]) > n / 2
@@ -176,7 +176,7 @@ def _flip(flip: pd.DataFrame, n: int) -> list[alt.Chart]:
     return [rule, text.encode(x=_x(), y=alt.value("height"), text="label:N")]
 
 
-def _retrained(retrained: pd.DataFrame, above: str) -> list[alt.Chart]:
+def _retrained_layers(retrained: pd.DataFrame, above: str) -> list[alt.Chart]:
     """Return interval rules, if there are intervals, and dots: shape by assignments, filled by what was removed."""
     import altair as alt
 

@@ -34,7 +34,7 @@ def cluster_pulls(context: ReportContext) -> pd.DataFrame:
     The diagonal is the derivative in a common factor of the weights of all members. Such a factor cancels in a centroid, a
     weighted mean, so the direct parts of a cluster's members sum to 0 (but for the floor of the score, 1 % of the pooled
     variance); one member alone does pull the centroid towards itself. What is left goes through training, and its sign is
-    that of training: negative where more weight on the cluster widens it against the distance to its rivals.
+    that of training: negative where more weight on the cluster widens it against the distance to its runner-ups.
     """
     summed = context.cohesion.by("cluster")
     size, parts = len(summed) // len(context.clusters), []
@@ -78,20 +78,20 @@ def distances(context: ReportContext, explanation: Explanation, query: int) -> p
     -------
     DataFrame
         Columns cluster, role ("own", "compared with", "other"), distance (to the centroid, in embedding units),
-        membership; nearest first, of more than ``MOST_CLUSTERS`` the nearest, own and rival.
+        membership; nearest first, of more than ``MOST_CLUSTERS`` the nearest, own and runner-up.
     """
     fit = context.fit
     row = fit.embed_normalized(fit.inputs_of(explanation.queries[query : query + 1]))
     distance = np.linalg.norm(fit.assignment.centers - row.numpy(), axis=1)
     membership = fit.assignment.membership(row).numpy()[0]
-    own, rival = int(explanation.labels[query]), int(explanation.rivals[query])
+    own, runner_up = int(explanation.labels[query]), int(explanation.runner_ups[query])
     near = [int(cluster) for cluster in np.argsort(distance, kind="stable") if int(cluster) in context.clusters]
-    order = [cluster for place, cluster in enumerate(near) if place < MOST_CLUSTERS or cluster in (own, rival)]
+    order = [cluster for place, cluster in enumerate(near) if place < MOST_CLUSTERS or cluster in (own, runner_up)]
     return pd.DataFrame(
         {
             "cluster": [context.name_of(cluster) for cluster in order],
             "role": [
-                "own" if cluster == own else "compared with" if cluster == rival else "other" for cluster in order
+                "own" if cluster == own else "compared with" if cluster == runner_up else "other" for cluster in order
             ],
             "distance": distance[order],
             "membership": membership[order],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from clusterexplain.data.near_duplicates import conflicts_of
+from clusterexplain.data.near_duplicates import label_conflicts_of
 from clusterexplain.report.context import ReportContext
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.text.margins import SIDES
@@ -139,7 +139,7 @@ def label_conflicts(context: ReportContext, explanation: Explanation, query: int
     """Return near-duplicates of the sample with another label: id, cluster, distance, relative; no row for new rows."""
     if explanation.positions[query] < 0:
         return pd.DataFrame({name: [] for name in CONFLICT_COLUMNS})
-    conflicts = conflicts_of(context.label_conflicts, explanation.query_ids[query])
+    conflicts = label_conflicts_of(context.label_conflicts, explanation.query_ids[query])
     if not len(conflicts):
         return pd.DataFrame({name: [] for name in CONFLICT_COLUMNS})
     clusters = [context.name_of(cluster) for cluster in conflicts["cluster"]]

@@ -20,7 +20,7 @@ NO_INFLUENCE = (
 def headline(
     sample: object,
     own: int,
-    rival: int,
+    runner_up: int,
     *,
     margin: float,
     membership: Sequence[float],
@@ -35,7 +35,7 @@ def headline(
     ----------
     sample : object
         Its id.
-    own, rival : int
+    own, runner_up : int
         Its cluster and the one that it is compared with.
     margin : float
         Positive is inside.
@@ -63,7 +63,7 @@ def headline(
     """
     return (
         f"{capitalize_first(vocabulary.sample)} {sample} is in {cluster_name(own, names, vocabulary=vocabulary)} "
-        f"({n_members} members), compared with {cluster_name(rival, names, vocabulary=vocabulary)}. "
+        f"({n_members} members), compared with {cluster_name(runner_up, names, vocabulary=vocabulary)}. "
         f"Its margin is {margin:.3f} (0 is the boundary), its membership {membership[0]:.2f} "
         f"against {membership[1]:.2f}. {farther_inside(share_with_larger_margin, vocabulary=vocabulary)}."
     )
@@ -71,7 +71,7 @@ def headline(
 
 def noise_headline(
     sample: object,
-    rival: int,
+    runner_up: int,
     *,
     margin: float,
     reason: str,
@@ -87,7 +87,7 @@ def noise_headline(
     ----------
     sample : object
         Its id.
-    rival : int
+    runner_up : int
         The cluster that it is compared with.
     margin : float
         Positive is outside.
@@ -116,7 +116,7 @@ def noise_headline(
     outside = f" {farther_outside(share_with_larger_margin)}." if math.isfinite(share_with_larger_margin) else ""
     return (
         f"{capitalize_first(vocabulary.sample)} {sample} is noise, as are {n_noise} of {n_samples} {vocabulary.samples}. To "
-        f"join {cluster_name(rival, names, vocabulary=vocabulary)} it lacks {reason}. Its margin is "
+        f"join {cluster_name(runner_up, names, vocabulary=vocabulary)} it lacks {reason}. Its margin is "
         f"{margin:.3f}: positive is outside, at 0 it would join.{outside}"
     )
 

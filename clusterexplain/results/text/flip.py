@@ -16,8 +16,8 @@ class FlipNumbers:
     ----------
     sample : object
         Id of the sample.
-    own, rival : str
-        What its cluster and the rival are called.
+    own, runner_up : str
+        What its cluster and the runner-up are called.
     n_removed : int
         Size of the set; of the one that left the smallest margin, if none flipped.
     budget : int
@@ -32,7 +32,7 @@ class FlipNumbers:
 
     sample: object
     own: str
-    rival: str
+    runner_up: str
     n_removed: int
     budget: int
     margin: float
@@ -47,7 +47,7 @@ def flip_found(numbers: FlipNumbers, *, vocabulary: Vocabulary = COMMON) -> str:
     how = "the clustering continued" if numbers.continued else "the given labels kept"
     return (
         f"Without {vocabulary.count_examples(numbers.n_removed)} {vocabulary.sample} {numbers.sample} moves from "
-        f"{numbers.own} to {numbers.rival}. Its margin changes from {numbers.margin:+.3f} to {numbers.retrained:+.3f} "
+        f"{numbers.own} to {numbers.runner_up}. Its margin changes from {numbers.margin:+.3f} to {numbers.retrained:+.3f} "
         f"(predicted {numbers.predicted:+.3f}), retrained with {how}. {numbers.n_retrainings} sets were tried; a smaller set "
         f"may exist"
     )
@@ -57,7 +57,7 @@ def flip_not_found(numbers: FlipNumbers, *, vocabulary: Vocabulary = COMMON) -> 
     """Say that no set was found within the budget, and what came nearest; without a full stop."""
     return (
         f"No set of at most {numbers.budget} {vocabulary.examples} was found whose removal moves {vocabulary.sample} "
-        f"{numbers.sample} from {numbers.own} to {numbers.rival} ({numbers.n_retrainings} retrainings). The "
+        f"{numbers.sample} from {numbers.own} to {numbers.runner_up} ({numbers.n_retrainings} retrainings). The "
         f"removal of {vocabulary.count_examples(numbers.n_removed)} came nearest: the margin changes from "
         f"{numbers.margin:+.3f} to {numbers.retrained:+.3f} (predicted {numbers.predicted:+.3f}). A larger max_removed may "
         f"find one"

@@ -46,7 +46,8 @@ GLOSSARY = (
     ),
     (
         "near-duplicates",
-        "Rows that are almost the same. Near-duplicates with different labels lie on both sides of a boundary.",
+        "Rows that are almost the same. Near-duplicates with different labels, or label conflicts, lie on both sides of a "
+        "boundary.",
     ),
 )
 """Terms and what they mean, each in at most 45 words."""

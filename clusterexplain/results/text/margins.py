@@ -141,15 +141,17 @@ class MarginLabels:
     question: str
 
 
-def margin_labels(own: int, rival: str, topic: Topic | None = None, *, vocabulary: Vocabulary = COMMON) -> MarginLabels:
+def margin_labels(
+    own: int, runner_up: str, topic: Topic | None = None, *, vocabulary: Vocabulary = COMMON
+) -> MarginLabels:
     """Return the labels of a margin.
 
     Parameters
     ----------
     own : int
         The sample's cluster, -1 for noise.
-    rival : str
-        What the rival cluster is called.
+    runner_up : str
+        What the runner-up cluster is called.
     topic : Topic, optional
         Of a combination of margins; None for a single sample.
     vocabulary : Vocabulary, optional
@@ -171,10 +173,10 @@ def margin_labels(own: int, rival: str, topic: Topic | None = None, *, vocabular
     if own == NOISE:
         return MarginLabels(
             above="stays noise",
-            below=f"joins {rival}",
+            below=f"joins {runner_up}",
             axis="above 0: outside, noise",
             increase="farther outside, for noise",
-            crossing=f"let it join {rival}",
+            crossing=f"let it join {runner_up}",
             not_positive=f"Its margin is not above 0: it is already at the edge of the {cluster}.",
             question="Why is it noise?",
         )
@@ -209,7 +211,7 @@ def page_question(questions: Iterable[str]) -> str:
     return different.pop() if len(different) == 1 else "Why is it where it is?"
 
 
-def sample_subject(sample: str, own: str, rival: str, *, vocabulary: Vocabulary = COMMON) -> str:
+def sample_subject(sample: str, own: str, runner_up: str, *, vocabulary: Vocabulary = COMMON) -> str:
     """Say which sample a picture is about, with the clusters of its margin.
 
     Examples
@@ -217,7 +219,7 @@ def sample_subject(sample: str, own: str, rival: str, *, vocabulary: Vocabulary 
     >>> sample_subject("123", "cluster 1", "cluster 4")
     'Sample 123: cluster 1, compared with cluster 4'
     """
-    return f"{capitalize_first(vocabulary.sample)} {sample}: {own}, compared with {rival}"
+    return f"{capitalize_first(vocabulary.sample)} {sample}: {own}, compared with {runner_up}"
 
 
 def members_subject(combination: str) -> str:

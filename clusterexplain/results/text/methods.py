@@ -105,7 +105,7 @@ def command(
     run : str or None
         The run directory, if the fit is saved.
     against : int, optional
-        The rival cluster, -1 for noise; the runner-up by default.
+        The cluster to compare with, -1 for noise; the runner-up by default.
     task : str, optional
         Where the run's own network is made.
     flags : str, default=""
@@ -123,6 +123,6 @@ def command(
     """
     asked = " ".join(f"--sample {shlex.quote(str(sample))}" for sample in samples)
     where = "" if run is None else f" --run {shlex.quote(run)}"
-    rival = "" if against is None else f" --against {'noise' if against == NOISE else against}"
+    other = "" if against is None else f" --against {'noise' if against == NOISE else against}"
     own = "" if task is None else f" --task {shlex.quote(task)}"
-    return f"clusterexplain {verb} {asked}{rival}{flags}{where}{own}"
+    return f"clusterexplain {verb} {asked}{other}{flags}{where}{own}"

@@ -50,7 +50,7 @@ def reasons(
             continue
         weights = None if margins.combination is None else margins.combination.weights[score]
         pairs = np.array([score]) if weights is None else np.flatnonzero(weights)
-        asked = {int(cluster) for side in (margins.own, margins.rival) for cluster in side[pairs]} - {NOISE}
+        asked = {int(cluster) for side in (margins.own, margins.runner_up) for cluster in side[pairs]} - {NOISE}
         gone = " and ".join(cluster_name(cluster) for cluster in sorted(asked - set(alive)))
         now = f"; the sample is now in {cluster_name(int(final[score]))}" if weights is None else ""
         what = "exemplar" if asked - set(alive) <= set(peopled) else "member"

@@ -1,4 +1,4 @@
-"""The training of a check made again with more rows: what controls that plant or copy examples are asked of."""
+"""The training of a check made again with more rows: what controls that plant or duplicate examples are asked of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import hashlib
 import numpy as np
 import torch
 
-from clusterexplain.clustering import Clustering, ClusterInputs, GivenLabels
+from clusterexplain.clustering import GivenLabels
 from clusterexplain.data import Dataset
 from clusterexplain.fitting.build import fit_recipe, prepare
 from clusterexplain.fitting.fit import Fit
@@ -18,7 +18,7 @@ from clusterexplain.statistics.matching import NOISE
 
 
 def eligible_queries(explanation: Explanation) -> np.ndarray:
-    """Return which queries such a training can be asked about: training examples in one cluster with another one as rival.
+    """Return which queries such a training can be asked about: training examples in one cluster with another one as runner-up.
 
     Parameters
     ----------
@@ -33,7 +33,9 @@ def eligible_queries(explanation: Explanation) -> np.ndarray:
     """
     if explanation.combined or explanation.fit.config.clusterer == "dec":
         return np.empty(0, dtype=np.intp)
-    return np.flatnonzero((explanation.positions >= 0) & (explanation.labels != NOISE) & (explanation.rivals != NOISE))
+    return np.flatnonzero(
+        (explanation.positions >= 0) & (explanation.labels != NOISE) & (explanation.runner_ups != NOISE)
+    )
 
 
 def refit_with_rows(
@@ -57,7 +59,7 @@ def refit_with_rows(
     weights : ndarray of shape (n_new,)
         Their data weights.
     like : ndarray of shape (n_new,), int
-        The training examples that they are copies of: what targets they have.
+        The training examples that they are duplicates of: what targets they have.
 
     Returns
     -------
@@ -80,10 +82,8 @@ def refit_with_rows(
     silent = fit.execution.silent()
     prepared = prepare(config, own, data, fit.scaling, fit.seed, given, keep_weights=fit.pretrained, execution=silent)
 
-    def find(inputs: ClusterInputs) -> Clustering:
-        return GivenLabels(held, fit.clustering.n_clusters)
-
-    larger = fit_recipe(config, data, fit.scaling, fit.seed, prepared, given, find, silent)
+    kept = GivenLabels(held, fit.clustering.n_clusters)
+    larger = fit_recipe(config, data, fit.scaling, fit.seed, prepared, given, lambda inputs: kept, silent)
     new = hashlib.sha256(rows.tobytes() + labels.astype(np.int64).tobytes() + weights.tobytes()).hexdigest()[:16]
     return dataclasses.replace(larger, key=f"{fit.key} and {new}", _jacobians=[])
 
@@ -106,5 +106,5 @@ def same_margins(larger: Fit, explanation: Explanation, chosen: np.ndarray) -> M
         In the order of `chosen`.
     """
     rows = explanation.positions[chosen]
-    pair = explanation.labels[chosen], explanation.rivals[chosen]
+    pair = explanation.labels[chosen], explanation.runner_ups[chosen]
     return Margins(larger.data.ids[rows], larger.data.X[rows], rows, *pair)

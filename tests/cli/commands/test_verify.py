@@ -43,7 +43,11 @@ def test_a_larger_check_prints_its_controls(
     few = ["--singles", "6", "--groups", "0", "--estimand", "seed"]
     run_main(monkeypatch, "verify", "--sample", "11", "--level", "standard", *few)
     out = " ".join(capsys.readouterr().out.split())
-    for title in ("Clustered from scratch after retraining", "Near-duplicates planted", "Examples and their copies"):
+    for title in (
+        "Clustered from scratch after retraining",
+        "Near-duplicates planted",
+        "Examples and their exact duplicates",
+    ):
         assert title in out
     assert "both clusters of the pair are found again in" in out
 

@@ -74,7 +74,7 @@ def test_a_cluster_whose_row_is_removed_vanishes_and_that_is_said() -> None:
     np.testing.assert_array_equal(outcome.labels, [1, 1, 1, 0, 0, 0, 0, 0, 0, -1, -1, 0])
     assert outcome.dissolved == (2,)
     assert outcome.final_clusters.tolist() == [-1, 0, 1]
-    assert np.isnan(outcome.scores).tolist() == [True, bool(e.rivals[1] == 2), False]
+    assert np.isnan(outcome.scores).tolist() == [True, bool(e.runner_ups[1] == 2), False]
     assert outcome.reasons[0] == "cluster 2 dissolved: no member of positive weight is left; the sample is now in noise"
     assert outcome.reasons[2] == ""
     kept = fit.at(without(11), e.margins, assignments="kept")

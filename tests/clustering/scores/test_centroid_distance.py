@@ -39,8 +39,8 @@ def _line(centers: list[float], nonempty: list[bool] | None = None) -> CentroidS
 
 
 def test_positive_inside_zero_on_the_boundary() -> None:
-    own, rival = torch.tensor([0, 0, 0]), torch.tensor([1, 1, 1])
-    margin = MARGIN.margins(torch.tensor([[0.5], [1.0], [1.5]]), _line([0.0, 2.0]), own, rival)
+    own, runner_up = torch.tensor([0, 0, 0]), torch.tensor([1, 1, 1])
+    margin = MARGIN.margins(torch.tensor([[0.5], [1.0], [1.5]]), _line([0.0, 2.0]), own, runner_up)
     assert margin[0] > 0
     assert margin[1] == 0
     torch.testing.assert_close(margin[2], -margin[0])
@@ -73,8 +73,8 @@ def test_the_cosine_is_free_of_the_length_of_every_row() -> None:
 def test_the_score_is_the_log_ratio_of_the_probabilities(name: str) -> None:
     z, labels = _problem()
     state, score = _state(z, labels), SCORES[name]
-    probabilities, rival = score.membership(z, state), score.runner_up(z, state, labels)
-    ratio = probabilities.gather(1, labels[:, None]) / probabilities.gather(1, rival[:, None])
+    probabilities, runner_up = score.membership(z, state), score.runner_up(z, state, labels)
+    ratio = probabilities.gather(1, labels[:, None]) / probabilities.gather(1, runner_up[:, None])
     torch.testing.assert_close(ratio.log().squeeze(1), _margins(z, labels, name))
     torch.testing.assert_close(probabilities.sum(1), torch.ones(12, dtype=torch.float64))
 
@@ -82,24 +82,24 @@ def test_the_score_is_the_log_ratio_of_the_probabilities(name: str) -> None:
 def test_gradients_equal_the_closed_forms() -> None:
     z, labels = _problem()
     state, row = _state(z, labels), z[0]
-    own, rival = torch.tensor(0), torch.tensor(2)
-    to_own, to_rival = row - state.centers[0], row - state.centers[2]
-    own_sq, rival_sq, unit = to_own @ to_own, to_rival @ to_rival, state.within / 2
+    own, runner_up = torch.tensor(0), torch.tensor(2)
+    to_own, to_runner_up = row - state.centers[0], row - state.centers[2]
+    own_sq, runner_up_sq, unit = to_own @ to_own, to_runner_up @ to_runner_up, state.within / 2
     floor = 0.01 * state.within
     closed = {
-        "margin": 2 * to_rival / (rival_sq + floor) - 2 * to_own / (own_sq + floor),
-        "student_t": 2 * to_rival / (unit + rival_sq) - 2 * to_own / (unit + own_sq),
-        "softmax": 2 * (to_rival - to_own) / (2 * unit),
-        "dec_assignment": 2 * to_rival / (1 + rival_sq) - 2 * to_own / (1 + own_sq),
+        "margin": 2 * to_runner_up / (runner_up_sq + floor) - 2 * to_own / (own_sq + floor),
+        "student_t": 2 * to_runner_up / (unit + runner_up_sq) - 2 * to_own / (unit + own_sq),
+        "softmax": 2 * (to_runner_up - to_own) / (2 * unit),
+        "dec_assignment": 2 * to_runner_up / (1 + runner_up_sq) - 2 * to_own / (1 + own_sq),
     }
     for name, expected in closed.items():
-        found = grad(lambda z, score=SCORES[name]: score.margins(z, state, own, rival))(row)
+        found = grad(lambda z, score=SCORES[name]: score.margins(z, state, own, runner_up))(row)
         torch.testing.assert_close(found, expected)
     direction = on_sphere(row)
     sphere = state._replace(centers=on_sphere(state.centers))
     contrast = (sphere.centers[0] - sphere.centers[2]) / state.within
     expected = (contrast - direction * (direction @ contrast)) / row.norm()
-    found = grad(lambda z: SCORES["cosine"].margins(on_sphere(z), sphere, own, rival))(row)
+    found = grad(lambda z: SCORES["cosine"].margins(on_sphere(z), sphere, own, runner_up))(row)
     torch.testing.assert_close(found, expected)
 
 
@@ -109,7 +109,7 @@ def test_a_singleton_on_its_centroid_is_finite() -> None:
     assert torch.isfinite(MARGIN.margins(z[2:], state, torch.tensor([1]), torch.tensor([0]))).all()
 
 
-def test_a_dead_cluster_has_no_score_and_is_nobodys_rival() -> None:
+def test_a_dead_cluster_has_no_score_and_is_nobodys_runner_up() -> None:
     state, rows = _line([0.0, 1.0, 5.0], [True, False, True]), torch.tensor([[0.1], [0.2]])
     own = torch.tensor([0, 0])
     assert MARGIN.runner_up(rows, state, own).tolist() == [2, 2]
@@ -120,8 +120,8 @@ def test_a_dead_cluster_has_no_score_and_is_nobodys_rival() -> None:
 def test_noise_is_measured_against_the_radius_of_the_nearest_cluster() -> None:
     state, rows = _line([0.0, 10.0]), torch.tensor([[2.0], [0.05]])
     noise = torch.tensor([-1, -1])
-    rival = MARGIN.runner_up(rows, state, noise)
-    assert rival.tolist() == [0, 0]
-    margins = MARGIN.margins(rows, state, noise, rival)
+    runner_up = MARGIN.runner_up(rows, state, noise)
+    assert runner_up.tolist() == [0, 0]
+    margins = MARGIN.margins(rows, state, noise, runner_up)
     assert margins[0] > 0 > margins[1]
-    torch.testing.assert_close(MARGIN.margins(rows, state, rival, noise), -margins)
+    torch.testing.assert_close(MARGIN.margins(rows, state, runner_up, noise), -margins)

@@ -81,7 +81,7 @@ class Own(Score[CentroidState]):
     """A score of a user's own that keeps the contract: minus the distance to the centroid."""
 
     name: ClassVar[str] = "own"
-    words: ClassVar[str] = "the distance to the rival's centroid minus that to its own"
+    words: ClassVar[str] = "the distance to the runner-up's centroid minus that to its own"
     reads: ClassVar[tuple[type, ...]] = (CentroidState,)
     rotation_invariant: ClassVar[bool] = True
 
@@ -121,18 +121,26 @@ class OtherMembership(Own):
 
 
 class OneSided(Own):
-    def margins(self, rows: Tensor, state: CentroidState, own: Tensor, rival: Tensor, *, noise: bool = True) -> Tensor:
-        return super().margins(rows, state, own, rival, noise=noise).abs()
+    def margins(
+        self, rows: Tensor, state: CentroidState, own: Tensor, runner_up: Tensor, *, noise: bool = True
+    ) -> Tensor:
+        return super().margins(rows, state, own, runner_up, noise=noise).abs()
 
 
 class Doubled(Own):
-    def margins(self, rows: Tensor, state: CentroidState, own: Tensor, rival: Tensor, *, noise: bool = True) -> Tensor:
-        return 2 * super().margins(rows, state, own, rival, noise=noise)
+    def margins(
+        self, rows: Tensor, state: CentroidState, own: Tensor, runner_up: Tensor, *, noise: bool = True
+    ) -> Tensor:
+        return 2 * super().margins(rows, state, own, runner_up, noise=noise)
 
 
 class AnswersForTheEmpty(Own):
-    def margins(self, rows: Tensor, state: CentroidState, own: Tensor, rival: Tensor, *, noise: bool = True) -> Tensor:
-        return super().margins(rows, state._replace(nonempty=torch.ones(3, dtype=torch.bool)), own, rival, noise=noise)
+    def margins(
+        self, rows: Tensor, state: CentroidState, own: Tensor, runner_up: Tensor, *, noise: bool = True
+    ) -> Tensor:
+        return super().margins(
+            rows, state._replace(nonempty=torch.ones(3, dtype=torch.bool)), own, runner_up, noise=noise
+        )
 
 
 class NearestIsEmpty(Own):

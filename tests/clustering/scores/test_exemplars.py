@@ -86,7 +86,7 @@ def _questions(
 @both_scores
 def test_derivatives_are_those_of_finite_differences(score: Any, data: str) -> None:
     clustering, rows, weights = fit(data)
-    asked, own, rival = _questions(clustering, score, rows, weights)
+    asked, own, runner_up = _questions(clustering, score, rows, weights)
     assert (own < 0).any()
     generator = torch.Generator().manual_seed(0)
     scale = torch.cat([rows.std().expand(rows.numel()), torch.ones(len(rows))])
@@ -94,14 +94,14 @@ def test_derivatives_are_those_of_finite_differences(score: Any, data: str) -> N
 
     def scores(flat: Tensor) -> Tensor:
         z, w = flat[: rows.numel()].reshape(rows.shape), flat[rows.numel() :]
-        return score.margins(z[asked], clustering.state(ClusterInputs(z, w)), own, rival)
+        return score.margins(z[asked], clustering.state(ClusterInputs(z, w)), own, runner_up)
 
     def one(flat: Tensor, sample: Tensor, first: Tensor, second: Tensor) -> Tensor:
         z, w = flat[: rows.numel()].reshape(rows.shape), flat[rows.numel() :]
         return score.margins(z.index_select(0, sample).squeeze(0), clustering.state(ClusterInputs(z, w)), first, second)
 
     at = torch.cat([rows.reshape(-1), weights])
-    exact = vmap(grad(one), in_dims=(None, 0, 0, 0))(at, asked.unsqueeze(1), own, rival) @ direction
+    exact = vmap(grad(one), in_dims=(None, 0, 0, 0))(at, asked.unsqueeze(1), own, runner_up) @ direction
     step = 1e-6
     numeric = (scores(at + step * direction) - scores(at - step * direction)) / (2 * step)
     assert exact.abs().max() > 0.1
@@ -130,11 +130,11 @@ def test_weight_0_is_finite_and_differentiable_and_the_exemplar_gone() -> None:
 @both_scores
 def test_rotation_and_scale_do_not_matter(score: Any) -> None:
     clustering, rows, weights = fit("digits")
-    asked, own, rival = _questions(clustering, score, rows, weights)
+    asked, own, runner_up = _questions(clustering, score, rows, weights)
     turn = torch.linalg.qr(torch.randn(10, 10, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]
     moved = 7.3 * rows @ turn + 2.0
-    expected = score.margins(rows[asked], clustering.state(ClusterInputs(rows, weights)), own, rival)
-    found = score.margins(moved[asked], clustering.state(ClusterInputs(moved, weights)), own, rival)
+    expected = score.margins(rows[asked], clustering.state(ClusterInputs(rows, weights)), own, runner_up)
+    found = score.margins(moved[asked], clustering.state(ClusterInputs(moved, weights)), own, runner_up)
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-8)
 
 

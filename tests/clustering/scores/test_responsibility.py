@@ -13,7 +13,7 @@ from clusterexplain.clustering.gaussian_mixture import GaussianMixtureClustering
 from clusterexplain.clustering.mixture_state import MixtureState
 from clusterexplain.clustering.scores.responsibility import Responsibility
 
-OWN, RIVAL = torch.tensor(0), torch.tensor(2)
+OWN, RUNNER_UP = torch.tensor(0), torch.tensor(2)
 
 
 def _mixture() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -51,8 +51,8 @@ def test_the_score_is_the_log_ratio_of_memberships() -> None:
     z, *parameters = _mixture()
     state = _state(*parameters)
     memberships = Responsibility().membership(z, state)
-    score = Responsibility().margins(z, state, OWN, RIVAL)
-    torch.testing.assert_close(score, (memberships[OWN] / memberships[RIVAL]).log())
+    score = Responsibility().margins(z, state, OWN, RUNNER_UP)
+    torch.testing.assert_close(score, (memberships[OWN] / memberships[RUNNER_UP]).log())
 
 
 def test_memberships_are_scikit_learns_probabilities() -> None:

@@ -232,7 +232,7 @@ def test_a_new_row_beside_one_without_edges_goes_to_the_nearest_centroid() -> No
     edges[29] = edges[:, 29] = 0
     ce = ClusterExplainer("precomputed", membership_score="graph", min_agreement=0).fit(X, labels=labels, graph=edges)
     assert ce.predict(X[29:] + 1e-3).tolist() == [1]
-    assert ce.explain(X[29:] + 1e-3).margins.rival.tolist() == [0]
+    assert ce.explain(X[29:] + 1e-3).margins.runner_up.tolist() == [0]
 
 
 # Real refits

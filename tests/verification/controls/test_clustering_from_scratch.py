@@ -49,10 +49,10 @@ def test_changes_are_those_of_clusters_that_scikit_learn_finds(small: ClusterExp
         squared = ((embedded[:, None] - centers) ** 2).sum(axis=2)
         floor = 0.01 * weights @ (squared * members).sum(axis=1) / weights.sum()
         distances = squared[[0, 11, 25]] + floor
-        own, rival = check.explanation.labels, check.explanation.rivals
+        own, runner_up = check.explanation.labels, check.explanation.runner_ups
         rows = np.arange(3)
-        margin = np.log(distances[rows, rival]) - np.log(distances[rows, own])
-        return margin, np.minimum(similar[own], similar[rival])
+        margin = np.log(distances[rows, runner_up]) - np.log(distances[rows, own])
+        return margin, np.minimum(similar[own], similar[runner_up])
 
     unmoved, same = scores(np.ones(30))
     np.testing.assert_allclose(found.overlap_unchanged[0, 0], same)

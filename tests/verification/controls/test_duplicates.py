@@ -1,4 +1,4 @@
-"""The placebo of copies: equal examples do the same, and a leak of the row number is found."""
+"""The placebo of duplicates: equal examples do the same, and a leak of the row number is found."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_with_full_batches_a_copy_is_the_example(blobs: np.ndarray) -> None:
     assert (found["null"] < 1e-9).all()
 
 
-def test_small_batches_tell_copies_apart(small: ClusterExplainer) -> None:
+def test_small_batches_tell_duplicates_apart(small: ClusterExplainer) -> None:
     check = verify(small.explain([0, 11]), n_duplicates=8, **FEW)
     assert (check.duplicates["difference"] > 0.01).all()
     assert (check.duplicates["spearman"] < 1).any()
@@ -47,7 +47,7 @@ def test_a_leak_is_found(blobs: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> 
     assert (found["difference"] > 0.1).all()
 
 
-def test_new_rows_and_no_copies_give_no_rows(small: ClusterExplainer) -> None:
+def test_new_rows_and_no_duplicates_give_no_rows(small: ClusterExplainer) -> None:
     assert verify(small.explain(np.zeros((1, 5)) + 0.1), n_duplicates=4, **FEW).duplicates.empty
     assert verify(small.explain([0]), **FEW).duplicates.empty
 
@@ -69,10 +69,10 @@ def test_examples_of_other_weights_are_copied_with_them(blobs: np.ndarray) -> No
 def test_the_method_and_the_pair_are_those_of_the_explanation(small: ClusterExplainer) -> None:
     none = np.empty((0, 5)), np.empty(0, dtype=int), np.empty(0)
     first = small.explain([0])
-    third = next(k for k in range(3) if k not in (first.labels[0], first.rivals[0]))
+    third = next(k for k in range(3) if k not in (first.labels[0], first.runner_ups[0]))
     larger = refit_with_rows(small.fit_, small.explain([0], against=third), *none, np.empty(0, dtype=int))
     asked = same_margins(larger, small.explain([0], against=third), np.array([0]))
-    assert (int(asked.own[0]), int(asked.rival[0])) == (first.labels[0], third)
+    assert (int(asked.own[0]), int(asked.runner_up[0])) == (first.labels[0], third)
     two = [verify(one, n_duplicates=8, **FEW).duplicates for one in (first, small.explain([0], against=third))]
     assert two[0]["difference"].iloc[0] != two[1]["difference"].iloc[0]
 

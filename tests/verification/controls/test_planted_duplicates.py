@@ -28,7 +28,7 @@ def several() -> ClusterExplainer:
     return ClusterExplainer(**SMALL | {"n_steps": 80}).fit(X)
 
 
-def test_planted_copies_are_found(several: ClusterExplainer) -> None:
+def test_planted_near_duplicates_are_found(several: ClusterExplainer) -> None:
     check = verify(several.explain([3, 30, 62, 85, 111]), n_planted=4, **FEW)
     found = check.planted_duplicates
     assert found["position"].tolist() == [0, 1, 2, 3]
@@ -49,7 +49,7 @@ def test_the_control_can_fail(several: ClusterExplainer, monkeypatch: pytest.Mon
     assert (planted_duplicates.planted_duplicates(several.fit_, e, 2, seed=0)["found_wide"] == 0).all()
 
 
-def test_new_rows_have_no_copies(several: ClusterExplainer) -> None:
+def test_new_rows_have_no_planted_near_duplicates(several: ClusterExplainer) -> None:
     e = several.explain(np.zeros((1, 5)) + 0.1)
     assert verify(e, n_planted=1, **FEW).planted_duplicates.empty
 
@@ -65,11 +65,11 @@ def test_the_sentences_name_what_was_found(several: ClusterExplainer) -> None:
     assert stored is not None
     found = check.planted_duplicates["found_wide"].iloc[0]
     assert (
-        f"Of near-copies that were planted in the other cluster of the pair, {found:.0%} are among the 5%"
+        f"Of near-duplicates that were planted in the other cluster of the pair, {found:.0%} are among the 5%"
         in check.verdict
     )
-    assert "near-copies" in stored.each[0].sentence
-    assert "near-copies" not in stored.each[1].sentence
+    assert "near-duplicates" in stored.each[0].sentence
+    assert "near-duplicates" not in stored.each[1].sentence
     short = planted_clause(check.planted_duplicates.assign(found_wide=0.5))
     assert "50% are among the 5% that push most (by chance 5%): fewer than the 90%" in short
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.report import charts, tables
-from clusterexplain.report.columns import (
+from clusterexplain.report.context import ReportContext
+from clusterexplain.report.figures import distances_figure, map_figure, waterfall_figure
+from clusterexplain.report.payload.table_columns import (
     BARS_TABLE,
     DISTANCES_TABLE,
     GROUPS_TABLE,
@@ -18,8 +20,6 @@ from clusterexplain.report.columns import (
     STRIP_TABLE,
     TREE_TABLE,
 )
-from clusterexplain.report.context import ReportContext
-from clusterexplain.report.figures import distances_figure, map_figure, waterfall_figure
 from clusterexplain.report.text import concentration, misplaced, predicted_flip
 from clusterexplain.report.vega_lite import Specs
 from clusterexplain.results.badge import BadgeLevel
@@ -70,9 +70,9 @@ class QueryPayload:
         combined = explanation.combined
         position, id_ = int(explanation.positions[query]), explanation.query_ids[query]
         preview = None if combined else context.previews.preview(explanation.queries[query], position)
-        own, rival = (
+        own, runner_up = (
             [] if combined else context.ids_of(context.members(int(clusters[query]))[:TYPICAL])
-            for clusters in (explanation.labels, explanation.rivals)
+            for clusters in (explanation.labels, explanation.runner_ups)
         )
         return {
             "id": str(id_),
@@ -87,8 +87,8 @@ class QueryPayload:
             "text": preview.text if preview else "",
             "values": [] if combined or not context.previews.is_table else self._values(query),
             "own": own,
-            "rival": rival,
-            "details": {} if combined else self._details(query, [*strongest["id"], *own, *rival]),
+            "rival": runner_up,
+            "details": {} if combined else self._details(query, [*strongest["id"], *own, *runner_up]),
             "conflicts": to_jsonable(tables.label_conflicts(context, explanation, query)),
             "conflicts_note": near_duplicates.none_found(trained_on=position >= 0),
             "charts": self._charts(query, strongest),

@@ -1,4 +1,4 @@
-"""What is attached to an explanation: what its scores are made of, how stable its samples are, how sure it is over seeds."""
+"""How far an explanation varies: how often its samples kept their clusters in refits, how sure its numbers are over seeds."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from clusterexplain.data.foreign import SparseMatrix, is_sparse, is_tensor
+from clusterexplain.data.containers.foreign import SparseMatrix, is_sparse, is_tensor
 from clusterexplain.exceptions import InvalidDataError, MemoryBudgetError
 from clusterexplain.execution.budget import DENSE_ROWS_BYTES, DENSIFIED_BLOCK_BYTES
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from clusterexplain.data import Dataset, load_dataset
 from clusterexplain.data.bookkeeping import index_column
-from clusterexplain.data.foreign import is_anndata
-from clusterexplain.data.frames import as_frame
+from clusterexplain.data.containers.foreign import is_anndata
+from clusterexplain.data.containers.frames import as_frame
 from clusterexplain.data.scaling import Scaling
 from clusterexplain.exceptions import ClusterExplainError, RunDamagedError, RunMismatchError
 from clusterexplain.execution import Execution

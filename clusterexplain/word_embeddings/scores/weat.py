@@ -12,7 +12,7 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 from clusterexplain.word_embeddings.lists import read_list
-from clusterexplain.word_embeddings.scores import Index, directions
+from clusterexplain.word_embeddings.scores.word_scores import Index, directions
 
 MOST_PARTITIONS = 200_000
 """Partitions of the target words that are all tried; of more, as many are drawn."""

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.word_embeddings.corpus import Corpus
-from clusterexplain.word_embeddings.scores import Index, WordScore
-from clusterexplain.word_embeddings.weat import Weat
+from clusterexplain.word_embeddings.scores.weat import Weat
+from clusterexplain.word_embeddings.scores.word_scores import Index, WordScore
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +75,12 @@ class BoundScore:
         usable = score.restricted(index).without(set(concentrated))
         return cls(name, usable, index, usable.words, missing, concentrated)
 
-    def value(self, theta: Tensor) -> float:
+    def value(self, embeddings: Tensor) -> float:
         """Return the score at word and context vectors of shape (2, n_words, dim)."""
         with torch.no_grad():
-            return float(self.score(theta[0], self.index))
+            return float(self.score(embeddings[0], self.index))
 
-    def gradient(self, theta: Tensor) -> Tensor:
+    def gradient(self, embeddings: Tensor) -> Tensor:
         """Return the derivative of the score in all vectors.
 
         Raises
@@ -88,7 +88,7 @@ class BoundScore:
         InvalidParameterError
             If the score is no differentiable number.
         """
-        point = theta.detach().clone().requires_grad_()
+        point = embeddings.detach().clone().requires_grad_()
         number = cast(object, self.score(point[0], self.index))
         if not isinstance(number, Tensor) or number.numel() != 1 or not number.requires_grad:
             raise InvalidParameterError(
@@ -98,9 +98,9 @@ class BoundScore:
         (gradient,) = torch.autograd.grad(number.reshape(()), point)
         return gradient
 
-    def p_value(self, theta: Tensor) -> float:
+    def p_value(self, embeddings: Tensor) -> float:
         """Return the p-value of the permutation test; NaN for a score that has none."""
-        return self.score.p_value(theta[0], self.index) if isinstance(self.score, Weat) else float("nan")
+        return self.score.p_value(embeddings[0], self.index) if isinstance(self.score, Weat) else float("nan")
 
     def halves(self, seed: int) -> tuple[BoundScore, BoundScore] | None:
         """Return the score of one half of the words and that of the other; None for a score that has no halves."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from clusterexplain.statistics import metrics
 from clusterexplain.statistics.intervals import spearman_interval
-from clusterexplain.word_embeddings.influence import UnitInfluence
+from clusterexplain.word_embeddings.unit_influence import UnitInfluence
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from clusterexplain import ClusterExplainer, Dataset, EmbeddingTask, check_task
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError, InvalidTaskError, RunMismatchError
-from clusterexplain.models.targets import TargetColumns
+from clusterexplain.models.target_columns import TargetColumns
 
 N, WIDTH, CLASSES, DECAY = 24, 3, 2, 0.2
 OPTIONS = {"n_clusters": 2, "random_state": 0, "n_jobs": 1, "dtype": "float64", "scaling": None, "min_agreement": 0.0}

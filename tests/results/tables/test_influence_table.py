@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clusterexplain.results.influence_table import InfluenceTable
+from clusterexplain.results.tables.influence_table import InfluenceTable
 
 
 @pytest.fixture

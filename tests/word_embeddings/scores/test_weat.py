@@ -10,8 +10,8 @@ import torch
 
 from clusterexplain.exceptions import InvalidDataError, InvalidParameterError
 from clusterexplain.word_embeddings.lists import read_list
-from clusterexplain.word_embeddings.scores import Cosine, WordMembership
-from clusterexplain.word_embeddings.weat import Weat, weat_names
+from clusterexplain.word_embeddings.scores.weat import Weat, weat_names
+from clusterexplain.word_embeddings.scores.word_scores import Cosine, WordMembership
 
 WORDS = [f"w{number}" for number in range(18)]
 TEST = Weat("made", tuple(WORDS[:5]), tuple(WORDS[5:9]), tuple(WORDS[9:13]), tuple(WORDS[13:16]))
@@ -50,7 +50,7 @@ def test_effect_size_and_p_value_are_those_by_hand(vectors: torch.Tensor) -> Non
 
 def test_sampled_permutations_come_near_all_of_them(vectors: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = TEST.p_value(vectors, INDEX)
-    monkeypatch.setattr("clusterexplain.word_embeddings.weat.MOST_PARTITIONS", 100)
+    monkeypatch.setattr("clusterexplain.word_embeddings.scores.weat.MOST_PARTITIONS", 100)
     assert TEST.p_value(vectors, INDEX) == pytest.approx(exact, abs=0.12)
 
 

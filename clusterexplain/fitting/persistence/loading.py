@@ -19,7 +19,6 @@ from clusterexplain.data import Dataset
 from clusterexplain.data.display import is_colour
 from clusterexplain.exceptions import InvalidParameterError, RunDamagedError
 from clusterexplain.fitting.annotations import Annotations
-from clusterexplain.fitting.check_loaded import check_embedding, check_layout, check_loss, check_replay
 from clusterexplain.fitting.fit import Fit, learned_centroids
 from clusterexplain.fitting.own_parts import (
     Model,
@@ -29,8 +28,9 @@ from clusterexplain.fitting.own_parts import (
     own_task,
     with_own_reclusterer,
 )
+from clusterexplain.fitting.persistence.check_loaded import check_embedding, check_layout, check_loss, check_replay
+from clusterexplain.fitting.persistence.stored_fit import StoredFit, as_damage, as_image, given_data, stored_data
 from clusterexplain.fitting.recipes import further_recipe_as, make_recipe, make_task, training_inputs
-from clusterexplain.fitting.stored_fit import StoredFit, as_damage, as_image, given_data, stored_data
 from clusterexplain.models import EmbeddingTask
 from clusterexplain.results.stability import Stability
 from clusterexplain.results.text.names import LONGEST_NAME, is_name

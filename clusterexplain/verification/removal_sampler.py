@@ -37,7 +37,7 @@ class RemovalSampler:
     ----------
     influence : ndarray of shape (n_queries, n_samples)
         Used for the kinds that belong to a query alone.
-    own, rival : ndarray of shape (n_queries,)
+    own, runner_up : ndarray of shape (n_queries,)
         Pairs of clusters.
     labels : ndarray of shape (n_samples,)
         Clusters of the training examples.
@@ -53,7 +53,7 @@ class RemovalSampler:
 
     influence: np.ndarray
     own: np.ndarray
-    rival: np.ndarray
+    runner_up: np.ndarray
     labels: np.ndarray
     candidates: np.ndarray
     near: Callable[[int], np.ndarray]
@@ -129,7 +129,7 @@ class RemovalSampler:
             near = self.near(query)
             near = near[np.isin(near, self.candidates)][sum(stage.neighbours for stage in before) :]
             removals += [Removal(NEIGHBOUR, np.array([row]), query=query) for row in near[: counts.neighbours]]
-        away = self.candidates[~np.isin(self.labels[self.candidates], [self.own[query], self.rival[query]])]
+        away = self.candidates[~np.isin(self.labels[self.candidates], [self.own[query], self.runner_up[query]])]
         if counts.placebo and len(away):
             removals += [
                 Removal(PLACEBO, self._some(PLACEBO_SHARE, rng, away), query=query) for _ in range(counts.placebo)

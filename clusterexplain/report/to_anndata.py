@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain._version import __version__
-from clusterexplain.data.foreign import is_anndata
+from clusterexplain.data.containers.foreign import is_anndata
 from clusterexplain.data.ids import id_text, places_of
 from clusterexplain.exceptions import InputWarning, InvalidDataError, InvalidParameterError, warn
 from clusterexplain.results.text.explanation import sign
@@ -197,7 +197,7 @@ def described(explanation: Explanation) -> dict[str, object]:
     return {
         "samples": _texts(explanation.query_ids.tolist()),
         "sample_clusters": _texts([_label(explanation, int(label)) for label in explanation.labels]),
-        "sample_rivals": _texts([_label(explanation, int(rival)) for rival in explanation.rivals]),
+        "sample_rivals": _texts([_label(explanation, int(runner_up)) for runner_up in explanation.runner_ups]),
         "sample_margins": np.array(explanation.scores, dtype=np.float64),
         "score": explanation.score_words,
         "sign": sign(explanation.sides()[0]),

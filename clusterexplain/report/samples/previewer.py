@@ -9,8 +9,8 @@ import numpy as np
 
 from clusterexplain.data import Dataset
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.report.preview import LONGEST_NAME, Renderer, SamplePreview, preview_of
-from clusterexplain.report.thumbnails import thumbnail
+from clusterexplain.report.samples.preview import LONGEST_NAME, Renderer, SamplePreview, preview_of
+from clusterexplain.report.samples.thumbnails import thumbnail
 from clusterexplain.results.text.names import snippet
 
 SHOWN_COLUMNS = 3

@@ -89,16 +89,16 @@ class ExpectedLoss:
     def _both(self) -> Tensor:
         return torch.addr(self.table, self.center_counts, self.negative_distribution)
 
-    def value(self, theta: Tensor) -> Tensor:
+    def value(self, embeddings: Tensor) -> Tensor:
         """Return the loss at word and context vectors of shape (2, n_words, dim)."""
-        products = theta[0] @ theta[1].T
+        products = embeddings[0] @ embeddings[1].T
         ups = torch.nn.functional.softplus(-products)
         return ((self._both * ups).sum() + self.center_counts @ products @ self.negative_distribution) / self.nominal
 
-    def gradient(self, theta: Tensor) -> Tensor:
-        """Return the gradient in `theta`, shape (2, n_words, dim)."""
-        words, contexts = theta
-        gradient = torch.empty_like(theta)
+    def gradient(self, embeddings: Tensor) -> Tensor:
+        """Return the gradient in `embeddings`, shape (2, n_words, dim)."""
+        words, contexts = embeddings
+        gradient = torch.empty_like(embeddings)
         torch.outer(self.negative_distribution, self.center_counts @ words, out=gradient[1])
         negative_mean = self.negative_distribution @ contexts
         buffer = self._buffer()
@@ -112,12 +112,12 @@ class ExpectedLoss:
             gradient[1].addmm_(part.T, words[rows], alpha=-1)
         return gradient.div_(self.nominal)
 
-    def hessian_vector_product(self, theta: Tensor, direction: Tensor, sums: CountCotangent) -> Tensor:
+    def hessian_vector_product(self, embeddings: Tensor, direction: Tensor, sums: CountCotangent) -> Tensor:
         """Return the Hessian times a direction, and add what the counts need to `sums`.
 
         Parameters
         ----------
-        theta, direction : Tensor of shape (2, n_words, dim)
+        embeddings, direction : Tensor of shape (2, n_words, dim)
             Point and direction.
         sums : CountCotangent
             Receives the derivative of <gradient, direction> in the counts.
@@ -127,9 +127,9 @@ class ExpectedLoss:
         Tensor of shape (2, n_words, dim)
             Derivative of the gradient along the direction.
         """
-        (words, contexts), (to_words, to_contexts) = theta, direction
+        (words, contexts), (to_words, to_contexts) = embeddings, direction
         left, right = torch.cat([to_words, words], dim=1), torch.cat([contexts, to_contexts], dim=1)
-        product = torch.empty_like(theta)
+        product = torch.empty_like(embeddings)
         torch.outer(self.negative_distribution, self.center_counts @ to_words, out=product[1])
         negative_mean = self.negative_distribution @ to_contexts
         change, share = self._buffer(), self._buffer()

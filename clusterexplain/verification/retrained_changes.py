@@ -174,7 +174,7 @@ def _overlap(margins: Margins, similarity: np.ndarray, n_clusters: int, *, unsee
     known = np.full(n_clusters + 1, unseen)
     known[: len(similarity)] = np.nan_to_num(similarity)
     known[-1] = 1.0
-    each = np.minimum(known[margins.own], known[margins.rival])
+    each = np.minimum(known[margins.own], known[margins.runner_up])
     if margins.combination is None:
         least: np.ndarray = each
         return least

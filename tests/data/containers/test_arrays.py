@@ -15,7 +15,7 @@ import scipy.sparse
 import torch
 
 from clusterexplain import Dataset
-from clusterexplain.data.arrays import densified
+from clusterexplain.data.containers.arrays import densified
 from clusterexplain.data.validation import as_matrix, check_sample_weight
 from clusterexplain.exceptions import InvalidDataError, MemoryBudgetError
 
@@ -150,7 +150,7 @@ def test_wrong_containers_are_refused_within_a_second(make: Callable[[], Any], m
 
 def test_sparse_matrices_are_made_dense_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     sparse = scipy.sparse.random(200, 30, density=0.1, random_state=0)
-    monkeypatch.setattr("clusterexplain.data.arrays.DENSIFIED_BLOCK_BYTES", 30 * 8 * 7)
+    monkeypatch.setattr("clusterexplain.data.containers.arrays.DENSIFIED_BLOCK_BYTES", 30 * 8 * 7)
     np.testing.assert_array_equal(densified(sparse), sparse.toarray())
     huge = scipy.sparse.csr_matrix((10**6, 30_000))
     with pytest.raises(

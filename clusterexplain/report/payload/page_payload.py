@@ -1,4 +1,4 @@
-"""Everything that a page shows, as plain data: the answers as ``to_dict`` gives them, charts, tables, rows, words."""
+"""The payload of a whole page: the answers as ``to_dict`` gives them, charts, tables, rows, words."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from clusterexplain.clustering.scores import SCORES
 from clusterexplain.exceptions import DisagreementError
 from clusterexplain.influence.registry import METHODS
 from clusterexplain.report import charts, tables
-from clusterexplain.report.columns import CHECK_TABLE, HEAT_TABLE, JACCARD_TABLE
 from clusterexplain.report.context import ReportContext
 from clusterexplain.report.figures import check_figure
-from clusterexplain.report.query_payload import TYPICAL, QueryPayload, mentioned_ids
+from clusterexplain.report.payload.query_payload import TYPICAL, QueryPayload, mentioned_ids
+from clusterexplain.report.payload.table_columns import CHECK_TABLE, HEAT_TABLE, JACCARD_TABLE
 from clusterexplain.report.text import map_note
 from clusterexplain.report.vega_lite import Specs
 from clusterexplain.results.explanation import Explanation
@@ -71,7 +71,7 @@ def payload(
         "queries": queries,
         "clusters": clusters,
         "trust": _trust(explanation, context, specs, can_check=verify is not None),
-        "rows": _rows(context, sorted({*drawn.tolist(), *named, *trained, *typical, *mentioned})),
+        "rows": _shown_rows(context, sorted({*drawn.tolist(), *named, *trained, *typical, *mentioned})),
         "names": {str(cluster): context.name_of(cluster) for cluster in [NOISE, *context.clusters]},
         "mixed": explanation.combined,
         "words": {
@@ -158,20 +158,20 @@ def _verify_command(explanation: Explanation, context: ReportContext, run: str |
     )
     if own_code or explanation.combined or (explanation.positions < 0).any():
         return None
-    rivals = {_against(explanation, context, query) for query in range(len(explanation))}
-    if len(rivals) > 1:
+    named = {_against(explanation, context, query) for query in range(len(explanation))}
+    if len(named) > 1:
         return None
     samples = explanation.query_ids.tolist()
-    return command("verify", samples, run, rivals.pop(), task=task, flags=explanation.flags)
+    return command("verify", samples, run, named.pop(), task=task, flags=explanation.flags)
 
 
 def _against(explanation: Explanation, context: ReportContext, query: int) -> int | None:
-    """Return the rival if it is another than the runner-up, which commands take by themselves."""
+    """Return the cluster that was named by ``against``; None for the runner-up, which commands take by themselves."""
     assignment, position = context.fit.assignment, int(explanation.positions[query])
     row = slice(position, position + 1)
-    runner_up = int(assignment.rivals(assignment.embedding[row], assignment.labels[row])[0])
-    rival = int(explanation.rivals[query])
-    return None if rival == runner_up else rival
+    runner_up = int(assignment.runner_ups(assignment.embedding[row], assignment.labels[row])[0])
+    compared = int(explanation.runner_ups[query])
+    return None if compared == runner_up else compared
 
 
 def _profile(context: ReportContext, cluster: int) -> str:
@@ -186,7 +186,7 @@ def _ends(rows: np.ndarray) -> np.ndarray:
     return np.union1d(rows[:TYPICAL], rows[::-1][:TYPICAL])
 
 
-def _rows(context: ReportContext, rows: list[int]) -> dict[str, list[Any]]:
+def _shown_rows(context: ReportContext, rows: list[int]) -> dict[str, list[Any]]:
     """Return what is known about training rows, column by column."""
     previews = [context.previews.preview(context.data.X[row], row) for row in rows]
     return {

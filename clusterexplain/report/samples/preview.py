@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.report.thumbnails import as_pixels, thumbnail
+from clusterexplain.report.samples.thumbnails import as_pixels, thumbnail
 from clusterexplain.results.text.names import snippet
 
 LONGEST_NAME = 80

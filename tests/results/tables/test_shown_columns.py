@@ -8,7 +8,7 @@ import pytest
 
 from clusterexplain import ClusterExplainer, Dataset, Explanation
 from clusterexplain.exceptions import InvalidParameterError
-from clusterexplain.results.shown_columns import LONGEST_TEXT, parse_show, shown_columns
+from clusterexplain.results.tables.shown_columns import LONGEST_TEXT, parse_show, shown_columns
 
 ROWS = np.vstack([np.random.default_rng(0).normal(centre, 1, (10, 3)) for centre in (0, 4, -4)])
 ROWS[1] = ROWS[0]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clusterexplain.exceptions import InvalidParameterError, UnknownSampleError
-from clusterexplain.results.influence_table import InfluenceTable
+from clusterexplain.results.tables.influence_table import InfluenceTable
 from clusterexplain.results.text.names import terminal_safe
 
 CAUTION = "These are associations in a corpus, not statements about people."

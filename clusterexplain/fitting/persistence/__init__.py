@@ -1,0 +1,1 @@
+"""A fit as a run directory: written, opened, and compared with what was written."""

@@ -1,0 +1,1 @@
+"""Everything that a page shows, as plain data: answers, charts, tables, rows, words."""

@@ -1,0 +1,1 @@
+"""Tables of training examples: influences, and what is known beside them."""

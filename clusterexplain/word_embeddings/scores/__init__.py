@@ -1,0 +1,1 @@
+"""Scores of word vectors: what is asked of them."""
