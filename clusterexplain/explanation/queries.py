@@ -141,6 +141,6 @@ def check_agreement(fit: Fit, margins: Margins, least: float) -> float:
             f"Only {known[which]:.1%} of the {which} by the score {fit.score.name!r}, less than "
             f"min_agreement={least:g}: an answer in terms of this score would explain other clusters than the labels. Expected "
             f"labels that were found in this embedding. Choose another membership_score, fit the clusterer to this embedding, "
-            f"or lower min_agreement if you know better."
+            f"or lower min_agreement if you know better: set_params(min_agreement=...) holds for the fit that is there."
         )
     return known[which]
