@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from clusterexplain.clustering.pairwise_distances import Points, distances_by_products, has_many
 from clusterexplain.execution.budget import DIFFERENCES_BLOCK, DISTANCE_CHUNK
 from clusterexplain.execution.executors import one_thread
 
@@ -155,8 +156,13 @@ def _state_of(centers: Tensor, scattered: Tensor, mass: Tensor, moved: Tensor | 
     return CentroidState(centers, scatter.sum() / totals.sum(), spread, nonempty)
 
 
-def squared_distances(rows: Tensor, centers: Tensor) -> Tensor:
-    """Return squared Euclidean distances of shape (..., n_centers), by subtraction: exact near zero."""
+def squared_distances(rows: Tensor, centers: Tensor, at: Points | None = None) -> Tensor:
+    """Return squared Euclidean distances of shape (..., n_centers), by subtraction (to many also by products): exact near zero.
+
+    `at` holds the centers prepared for many calls, see :meth:`Points.of_many`.
+    """
+    if has_many(rows, centers):
+        return distances_by_products(rows, centers, at)
     recorded = torch.is_grad_enabled()  # a graph keeps the differences in any case, and is slow in small pieces
     block = max(1, (DISTANCE_CHUNK if recorded else DIFFERENCES_BLOCK) // max(1, centers.numel()))
     if rows.ndim != 2 or len(rows) <= block:

@@ -69,7 +69,8 @@ def margins_of(fit: Fit, samples: Samples, queries: EmbeddedQueries, against: st
     nonempty = assignment.nonempty
     rows = queries.normalized
     of_train = assignment.labels[torch.from_numpy(np.maximum(samples.positions, 0))]
-    own = torch.where(torch.from_numpy(samples.positions >= 0), of_train, assignment.assign(rows))
+    known = torch.from_numpy(samples.positions >= 0)
+    own = of_train if bool(known.all()) else torch.where(known, of_train, assignment.assign(rows))
     _check_own(own, nonempty)
     if isinstance(against, str) and against == "runner-up":
         rival = assignment.rivals(rows, own)
