@@ -134,6 +134,13 @@ def test_given_labels_are_found_anew_by_a_function_that_is_named(
     stable = ("stability", "--run", "run", "--seeds", "0", "--bootstrap", "2", "--quiet")
     assert run_main(monkeypatch, *stable, *own) == 0
     assert "2 bootstrap draws" in capsys.readouterr().out
+    why = ("why", "--run", "run", "--sample", "3", "--quiet")
+    assert run_main(monkeypatch, *why) == 0
+    assert "Stability:" not in capsys.readouterr().out  # of a way to find labels that this answer knows nothing of
+    assert run_main(monkeypatch, *why, *own) == 0
+    assert "Stability:" in capsys.readouterr().out
+    assert run_main(monkeypatch, "report", "--run", "run", "--sample", "3", "--out", "page.html", *own) == 0
+    assert "2 refits" in Path("page.html").read_text()
     for name, message in (
         (None, "reclusterer="),
         ("own_clusters:ward", "AgglomerativeClustering.fit takes no sample_weight"),

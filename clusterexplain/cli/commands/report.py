@@ -49,6 +49,7 @@ def report(
     run: options.Run = None,
     against: options.Against = "runner-up",
     task: options.Task = None,
+    reclusterer: options.Reclusterer = None,
     out: Out = None,
     open_page: Open = False,
     png: Picture = None,
@@ -67,7 +68,7 @@ def report(
     """
     pictures = {suffix: path for suffix, path in ((".png", png), (".svg", svg), (".pdf", pdf)) if path is not None}
     _refuse_pictures(pictures, chart)
-    folder, explainer = open_run(run, task, quiet=quiet)
+    folder, explainer = open_run(run, task, quiet=quiet, reclusterer=reclusterer)
     if map is not None:
         _take_map(map, explainer, folder)
     ids = sample_ids(sample, explainer) if sample else _boundary_ids(explainer)
