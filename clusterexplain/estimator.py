@@ -309,7 +309,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         InvalidParameterError
             If a parameter is out of range.
         DisagreementError
-            If no membership score tells what given labels tell, or the one that was asked for does not.
+            If no membership score tells what given labels tell, or the one that was asked for does not. Where a model was
+            trained, the fit is kept with a DisagreementWarning, and its questions are refused.
         """
         beside = Beside(labels=labels, metadata=metadata, use_rep=use_rep, map=map, graph=graph, targets=targets)
         request = FitRequest.of(self.get_params(deep=False), X, beside, sample_weight)
@@ -861,7 +862,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         return self.fit_
 
     def set_params(self, **params: Any) -> ClusterExplainer:
-        """Set parameters as scikit-learn does; those of execution hold for the fit that is there, all others for the next.
+        """Set parameters as scikit-learn does; those of execution and min_agreement hold for this fit, all others for the next.
 
         Parameters
         ----------
@@ -877,6 +878,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         if "fit_" in self.__dict__ and not {"n_jobs", "max_memory", "verbose"}.isdisjoint(params):
             execution = Execution(self.n_jobs, self.max_memory, self.verbose)
             self.fit_ = dataclasses.replace(self.fit_, execution=execution)
+        if "fit_" in self.__dict__ and "min_agreement" in params:
+            self.fit_ = dataclasses.replace(self.fit_, config=self.fit_.config.with_min_agreement(self.min_agreement))
         return self
 
     @staticmethod

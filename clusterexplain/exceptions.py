@@ -29,6 +29,7 @@ The tree (the class on the right is what callers may already catch)::
     +-- FewerClustersWarning        there are fewer distinct embeddings than clusters
     +-- AdoptedClustersWarning      the labels of a fitted estimator are not those that it finds in this embedding
     +-- ScoreChoiceWarning          the usual score does not tell what given labels tell: another one was taken
+    +-- DisagreementWarning         no score tells what given labels tell; the trained fit is kept, its questions are refused
     +-- DegenerateClustersWarning   no sample of the fit can be explained: clusters coincide, or their members do
     +-- ScaleWarning                a few columns dominate the reconstruction
     +-- SolverWarning               a linear system was not solved as asked for
@@ -150,6 +151,10 @@ class AdoptedClustersWarning(ClusterExplainWarning):
 
 class ScoreChoiceWarning(ClusterExplainWarning):
     """The usual score does not tell what given labels tell, so that another one was taken."""
+
+
+class DisagreementWarning(ClusterExplainWarning):
+    """No score tells what given labels tell; the trained fit is kept, and its questions end with DisagreementError."""
 
 
 class DegenerateClustersWarning(ClusterExplainWarning):

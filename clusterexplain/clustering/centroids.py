@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from clusterexplain.clustering.pairwise_distances import Points, distances_by_products, has_many
 from clusterexplain.execution.budget import DIFFERENCES_BLOCK, DISTANCE_CHUNK
 from clusterexplain.execution.executors import one_thread
 
@@ -128,7 +129,7 @@ def around(centers: Tensor, embedding: Tensor, mass: Tensor) -> CentroidState:
     CentroidState
         With these centroids.
     """
-    return _state_of(centers, squared_distances(embedding, centers) * mass, mass)
+    return _state_of(centers, squared_distances_of_all(embedding, centers) * mass, mass)
 
 
 def around_members(centers: Tensor, embedding: Tensor, weights: Tensor, labels: Tensor) -> CentroidState:
@@ -155,8 +156,13 @@ def _state_of(centers: Tensor, scattered: Tensor, mass: Tensor, moved: Tensor | 
     return CentroidState(centers, scatter.sum() / totals.sum(), spread, nonempty)
 
 
-def squared_distances(rows: Tensor, centers: Tensor) -> Tensor:
-    """Return squared Euclidean distances of shape (..., n_centers), by subtraction: exact near zero."""
+def squared_distances(rows: Tensor, centers: Tensor, at: Points | None = None) -> Tensor:
+    """Return squared Euclidean distances of shape (..., n_centers), by subtraction (to many also by products): exact near zero.
+
+    `at` holds the centers prepared for many calls, see :meth:`Points.of_many`.
+    """
+    if has_many(rows, centers):
+        return distances_by_products(rows, centers, at)
     recorded = torch.is_grad_enabled()  # a graph keeps the differences in any case, and is slow in small pieces
     block = max(1, (DISTANCE_CHUNK if recorded else DIFFERENCES_BLOCK) // max(1, centers.numel()))
     if rows.ndim != 2 or len(rows) <= block:
@@ -170,3 +176,15 @@ def squared_distances(rows: Tensor, centers: Tensor) -> Tensor:
         for start in range(0, len(rows), block):
             found[start : start + block] = (rows[start : start + block].unsqueeze(-2) - centers).square_().sum(dim=-1)
     return found
+
+
+def squared_distances_of_all(rows: Tensor, centers: Tensor) -> Tensor:
+    """Return :func:`squared_distances`, shape (n_rows, n_centers), of which a derivative keeps these numbers alone.
+
+    The graph of a subtraction keeps n_rows x n_centers x dim differences. Here the value comes from subtraction and is held
+    fixed; the derivatives, of every order, are those of |z|^2 + |mu|^2 - 2 z mu, which is the same function.
+    """
+    origin = centers.detach().mean(dim=0)
+    z, mu = rows - origin, centers - origin
+    products = z.square().sum(dim=-1, keepdim=True) + mu.square().sum(dim=-1) - 2 * (z @ mu.T)
+    return squared_distances(rows.detach(), centers.detach()) + (products - products.detach())

@@ -13,7 +13,13 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.base import Clustering, ClusterInputs, ClusterState
-from clusterexplain.clustering.centroids import CentroidState, around, squared_distances, weighted_means
+from clusterexplain.clustering.centroids import (
+    CentroidState,
+    around,
+    squared_distances,
+    squared_distances_of_all,
+    weighted_means,
+)
 from clusterexplain.clustering.fixed_point import implicit, inverse_of, solve
 from clusterexplain.clustering.kmeans import KMeansClustering, canonical_order
 
@@ -203,7 +209,7 @@ class SoftKMeansClustering(Clustering[CentroidState]):
         mass = weights.unsqueeze(-1) * self._assignments(embedding, centers, temperature)
         means = weighted_means(embedding, mass)  # mu_k
         # T / tau, the pooled variance around the new means; its logarithm keeps T positive
-        within = (squared_distances(embedding, means) * mass).sum() / weights.sum()
+        within = (squared_distances_of_all(embedding, means) * mass).sum() / weights.sum()
         tiny = torch.finfo(embedding.dtype).tiny
         return torch.cat([means.reshape(-1), (within + tiny).log().reshape(1) + math.log(self.temperature)])
 
@@ -219,4 +225,4 @@ class SoftKMeansClustering(Clustering[CentroidState]):
     @staticmethod
     def _assignments(embedding: Tensor, centers: Tensor, temperature: Tensor) -> Tensor:
         # r_ik, shape (n_samples, n_clusters)
-        return torch.softmax(-squared_distances(embedding, centers) / temperature, dim=-1)
+        return torch.softmax(-squared_distances_of_all(embedding, centers) / temperature, dim=-1)

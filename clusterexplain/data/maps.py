@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from clusterexplain.data.containers.frames import as_frame, is_default_index
 from clusterexplain.data.dataset import Dataset
 from clusterexplain.data.display import Display, no_obsm
 from clusterexplain.data.joining import joined_rows
-from clusterexplain.data.readers.beside import by_ids, read_beside
+from clusterexplain.data.readers.anndata import obsm_map, open_h5ad
+from clusterexplain.data.readers.beside import BESIDE_FILES, by_ids, read_beside
+from clusterexplain.data.readers.table import kind_of
 from clusterexplain.data.validation import as_matrix
 from clusterexplain.exceptions import InvalidDataError
 
@@ -55,6 +58,42 @@ def given_map(given: object, data: Dataset, *, has_index: bool) -> Display:
         rows = joined_rows(frame.index, data.ids, pd.Index(data.ids) if has_index else None, "map")
         given = frame.iloc[rows]
     return Display(_checked(as_matrix(given, what="map"), len(data)), source)
+
+
+def map_of_cells(name: str, file: str | None, ids: str | None, data: Dataset) -> Display:
+    """Return a map that lies in the .h5ad file from which rows were read, joined to them by id.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``obsm``.
+    file : str or None
+        From where the rows were read; None if it is not known.
+    ids : str or None
+        The column of ``obs`` that holds the ids; None for the barcodes.
+    data : Dataset
+        The rows.
+
+    Returns
+    -------
+    Display
+        With coordinates and what they are called.
+
+    Raises
+    ------
+    InvalidDataError
+        If the rows come from another kind of file, there is no such key, or the cells are others.
+    """
+    if file is None or kind_of(Path(file)) != ".h5ad":
+        raise InvalidDataError(
+            f"The map {name!r} is no file, and the data were not read from an .h5ad file, of which it could name an obsm. "
+            f"Expected a file of coordinates ({', '.join(BESIDE_FILES)})."
+        )
+    cells = open_h5ad(Path(file))
+    index = cells.obs.index if ids is None else pd.Index(cells.obs[ids])
+    shown = obsm_map(cells, name, file)
+    coordinates = given_map(pd.DataFrame(shown.coordinates, index=index), data, has_index=True).coordinates
+    return replace(shown, coordinates=coordinates)
 
 
 def _pairs(given: pd.Series) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Progress bars."""
+"""Progress bars, and how a time is said."""
 
 from __future__ import annotations
 
@@ -31,3 +31,18 @@ def progress(items: Iterable[Item], *, label: str, total: int | None = None, sho
 
     bar: Iterable[Item] = tqdm(items, desc=label, total=total, delay=1.0, leave=False, disable=None if show else True)
     return bar
+
+
+def duration(seconds: float) -> str:
+    """Return a time as it is spoken of.
+
+    Examples
+    --------
+    >>> duration(0.4), duration(42.3), duration(200.0), duration(9000.0)
+    ('less than a second', '42 s', '3 min', '2.5 h')
+    """
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -213,7 +213,7 @@ class MarginFunction:
 
         argnums = (0, 1, 2) if members.model_centroids is None else (0, 1, 2, 3)
         in_dims = (0, None, None, None, 0, 0)
-        differentiated = vmap(grad(margin, argnums=argnums), in_dims=in_dims, chunk_size=_chunk(members))
+        differentiated = vmap(grad(margin, argnums=argnums), in_dims=in_dims, chunk_size=self._chunk(members))
         return _detached(differentiated(queries, *members, *pair_of(self.margins)))
 
     def combined_gradients(self, queries: Tensor, members: ClusterInputs, combination: Tensor) -> EmbeddingGradients:
@@ -237,7 +237,7 @@ class MarginFunction:
         combination = self.margins.combination
         units = torch.eye(len(own), dtype=SCORE_DTYPE) if combination is None else torch.from_numpy(combination.weights)
         pull = vjp(scores, members.weights)[1]
-        rows: Tensor = vmap(lambda unit: pull(unit)[0], chunk_size=_chunk(members))(units)
+        rows: Tensor = vmap(lambda unit: pull(unit)[0], chunk_size=self._chunk(members))(units)
         return rows.detach()
 
     def _block(
@@ -250,18 +250,20 @@ class MarginFunction:
             return self.score.margins(self.clustering.normalize(z), state, own, runner_up, noise=noise)
 
         primals = (queries, *members) if members.model_centroids is not None else (queries, *members[:2])
-        return _detached(vmap(vjp(scores, *primals)[1], chunk_size=_chunk(members))(columns.T))
+        return _detached(vmap(vjp(scores, *primals)[1], chunk_size=self._chunk(members))(columns.T))
+
+    def _chunk(self, members: ClusterInputs) -> int:
+        """Return how many scores are differentiated side by side.
+
+        A mixture keeps n x dim x dim numbers for each, centroids n x n_clusters (the weights of members, and their derivative).
+        """
+        n, dim = members.embedding.shape
+        return max(1, int(COTANGENT_BLOCK_BYTES / (n * max(dim * max(dim, 8), 2 * self.clustering.n_clusters) * 8)))
 
     def _state(self, members: Tensor, weights: Tensor, learned: Tensor | None) -> ClusterState:
         inputs = ClusterInputs(self.clustering.normalize(members), weights, learned)
         state: ClusterState = self.clustering.state(inputs)
         return state
-
-
-def _chunk(members: ClusterInputs) -> int:
-    """Return how many scores are differentiated side by side: a mixture keeps n x dim x dim numbers for each."""
-    n, dim = members.embedding.shape
-    return max(1, int(COTANGENT_BLOCK_BYTES / (n * dim * max(dim, 8) * 8)))
 
 
 def _detached(gradients: tuple[Tensor, ...]) -> EmbeddingGradients:

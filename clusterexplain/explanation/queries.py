@@ -69,7 +69,8 @@ def margins_of(fit: Fit, samples: Samples, queries: EmbeddedQueries, against: st
     nonempty = assignment.nonempty
     rows = queries.normalized
     of_train = assignment.labels[torch.from_numpy(np.maximum(samples.positions, 0))]
-    own = torch.where(torch.from_numpy(samples.positions >= 0), of_train, assignment.assign(rows))
+    known = torch.from_numpy(samples.positions >= 0)
+    own = of_train if bool(known.all()) else torch.where(known, of_train, assignment.assign(rows))
     _check_own(own, nonempty)
     if isinstance(against, str) and against == "runner-up":
         runner_up = assignment.runner_ups(rows, own)
@@ -141,6 +142,6 @@ def check_agreement(fit: Fit, margins: Margins, least: float) -> float:
             f"Only {known[which]:.1%} of the {which} by the score {fit.score.name!r}, less than "
             f"min_agreement={least:g}: an answer in terms of this score would explain other clusters than the labels. Expected "
             f"labels that were found in this embedding. Choose another membership_score, fit the clusterer to this embedding, "
-            f"or lower min_agreement if you know better."
+            f"or lower min_agreement if you know better: set_params(min_agreement=...) holds for the fit that is there."
         )
     return known[which]

@@ -90,14 +90,28 @@ class Assignment:
     @cached_property
     def train_margins(self) -> Tensor:
         """Margin of each training example against its runner-up, shape (n_samples,)."""
+        noise = self.labels == NOISE
         with torch.no_grad():
-            return self.margin_to_runner_up(self.embedding, self.labels)
+            if not self.n_clusters or self.single_cluster:
+                return self.margin_to_runner_up(self.embedding, self.labels)
+            margins = self._train_margins_of_clustered()
+            if bool(noise.any()):  # only these are held against every row
+                margins[noise] = self.margin_to_runner_up(self.embedding[noise], self.labels[noise])
+        return margins
+
+    def _train_margins_of_clustered(self) -> Tensor:
+        """Return the margins of all training examples by their logits, shape (n_samples,); of no meaning for noise."""
+        own = self.labels.clamp(min=0).unsqueeze(1)
+        ranked = self.score.ranked(self._train_logits, self.embedding, self.state)
+        runner_up = ranked.scatter(1, own, -torch.inf).argmax(dim=1, keepdim=True)
+        margins = (self._train_logits.gather(1, own) - self._train_logits.gather(1, runner_up)).squeeze(1)
+        return margins.where(self.state.nonempty[own.squeeze(1)], torch.nan)
 
     @cached_property
     def _train_logits(self) -> Tensor:
-        """Logits of each training example, shape (n_samples, n_clusters); -inf for a cluster without weight."""
+        """Logits of each training example, shape (n_samples, n_clusters)."""
         with torch.no_grad():
-            return self.score.logits(self.embedding, self.state).masked_fill(~self.state.nonempty, -torch.inf)
+            return self.score.logits(self.embedding, self.state)
 
     def membership(self, rows: Tensor) -> Tensor:
         """Return soft memberships of embedded rows, shape (n, n_clusters)."""
@@ -132,7 +146,8 @@ class Assignment:
         if not self.n_clusters:
             return float("nan")
         picked = (self.weights > 0) & (self.labels != NOISE)
-        logits, own = self._train_logits[picked], self.labels[picked]
+        logits = self._train_logits[picked].masked_fill(~self.state.nonempty, -torch.inf)
+        own = self.labels[picked]
         of_others = logits.scatter(1, own.unsqueeze(1), -torch.inf).amax(dim=1)
         return _share(torch.gather(logits, 1, own.unsqueeze(1)).squeeze(1) > of_others)
 

@@ -195,7 +195,8 @@ def fit_recipe(
         inputs = ClusterInputs(embedding, trajectory.weights.to(SCORE_DTYPE), learned_centroids(recipe, params))
         clustering = find(inputs)
         asked = own_score or config.membership_score or "auto"
-        score = choose_score(asked, clustering, inputs, config.min_agreement)
+        trained = not recipe.task.closed_form
+        score = choose_score(asked, clustering, inputs, config.min_agreement, trained=trained)
     config = dataclasses.replace(config, membership_score=score.name)
     key = fit_key(config, data, seed, trajectory, clustering)
     return Fit(

@@ -126,6 +126,11 @@ class Config:
             plain["random_state"] = None  # a generator: the seed that was drawn from it is stored
         return cls(**plain)
 
+    def with_min_agreement(self, share: float) -> Config:
+        """Return the configuration with another least agreement, which is judged at each question and changes no result."""
+        CONSTRAINTS["min_agreement"].check("min_agreement", share)
+        return dataclasses.replace(self, min_agreement=float(share), said={**self.said, "min_agreement": float(share)})
+
     @property
     def takes_number(self) -> bool:
         """Whether the clusterer is found here with a given number of clusters."""

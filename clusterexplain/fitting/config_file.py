@@ -22,7 +22,7 @@ from clusterexplain.fitting.config import Config
 DATA_KEYS = (
     "file", "ids", "text", "metadata", "labels", "graph", "embedding_column", "table", "use_rep", "map", "size", "mode",
     "skip_bad",
-    "task", "train",
+    "targets", "task", "train",
 )  # fmt: skip
 """What the table ``[data]`` may hold."""
 LISTS, FLAGS = ("metadata",), ("train", "skip_bad")

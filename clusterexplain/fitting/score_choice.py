@@ -1,17 +1,24 @@
-"""Which score is explained: of given labels the first that tells what they tell; one that does not is refused."""
+"""Which score is explained: of given labels the first that agrees with them; where none does, the fit or its questions end."""
 
 from __future__ import annotations
 
 from clusterexplain.clustering import Clustering, ClusterInputs
 from clusterexplain.clustering.scores import Score, make_score
-from clusterexplain.exceptions import DisagreementError, ScoreChoiceWarning, warn
+from clusterexplain.exceptions import DisagreementError, DisagreementWarning, ScoreChoiceWarning, warn
 from clusterexplain.fitting.assignment import Assignment
 
 TRIED = ("margin", "knn", "graph")
 """Scores that "auto" tries for given labels, in this order; the others have the same nearest cluster as the first."""
+KEPT = (
+    "The trained fit is kept, but its questions are refused with DisagreementError until "
+    "set_params(min_agreement=...) lowers the share, which needs no further training."
+)
+"""What becomes of a fit whose scores disagree, once a model has been trained."""
 
 
-def choose_score(asked: str | Score, clustering: Clustering, inputs: ClusterInputs, least: float) -> Score:
+def choose_score(
+    asked: str | Score, clustering: Clustering, inputs: ClusterInputs, least: float, *, trained: bool
+) -> Score:
     """Return the assignment score of a fit.
 
     Parameters
@@ -24,16 +31,19 @@ def choose_score(asked: str | Score, clustering: Clustering, inputs: ClusterInpu
         Where; the embedding as the model gives it.
     least : float
         Least share of examples on which given labels and score must agree.
+    trained : bool
+        Whether a model was trained for this fit. Such a fit is kept and a disagreement is a warning: its questions are refused.
 
     Returns
     -------
     Score
-        "auto" for given labels is the first score that agrees with them.
+        "auto" for given labels is the first score that agrees with them; after a training, where none does, the one that agrees
+        most.
 
     Raises
     ------
     DisagreementError
-        If no score agrees with given labels, or the one that was asked for does not.
+        If nothing was trained, and no score agrees with given labels, or the one that was asked for does not.
     InvalidParameterError
         If the score does not read the clusters.
     """
@@ -48,19 +58,12 @@ def choose_score(asked: str | Score, clustering: Clustering, inputs: ClusterInpu
         name: agreement_of(make_score(name, clustering), clustering, inputs) for name in names
     }
     fitting = [name for name, found in shares.items() if found >= least]
-    if not fitting:
-        raise DisagreementError(
-            f"No membership score tells what the labels tell. {_listed(shares)} Less than min_agreement={least:g}: an answer "
-            f"would explain other clusters than the labels. Expected labels that were found in this embedding: pass the matrix "
-            f"in which they were found (model='precomputed', use_rep=), their graph if they come from one (graph=), or lower "
-            f"min_agreement if you know better."
-        )
-    if asked != "auto":
-        raise DisagreementError(
-            f"The score {score.name!r} does not tell what the labels tell. {_listed(shares)} Expected at least "
-            f"min_agreement={least:g}. Take membership_score={fitting[0]!r}, or 'auto', or lower min_agreement if you know "
-            f"better."
-        )
+    if not fitting or asked != "auto":
+        reason, remedy = _disagreement(score.name, shares, least, fitting)
+        if not trained:
+            raise DisagreementError(f"{reason} {remedy}")
+        warn(f"{reason} {KEPT} {remedy}", DisagreementWarning)
+        return score if asked != "auto" else make_score(max(shares, key=shares.__getitem__), clustering)
     warn(
         f"membership_score='auto' takes {fitting[0]!r} for these labels. {_listed(shares)} Say "
         f"membership_score={fitting[0]!r} to choose it yourself.",
@@ -88,6 +91,22 @@ def agreement_of(score: Score, clustering: Clustering, inputs: ClusterInputs) ->
     """
     there = inputs._replace(embedding=clustering.normalize(inputs.embedding))
     return Assignment(clustering, score, there.embedding, there.weights, clustering.values(there)).agreement()
+
+
+def _disagreement(name: str, shares: dict[str, float], least: float, fitting: list[str]) -> tuple[str, str]:
+    """Return what is wrong with scores below the least share, and what to do."""
+    if fitting:
+        return (
+            f"The score {name!r} does not tell what the labels tell. {_listed(shares)} Expected at least "
+            f"min_agreement={least:g}.",
+            f"Take membership_score={fitting[0]!r}, or 'auto', or lower min_agreement if you know better.",
+        )
+    return (
+        f"No membership score tells what the labels tell. {_listed(shares)} Less than min_agreement={least:g}: an answer would "
+        f"explain other clusters than the labels.",
+        "Expected labels that were found in this embedding: pass the matrix in which they were found (model='precomputed', "
+        "use_rep=), their graph if they come from one (graph=), or lower min_agreement if you know better.",
+    )
 
 
 def _listed(shares: dict[str, float]) -> str:

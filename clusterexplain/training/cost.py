@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from clusterexplain.execution import Execution
+from clusterexplain.execution.progress import duration
 from clusterexplain.training.compiled_steps import CompiledSteps
 from clusterexplain.training.recipe import Recipe
 from clusterexplain.training.retraining import retraining_chunk
@@ -49,15 +50,15 @@ class Cost:
         """Return the figures in words."""
         if not self.n_steps:
             return (
-                f"The embedding is computed without a training: about {_duration(self.training_seconds)}, and "
-                f"{_duration(self.retraining_seconds)} for {self.n_retrainings} times without examples. Clustering and the map "
+                f"The embedding is computed without a training: about {duration(self.training_seconds)}, and "
+                f"{duration(self.retraining_seconds)} for {self.n_retrainings} times without examples. Clustering and the map "
                 f"are not included."
             )
         samples = "one sample" if self.n_explained == 1 else f"{self.n_explained} samples"
         return (
-            f"Training: about {_duration(self.training_seconds)}, {self.training_bytes / 1e6:.0f} MB of states. An answer "
-            f"about {samples}: {_duration(self.answer_seconds)}. {self.n_retrainings} retrainings: "
-            f"{_duration(self.retraining_seconds)}. Measured on {STEPS} of {self.n_steps} steps; clustering and the map are "
+            f"Training: about {duration(self.training_seconds)}, {self.training_bytes / 1e6:.0f} MB of states. An answer "
+            f"about {samples}: {duration(self.answer_seconds)}. {self.n_retrainings} retrainings: "
+            f"{duration(self.retraining_seconds)}. Measured on {STEPS} of {self.n_steps} steps; clustering and the map are "
             f"not included."
         )
 
@@ -134,18 +135,3 @@ def _seconds(work: Callable[[], object], times: int) -> float:
         work()
         spent.append(time.perf_counter() - started)
     return min(spent)
-
-
-def _duration(seconds: float) -> str:
-    """Return a time as it is spoken of.
-
-    Examples
-    --------
-    >>> _duration(0.4), _duration(42.3), _duration(200.0), _duration(9000.0)
-    ('less than a second', '42 s', '3 min', '2.5 h')
-    """
-    if seconds < 1:
-        return "less than a second"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

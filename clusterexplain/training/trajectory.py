@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,11 +14,17 @@ from torch import Tensor
 
 from clusterexplain.exceptions import MemoryBudgetError, TrainingDivergedError
 from clusterexplain.execution import DEFAULT_EXECUTION, Execution, one_thread
+from clusterexplain.execution.progress import duration
 from clusterexplain.training.compiled_steps import CompiledSteps
 from clusterexplain.training.optimizer import State
 from clusterexplain.training.recipe import Recipe
 
 logger = logging.getLogger(__name__)
+
+LONG = 10.0
+"""Seconds from which on a training says how long it will take and what it keeps."""
+TIMED = range(4, 9)
+"""Steps that are timed for that; those before them compile."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,9 +191,13 @@ def train(
         with one_thread(), torch.no_grad():
             return Trajectory(recipe, weights, [recipe.initial_state()], recipe.closed_form(weights), spacing)
     compiled, state = CompiledSteps(recipe), recipe.initial_state()
-    checkpoints = []
+    checkpoints, started = [], 0.0
     with one_thread(), torch.no_grad():
         for step in execution.track(range(recipe.plan.n_steps), label):
+            if step == TIMED.start:
+                started = time.perf_counter()
+            elif step == TIMED.stop:
+                _forecast(recipe, spacing, label, (time.perf_counter() - started) / len(TIMED))
             if step % spacing == 0:
                 checkpoints.append(state)
             state = compiled.advance(state, weights, step)
@@ -198,3 +209,17 @@ def train(
             f"all members of one of its initial clusters have weight 0."
         )
     return Trajectory(recipe, weights, checkpoints, final, spacing)
+
+
+def _forecast(recipe: Recipe, spacing: int, label: str, step_seconds: float) -> None:
+    """Say how long a long training will take, and how much memory its states."""
+    seconds = recipe.plan.n_steps * step_seconds
+    if seconds > LONG:
+        kept = stored_bytes(recipe, spacing) / 1e6
+        logger.info(
+            "%s takes about %s for %d steps, and %.0f MB for its states",
+            label,
+            duration(seconds),
+            recipe.plan.n_steps,
+            kept,
+        )

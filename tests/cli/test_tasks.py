@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.cluster import AgglomerativeClustering
 
-from tests.cli.caller import run_main
+from clusterexplain import ClusterExplainer, Dataset
+from clusterexplain.cli.tasks import find_factory
+from tests.cli.caller import COLUMNS, Caller, run_main
 
 FACTORY = """
 import torch
@@ -22,6 +25,14 @@ def make(data):
     width = data.X.shape[1]
     encoder = nn.Sequential(nn.Linear(width, 6), nn.GELU(), nn.Linear(6, 2))
     return EmbeddingTask.from_module(encoder, decoder=nn.Linear(2, width))
+
+
+def classify():
+    torch.manual_seed(0)
+    def loss(net, x, y):
+        return nn.functional.cross_entropy(net(x), y, reduction="none")
+
+    return EmbeddingTask.from_module(nn.Linear(5, 3), example_loss=loss)
 
 
 def wrong():
@@ -123,6 +134,13 @@ def test_given_labels_are_found_anew_by_a_function_that_is_named(
     stable = ("stability", "--run", "run", "--seeds", "0", "--bootstrap", "2", "--quiet")
     assert run_main(monkeypatch, *stable, *own) == 0
     assert "2 bootstrap draws" in capsys.readouterr().out
+    why = ("why", "--run", "run", "--sample", "3", "--quiet")
+    assert run_main(monkeypatch, *why) == 0
+    assert "Stability:" not in capsys.readouterr().out  # of a way to find labels that this answer knows nothing of
+    assert run_main(monkeypatch, *why, *own) == 0
+    assert "Stability:" in capsys.readouterr().out
+    assert run_main(monkeypatch, "report", "--run", "run", "--sample", "3", "--out", "page.html", *own) == 0
+    assert "2 refits" in Path("page.html").read_text()
     for name, message in (
         (None, "reclusterer="),
         ("own_clusters:ward", "AgglomerativeClustering.fit takes no sample_weight"),
@@ -132,3 +150,40 @@ def test_given_labels_are_found_anew_by_a_function_that_is_named(
     ):
         assert run_main(monkeypatch, *stable, *(() if name is None else ("--reclusterer", name))) == 2
         assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_targets_are_a_column_that_is_not_trained_on(folder: Path, blobs: np.ndarray, call: Caller) -> None:
+    kinds = np.arange(30) % 3
+    rows = pd.DataFrame(blobs, columns=COLUMNS).assign(kind=kinds, word="a", batch=np.repeat(["x", "y"], 15))
+    rows.to_csv("rows.csv", index=False)
+    fit = (
+        "fit",
+        "--data",
+        "rows.csv",
+        "--clusters",
+        "3",
+        "--steps",
+        "20",
+        "--task",
+        "own_networks:classify",
+        "--quiet",
+    )
+    aside = ("--metadata", "batch", "--metadata", "word")
+    assert call(*fit, *aside, "--targets", "kind", "--out", "run")[0] == 0
+    task = find_factory("own_networks:classify")(Dataset(blobs))
+    loaded = ClusterExplainer.load("run", model=task)
+    np.testing.assert_array_equal(loaded.data_.targets, kinds)
+    assert loaded.data_.feature_names == COLUMNS
+    expected = ClusterExplainer(model=task, n_clusters=3, n_steps=20, random_state=0).fit(blobs, targets=kinds)
+    np.testing.assert_array_equal(loaded.explain([3]).influence, expected.explain([3]).influence)
+    Path("fit.toml").write_text(call("config", "--run", "run", "--task", "own_networks:classify")[1])
+    assert call("fit", "--config", "fit.toml", "--out", "again", "--quiet")[0] == 0
+    assert ClusterExplainer.load("again", model=task).loss_ == loaded.loss_
+    missing = call.refused(*fit, "--metadata", "batch", "--metadata", "word", "--targets", "sort", "--out", "other")
+    assert "'sort'" in missing
+    assert "--targets sort is no column of the data. Expected one of: 'target'" in call.refused(
+        "fit", "--data", "digits", "--targets", "sort", "--out", "other"
+    )
+    assert "Expected numbers; classes that are texts" in call.refused(
+        *fit, *aside, "--targets", "word", "--out", "other"
+    )

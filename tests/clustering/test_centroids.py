@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering import centroid_state
-from clusterexplain.clustering.centroids import squared_distances
+from clusterexplain.clustering.centroids import squared_distances, squared_distances_of_all
 
 
 def plain_state(embedding: Tensor, weights: Tensor, labels: Tensor, n_clusters: int) -> tuple[Tensor, Tensor]:
@@ -74,3 +74,27 @@ def test_distances_in_blocks_are_distances() -> None:
         each = torch.vmap(squared_distances, in_dims=(None, 0))(rows, moved)
         torch.testing.assert_close(each[0], expected, rtol=1e-14, atol=0)
         torch.testing.assert_close(each[1], squared_distances(rows, moved[1]), rtol=1e-14, atol=0)
+
+
+def test_a_derivative_of_all_distances_keeps_no_differences() -> None:
+    """Values to the last bit, derivatives of both orders as of a subtraction, and no more than a matrix is kept."""
+    rng = torch.Generator().manual_seed(0)
+    n, k, dim = 30, 7, 5
+    rows = torch.randn(n, dim, generator=rng, dtype=torch.float64).requires_grad_()
+    centers = torch.randn(k, dim, generator=rng, dtype=torch.float64).requires_grad_()
+    cotangent = torch.randn(n, k, generator=rng, dtype=torch.float64)
+    kept: list[int] = []
+    found = {}
+    for function in (squared_distances, squared_distances_of_all):
+        kept.clear()
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda saved: kept.append(saved.numel()) or saved, lambda saved: saved
+        ):
+            distances = function(rows, centers)
+            first = torch.autograd.grad((distances.exp() * cotangent).sum(), (rows, centers), create_graph=True)
+        second = torch.autograd.grad(first[0].square().sum() + first[1].square().sum(), (rows, centers))
+        found[function] = distances, *first, *second
+    assert max(kept) <= n * max(k, dim)
+    assert bool((found[squared_distances][0] == found[squared_distances_of_all][0]).all())
+    for lean, full in zip(found[squared_distances_of_all], found[squared_distances], strict=True):
+        torch.testing.assert_close(lean, full, rtol=1e-12, atol=1e-12 * float(full.detach().abs().max()))

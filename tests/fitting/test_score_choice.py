@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
+from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from clusterexplain import ClusterExplainer
-from clusterexplain.exceptions import DisagreementError, InvalidParameterError, ScoreChoiceWarning
+from clusterexplain.exceptions import (
+    DisagreementError,
+    DisagreementWarning,
+    InvalidParameterError,
+    ScoreChoiceWarning,
+)
 from tests.clustering.scores.test_votes import ring_graph, rings
 
 
@@ -106,3 +114,85 @@ def test_a_score_that_the_clusters_do_not_have_is_refused_before_anything_is_tra
         InvalidParameterError, match=rf"membership_score='{score}' cannot score clusterer '{clusterer}'"
     ):
         ce.fit(X, labels=given)
+
+
+# After a training the fit is kept
+
+
+TRAINED: dict[str, Any] = {
+    "latent_dim": 2,
+    "hidden": (4,),
+    "n_steps": 5,
+    "random_state": 0,
+    "n_jobs": 1,
+    "dtype": "float64",
+}
+SIDES = np.arange(120) % 2
+QUESTIONS: dict[str, Callable[[ClusterExplainer], object]] = {
+    "explain": lambda ce: ce.explain([3]),
+    "explain_cluster": lambda ce: ce.explain_cluster(0),
+    "cohesion": lambda ce: ce.cohesion(),
+    "separation": lambda ce: ce.separation(0, 1),
+    "flip": lambda ce: ce.flip(3),
+}
+
+
+@cache
+def kept() -> ClusterExplainer:
+    """Return a trained fit of labels with which no score agrees."""
+    message = (
+        r"No membership score tells what the labels tell\. .* \d+\.\d% by 'margin', \d+\.\d% by 'knn'\. Less than "
+        r"min_agreement=0\.8: .*The trained fit is kept, .*refused with DisagreementError until set_params\(min_agreement="
+    )
+    with pytest.warns(DisagreementWarning, match=message):
+        return ClusterExplainer(**TRAINED).fit(rings()[0], labels=np.array(["east", "west"])[SIDES])
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+@pytest.mark.parametrize("way", ["as fitted", "pickled", "saved"])
+def test_after_a_training_the_questions_are_refused_and_not_the_fit(
+    question: Callable[[ClusterExplainer], object], way: str, tmp_path: Path
+) -> None:
+    ce = kept()
+    if way == "pickled":
+        ce = pickle.loads(pickle.dumps(ce))
+    elif way == "saved":
+        ce = ClusterExplainer.load(ce.save(tmp_path / "run"))
+    np.testing.assert_array_equal(ce.labels_, SIDES)
+    assert np.isfinite(ce.embedding_).all()
+    with pytest.raises(
+        DisagreementError, match=r"Only \d+\.\d% of .*min_agreement=0\.8.*set_params\(min_agreement=\.\.\.\)"
+    ):
+        question(ce)
+
+
+def test_the_score_that_agrees_most_is_kept() -> None:
+    """Agreement counted here for the margin and read from the fit for the score that was taken."""
+    Z = kept().embedding_
+    means = np.stack([Z[side == SIDES].mean(axis=0) for side in (0, 1)])
+    by_mean = (((Z[:, None] - means) ** 2).sum(axis=-1).argmin(axis=1) == SIDES).mean()
+    taken = kept().fit_.assignment.agreement()
+    assert kept().fit_.score.name == ("margin" if taken == by_mean else "knn")
+    assert by_mean <= taken < 0.8
+
+
+def test_a_lower_share_opens_the_fit_without_a_training(tmp_path: Path) -> None:
+    ce = pickle.loads(pickle.dumps(kept())).set_params(min_agreement=0.0)
+    allowed = ClusterExplainer(**TRAINED, min_agreement=0.0, membership_score=ce.fit_.score.name)
+    expected = allowed.fit(rings()[0], labels=SIDES).explain([3, 40])
+    assert ce.explain([3, 40]).influence.tobytes() == expected.influence.tobytes()
+    assert ce.fit_.key == kept().fit_.key
+    loaded = ClusterExplainer.load(ce.save(tmp_path / "run"))
+    assert loaded.get_params()["min_agreement"] == loaded.fit_.config.min_agreement == 0.0
+    assert loaded.explain([3, 40]).influence.tobytes() == expected.influence.tobytes()
+    with pytest.raises(InvalidParameterError, match=r"min_agreement=2 must be a number from 0 to 1"):
+        ce.set_params(min_agreement=2)
+
+
+def test_after_a_training_a_score_that_was_asked_for_is_kept_and_the_one_that_fits_is_named() -> None:
+    message = r"'margin' does not tell what the labels tell\. .*The trained fit is kept.*Take membership_score='knn'"
+    with pytest.warns(DisagreementWarning, match=message):
+        ce = ClusterExplainer(**{**TRAINED, "n_steps": 1}, membership_score="margin").fit(rings()[0], labels=rings()[1])
+    assert ce.fit_.score.name == "margin"
+    with pytest.raises(DisagreementError, match=r"by the score 'margin'"):
+        ce.explain([0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 from functools import cache
@@ -21,6 +20,7 @@ from clusterexplain import ClusterExplainer
 from clusterexplain.exceptions import (
     ClusterExplainError,
     DisagreementError,
+    DisagreementWarning,
     FewerClustersWarning,
     InvalidDataError,
     InvalidParameterError,
@@ -307,14 +307,14 @@ def test_kmeans_given_is_kmeans_found() -> None:
 
 def test_shuffled_labels_are_refused_unless_the_user_knows_better() -> None:
     labels = np.random.default_rng(5).permutation(fitted("kmeans").labels_)
-    with pytest.raises(DisagreementError, match=r"No membership score tells .* by 'margin', \d+\.\d% by 'knn'"):
+    with pytest.warns(DisagreementWarning, match=r"No membership score tells .* by 'margin', \d+\.\d% by 'knn'"):
         ClusterExplainer(**SMALL, dtype="float64", clusterer=labels).fit(rows(), sample_weight=unequal())
     allowed = ClusterExplainer(**SMALL, dtype="float64", clusterer=labels, min_agreement=0)
     ce = allowed.fit(rows(), sample_weight=unequal())
     np.testing.assert_array_equal(ce.labels_, labels)
     e = ce.explain([3])
     assert e.agreement < 0.8
-    ce.fit_ = dataclasses.replace(ce.fit_, config=dataclasses.replace(ce.fit_.config, min_agreement=0.8))
+    ce.set_params(min_agreement=0.8)
     message = r"Only \d+\.\d% of the clustered samples .* by the score 'margin', less than min_agreement=0\.8: .*min_agreement"
     for ask in (
         lambda: ce.explain([3]),

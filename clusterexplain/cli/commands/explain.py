@@ -40,6 +40,7 @@ def why(
     row: RowFile = None,
     run: options.Run = None,
     task: options.Task = None,
+    reclusterer: options.Reclusterer = None,
     against: options.Against = "runner-up",
     by: By = None,
     show: options.Show = None,
@@ -58,7 +59,7 @@ def why(
         raise InvalidParameterError(
             "why needs either --sample ID or --row FILE, and not both. Expected for example --sample 123."
         )
-    folder, explainer = open_run(run, task, quiet=quiet or as_json)
+    folder, explainer = open_run(run, task, quiet=quiet or as_json, reclusterer=reclusterer)
     queries = sample_ids(sample or [], explainer) if row is None else _new_rows(row, explainer)
     asked = {"show": show, **method_arguments(method, method_option, seeds)}
     explained = explainer.explain(queries, against=compared_cluster(against, explainer), **asked)

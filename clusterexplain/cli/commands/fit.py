@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -40,6 +41,10 @@ SKIP_BAD = "Leave out pictures that cannot be read, and list them."
 CONFIGURED = "Take data and parameters from this .toml file (see `config`). Options on the command line come first."
 SHOWN_TEXT = "Show this column of the file in reports as the text of each row. It is not trained on."
 METADATA = "Store this column of the file for `why --by`. It is not trained on. Repeat it for several columns."
+TARGETS = (
+    "Give this column of the data to the loss of --task beside each row. It is not trained on, and is stored as --metadata "
+    "is."
+)
 N_CLUSTERS = f"Find N clusters. A named data set has its own default; otherwise it is {DEFAULT_CLUSTERS}."
 GIVEN_LABELS = (
     "Take the clusters from this column of the data, or from this file: one label for each row in order, or two columns, ids "
@@ -63,6 +68,7 @@ Out = Annotated[Path, option("--out", "Make this run directory.")]
 Ids = Annotated[str | None, option("--ids", "Take the ids from this column of the file.", value="COLUMN")]
 Text = Annotated[str | None, option("--text", SHOWN_TEXT, value="COLUMN")]
 Metadata = Annotated[list[str] | None, option("--metadata", METADATA, value="COLUMN")]
+Targets = Annotated[str | None, option("--targets", TARGETS, value="COLUMN")]
 Clusters = Annotated[int | None, option("--clusters", N_CLUSTERS, least=2)]
 Clusterer = Annotated[
     str,
@@ -103,6 +109,7 @@ def fit(
     ids: Ids = None,
     text: Text = None,
     metadata: Metadata = None,
+    targets: Targets = None,
     embedding_column: EmbeddingColumn = None,
     table: Table = None,
     use_rep: UseRep = None,
@@ -148,6 +155,7 @@ def fit(
         "ids": ids,
         "text": text,
         "metadata": metadata,
+        "targets": targets,
         "labels": labels,
         "graph": graph,
         "embedding_column": embedding_column,
@@ -174,12 +182,22 @@ def _unfitted(
     from clusterexplain.estimator import ClusterExplainer
 
     dataset, usual_clusters = _open_data(source["file"], _read_options(source))
+    if source["targets"] is not None:
+        dataset = _with_targets(dataset, source["targets"])
     if source["task"] is not None:
         parameters["model"] = find_factory(source["task"])(dataset)
     given = None if source["labels"] is None else _given_labels(source["labels"], dataset, parameters["clusterer"])
     if parameters["n_clusters"] is None:
         parameters["n_clusters"] = usual_clusters
     return ClusterExplainer(**parameters, **limits), dataset, given
+
+
+def _with_targets(dataset: Dataset, column: str) -> Dataset:
+    """Return a data set with a column of its metadata as targets."""
+    if dataset.metadata is None or column not in dataset.metadata:
+        known = ", ".join(map(repr, [] if dataset.metadata is None else dataset.metadata.columns)) or "none"
+        raise InvalidParameterError(f"--targets {column} is no column of the data. Expected one of: {known}.")
+    return dataclasses.replace(dataset, targets=dataset.metadata[column].to_numpy())
 
 
 def config(run: options.Run = None, task: options.Task = None) -> None:
@@ -269,8 +287,13 @@ def demo(
 def _read_options(source: dict[str, Any]) -> dict[str, Any]:
     """Return what a reader is told about a file; labels and a map only if they are in it."""
     from clusterexplain.data.readers.labels import is_file
+    from clusterexplain.data.readers.table import COLUMNAR, TEXT, kind_of
 
-    options = {name: value for name, value in source.items() if name not in ("file", "task", "train", "graph")}
+    options = {
+        name: value for name, value in source.items() if name not in ("file", "task", "train", "graph", "targets")
+    }
+    if source["targets"] is not None and (source["table"] or kind_of(Path(source["file"])) in (*TEXT, *COLUMNAR)):
+        options["metadata"] = list(dict.fromkeys([*(options["metadata"] or []), source["targets"]]))
     for name in ("labels", "map"):
         if options[name] is not None and is_file(options[name]):
             options[name] = None

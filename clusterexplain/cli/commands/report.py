@@ -32,12 +32,15 @@ PICTURE = (
     "Draw the chart to this file instead of the page; each of several samples has its own. It needs the extra 'export'."
 )
 CHART = f"Draw this chart as a picture: {', '.join(options.CHARTS)}."
-MAP = "Draw the rows as this file says: two columns, or three: ids and coordinates. The run keeps this map."
+MAP = (
+    "Draw the rows as this file says: two columns, or three: ids and coordinates; or as this obsm of the .h5ad file that was "
+    "fitted. The run keeps this map."
+)
 
 Out = Annotated[Path | None, option("--out", PAGE)]
 Open = Annotated[bool, option("--open", "Open the page in the browser.")]
 Picture = Annotated[Path | None, option(None, PICTURE)]
-Map = Annotated[Path | None, option("--map", MAP)]
+Map = Annotated[str | None, option("--map", MAP, value="NAME|FILE")]
 Chart = Annotated[str, option("--chart", CHART, value="CHART", choices=options.CHARTS)]
 
 
@@ -46,6 +49,7 @@ def report(
     run: options.Run = None,
     against: options.Against = "runner-up",
     task: options.Task = None,
+    reclusterer: options.Reclusterer = None,
     out: Out = None,
     open_page: Open = False,
     png: Picture = None,
@@ -64,7 +68,7 @@ def report(
     """
     pictures = {suffix: path for suffix, path in ((".png", png), (".svg", svg), (".pdf", pdf)) if path is not None}
     _refuse_pictures(pictures, chart)
-    folder, explainer = open_run(run, task, quiet=quiet)
+    folder, explainer = open_run(run, task, quiet=quiet, reclusterer=reclusterer)
     if map is not None:
         _take_map(map, explainer, folder)
     ids = sample_ids(sample, explainer) if sample else _boundary_ids(explainer)
@@ -110,14 +114,19 @@ def keep_map(explainer: ClusterExplainer, folder: Path) -> None:
         write_map(folder, explainer.map())
 
 
-def _take_map(file: Path, explainer: ClusterExplainer, folder: Path) -> None:
-    """Take the map of a file for the fit, and keep it with the run."""
-    from clusterexplain.data.maps import given_map
+def _take_map(name: str, explainer: ClusterExplainer, folder: Path) -> None:
+    """Take the map of a file, or of the data that were fitted, and keep it with the run."""
+    from clusterexplain.data.maps import given_map, map_of_cells
+    from clusterexplain.data.readers.labels import is_file
     from clusterexplain.storage.sidecars import write_display, write_map
 
     notes = explainer.fit_.annotations
-    notes.take_map(given_map(file, explainer.data_, has_index=True))
-    assert notes.map_coordinates is not None, "a file has coordinates"
+    if is_file(name):
+        notes.take_map(given_map(Path(name), explainer.data_, has_index=True))
+    else:
+        source = notes.data_source
+        notes.take_map(map_of_cells(name, source.get("file"), source.get("ids"), explainer.data_))
+    assert notes.map_coordinates is not None, "a map has coordinates"
     write_map(folder, notes.map_coordinates)
     write_display(folder, notes.map_source, notes.cluster_colours)
 

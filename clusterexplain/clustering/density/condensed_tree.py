@@ -6,10 +6,21 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KDTree
 
+from clusterexplain.clustering.pairwise_distances import (
+    MANY_COLUMNS,
+    MANY_POINTS,
+    Points,
+    distances_by_products,
+    neighbour_at,
+)
 from clusterexplain.execution import budget
+
+SAME_REACH = 1e-10
+"""Relative difference of distances below which rounding may have changed their order."""
 
 
 class CondensedTree:
@@ -167,21 +178,25 @@ class CondensedTree:
         return float(self._birth[last]) if all(moved.values()) else np.nan
 
 
-def core_neighbours(rows: np.ndarray, present: np.ndarray, min_samples: int) -> np.ndarray:
-    """Return, for each row, the present row that its core distance reaches to, shape (n,).
+def core_neighbours(at: np.ndarray, rows: np.ndarray, present: np.ndarray, min_samples: int) -> np.ndarray:
+    """Return, for each place, the present row that its core distance reaches to, shape (n,).
 
     The package's tree takes the neighbour at position `min_samples` when the row itself is at position 0.
 
     Parameters
     ----------
-    rows : ndarray of shape (n, dim)
+    at : ndarray of shape (n, dim)
+        Places: the rows themselves, or some of them.
+    rows : ndarray of shape (n_samples, dim)
         Embeddings.
     present : ndarray of shape (n_present,), int
         Rows that count.
     min_samples : int
         Below n_present.
     """
-    return np.asarray(present[KDTree(rows[present]).query(rows, k=min_samples + 1)[1][:, -1]])
+    if rows.shape[1] >= MANY_COLUMNS and len(present) >= MANY_POINTS:  # where a tree compares nearly all rows with all
+        return np.asarray(present[neighbour_at(at, rows[present], min_samples)])
+    return np.asarray(present[KDTree(rows[present]).query(at, k=min_samples + 1)[1][:, -1]])
 
 
 def closest_pair(
@@ -205,15 +220,30 @@ def closest_pair(
     tuple of int
         Row numbers.
     """
-    best, pair = np.inf, (int(first[0]), int(second[0]))
+    best, pair, others = np.inf, (int(first[0]), int(second[0])), rows[second]
+    with torch.no_grad():
+        at = Points.of_many(torch.from_numpy(rows[first]), torch.from_numpy(others))
     step = max(1, budget.DISTANCE_CHUNK // len(second))
     for start in range(0, len(first), step):
         some = first[start : start + step]
-        # m(a, b) = max(core(a), core(b), |z_a - z_b|) of a block of rows a with all rows b
-        reach = np.maximum(cdist(rows[some], rows[second]), np.maximum.outer(core[some], core[second]))
-        reach[np.equal.outer(some, second)] = np.inf  # no row is its own partner
-        miss = np.abs(reach - target)
-        i, j = np.unravel_index(int(miss.argmin()), miss.shape)
-        if miss[i, j] < best:
-            best, pair = float(miss[i, j]), (int(some[i]), int(second[j]))
+        miss = _miss(_distances(rows[some], others, at), core[some][:, None], core[second], target)
+        miss[np.equal.outer(some, second)] = np.inf  # no row is its own partner
+        i, j = np.nonzero(miss <= miss.min() + SAME_REACH * (target + miss.min()))
+        exact = _miss(np.linalg.norm(rows[some[i]] - rows[second[j]], axis=1), core[some[i]], core[second[j]], target)
+        least = int(exact.argmin())
+        if exact[least] < best:
+            best, pair = float(exact[least]), (int(some[i[least]]), int(second[j[least]]))
     return pair
+
+
+def _miss(apart: np.ndarray, core: np.ndarray, cores: np.ndarray, target: float) -> np.ndarray:
+    """Return how far m(a, b) = max(core(a), core(b), |z_a - z_b|) is from a target."""
+    return np.asarray(np.abs(np.maximum(np.maximum(apart, core), cores) - target))
+
+
+def _distances(rows: np.ndarray, others: np.ndarray, at: Points | None) -> np.ndarray:
+    """Return the distances of rows to others, shape (n, n_others)."""
+    if at is None:
+        return np.asarray(cdist(rows, others))
+    with torch.no_grad():
+        return np.asarray(distances_by_products(torch.from_numpy(rows), torch.from_numpy(others), at).sqrt().numpy())

@@ -23,6 +23,7 @@ from clusterexplain.clustering.density.hdbscan_estimator import (
 )
 from clusterexplain.clustering.density.hdbscan_state import HDBSCANState, reach_of
 from clusterexplain.clustering.kmeans import canonical_order
+from clusterexplain.clustering.pairwise_distances import Points
 from clusterexplain.execution import budget
 from clusterexplain.statistics.matching import match
 
@@ -183,7 +184,7 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         # core distances of all rows, absent ones too: new rows are assigned by them
         n_clusters = int(labels.max(initial=-1)) + 1
         min_samples = core_neighbour_position(options, len(present))
-        neighbours = core_neighbours(rows, present, min_samples) if len(present) else np.arange(len(rows))
+        neighbours = core_neighbours(rows, rows, present, min_samples) if len(present) else np.arange(len(rows))
         core = np.linalg.norm(rows - rows[neighbours], axis=1)
         members = [np.flatnonzero(labels[present] == k) for k in range(n_clusters)]
         exemplars, births, parts = (
@@ -280,15 +281,16 @@ class HDBSCANClustering(Clustering[HDBSCANState]):
         """
         if not self.n_clusters:
             return torch.full((len(rows),), -1, dtype=torch.int64)
-        step = max(1, budget.DISTANCE_CHUNK // state.members.numel())
+        at = Points.of_many(rows, state.members)
+        step = max(1, budget.DISTANCE_CHUNK // len(state.members))
         return (
-            torch.cat([self._assign(some, state) for some in torch.split(rows, step)])
+            torch.cat([self._assign(some, state, at) for some in torch.split(rows, step)])
             if len(rows)
             else rows.new_zeros(0).long()
         )
 
-    def _assign(self, rows: Tensor, state: HDBSCANState) -> Tensor:
-        distances, own = reach_of(rows, state)
+    def _assign(self, rows: Tensor, state: HDBSCANState, at: Points | None) -> Tensor:
+        distances, own = reach_of(rows, state, at)
         # squared mutual reachability distance to each training row, shape (n, n_samples)
         reach = torch.maximum(torch.maximum(distances, state.core), own.unsqueeze(-1))
         reach = reach.masked_fill(~state.present, torch.inf)
@@ -339,6 +341,7 @@ def _anchors(
     parts[:, list(nodes)] = tree.tree_parts(list(nodes.values()))
     position = np.zeros(len(rows), dtype=np.int64)
     position[present] = np.arange(len(present))
-    nearest = core_neighbours(rows, present, 0)
-    nearest[present] = present  # and not a duplicate
-    return exemplars, births, parts[position[nearest]]
+    absent = np.setdiff1d(np.arange(len(rows)), present)
+    if len(absent):
+        position[absent] = position[core_neighbours(rows[absent], rows, present, 0)]
+    return exemplars, births, parts[position]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.centroids import squared_distances
+from clusterexplain.clustering.pairwise_distances import Points, distances_of_pairs, has_many
 
 
 class HDBSCANState(NamedTuple):
@@ -60,7 +61,7 @@ class HDBSCANState(NamedTuple):
     min_samples: int
 
 
-def reach_of(rows: Tensor, state: HDBSCANState) -> tuple[Tensor, Tensor]:
+def reach_of(rows: Tensor, state: HDBSCANState, at: Points | None = None) -> tuple[Tensor, Tensor]:
     """Return squared distances to the training rows, and the squared core distances of `rows`.
 
     Parameters
@@ -69,6 +70,8 @@ def reach_of(rows: Tensor, state: HDBSCANState) -> tuple[Tensor, Tensor]:
         Embeddings, of training rows (which then count as their own neighbour) or others.
     state : HDBSCANState
         The clusters.
+    at : Points, optional
+        The training rows, prepared for many calls.
 
     Returns
     -------
@@ -77,8 +80,13 @@ def reach_of(rows: Tensor, state: HDBSCANState) -> tuple[Tensor, Tensor]:
     core : Tensor of shape (...)
         To the present row at position `min_samples`, or the farthest if there are fewer.
     """
-    distances = squared_distances(rows, state.members)  # shape (..., n_samples)
+    distances = squared_distances(rows, state.members, at)  # shape (..., n_samples)
     masked = distances.masked_fill(~state.present, torch.inf)
     # the present rows at positions 0 to min_samples; where there are fewer, the farthest of them counts
-    nearest = masked.topk(min(state.min_samples + 1, masked.shape[-1]), dim=-1, largest=False).values
-    return distances, nearest.masked_fill(nearest.isinf(), 0.0).amax(dim=-1)
+    nearest = masked.topk(min(state.min_samples + 1, masked.shape[-1]), dim=-1, largest=False)
+    values = nearest.values.masked_fill(nearest.values.isinf(), 0.0)
+    if not has_many(rows, state.members):
+        return distances, values.amax(dim=-1)
+    neighbour = nearest.indices.gather(1, values.argmax(dim=-1, keepdim=True)).squeeze(1)
+    core = distances_of_pairs(rows, state.members[neighbour])  # to the last digit: one of them may be an edge
+    return distances, torch.where(state.present.any(), core, 0.0)

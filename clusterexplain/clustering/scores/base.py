@@ -101,9 +101,13 @@ class Score(ABC, Generic[StateT]):
         """Return soft memberships, the softmax of the logits: shape (..., n_clusters), rows sum to 1."""
         return torch.softmax(self._nonempty(self.logits(rows, state), state), dim=-1)
 
+    def ranked(self, logits: Tensor, rows: Tensor, state: StateT) -> Tensor:
+        """Return numbers that order the clusters of each row as logits of shape (n, n_clusters) do; -inf for empty ones."""
+        return self._nonempty(logits, state)
+
     def nearest(self, rows: Tensor, state: StateT) -> Tensor:
         """Return the cluster with the largest logit, shape (...), int64."""
-        return self._nonempty(self.logits(rows, state), state).argmax(dim=-1)
+        return self.ranked(self.logits(rows, state), rows, state).argmax(dim=-1)
 
     def runner_up(self, rows: Tensor, state: StateT, own: Tensor) -> Tensor:
         """Return the runner-up of each row: the cluster of largest logit but its own; for noise, the nearest to join.
@@ -122,7 +126,7 @@ class Score(ABC, Generic[StateT]):
         Tensor of shape (n,), int64
             The runner-ups.
         """
-        logits = self._nonempty(self.logits(rows, state), state)
+        logits = self.ranked(self.logits(rows, state), rows, state)
         noise = own < 0
         if bool(noise.any()):
             boundary_margins = self._nonempty(self.boundary_margins(rows, state), state)
@@ -152,7 +156,12 @@ def _fields_of(kind: type) -> frozenset[str]:
 
 def in_chunks(function: Callable[[Tensor], Tensor], rows: Tensor, per_row: int) -> Tensor:
     """Apply a function of rows (..., dim) to so many at a time that the differences fit into memory."""
-    step = max(1, budget.DISTANCE_CHUNK // max(per_row, 1))
+    step = chunk_of(per_row)
     if rows.dim() < 2 or len(rows) <= step:
         return function(rows)
     return torch.cat([function(some) for some in torch.split(rows, step)])
+
+
+def chunk_of(per_row: int) -> int:
+    """Return the number of rows of a chunk, where so many numbers are held for each."""
+    return max(1, budget.DISTANCE_CHUNK // max(per_row, 1))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from clusterexplain.clustering.centroids import squared_distances
 from clusterexplain.clustering.density.hdbscan_state import HDBSCANState, reach_of
+from clusterexplain.clustering.pairwise_distances import Points, distances_of_pairs, has_many
 from clusterexplain.clustering.scores.base import FLOOR, Score, in_chunks
 
 GUARD = 1e-12
@@ -22,11 +23,14 @@ the same row differ by about 1e-12, which is of the size of ``GUARD``, so that t
 TINY = 1e-150
 """What is left of a floor where clusters are single points; its reciprocal can still be summed."""
 
+FAR = math.sqrt(torch.finfo(torch.float64).max)
+"""Squared distance to a cluster without members."""
+
 POWER = 4
 """Exponent of the power mean: large enough that the nearest exemplars count, small enough to be smooth."""
 
-HUGE = 600.0
-"""Largest exponent that is raised: far from overflow in float64."""
+LARGEST_SHARE = math.exp(150.0)
+"""Largest ratio of distances that is raised to that power: far from overflow in float64."""
 
 
 class DensityScore(Score[HDBSCANState]):
@@ -51,13 +55,14 @@ class DensityScore(Score[HDBSCANState]):
 
     def boundary_margins(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         """Return ``boundary_margins``, shape (..., n_clusters); unit: logarithm of a ratio of squared distances."""
+        at = Points.of_many(rows, state.members)
 
         def boundary_margins(some: Tensor) -> Tensor:
-            core, link = _terms(some, state)  # rho_k^2 is the larger of the two
+            core, link = _terms(some, state, at)  # rho_k^2 is the larger of the two
             floor = GUARD * state.within + TINY
             return torch.log(state.edge + floor) - torch.log(torch.maximum(core.unsqueeze(-1), link) + floor)
 
-        return in_chunks(boundary_margins, rows, state.members.numel())
+        return in_chunks(boundary_margins, rows, len(state.members))
 
     def length_scale(self, state: HDBSCANState) -> Tensor | None:
         """Return the root mean squared distance of a member to the mean of its cluster."""
@@ -86,27 +91,30 @@ class Exemplar(DensityScore):
 
     def logits(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         """Return the logits, shape (..., n_clusters); finite, also for a cluster without weight."""
-        floor = FLOOR * state.within + TINY
+        floor, at = FLOOR * state.within + TINY, Points.of_many(rows, state.exemplars)
 
         def logits(some: Tensor) -> Tensor:
             if not len(state.exemplars):
-                return some.new_zeros((*some.shape[:-1], len(_clusters(state))))
-            # log of (|z - z_e|^2 + eps)^-p, shape (..., n_exemplars)
-            exponents = -POWER * torch.log(squared_distances(some, state.exemplars) + floor)
-            return _stack([self._power_sum(exponents, _mine(state, k), state) for k in _clusters(state)], some)
+                return some.new_zeros((*some.shape[:-1], state.nonempty.shape[-1]))
+            distances = squared_distances(some, state.exemplars, at)  # shape (..., n_exemplars)
+            mine = zip(*_by_cluster(state, distances, state.exemplar_weights), strict=True)
+            return _stack([self._power_sum(to + floor, weights) for to, weights in mine], some)
 
-        return in_chunks(logits, rows, state.exemplars.numel())
+        return in_chunks(logits, rows, len(state.exemplars))
 
     @staticmethod
-    def _power_sum(exponents: Tensor, mine: Tensor, state: HDBSCANState) -> Tensor:
-        # a weighted log-sum-exp, the largest exponent taken out of the sum and kept out of the derivative
-        counted = mine & (state.exemplar_weights > 0)
-        largest = exponents.detach().masked_fill(~counted, -torch.inf).amax(dim=-1)
-        largest = torch.where(largest.isinf(), torch.zeros_like(largest), largest)
-        terms = torch.exp((exponents - largest.unsqueeze(-1)).clamp(max=HUGE))  # w_e = 0 may be nearer than all others
-        total = (torch.where(mine, terms, torch.zeros_like(terms)) * state.exemplar_weights).sum(dim=-1)
+    def _power_sum(distances: Tensor, weights: Tensor) -> Tensor:
+        """Return (1/p) log sum_e w_e d_e^-p of squared distances (..., n) to the exemplars of one cluster, shape (...)."""
+        counted = weights > 0
+        if not len(weights):
+            return distances.new_zeros(distances.shape[:-1])
+        # the smallest distance is taken out of the sum and kept out of the derivative
+        smallest = distances.detach().masked_fill(~counted, torch.inf).amin(dim=-1)
+        smallest = torch.where(smallest.isinf(), torch.ones_like(smallest), smallest)
+        shares = (smallest.unsqueeze(-1) / distances).clamp(max=LARGEST_SHARE)  # w_e = 0 may be nearer than all others
+        total = (shares.square().square() * weights).sum(dim=-1)  # to the power p
         total = torch.where(counted.any(dim=-1), total, torch.ones_like(total))
-        return (largest + torch.log(total)) / POWER
+        return torch.log(total) / POWER - torch.log(smallest)
 
 
 class HdbscanMembership(DensityScore):
@@ -127,26 +135,22 @@ class HdbscanMembership(DensityScore):
 
     def logits(self, rows: Tensor, state: HDBSCANState) -> Tensor:
         """Return the logarithm of distance part times tree part, shape (..., n_clusters), up to a constant per row."""
-        floor = GUARD * state.within + TINY
+        floor, at = GUARD * state.within + TINY, Points.of_many(rows, state.members)
 
         def logits(some: Tensor) -> Tensor:
             # log t_k of the nearest training row, a constant
-            nearest = squared_distances(some.detach(), state.members.detach()).argmin(dim=-1)
+            nearest = squared_distances(some.detach(), state.members.detach(), at).argmin(dim=-1)
             tree = state.tree.index_select(0, nearest.reshape(-1)).reshape(*nearest.shape, -1)  # works under vmap
             if not len(state.exemplars):
                 return tree
             distances = squared_distances(some, state.exemplars)
             distances = distances.masked_fill(distances <= SAME_POINT * state.within, 0.0)
-            parts = [self._nearest(distances, _mine(state, k), state) for k in _clusters(state)]
+            mine = zip(*_by_cluster(state, distances, state.exemplar_weights), strict=True)
+            parts = [_smallest(to.masked_fill(weights <= 0, torch.inf)) for to, weights in mine]
             # -log of the distance, half the log of its square
             return tree - 0.5 * torch.log(_stack(parts, some) + floor)
 
-        return in_chunks(logits, rows, state.members.numel())
-
-    @staticmethod
-    def _nearest(distances: Tensor, mine: Tensor, state: HDBSCANState) -> Tensor:
-        counted = mine & (state.exemplar_weights > 0)
-        return _finite(distances.masked_fill(~counted, torch.inf).amin(dim=-1))
+        return in_chunks(logits, rows, len(state.members))
 
 
 def noise_reason_of(row: Tensor, state: HDBSCANState, cluster: int) -> Literal["density", "distance"]:
@@ -171,29 +175,45 @@ def noise_reason_of(row: Tensor, state: HDBSCANState, cluster: int) -> Literal["
     return "density" if bool(core >= link[cluster]) else "distance"
 
 
-def _terms(rows: Tensor, state: HDBSCANState) -> tuple[Tensor, Tensor]:
+def _terms(rows: Tensor, state: HDBSCANState, at: Points | None = None) -> tuple[Tensor, Tensor]:
     """Squared core distances (...), and squared distances to join each cluster (..., n_clusters) given density."""
-    distances, core = reach_of(rows, state)
-    reach = torch.maximum(distances, state.core)
-    links = []
-    for k in _clusters(state):
-        member = state.present & (state.labels == k)
-        links.append(_finite(reach.masked_fill(~member, torch.inf).amin(dim=-1)))
-    return core, _stack(links, rows)
+    distances, core = reach_of(rows, state, at)
+    reach = torch.maximum(distances, state.core).masked_fill(~state.present, torch.inf)
+    order = torch.argsort(state.labels, stable=True)[int((state.labels < 0).sum()) :]  # noise is in no cluster
+    sizes = _sizes(state.labels[order], state)
+    mine = zip(torch.split(reach.index_select(-1, order), sizes, dim=-1), torch.split(order, sizes), strict=True)
+    return core, _stack([_link(rows, to, members, state) for to, members in mine], rows)
 
 
-def _clusters(state: HDBSCANState) -> range:
-    return range(state.nonempty.shape[-1])
+def _link(rows: Tensor, reach: Tensor, members: Tensor, state: HDBSCANState) -> Tensor:
+    """Return the smallest reach to the members of one cluster, (..., n_members) and (n_members,): shape (...)."""
+    smallest = _smallest(reach)
+    if not len(members) or not has_many(rows, state.members):
+        return smallest
+    nearest = members[reach.argmin(dim=-1)]  # to the last digit: it may be an edge
+    exact = torch.maximum(distances_of_pairs(rows, state.members[nearest]), state.core[nearest])
+    return torch.where(state.present[nearest], exact, smallest)
 
 
-def _mine(state: HDBSCANState, cluster: int) -> Tensor:
-    return state.exemplar_cluster == cluster
+def _sizes(clusters: Tensor, state: HDBSCANState) -> list[int]:
+    """Return how often each cluster stands among ascending numbers."""
+    sizes: list[int] = torch.bincount(clusters, minlength=state.nonempty.shape[-1]).tolist()
+    return sizes
+
+
+def _by_cluster(state: HDBSCANState, *columns: Tensor) -> list[tuple[Tensor, ...]]:
+    """Split what the exemplars have, each (..., n_exemplars), by their clusters."""
+    sizes = _sizes(state.exemplar_cluster, state)
+    return [torch.split(column, sizes, dim=-1) for column in columns]
 
 
 def _stack(columns: list[Tensor], rows: Tensor) -> Tensor:
     return torch.stack(columns, dim=-1) if columns else rows.new_zeros((*rows.shape[:-1], 0))
 
 
-def _finite(distances: Tensor) -> Tensor:
-    """Nothing to be near to is very far away, but not infinitely."""
-    return torch.where(distances.isinf(), math.sqrt(torch.finfo(distances.dtype).max), distances)
+def _smallest(distances: Tensor) -> Tensor:
+    """Return the smallest of each row; what has nothing to be near to is very far away, but not infinitely."""
+    if not distances.shape[-1]:
+        return distances.new_full(distances.shape[:-1], FAR)
+    smallest = distances.amin(dim=-1)
+    return torch.where(smallest.isinf(), FAR, smallest)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from clusterexplain.clustering.given.labelled_state import GraphState, LabelledState
-from clusterexplain.clustering.scores.base import Score, in_chunks
+from clusterexplain.clustering.pairwise_distances import MANY_POINTS, SPARE, Points, nearest_points
+from clusterexplain.clustering.scores.base import Score, chunk_of, in_chunks
 from clusterexplain.clustering.scores.centroid_distance import LogRatioMargin
 
 SHARE, BEFOREHAND = 0.02, 0.01
@@ -20,8 +21,6 @@ ROUNDING = 1e-12
 """The same as a share of the squared distance from the mean of the rows: float32 keeps about 1e-7 of a coordinate."""
 TIE = 1e-9
 """Weight of centroid distances where clusters have the same votes: it decides which of them is first or next, nothing else."""
-SPARE = 2
-"""Rows that are looked at beyond those that suffice."""
 
 
 class Vote(Score[LabelledState]):
@@ -51,17 +50,13 @@ class Vote(Score[LabelledState]):
 
     def runner_up(self, rows: Tensor, state: LabelledState, own: Tensor) -> Tensor:
         """Return the cluster with the most votes but the own one; of those with equal votes, that of the nearest centroid."""
-        apart = self._apart(rows, state)
-        own_column = torch.arange(apart.shape[-1]) == own.unsqueeze(-1)
-        return apart.masked_fill(own_column, -torch.inf).argmax(dim=-1)
+        ranked = self.ranked(self.logits(rows, state), rows, state)
+        own_column = torch.arange(ranked.shape[-1]) == own.unsqueeze(-1)
+        return ranked.masked_fill(own_column, -torch.inf).argmax(dim=-1)
 
-    def nearest(self, rows: Tensor, state: LabelledState) -> Tensor:
-        """Return the cluster with the most votes; of those with equal votes (or none), that of the nearest centroid."""
-        return self._apart(rows, state).argmax(dim=-1)
-
-    def _apart(self, rows: Tensor, state: LabelledState) -> Tensor:
-        """Return the logits of clusters with members, those that are equal ordered by the distance to the centroid."""
-        return self._nonempty(self.logits(rows, state) + TIE * LogRatioMargin().logits(rows, state), state)
+    def ranked(self, logits: Tensor, rows: Tensor, state: LabelledState) -> Tensor:
+        """Return the logits; of clusters with equal votes (or none) that of the nearest centroid is first."""
+        return self._nonempty(logits + TIE * LogRatioMargin().logits(rows, state), state)
 
 
 class NearestNeighbours(Vote):
@@ -90,12 +85,20 @@ class NearestNeighbours(Vote):
     def votes(self, rows: Tensor, state: LabelledState) -> Tensor:
         """Return the votes, see :meth:`Vote.votes`; 0 is the least and about a quarter of k the most of all together."""
         most = self._enough(state.weights)
-        places = _Places.of(state)
-        per_row = len(state.members) + most * (rows.shape[-1] + len(state.nonempty) + 1)
-        return in_chunks(lambda some: self._votes(some, state, places, most), rows, per_row)
+        places, n = _Places.of(state), len(state.members)
+        per_row = n + most * (rows.shape[-1] + len(state.nonempty) + 1)
+        many = not torch.is_grad_enabled() and rows.ndim == 2 and n >= MANY_POINTS
+        room = state.members.new_empty(chunk_of(per_row) if many else 0, n)
 
-    def _votes(self, rows: Tensor, state: LabelledState, places: _Places, most: int) -> Tensor:
-        distances, masses, labels = _nearest(rows, state, places, most)  # each (..., most), the nearest first
+        def votes(some: Tensor) -> Tensor:
+            if many:
+                return self._votes(some, state, *places.nearest_of_many(some, state.within, most, room))
+            return self._votes(some, state, *places.nearest(some, state.within, most))
+
+        return in_chunks(votes, rows, per_row)
+
+    def _votes(self, rows: Tensor, state: LabelledState, index: Tensor, counts: Tensor) -> Tensor:
+        distances, masses, labels = _votes_of(rows, state, index, counts)  # each (..., most), the nearest first
         reach = self._reach(distances, masses).unsqueeze(-1)  # h^2
         ratio = distances / torch.where(reach > 0, reach, 1.0)
         votes = masses * torch.relu(1 - ratio.square())
@@ -172,45 +175,56 @@ class _Places(NamedTuple):
 
     Attributes
     ----------
-    origin : Tensor of shape (dim,)
-        Mean of the rows: distances are known best near it.
-    members : Tensor of shape (n_samples, dim)
-        Rows from there.
-    lengths : Tensor of shape (n_samples,)
-        Their squared lengths.
+    at : Points
+        The rows, with their squared lengths from their mean.
     present : Tensor of shape (n_samples,), bool
         Whether each has any weight.
     """
 
-    origin: Tensor
-    members: Tensor
-    lengths: Tensor
+    at: Points
     present: Tensor
 
     @classmethod
     def of(cls, state: LabelledState | GraphState) -> _Places:
         """Return the places of a state, computed once for many rows."""
-        origin = state.members.detach().mean(dim=0)
-        members = state.members.detach() - origin
-        return cls(origin, members, members.square().sum(dim=-1), state.weights.detach() > 0)
+        return cls(Points.of(state.members), state.weights.detach() > 0)
 
     def apart(self, rows: Tensor, within: Tensor) -> tuple[Tensor, Tensor]:
         """Return squared distances less the length of each row, shape (..., n_samples), and which are at its very place."""
-        z = rows.detach() - self.origin
-        shifted = self.lengths - 2 * (z @ self.members.T)
-        length = z.square().sum(-1, keepdim=True)
-        return shifted, shifted <= SAME_POINT * within.detach() + (ROUNDING - 1) * length
+        z = rows.detach() - self.at.origin
+        shifted = self.at.lengths - 2 * (z @ self.at.moved.T)
+        return shifted, shifted <= _same_place(z, within)
+
+    def nearest(self, rows: Tensor, within: Tensor, most: int) -> tuple[Tensor, Tensor]:
+        """Return the numbers of the nearest rows elsewhere, shape (..., most), and whether each counts: 0 of them may."""
+        shifted, same = self.apart(rows, within)
+        counted = self.present & ~same
+        index = torch.where(counted, shifted, torch.inf).topk(most, dim=-1, largest=False).indices
+        return index, torch.gather(counted, -1, index)
+
+    def nearest_of_many(self, rows: Tensor, within: Tensor, most: int, room: Tensor) -> tuple[Tensor, Tensor]:
+        """Return :meth:`nearest` of rows (n, dim), looking only at a few of the nearest for those at the very place."""
+        at = self.at._replace(lengths=torch.where(self.present, self.at.lengths, torch.inf))
+        found = nearest_points(rows, at, most, room)
+        counted = (found.values < torch.inf) & (found.values > _same_place(rows - at.origin, within))
+        order = (~counted).to(torch.int8).argsort(dim=-1, stable=True)[:, :most]
+        index, counts = found.indices.gather(-1, order), counted.gather(-1, order)
+        lacking = ~counts.all(dim=-1)  # more copies than are looked at, or fewer rows in all
+        if bool(lacking.any()):
+            index[lacking], counts[lacking] = self.nearest(rows[lacking], within, most)
+        return index, counts
 
 
-def _nearest(rows: Tensor, state: LabelledState, places: _Places, most: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return squared distance, weight and label of the nearest rows elsewhere, the nearest first; weight 0 if too few."""
-    shifted, same = places.apart(rows, state.within)
-    counted = places.present & ~same
-    index = torch.where(counted, shifted, torch.inf).topk(most, dim=-1, largest=False).indices
+def _same_place(z: Tensor, within: Tensor) -> Tensor:
+    """Return up to where |x|^2 - 2 z x is that of a row x at the very place of z, from the mean of the rows."""
+    return SAME_POINT * within.detach() + (ROUNDING - 1) * z.square().sum(-1, keepdim=True)
+
+
+def _votes_of(rows: Tensor, state: LabelledState, index: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return squared distance, weight and label of chosen rows, the nearest first; weight 0 of those that do not count."""
     flat = index.reshape(-1)  # works under vmap
     chosen = state.members.index_select(0, flat).reshape(*index.shape, -1)
     distances = (rows.unsqueeze(-2) - chosen).square().sum(dim=-1)
-    counts = torch.gather(counted, -1, index)
     masses = torch.where(counts, state.weights.index_select(0, flat).reshape(index.shape), 0.0)
     labels = state.labels.index_select(0, flat).reshape(index.shape)
     order = distances.detach().masked_fill(~counts, torch.inf).argsort(dim=-1)

@@ -214,8 +214,13 @@ def _display(adata: CellData, map: str | None, labels: str | None, where: str) -
     if labels is not None and key in adata.uns and isinstance(adata.obs[labels].dtype, pd.CategoricalDtype):
         categories = [str(one) for one in adata.obs[labels].cat.categories]
         colours[labels] = label_colours(adata.uns[key], categories, f"{where}.uns[{key!r}]")
-    if map is None:
-        return Display(colours=colours)
+    return (
+        Display(colours=colours) if map is None else dataclasses.replace(obsm_map(adata, map, where), colours=colours)
+    )
+
+
+def obsm_map(adata: CellData, map: str, where: str) -> Display:
+    """Return a key of ``obsm`` of two columns as a map, cells in the order of `adata`; `where` is how messages call it."""
     if map not in adata.obsm:
         known = ", ".join(list(adata.obsm.keys())[:LISTED]) or "none, as obsm is empty"
         raise InvalidDataError(f"{where} has no obsm {map!r} for a map. Expected one of: {known}.")
@@ -225,7 +230,7 @@ def _display(adata: CellData, map: str | None, labels: str | None, where: str) -
             f"{where}.obsm[{map!r}] has {coordinates.shape[1]} columns, expected 2 for a map: where each cell is drawn. Name "
             f"another with --map (map=), for example X_umap."
         )
-    return Display(coordinates, f"obsm {map}", colours)
+    return Display(coordinates, f"obsm {map}")
 
 
 def _said_key(adata: CellData, where: str) -> str:

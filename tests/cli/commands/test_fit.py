@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse
 
 from clusterexplain import ClusterExplainer
+from clusterexplain.training import trajectory
 from tests.cli.caller import COLUMNS, Caller, run_main
 from tests.conftest import SMALL
 
@@ -307,3 +308,18 @@ def test_given_labels_with_their_graph(folder: Path, blobs: np.ndarray, call: Ca
     assert call("fit", "--config", "run.toml", "--out", "again", "--quiet")[0] == 0
     assert ClusterExplainer.load("again").fit_.key == loaded.fit_.key
     assert "There is no file other.npz" in call.refused(*fit, "--graph", "other.npz", "--out", "none")
+
+
+def test_a_long_training_says_how_long_and_how_much(
+    folder: Path, blobs: np.ndarray, call: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    np.save("rows.npy", blobs)
+    fit = ("fit", "--data", "rows.npy", "--clusters", "3", "--steps", "30")
+    said = "training takes about less than a second for 30 steps, and 1 MB for its states"
+    assert call(*fit, "--out", "short")[0] == 0
+    assert said not in caplog.messages
+    monkeypatch.setattr(trajectory, "LONG", 0.0)
+    assert call(*fit, "--out", "quiet", "--quiet")[0] == 0
+    assert said not in caplog.messages
+    assert call(*fit, "--out", "long")[0] == 0
+    assert said in caplog.messages

@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from clusterexplain import ClusterExplainer
-from tests.cli.caller import run_main
+from tests.cli.caller import Caller, run_main
 
 
 def test_a_damaged_check_is_refused_and_a_whole_one_draws(
@@ -48,3 +49,37 @@ def test_a_report_without_samples_takes_the_most_marginal_of_each_cluster(
     margins = np.abs(ce.margins_)
     for one in asked:
         assert margins[one["sample"]] == margins[ce.labels_ == one["cluster"]].min()
+
+
+@pytest.mark.parametrize("ids", [None, "cell"])
+def test_a_map_is_taken_from_the_cells_that_were_fitted(
+    ids: str | None, folder: Path, blobs: np.ndarray, call: Caller
+) -> None:
+    """The file was shuffled since: the map is joined by id."""
+    anndata = pytest.importorskip("anndata")
+    names = pd.Index([f"c{number}" for number in range(30)], dtype=object)
+    obs = pd.DataFrame({"cell": np.arange(100, 130)}, index=names)
+    places = np.random.default_rng(0).normal(size=(30, 2))
+    cells = anndata.AnnData(
+        blobs,
+        obs=obs,
+        var=pd.DataFrame({"length": range(5)}, index=pd.Index(list("abcde"), dtype=object)),
+        obsm={"X_tsne": places, "X_pca": blobs},
+    )
+    cells.write_h5ad("cells.h5ad")
+    fit = ["fit", "--data", "cells.h5ad", "--use-rep", "X", "--model", "precomputed", "--clusters", "3", "--quiet"]
+    assert call(*fit, *([] if ids is None else ["--ids", ids]), "--out", "run")[0] == 0
+    cells[::-1].copy().write_h5ad("cells.h5ad")
+    report = ["report", "--run", "run", "--sample", "c3" if ids is None else "103", "--out", "page.html"]
+    assert call(*report, "--map", "X_tsne")[0] == 0
+    assert "Map: obsm X_tsne as given" in Path("page.html").read_text()
+    np.testing.assert_allclose(np.load("run/map.npy"), places)
+    assert "has no obsm 'X_umap' for a map. Expected one of: X_" in call.refused(*report, "--map", "X_umap")
+    assert "X_pca'] has 5 columns, expected 2 for a map" in call.refused(*report, "--map", "X_pca")
+    Path("cells.h5ad").unlink()
+    assert "cells.h5ad" in call.refused(*report, "--map", "X_tsne")
+
+
+def test_a_named_map_needs_cells(folder: Path, call: Caller) -> None:
+    refused = call.refused("report", "--run", str(folder), "--map", "X_umap")
+    assert "The map 'X_umap' is no file, and the data were not read from an .h5ad file" in refused
