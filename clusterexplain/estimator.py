@@ -179,6 +179,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         min_agreement: float = 0.8,
         latent_dim: int | None = None,
         hidden: tuple[int, ...] | None = None,
+        start: str | None = None,
         activation: str = "gelu",
         n_steps: int | None = None,
         batch_size: int = 64,
@@ -207,6 +208,7 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         self.min_agreement = min_agreement
         self.latent_dim = latent_dim
         self.hidden = hidden
+        self.start = start
         self.activation = activation
         self.n_steps = n_steps
         self.batch_size = batch_size

@@ -20,7 +20,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.constraints import Constraint, Flag, Number, OneOf, Options, Share, Whole, Widths
 from clusterexplain.models import MODELS, EmbeddingTask
 from clusterexplain.models.networks import ACTIVATIONS
-from clusterexplain.models.registry import CLOSED_FORM, default_widths
+from clusterexplain.models.registry import CLOSED_FORM, STARTS, default_widths, takes_start
 from clusterexplain.models.registry import check_options as check_model_options
 from clusterexplain.models.registry import default_options as default_model_options
 from clusterexplain.training.optimizer import SCHEDULES
@@ -30,6 +30,8 @@ MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
     "contrastive": {"n_steps": 600, "learning_rate": 1e-3, "latent_dim": 16},
 }
 """What None stands for, by model; "" is every other one."""
+DEFAULT_START = "random"
+"""Where a training starts whose model can start at principal components."""
 OPTIMIZER_DEFAULTS: dict[str, dict[str, Any]] = {
     "adamw": {"schedule": "cosine", "warmup": 0.1, "betas": (0.9, 0.999)},
     "adam": {"schedule": "cosine", "warmup": 0.1, "betas": (0.9, 0.999)},
@@ -48,6 +50,7 @@ CONSTRAINTS: dict[str, Constraint] = {
     "hidden": Widths(),
     "n_clusters": Whole(),
     "latent_dim": Whole(optional=True),
+    "start": OneOf((None, *STARTS)),
     "n_steps": Whole(optional=True),
     "batch_size": Whole(),
     "further_steps": Whole(optional=True),
@@ -58,7 +61,7 @@ CONSTRAINTS: dict[str, Constraint] = {
     "measure_smoothness": Flag(),
 }
 """What each parameter may be, in the order in which they are checked."""
-OF_TRAINING = ("n_steps", "hidden", "learning_rate", "optimizer_options", "further_steps", "further_rate")
+OF_TRAINING = ("n_steps", "hidden", "start", "learning_rate", "optimizer_options", "further_steps", "further_rate")
 """What a model that is computed without a training does not take."""
 _CLIPPING = ("clip", "clip_norm", "max_norm", "max_grad_norm", "gradient_clip_val", "clip_value")
 
@@ -80,6 +83,7 @@ class Config:
     min_agreement: float = 0.8
     latent_dim: int | None = None
     hidden: tuple[int, ...] | None = None
+    start: str | None = None
     activation: str = "gelu"
     n_steps: int | None = None
     batch_size: int = 64
@@ -200,6 +204,7 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
         config,
         **sizes,
         hidden=hidden,
+        start=_resolved_start(config, model_options),
         optimizer_options=options,
         model_options=model_options,
         clusterer_options=clusterer_options,
@@ -207,6 +212,13 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
         dtype="float64" if closed_form else config.dtype,
         said=said,
     )
+
+
+def _resolved_start(config: Config, model_options: dict[str, Any]) -> str | None:
+    """Return where the training starts; None for a model of the user's own and for one that is not trained."""
+    if config.model is None or config.model in CLOSED_FORM:
+        return None
+    return (config.start or DEFAULT_START) if takes_start(config.model, model_options) else "random"
 
 
 def check(parameters: Mapping[str, Any]) -> None:
@@ -240,6 +252,11 @@ def _check_model(parameters: Mapping[str, Any]) -> None:
             raise InvalidParameterError(
                 "model_options belong to a model that is asked for by name. Expected None with a task of your own."
             )
+        if parameters["start"] is not None:
+            raise InvalidParameterError(
+                f"start={parameters['start']!r} belongs to a model that is asked for by name. Expected None with a task of "
+                f"your own: it starts at its own weights."
+            )
         return
     if not isinstance(model, str) or model not in MODELS:
         raise InvalidParameterError(
@@ -250,6 +267,11 @@ def _check_model(parameters: Mapping[str, Any]) -> None:
     if model == "contrastive":
         _check_contrastive({**parameters, **(options or {})})
     _check_closed_form(parameters)
+    if parameters["start"] not in (None, "random") and not takes_start(model, options or {}):
+        raise InvalidParameterError(
+            f"start={parameters['start']!r} needs a linear path from the columns to the embedding, which model={model!r} with "
+            f"these options has not. Expected start='random' or None."
+        )
     needs_channels = model == "conv_autoencoder" or (options or {}).get("encoder") == "conv"
     if needs_channels and parameters["hidden"] is not None and not parameters["hidden"]:
         raise InvalidParameterError(

@@ -85,6 +85,7 @@ def make_task(
         hidden=config.hidden,
         activation=config.activation,
         options=dict(config.model_options or {}),
+        start=config.start,
     )
     task = build(config.model, spec)
     if callable(spec.options.get("augmentation")):

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from clusterexplain.models.networks import ConvDecoder, ConvEncoder, Dense, ImageShape, Network, smoothness_reasons
-from clusterexplain.models.task import DrawnT, EmbeddingTask, Params
+from clusterexplain.models.networks import ConvDecoder, ConvEncoder, ImageShape, Network, dense, smoothness_reasons
+from clusterexplain.models.start import PrincipalStart, linear_maps
+from clusterexplain.models.task import DrawnT, EmbeddingTask, Params, Stage
 
 
 class EncoderDecoder(EmbeddingTask[DrawnT]):
@@ -75,13 +76,39 @@ class Autoencoder(Reconstruction):
         Dimension of the embedding.
     activation : str
         One of ``ACTIVATIONS``; all but "relu" are smooth.
+    start : PrincipalStart, optional
+        Where the training starts. Encoder and decoder are then linear maps, which start in the principal subspace, with a
+        perceptron added to each. Without it they are perceptrons that start at random.
     """
 
-    def __init__(self, n_features: int, *, hidden: Sequence[int], latent_dim: int, activation: str = "gelu") -> None:
+    def __init__(
+        self,
+        n_features: int,
+        *,
+        hidden: Sequence[int],
+        latent_dim: int,
+        activation: str = "gelu",
+        start: PrincipalStart | None = None,
+    ) -> None:
         widths = (n_features, *hidden, latent_dim)
-        super().__init__(
-            Dense("encoder", widths, activation), Dense("decoder", tuple(reversed(widths)), activation), activation
+        encoder, decoder = (
+            dense(name, sizes, activation, linear=start is not None)
+            for name, sizes in (("encoder", widths), ("decoder", tuple(reversed(widths))))
         )
+        super().__init__(encoder, decoder, activation)
+        self.start = start
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return one stage, which begins at the start if there is one."""
+        if self.start is None:
+            return (Stage(self.loss),)
+        return (Stage(self.loss, freeze_choice=self.start.reference, initialize=self.place_linear),)
+
+    def place_linear(self, params: Params, inputs: Tensor, weights: Tensor, reference: Tensor) -> Params:
+        """Return the parameters with linear parts that project on the principal subspace and back."""
+        assert self.start is not None, "a stage places linear parts only where there is a start"
+        mean, frame, _ = self.start.frame(inputs, weights, reference)
+        return params | linear_maps(mean, frame, frame)
 
 
 class ConvAutoencoder(Reconstruction):

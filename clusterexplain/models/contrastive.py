@@ -9,7 +9,8 @@ from torch import Tensor
 
 from clusterexplain.models.counter_rng import splitmix
 from clusterexplain.models.networks import Network, smoothness_reasons
-from clusterexplain.models.task import EmbeddingTask, Params
+from clusterexplain.models.start import PrincipalStart
+from clusterexplain.models.task import EmbeddingTask, Params, Stage
 
 Augmentation = Callable[[Tensor, Tensor], Tensor]
 
@@ -76,6 +77,9 @@ class Contrastive(EmbeddingTask[tuple[Tensor, Tensor]]):
     embedding : {"encoder", "projector"}, default="encoder"
         What is clustered and explained. The encoder's output keeps what the projector throws away to be invariant (Chen et
         al. 2020) and is what users of contrastive models cluster; the projector's output is what the loss shapes.
+    start : PrincipalStart, optional
+        Where the training starts: the encoder is then a linear map, which starts at the principal subspace of the rows as they
+        are, with a perceptron added to it. Without it the start is random.
     """
 
     separable = False
@@ -89,6 +93,7 @@ class Contrastive(EmbeddingTask[tuple[Tensor, Tensor]]):
         *,
         temperature: float = 1.0,
         embedding: str = "encoder",
+        start: PrincipalStart | None = None,
     ) -> None:
         self.encoder = encoder
         self.projector = projector
@@ -96,6 +101,19 @@ class Contrastive(EmbeddingTask[tuple[Tensor, Tensor]]):
         self.activation = activation
         self.temperature = temperature
         self.embedding = embedding
+        self.start = start
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return one stage, which begins at the start if there is one."""
+        if self.start is None:
+            return (Stage(self.loss),)
+        return (Stage(self.loss, freeze_choice=self.start.reference, initialize=self.place_linear),)
+
+    def place_linear(self, params: Params, inputs: Tensor, weights: Tensor, reference: Tensor) -> Params:
+        """Return the parameters with the linear part of the encoder at the principal subspace."""
+        assert self.start is not None, "a stage places linear parts only where there is a start"
+        mean, frame, _ = self.start.frame(inputs, weights, reference)
+        return params | {"encoder.linear.weight": frame, "encoder.linear.bias": -(frame @ mean)}
 
     def initial_params(self, generator: torch.Generator, dtype: torch.dtype) -> Params:
         """Draw weights and biases uniformly in +-1/sqrt(fan_in)."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from clusterexplain.clustering import KMeansClusterer, centroid_state
 from clusterexplain.models.autoencoder import Autoencoder
+from clusterexplain.models.start import PrincipalStart
 from clusterexplain.models.task import Params, Stage
 
 CENTROIDS = "centroids"
@@ -68,6 +70,9 @@ class DEC(Autoencoder):
         Steps between two recomputations of the targets.
     rate : float, default=0.3
         Learning rate of the refinement relative to that of the autoencoder.
+    start : PrincipalStart, optional
+        Where the training of the autoencoder starts; see :class:`~clusterexplain.models.autoencoder.Autoencoder`. Without
+        pre-training the start is random.
     """
 
     def __init__(
@@ -81,8 +86,11 @@ class DEC(Autoencoder):
         pretrain: float = 0.5,
         update_every: int = 20,
         rate: float = 0.3,
+        start: PrincipalStart | None = None,
     ) -> None:
-        super().__init__(n_features, hidden=hidden, latent_dim=latent_dim, activation=activation)
+        super().__init__(
+            n_features, hidden=hidden, latent_dim=latent_dim, activation=activation, start=start if pretrain else None
+        )
         self.latent_dim = latent_dim
         self.n_clusters = n_clusters
         self.pretrain = pretrain
@@ -105,7 +113,9 @@ class DEC(Autoencoder):
             memory=self.targets,
             update_interval=self.update_every,
         )
-        return (Stage(self.loss, share=self.pretrain), refinement) if self.pretrain else (refinement,)
+        if not self.pretrain:
+            return (refinement,)
+        return *(replace(stage, share=self.pretrain) for stage in super().stages()), refinement
 
     def cluster_centers(self, params: Params) -> Tensor:
         """Return the learned centroids, shape (n_clusters, latent_dim)."""

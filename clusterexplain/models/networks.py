@@ -22,6 +22,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
 }
 SMOOTH = frozenset(ACTIVATIONS) - {"relu"}
+BRANCH_SCALE = 0.1
+"""Size of a perceptron beside a linear map at the start, relative to one that stands alone."""
 
 
 class Network(Protocol):
@@ -79,6 +81,58 @@ class Dense:
             if layer < depth - 1:
                 x = ACTIVATIONS[self.activation](x)
         return x
+
+
+@dataclass(frozen=True)
+class SkipDense:
+    """A linear map with a multilayer perceptron added to it.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the parameters: ``{name}.linear.weight`` and ``.bias``, and those of the perceptron ``{name}.branch``.
+    widths : tuple of int
+        Inputs, hidden layers of the perceptron, outputs; without hidden layers the map is linear.
+    activation : str
+        One of ``ACTIVATIONS``.
+    scale : float, default=0.1
+        What the initial weights of the perceptron's last layer are multiplied by.
+    """
+
+    name: str
+    widths: tuple[int, ...]
+    activation: str
+    scale: float = BRANCH_SCALE
+    factor: float = 1.0
+
+    @property
+    def branch(self) -> Dense | None:
+        """The perceptron; None without hidden layers."""
+        return Dense(f"{self.name}.branch", self.widths, self.activation) if len(self.widths) > 2 else None
+
+    def initial(self, generator: torch.Generator) -> Params:
+        """Return a linear map that is zero, and draw the perceptron."""
+        wide, narrow = self.widths[0], self.widths[-1]
+        linear = {
+            f"{self.name}.linear.weight": torch.zeros(narrow, wide, dtype=torch.float64),
+            f"{self.name}.linear.bias": torch.zeros(narrow, dtype=torch.float64),
+        }
+        if self.branch is None:
+            return linear
+        drawn, last = self.branch.initial(generator), f"{self.name}.branch.{len(self.widths) - 2}"
+        return linear | {
+            name: value * self.scale if name.startswith(last) else value for name, value in drawn.items()
+        }
+
+    def __call__(self, params: Params, x: Tensor) -> Tensor:
+        """Map rows of shape (batch, widths[0])."""
+        straight = F.linear(x, params[f"{self.name}.linear.weight"], params[f"{self.name}.linear.bias"])
+        return straight if self.branch is None else straight + self.factor * self.branch(params, x)
+
+
+def dense(name: str, widths: tuple[int, ...], activation: str, *, linear: bool) -> Dense | SkipDense:
+    """Return a perceptron, or one that is added to a linear map."""
+    return SkipDense(name, widths, activation) if linear else Dense(name, widths, activation)
 
 
 @dataclass(frozen=True)

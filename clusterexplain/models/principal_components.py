@@ -21,6 +21,8 @@ SMALLEST_GAP = 1e-7
 """Difference of two kept variances, relative to the largest, below which their components are not told apart."""
 RANK = 1e-12
 """Variance relative to the largest one up to which a direction counts as one without variance."""
+EXACT_UP_TO = 1500
+"""Rows or columns, whichever are fewer, up to which :func:`leading_components` decomposes the whole covariance."""
 
 
 class Components(NamedTuple):
@@ -157,3 +159,85 @@ def _matched(kept: Tensor, reference: Tensor | None) -> tuple[Tensor, Tensor]:
         free = torch.where((ranks == row).unsqueeze(1) | (ranks == column), -1.0, free)
     signs = overlap.gather(1, place.unsqueeze(1)).sign()
     return kept[place] * torch.where(signs == 0, 1.0, signs), place
+
+
+def leading_components(inputs: Tensor, weights: Tensor, n_components: int) -> Components:
+    """Return the leading weighted principal components as constants; at most as many as the data have.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (n_samples, n_features)
+        Rows.
+    weights : Tensor of shape (n_samples,)
+        Data weights; a row of weight 0 has no part in the result.
+    n_components : int
+        How many are wanted.
+
+    Returns
+    -------
+    Components
+        Float64, the largest entry of each direction positive. Beyond ``EXACT_UP_TO`` rows and columns by the randomised
+        algorithm of Halko, Martinsson and Tropp (2011), with the same random numbers in every call.
+    """
+    rows, shares = inputs.detach().double(), (weights / weights.sum()).detach().double()
+    mean = shares @ rows
+    weighted = (rows - mean) * shares.sqrt().unsqueeze(1)
+    if min(weighted.shape) > EXACT_UP_TO:
+        from sklearn.utils.extmath import randomized_svd
+
+        _, singular, found = randomized_svd(weighted.numpy(), n_components, n_iter=7, random_state=0)
+        variances, directions = torch.from_numpy(singular.copy()).square(), torch.from_numpy(found.copy())
+    else:
+        spectrum = _decompose(rows - mean, shares)
+        n_components = min(n_components, len(spectrum.variances))
+        variances = spectrum.variances.flip(0)[:n_components]
+        directions = spectrum.combine(torch.eye(len(spectrum.variances), dtype=torch.float64).flip(0)[:n_components])
+    there = variances > RANK * variances[0]
+    variances, directions = variances[there], directions[there]
+    signs = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True)).sign()
+    return Components(mean, directions * signs, variances)
+
+
+def principal_subspace(
+    inputs: Tensor, weights: Tensor, reference: Tensor, origin: Tensor, n_iterations: int
+) -> tuple[Tensor, Tensor]:
+    r"""Return the weighted mean and an orthonormal frame of the leading principal subspace, by subspace iteration.
+
+    From the reference :math:`Y_0 = V_0^\top` each iteration multiplies by the weighted covariance and returns to the
+    frame that the reference sees as the identity, :math:`Y \leftarrow C Y (V_0 C Y)^{-1}`; the last one is made
+    orthonormal. After m iterations the derivative along a pair of a kept component a and a dropped one b is
+
+    .. math:: \frac{1 - (\lambda_b / \lambda_a)^m}{\lambda_a - \lambda_b}
+
+    times that of the covariance: the exact one where there is a gap, bounded by :math:`m / \lambda_a` where there is none.
+
+    Parameters
+    ----------
+    inputs : Tensor of shape (n_samples, n_features)
+        Rows; constants.
+    weights : Tensor of shape (n_samples,)
+        Data weights.
+    reference : Tensor of shape (n_components, n_features)
+        Principal components of the fit, orthonormal.
+    origin : Tensor of shape (n_features,)
+        Any point near the mean; it keeps digits.
+    n_iterations : int
+        m.
+
+    Returns
+    -------
+    mean : Tensor of shape (n_features,)
+        Float64.
+    frame : Tensor of shape (n_components, n_features)
+        Float64, orthonormal rows; a differentiable function of the weights in every mode of ``torch.func``.
+    """
+    w, basis = weights.double(), reference.double().T  # (n_samples,), (n_features, k)
+    first, rows, total = basis.T, inputs.double() - origin, w.sum()
+    offset = w @ rows / total  # of the mean from the origin
+    floor = RANK * (rows.square().sum() / len(rows))
+    for _ in range(n_iterations):
+        around = rows.T @ ((rows @ basis) * (w / total).unsqueeze(1))
+        moved = around - offset.unsqueeze(1) * (offset @ basis) + floor * basis  # (n_features, k): C Y
+        basis = torch.linalg.solve((first @ moved).T, moved.T).T
+    lower = torch.linalg.cholesky(basis.T @ basis)
+    return origin + offset, torch.linalg.solve_triangular(lower, basis.T, upper=False)

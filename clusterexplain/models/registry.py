@@ -16,9 +16,10 @@ from clusterexplain.models.augmentation import ImageAugmentation, TableAugmentat
 from clusterexplain.models.autoencoder import Autoencoder, ConvAutoencoder
 from clusterexplain.models.contrastive import Contrastive
 from clusterexplain.models.dec import DEC
-from clusterexplain.models.networks import ConvEncoder, Dense, ImageShape, Network
+from clusterexplain.models.networks import ConvEncoder, Dense, ImageShape, Network, dense
 from clusterexplain.models.pca import PCA
 from clusterexplain.models.precomputed import Precomputed
+from clusterexplain.models.start import PrincipalStart
 from clusterexplain.models.task import EmbeddingTask
 from clusterexplain.models.variational import VariationalAutoencoder
 
@@ -45,6 +46,8 @@ class ModelSpec:
         One of ``ACTIVATIONS``.
     options : dict
         The model's own options.
+    start : str or None
+        One of ``STARTS``; None for a model that takes none.
     """
 
     inputs: Tensor
@@ -55,6 +58,12 @@ class ModelSpec:
     hidden: tuple[int, ...] | None
     activation: str
     options: dict[str, Any]
+    start: str | None = None
+
+    @property
+    def principal_start(self) -> PrincipalStart | None:
+        """Where a training starts that does not start at random."""
+        return None if self.start in (None, "random") else PrincipalStart(self.latent_dim, follows=self.start == "pca")
 
     @property
     def n_features(self) -> int:
@@ -84,7 +93,7 @@ def _pca(plan: ModelSpec) -> EmbeddingTask:
 
 
 def _autoencoder(plan: ModelSpec) -> EmbeddingTask:
-    return Autoencoder(plan.n_features, **plan.widths())
+    return Autoencoder(plan.n_features, **plan.widths(), start=plan.principal_start)
 
 
 def _conv_autoencoder(plan: ModelSpec) -> EmbeddingTask:
@@ -92,11 +101,13 @@ def _conv_autoencoder(plan: ModelSpec) -> EmbeddingTask:
 
 
 def _variational(plan: ModelSpec) -> EmbeddingTask:
-    return VariationalAutoencoder(plan.n_features, **plan.widths(), **plan.options)
+    return VariationalAutoencoder(plan.n_features, **plan.widths(), **plan.options, start=plan.principal_start)
 
 
 def _dec(plan: ModelSpec) -> EmbeddingTask:
-    return DEC(plan.n_features, n_clusters=plan.n_clusters, **plan.widths(), **plan.options)
+    return DEC(
+        plan.n_features, n_clusters=plan.n_clusters, **plan.widths(), **plan.options, start=plan.principal_start
+    )
 
 
 def _contrastive(plan: ModelSpec) -> EmbeddingTask:
@@ -109,11 +120,11 @@ def _contrastive(plan: ModelSpec) -> EmbeddingTask:
         encoder: Network = ConvEncoder("encoder", image, channels, plan.latent_dim, plan.activation)
     else:
         widths = (plan.n_features, *plan.widths()["hidden"], plan.latent_dim)
-        encoder = Dense("encoder", widths, plan.activation)
+        encoder = dense("encoder", widths, plan.activation, linear=plan.principal_start is not None)
     projector = Dense("projector", (plan.latent_dim, plan.latent_dim, wide), plan.activation)
     if not callable(augmentation):
         augmentation = _augmentation(plan, augmentation)
-    return Contrastive(encoder, projector, augmentation, plan.activation, **options)
+    return Contrastive(encoder, projector, augmentation, plan.activation, **options, start=plan.principal_start)
 
 
 IMAGE_STRENGTHS = ("shift", "rotation", "scale", "noise", "cutout", "crop", "color")
@@ -167,6 +178,8 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "dec": ("pretrain", "update_every", "rate"),
 }
 MODELS = tuple(_BUILDERS)
+STARTS = ("pca", "fixed", "random")
+"""Where a training starts: at the principal components at its own data weights, at those of the fit, or at random."""
 CLOSED_FORM = ("precomputed", "pca")
 """Models that are not trained: their parameters are a function of the data weights."""
 
@@ -219,6 +232,13 @@ def default_options(name: str, *, latent_dim: int, image: bool) -> dict[str, Any
         return _defaults_of(Contrastive, ("temperature", "embedding")) | chosen
     kinds = {"vae": VariationalAutoencoder, "dec": DEC, "pca": PCA}
     return _defaults_of(kinds[name], _OPTIONS[name]) if name in kinds else {}
+
+
+def takes_start(name: str | None, options: dict[str, Any]) -> bool:
+    """Whether a named model with some options can start at principal components; None is a model of the user's own."""
+    if name == "contrastive":
+        return options.get("encoder", "dense") == "dense"
+    return name in ("autoencoder", "vae") or (name == "dec" and options.get("pretrain", 1) > 0)
 
 
 def default_widths(name: str, options: dict[str, Any]) -> tuple[int, ...]:

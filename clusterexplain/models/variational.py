@@ -10,8 +10,14 @@ from torch import Tensor
 
 from clusterexplain.models.autoencoder import EncoderDecoder
 from clusterexplain.models.counter_rng import normal
-from clusterexplain.models.networks import Dense
-from clusterexplain.models.task import Params
+from clusterexplain.models.networks import dense
+from clusterexplain.models.start import PrincipalStart, linear_maps
+from clusterexplain.models.task import Params, Stage
+
+SMALLEST_LOADING = 0.05
+"""Share of a component's variance that its loading explains at least at the start, where the noise is larger than it."""
+SMALLEST_NOISE = 1e-2
+"""Noise variance of the posterior at the start where beta is smaller."""
 
 
 class VariationalAutoencoder(EncoderDecoder[tuple[Tensor, Tensor]]):
@@ -38,18 +44,53 @@ class VariationalAutoencoder(EncoderDecoder[tuple[Tensor, Tensor]]):
         One of ``ACTIVATIONS``; all but "relu" are smooth.
     beta : float, default=0.1
         Weight of the divergence from the prior.
+    start : PrincipalStart, optional
+        Where the training starts: linear parts at probabilistic principal components (Tipping and Bishop 1999), which are the
+        optimum of a linear variational autoencoder, with a perceptron added to each. Without it the start is random.
     """
 
     def __init__(
-        self, n_features: int, *, hidden: Sequence[int], latent_dim: int, activation: str = "gelu", beta: float = 0.1
+        self,
+        n_features: int,
+        *,
+        hidden: Sequence[int],
+        latent_dim: int,
+        activation: str = "gelu",
+        beta: float = 0.1,
+        start: PrincipalStart | None = None,
     ) -> None:
+        linear = start is not None
         super().__init__(
-            Dense("encoder", (n_features, *hidden, 2 * latent_dim), activation),
-            Dense("decoder", (latent_dim, *reversed(tuple(hidden)), n_features), activation),
+            dense("encoder", (n_features, *hidden, 2 * latent_dim), activation, linear=linear),
+            dense("decoder", (latent_dim, *reversed(tuple(hidden)), n_features), activation, linear=linear),
             activation,
         )
         self.latent_dim = latent_dim
         self.beta = beta
+        self.start = start
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return one stage, which begins at the start if there is one."""
+        if self.start is None:
+            return (Stage(self.loss),)
+        return (Stage(self.loss, freeze_choice=self.start.reference, initialize=self.place_linear),)
+
+    def place_linear(self, params: Params, inputs: Tensor, weights: Tensor, reference: Tensor) -> Params:
+        r"""Return the parameters with linear parts at probabilistic principal components.
+
+        With standard deviations s of the fit and noise variance beta, the decoder has loadings :math:`g = \sqrt{s^2 - \beta}`,
+        the posterior mean is the coordinate times :math:`g / s^2` and its variance :math:`\beta / s^2`.
+        """
+        assert self.start is not None, "a stage places linear parts only where there is a start"
+        mean, frame, deviations = self.start.frame(inputs, weights, reference)
+        variances = deviations.square()
+        loadings = (variances - self.beta).maximum(SMALLEST_LOADING * variances).sqrt()
+        placed = linear_maps(mean, frame * (loadings / variances).unsqueeze(1), frame * loadings.unsqueeze(1))
+        spread = 0.5 * torch.log(max(self.beta, SMALLEST_NOISE) / variances)  # log sigma
+        weight, bias = placed["encoder.linear.weight"], placed["encoder.linear.bias"]
+        placed["encoder.linear.weight"] = torch.cat([weight, torch.zeros_like(weight)])
+        placed["encoder.linear.bias"] = torch.cat([bias, spread])
+        return params | placed
 
     def augment(self, inputs: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Return the inputs and one standard normal vector of shape (batch, latent_dim)."""

@@ -56,6 +56,10 @@ GIVEN_GRAPH = (
 )
 AGREEMENT = "Refuse explanations if score and labels agree on a smaller share of the samples."
 PRETRAINED = "Train, or keep the weights of a pretrained network that --task names."
+STARTED = (
+    "Start the training at the principal components of the data at its own data weights (pca), at those of the fit (fixed), or "
+    "at random. The model has a default."
+)
 SMOOTHNESS = "Measure by retraining how well derivatives predict small changes of the weights."
 SCALED = (
     "Scale the columns: 'global' (same unit), 'standard' (different units) or 'none'. 'auto' is 'none' with --task, else "
@@ -92,6 +96,10 @@ MinAgreement = Annotated[float, option("--min-agreement", AGREEMENT)]
 Model = Annotated[str, option("--model", f"Train: {', '.join(options.MODELS)}.", value="NAME", choices=options.MODELS)]
 Train = Annotated[bool, option("--train/--no-train", PRETRAINED)]
 LatentDim = Annotated[int | None, option("--latent-dim", "Embed in N dimensions. The model has a default.", least=1)]
+Start = Annotated[
+    str | None,
+    option("--start", STARTED, value="NAME", choices=("pca", "fixed", "random")),
+]
 Steps = Annotated[int | None, option("--steps", "Train for N steps. The model has a default.", least=1)]
 MeasureSmoothness = Annotated[bool, option("--measure-smoothness", SMOOTHNESS)]
 Scaling = Annotated[str, option("--scaling", SCALED, value="NAME", choices=("auto", "global", "standard", "none"))]
@@ -128,6 +136,7 @@ def fit(
     task: options.Task = None,
     train: Train = True,
     latent_dim: LatentDim = None,
+    start: Start = None,
     steps: Steps = None,
     measure_smoothness: MeasureSmoothness = False,
     scaling: Scaling = "auto",
@@ -145,6 +154,7 @@ def fit(
         "min_agreement": ("min_agreement", min_agreement),
         "model": ("model", model),
         "latent_dim": ("latent_dim", latent_dim),
+        "start": ("start", start),
         "n_steps": ("steps", steps),
         "measure_smoothness": ("measure_smoothness", measure_smoothness),
         "scaling": ("scaling", None if scaling == "none" else scaling),
