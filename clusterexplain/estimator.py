@@ -93,6 +93,11 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     hidden : tuple of int or None, default=None
         Widths of the encoder's hidden layers, or channels of its convolutions; a decoder mirrors them. None is the
         model's default: (64,), or (16, 32) channels.
+    start : {None, "random", "pca", "fixed"}, default=None
+        Where the training of an autoencoder, VAE, DEC or dense contrastive encoder starts. "pca": the network is a linear map
+        with a perceptron added to it, and the linear map starts at the principal components, computed at the data weights of
+        each training and differentiated; answers of different seeds then agree. "fixed": the same, but retrainings start at
+        the components of the fit. "random": a perceptron that starts at random. None is "random".
     activation : {"gelu", "tanh", "softplus", "silu", "relu"}, default="gelu"
         All but "relu" are smooth.
     n_steps : int or None, default=None

@@ -103,7 +103,6 @@ class SkipDense:
     widths: tuple[int, ...]
     activation: str
     scale: float = BRANCH_SCALE
-    factor: float = 1.0
 
     @property
     def branch(self) -> Dense | None:
@@ -127,7 +126,7 @@ class SkipDense:
     def __call__(self, params: Params, x: Tensor) -> Tensor:
         """Map rows of shape (batch, widths[0])."""
         straight = F.linear(x, params[f"{self.name}.linear.weight"], params[f"{self.name}.linear.bias"])
-        return straight if self.branch is None else straight + self.factor * self.branch(params, x)
+        return straight if self.branch is None else straight + self.branch(params, x)
 
 
 def dense(name: str, widths: tuple[int, ...], activation: str, *, linear: bool) -> Dense | SkipDense:

@@ -179,7 +179,8 @@ def leading_components(inputs: Tensor, weights: Tensor, n_components: int) -> Co
         Float64, the largest entry of each direction positive. Beyond ``EXACT_UP_TO`` rows and columns by the randomised
         algorithm of Halko, Martinsson and Tropp (2011), with the same random numbers in every call.
     """
-    rows, shares = inputs.detach().double(), (weights / weights.sum()).detach().double()
+    rows, shares = inputs.detach().double(), weights.detach().double()
+    shares = shares / shares.sum()
     mean = shares @ rows
     weighted = (rows - mean) * shares.sqrt().unsqueeze(1)
     if min(weighted.shape) > EXACT_UP_TO:
