@@ -119,9 +119,7 @@ class SkipDense:
         if self.branch is None:
             return linear
         drawn, last = self.branch.initial(generator), f"{self.name}.branch.{len(self.widths) - 2}"
-        return linear | {
-            name: value * self.scale if name.startswith(last) else value for name, value in drawn.items()
-        }
+        return linear | {name: value * self.scale if name.startswith(last) else value for name, value in drawn.items()}
 
     def __call__(self, params: Params, x: Tensor) -> Tensor:
         """Map rows of shape (batch, widths[0])."""

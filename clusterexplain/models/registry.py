@@ -105,9 +105,7 @@ def _variational(plan: ModelSpec) -> EmbeddingTask:
 
 
 def _dec(plan: ModelSpec) -> EmbeddingTask:
-    return DEC(
-        plan.n_features, n_clusters=plan.n_clusters, **plan.widths(), **plan.options, start=plan.principal_start
-    )
+    return DEC(plan.n_features, n_clusters=plan.n_clusters, **plan.widths(), **plan.options, start=plan.principal_start)
 
 
 def _contrastive(plan: ModelSpec) -> EmbeddingTask:

@@ -169,7 +169,9 @@ def test_a_linear_vae_starts_at_probabilistic_principal_components() -> None:
 
     def total(scaled: Tensor) -> Tensor:
         """Return the expected loss, in closed form, with encoder and decoder rotated, stretched and spread otherwise."""
-        moved = {name: value + scaled[number] * torch.ones_like(value) for number, (name, value) in enumerate(placed.items())}
+        moved = {
+            name: value + scaled[number] * torch.ones_like(value) for number, (name, value) in enumerate(placed.items())
+        }
         encoded = task.encoder(moved, X)
         mean, log_sigma = encoded[:, :3], encoded[:, 3:]
         residual = (task.decoder(moved, mean) - X).square().sum(dim=1)
@@ -210,14 +212,19 @@ def test_a_start_that_follows_the_weights_moves_with_them_and_a_fixed_one_does_n
     weights[0] = 0.0
     for start in (PrincipalStart(2), PrincipalStart(2, follows=False)):
         _, frame, _ = start.frame(X, weights, reference)
-        moved = not torch.equal(projector(frame), projector(replace(start, follows=False).frame(X, weights, reference)[1]))
+        moved = not torch.equal(
+            projector(frame), projector(replace(start, follows=False).frame(X, weights, reference)[1])
+        )
         assert moved == start.follows
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "conv_autoencoder", "start": "pca"}, "start='pca' needs a linear path .* Expected start='random' or None"),
+        (
+            {"model": "conv_autoencoder", "start": "pca"},
+            "start='pca' needs a linear path .* Expected start='random' or None",
+        ),
         ({"model": "dec", "model_options": {"pretrain": 0}, "start": "fixed"}, "start='fixed' needs a linear path"),
         ({"model": "pca", "start": "random"}, "start='random' belongs to a training"),
         ({"start": "warm"}, "start='warm' is unknown. Expected one of None, 'pca', 'fixed', 'random'"),
