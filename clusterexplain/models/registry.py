@@ -235,7 +235,7 @@ def default_options(name: str, *, latent_dim: int, image: bool) -> dict[str, Any
 def takes_start(name: str | None, options: dict[str, Any]) -> bool:
     """Whether a named model with some options can start at principal components; None is a model of the user's own."""
     if name == "contrastive":
-        return options.get("encoder", "dense") == "dense"
+        return bool(options.get("encoder", "dense") == "dense")
     return name in ("autoencoder", "vae") or (name == "dec" and options.get("pretrain", 1) > 0)
 
 
