@@ -11,7 +11,7 @@ from clusterexplain.models.principal_components import leading_components, princ
 from clusterexplain.models.task import Params
 
 N_ITERATIONS = 20
-"""Subspace iterations from the components of the fit: how far the start follows the data weights; see docs/training.md."""
+"""Subspace iterations from the components of the fit: how far the start follows the data weights; see docs/models.md."""
 
 
 @dataclass(frozen=True)

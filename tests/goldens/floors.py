@@ -39,8 +39,8 @@ Arrays = dict[str, np.ndarray]
 
 RENAMED: dict[str, str] = {"keep": "cache", "n_duplicated": "n_duplicates"}
 """Keywords in ``cases`` that are called otherwise today."""
-NEWER = ("reclusterer",)
-"""Parameters that came since; their default, None, keeps the numbers."""
+NEWER: dict[str, Any] = {"reclusterer": None, "start": "random"}
+"""Parameters that came since, at what keeps the numbers; a network of the user's own has no start."""
 STORED = {"nonempty": "alive", "share_with_larger_margin": "rank", "runner_ups": "rivals", "runner_up": "rival"}
 """What is called otherwise today, by the name under which it is stored."""
 
@@ -64,9 +64,10 @@ class Fitted:
         """Fit a case."""
         rows = case.rows()
         parameters = {RENAMED.get(name, name): value for name, value in case.parameters.items()}
+        parameters |= NEWER
         train = True
         if case.network is not None:
-            network = case.network()
+            network, parameters["start"] = case.network(), None
             parameters["model"], train = EmbeddingTask.from_module(network.encoder, **network.options), network.train
         data = Dataset(rows.X, ids=rows.ids, image_shape=rows.image_shape)
         return cls(ClusterExplainer(**parameters).fit(data, sample_weight=rows.sample_weight, train=train))
@@ -74,9 +75,7 @@ class Fitted:
     @staticmethod
     def parameters() -> set[str]:
         """Return the names of all parameters of the explainer but those that are ``NEWER``."""
-        defaults = ClusterExplainer().get_params(deep=False)
-        assert all(defaults[name] is None for name in NEWER)
-        return set(defaults) - set(NEWER)
+        return set(ClusterExplainer().get_params(deep=False)) - set(NEWER)
 
     def refitted(self, weights: np.ndarray) -> Fitted:
         """Fit again at weights of shape (n,)."""
