@@ -101,11 +101,11 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     activation : {"gelu", "tanh", "softplus", "silu", "relu"}, default="gelu"
         All but "relu" are smooth.
     n_steps : int or None, default=None
-        Optimizer steps; None is 1400, or 600 for a contrastive model.
+        Optimizer steps; None is 1400, 700 from a start at principal components, or 600 for a contrastive model.
     batch_size : int, default=64
         Nominal batch size.
     learning_rate : float or None, default=None
-        Peak of warm-up and decay; None is 0.003, or 0.001 for a contrastive model.
+        Peak of warm-up and decay; None is 0.003, or 0.001 from a start at principal components and for a contrastive model.
     weight_decay : float, default=0.01
         Decoupled weight decay.
     adam_eps : float, default=1e-4

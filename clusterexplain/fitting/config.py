@@ -20,7 +20,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.constraints import Constraint, Flag, Number, OneOf, Options, Share, Whole, Widths
 from clusterexplain.models import MODELS, EmbeddingTask
 from clusterexplain.models.networks import ACTIVATIONS
-from clusterexplain.models.registry import CLOSED_FORM, STARTS, default_widths, takes_start
+from clusterexplain.models.registry import CLOSED_FORM, PRINCIPAL_STARTS, STARTS, default_widths, takes_start
 from clusterexplain.models.registry import check_options as check_model_options
 from clusterexplain.models.registry import default_options as default_model_options
 from clusterexplain.training.optimizer import SCHEDULES
@@ -30,6 +30,8 @@ MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
     "contrastive": {"n_steps": 600, "learning_rate": 1e-3, "latent_dim": 16},
 }
 """What None stands for, by model; "" is every other one."""
+REFINEMENT_DEFAULTS = {"n_steps": 700, "learning_rate": 1e-3}
+"""What None stands for where the start is at principal components, which training then refines; docs/models.md has figures."""
 DEFAULT_START = "random"
 """Where a training starts whose model can start at principal components."""
 OPTIMIZER_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -177,6 +179,8 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
         With the same meaning, whatever becomes of the defaults.
     """
     usual = MODEL_DEFAULTS[""] | MODEL_DEFAULTS.get(config.model or "", {})
+    if config.start in PRINCIPAL_STARTS and config.model != "contrastive":
+        usual |= REFINEMENT_DEFAULTS
     sizes = usual | {name: getattr(config, name) for name in usual if getattr(config, name) is not None}
     options: dict[str, Any] | None = OPTIMIZER_DEFAULTS[config.optimizer] | (config.optimizer_options or {})
     closed_form = config.model in CLOSED_FORM

@@ -63,7 +63,9 @@ class ModelSpec:
     @property
     def principal_start(self) -> PrincipalStart | None:
         """Where a training starts that does not start at random."""
-        return None if self.start in (None, "random") else PrincipalStart(self.latent_dim, follows=self.start == "pca")
+        if self.start not in PRINCIPAL_STARTS:
+            return None
+        return PrincipalStart(self.latent_dim, follows=self.start == "pca")
 
     @property
     def n_features(self) -> int:
@@ -176,7 +178,8 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "dec": ("pretrain", "update_every", "rate"),
 }
 MODELS = tuple(_BUILDERS)
-STARTS = ("pca", "fixed", "random")
+PRINCIPAL_STARTS = ("pca", "fixed")
+STARTS = (*PRINCIPAL_STARTS, "random")
 """Where a training starts: at the principal components at its own data weights, at those of the fit, or at random."""
 CLOSED_FORM = ("precomputed", "pca")
 """Models that are not trained: their parameters are a function of the data weights."""

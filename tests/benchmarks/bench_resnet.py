@@ -1,6 +1,7 @@
 """A residual network that arrives trained: the time of ``fit(train=False)``, and how far answers agree with retraining.
 
-Run: ``python -m tests.benchmarks.bench_resnet [--images 4000] [--epochs 30] [--removals 48] [--queries 6]``. The images are
+Run: ``python -m tests.benchmarks.bench_resnet [--images 4000] [--epochs 30] [--removals 48] [--queries 6]
+[--dtype float32]``. The images are
 16x16 patches of the two colour pictures of scikit-learn, the classes are picture and quarter of its height. A network of
 77,912 parameters (BatchNorm, ReLU, dropout) is trained by plain Adam on batches of 64; its loss is the cross-entropy, its
 embedding what is pooled. Prints one Markdown row: wall time and processor time of the fit, steps, drift, and mean rank
@@ -137,10 +138,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("images", 4000), ("epochs", 30), ("removals", 48), ("queries", 6)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--dtype", default="float32", choices=("float32", "float64"))
     given = parser.parse_args()
     pixels, classes = patches(given.images)
     net = trained_elsewhere(pixels, classes, given.epochs)
-    ce = ClusterExplainer(model=task_of(net), n_clusters=2 * BANDS, scaling=None, random_state=0)
+    ce = ClusterExplainer(model=task_of(net), n_clusters=2 * BANDS, scaling=None, dtype=given.dtype, random_state=0)
     wall, busy = time.perf_counter(), time.process_time()
     ce.fit(pixels.reshape(len(pixels), -1), train=False, targets=classes)
     wall, busy = time.perf_counter() - wall, time.process_time() - busy

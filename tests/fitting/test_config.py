@@ -120,3 +120,14 @@ def test_a_contrastive_model_that_cannot_learn_is_refused_before_training(
     """Seen to fail: fitted, and the explanation blamed the layers of "this network"."""
     with pytest.raises(InvalidParameterError, match=message):
         ClusterExplainer("contrastive", **{**SMALL, **options}).fit(blobs)
+
+
+def test_a_start_at_principal_components_is_refined_shorter_and_slower() -> None:
+    for start, expected in (("random", (1400, 3e-3)), ("pca", (700, 1e-3)), ("fixed", (700, 1e-3))):
+        config = Config.of(ClusterExplainer(start=start).get_params())
+        resolved = resolve(config, n_samples=100, image=False)
+        assert (resolved.n_steps, resolved.learning_rate) == expected
+        assert resolved.start == start
+    convolutional = Config.of(ClusterExplainer("conv_autoencoder").get_params())
+    assert resolve(convolutional, n_samples=100, image=True).start == "random"
+    assert resolve(Config.of(ClusterExplainer("pca").get_params()), n_samples=100, image=False).start is None
