@@ -101,7 +101,8 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     activation : {"gelu", "tanh", "softplus", "silu", "relu"}, default="gelu"
         All but "relu" are smooth.
     n_steps : int or None, default=None
-        Optimizer steps; None is 1400, 700 from a start at principal components, or 600 for a contrastive model.
+        Optimizer steps; None is 1400, or 600 for a contrastive model; from a start at principal components 25 passes over
+        the rows, at least 150 and at most 700 steps.
     batch_size : int, default=64
         Nominal batch size.
     learning_rate : float or None, default=None

@@ -30,8 +30,9 @@ MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
     "contrastive": {"n_steps": 600, "learning_rate": 1e-3, "latent_dim": 16},
 }
 """What None stands for, by model; "" is every other one."""
-REFINEMENT_DEFAULTS = {"n_steps": 700, "learning_rate": 1e-3}
-"""What None stands for where the start is at principal components, which training then refines; docs/models.md has figures."""
+REFINEMENT_RATE, REFINEMENT_EPOCHS, REFINEMENT_STEPS = 1e-3, 25, (150, 700)
+"""Learning rate, passes over the rows, and the fewest and most steps where training refines a start at principal components.
+Longer, small tables are learned by heart and their seeds part; docs/models.md has figures."""
 DEFAULT_START = "random"
 """Where a training starts whose model can start at principal components."""
 OPTIMIZER_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -180,7 +181,7 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
     """
     usual = MODEL_DEFAULTS[""] | MODEL_DEFAULTS.get(config.model or "", {})
     if config.start in PRINCIPAL_STARTS and config.model != "contrastive":
-        usual |= REFINEMENT_DEFAULTS
+        usual |= _refinement(n_samples, config.batch_size)
     sizes = usual | {name: getattr(config, name) for name in usual if getattr(config, name) is not None}
     options: dict[str, Any] | None = OPTIMIZER_DEFAULTS[config.optimizer] | (config.optimizer_options or {})
     closed_form = config.model in CLOSED_FORM
@@ -216,6 +217,13 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
         dtype="float64" if closed_form else config.dtype,
         said=said,
     )
+
+
+def _refinement(n_samples: int, batch_size: int) -> dict[str, Any]:
+    """Return length and rate of a training that starts at principal components."""
+    fewest, most = REFINEMENT_STEPS
+    steps = REFINEMENT_EPOCHS * n_samples / batch_size
+    return {"n_steps": min(max(round(steps), fewest), most), "learning_rate": REFINEMENT_RATE}
 
 
 def _resolved_start(config: Config, model_options: dict[str, Any]) -> str | None:

@@ -122,12 +122,21 @@ def test_a_contrastive_model_that_cannot_learn_is_refused_before_training(
         ClusterExplainer("contrastive", **{**SMALL, **options}).fit(blobs)
 
 
-def test_a_start_at_principal_components_is_refined_shorter_and_slower() -> None:
-    for start, expected in (("random", (1400, 3e-3)), ("pca", (700, 1e-3)), ("fixed", (700, 1e-3))):
-        config = Config.of(ClusterExplainer(start=start).get_params())
-        resolved = resolve(config, n_samples=100, image=False)
-        assert (resolved.n_steps, resolved.learning_rate) == expected
-        assert resolved.start == start
+@pytest.mark.parametrize(
+    ("start", "n_samples", "expected"),
+    [
+        ("random", 178, (1400, 3e-3)), ("pca", 178, (150, 1e-3)), ("fixed", 569, (222, 1e-3)), ("pca", 23_000, (700, 1e-3)),
+    ],
+)  # fmt: skip
+def test_a_start_at_principal_components_is_refined_for_25_passes_over_the_rows(
+    start: str, n_samples: int, expected: tuple[int, float]
+) -> None:
+    resolved = resolve(Config.of(ClusterExplainer(start=start).get_params()), n_samples=n_samples, image=False)
+    assert (resolved.n_steps, resolved.learning_rate) == expected
+    assert resolved.start == start
+
+
+def test_a_model_without_a_linear_path_starts_at_random_and_one_without_a_training_nowhere() -> None:
     convolutional = Config.of(ClusterExplainer("conv_autoencoder").get_params())
     assert resolve(convolutional, n_samples=100, image=True).start == "random"
     assert resolve(Config.of(ClusterExplainer("pca").get_params()), n_samples=100, image=False).start is None
