@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from clusterexplain.models.networks import ConvDecoder, ConvEncoder, ImageShape, Network, dense, smoothness_reasons
-from clusterexplain.models.start import PrincipalStart, linear_maps
+from clusterexplain.models.start import PrincipalStart, first_stage, linear_maps
 from clusterexplain.models.task import DrawnT, EmbeddingTask, Params, Stage
 
 
@@ -100,15 +100,11 @@ class Autoencoder(Reconstruction):
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage, which begins at the start if there is one."""
-        if self.start is None:
-            return (Stage(self.loss),)
-        return (Stage(self.loss, freeze_choice=self.start.reference, initialize=self.place_linear),)
+        return (first_stage(self.loss, self.start, self.place_linear),)
 
-    def place_linear(self, params: Params, inputs: Tensor, weights: Tensor, reference: Tensor) -> Params:
-        """Return the parameters with linear parts that project on the principal subspace and back."""
-        assert self.start is not None, "a stage places linear parts only where there is a start"
-        mean, frame, _ = self.start.frame(inputs, weights, reference)
-        return params | linear_maps(mean, frame, frame)
+    def place_linear(self, mean: Tensor, frame: Tensor, deviations: Tensor) -> Params:
+        """Return linear parts that project on the principal subspace and back."""
+        return linear_maps(mean, frame, frame)
 
 
 class ConvAutoencoder(Reconstruction):

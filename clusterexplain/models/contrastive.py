@@ -9,7 +9,7 @@ from torch import Tensor
 
 from clusterexplain.models.counter_rng import splitmix
 from clusterexplain.models.networks import Network, smoothness_reasons
-from clusterexplain.models.start import PrincipalStart
+from clusterexplain.models.start import PrincipalStart, first_stage
 from clusterexplain.models.task import EmbeddingTask, Params, Stage
 
 Augmentation = Callable[[Tensor, Tensor], Tensor]
@@ -105,15 +105,11 @@ class Contrastive(EmbeddingTask[tuple[Tensor, Tensor]]):
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage, which begins at the start if there is one."""
-        if self.start is None:
-            return (Stage(self.loss),)
-        return (Stage(self.loss, freeze_choice=self.start.reference, initialize=self.place_linear),)
+        return (first_stage(self.loss, self.start, self.place_linear),)
 
-    def place_linear(self, params: Params, inputs: Tensor, weights: Tensor, reference: Tensor) -> Params:
-        """Return the parameters with the linear part of the encoder at the principal subspace."""
-        assert self.start is not None, "a stage places linear parts only where there is a start"
-        mean, frame, _ = self.start.frame(inputs, weights, reference)
-        return params | {"encoder.linear.weight": frame, "encoder.linear.bias": -(frame @ mean)}
+    def place_linear(self, mean: Tensor, frame: Tensor, deviations: Tensor) -> Params:
+        """Return the linear part of the encoder at the principal subspace."""
+        return {"encoder.linear.weight": frame, "encoder.linear.bias": -(frame @ mean)}
 
     def initial_params(self, generator: torch.Generator, dtype: torch.dtype) -> Params:
         """Draw weights and biases uniformly in +-1/sqrt(fan_in)."""

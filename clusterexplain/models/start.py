@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from clusterexplain.models.principal_components import leading_components, principal_subspace
-from clusterexplain.models.task import Params
+from clusterexplain.models.task import Params, Stage
 
 N_ITERATIONS = 20
 """Subspace iterations from the components of the fit: how far the start follows the data weights; see docs/models.md."""
@@ -85,6 +86,35 @@ class PrincipalStart:
         padded = torch.cat([frame, frame.new_zeros(missing, frame.shape[1])])
         deviations = torch.cat([lengths, lengths.new_ones(missing)])
         return mean.to(inputs.dtype), padded.to(inputs.dtype), deviations.to(inputs.dtype)
+
+
+def first_stage(
+    loss: Callable[..., Tensor], start: PrincipalStart | None, place: Callable[[Tensor, Tensor, Tensor], Params]
+) -> Stage:
+    """Return the stage that a training begins with.
+
+    Parameters
+    ----------
+    loss : callable
+        Of the stage.
+    start : PrincipalStart or None
+        Where it starts; None keeps the initial parameters.
+    place : callable
+        ``(mean, frame, deviations) -> params``, from what :meth:`PrincipalStart.frame` returns: the linear parts.
+        The others keep their initial values.
+
+    Returns
+    -------
+    Stage
+        Its start is computed at the data weights of each training, and differentiated.
+    """
+    if start is None:
+        return Stage(loss)
+
+    def initialize(params: Params, inputs: Tensor, weights: Tensor, reference: Tensor) -> Params:
+        return params | place(*start.frame(inputs, weights, reference))
+
+    return Stage(loss, freeze_choice=start.reference, initialize=initialize)
 
 
 def linear_maps(mean: Tensor, encoder: Tensor, decoder: Tensor) -> Params:

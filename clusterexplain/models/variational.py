@@ -11,7 +11,7 @@ from torch import Tensor
 from clusterexplain.models.autoencoder import EncoderDecoder
 from clusterexplain.models.counter_rng import normal
 from clusterexplain.models.networks import dense
-from clusterexplain.models.start import PrincipalStart, linear_maps
+from clusterexplain.models.start import PrincipalStart, first_stage, linear_maps
 from clusterexplain.models.task import Params, Stage
 
 SMALLEST_LOADING = 0.05
@@ -71,18 +71,14 @@ class VariationalAutoencoder(EncoderDecoder[tuple[Tensor, Tensor]]):
 
     def stages(self) -> tuple[Stage, ...]:
         """Return one stage, which begins at the start if there is one."""
-        if self.start is None:
-            return (Stage(self.loss),)
-        return (Stage(self.loss, freeze_choice=self.start.reference, initialize=self.place_linear),)
+        return (first_stage(self.loss, self.start, self.place_linear),)
 
-    def place_linear(self, params: Params, inputs: Tensor, weights: Tensor, reference: Tensor) -> Params:
-        r"""Return the parameters with linear parts at probabilistic principal components.
+    def place_linear(self, mean: Tensor, frame: Tensor, deviations: Tensor) -> Params:
+        r"""Return linear parts at probabilistic principal components.
 
         With standard deviations s of the fit and noise variance beta, the decoder has loadings :math:`g = \sqrt{s^2 - \beta}`,
         the posterior mean is the coordinate times :math:`g / s^2` and its variance :math:`\beta / s^2`.
         """
-        assert self.start is not None, "a stage places linear parts only where there is a start"
-        mean, frame, deviations = self.start.frame(inputs, weights, reference)
         variances = deviations.square()
         loadings = (variances - self.beta).maximum(SMALLEST_LOADING * variances).sqrt()
         placed = linear_maps(mean, frame * (loadings / variances).unsqueeze(1), frame * loadings.unsqueeze(1))
@@ -90,7 +86,7 @@ class VariationalAutoencoder(EncoderDecoder[tuple[Tensor, Tensor]]):
         weight, bias = placed["encoder.linear.weight"], placed["encoder.linear.bias"]
         placed["encoder.linear.weight"] = torch.cat([weight, torch.zeros_like(weight)])
         placed["encoder.linear.bias"] = torch.cat([bias, spread])
-        return params | placed
+        return placed
 
     def augment(self, inputs: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Return the inputs and one standard normal vector of shape (batch, latent_dim)."""

@@ -1,6 +1,6 @@
 """What a standard check of the digits says: this seed, the recipe, and means of 5 and 10 exact explanations.
 
-Run: ``python -m tests.benchmarks.checks [autoencoder contrastive] [--queries 24] [--keep FOLDER] [--means 5 10]``. Prints
+Run: ``python -m tests.benchmarks.checks [autoencoder contrastive] [--start pca] [--queries 24] [--keep FOLDER] [--means 5 10]``. Prints
 Markdown tables: the grades of the standard check for this seed and for the recipe; then, against removals refitted at seeds
 that no explanation has seen, how much of the ceiling means of 5 and 10 explanations reach.
 """
@@ -44,9 +44,9 @@ def rows_of(check: object, name: str) -> pd.DataFrame:
     return table
 
 
-def measure(model: str, n_queries: int, keep: Path | None, means: list[int]) -> None:
+def measure(model: str, start: str | None, n_queries: int, keep: Path | None, means: list[int]) -> None:
     """Print the tables of one model."""
-    explainer = ClusterExplainer(model, n_clusters=10, random_state=0).fit(load_dataset("digits"))
+    explainer = ClusterExplainer(model, n_clusters=10, start=start, random_state=0).fit(load_dataset("digits"))
     everywhere = explainer.sample_weight_ > 0
     queries = choose_queries(explainer.margins_, explainer.labels_, everywhere, n_queries).tolist()
     folder = None if keep is None else keep / model
@@ -81,9 +81,10 @@ def measure(model: str, n_queries: int, keep: Path | None, means: list[int]) -> 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=["autoencoder", "contrastive"])
+    parser.add_argument("--start", help="where the training starts, by default as the model says")
     parser.add_argument("--queries", type=int, default=24)
     parser.add_argument("--keep", type=Path, help="folder for the retrained networks: an interrupted run goes on")
     parser.add_argument("--means", type=int, nargs="*", default=[5, 10], help="explanations over so many seeds")
     chosen = parser.parse_args()
     for one in chosen.models:
-        measure(one, chosen.queries, chosen.keep, chosen.means)
+        measure(one, chosen.start, chosen.queries, chosen.keep, chosen.means)
