@@ -129,8 +129,8 @@ def table() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def counts() -> np.ndarray:
-    """Return counts whose logarithms lie around the same centres, shape (21, 16)."""
-    return np.random.default_rng(2).poisson(np.exp(table()[0] + 1)).astype(float)
+    """Return counts whose logarithms lie around the same centres, farther apart, shape (21, 16)."""
+    return np.random.default_rng(2).poisson(np.exp(1.5 * table()[0] + 2)).astype(float)
 
 
 @cache
