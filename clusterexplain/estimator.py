@@ -60,10 +60,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
 
     Parameters
     ----------
-    model : {"precomputed", "pca", "autoencoder", "conv_autoencoder", "vae", "contrastive", "dec"} or EmbeddingTask, \
-            default="autoencoder"
+    model : {"precomputed", "pca", "autoencoder", "conv_autoencoder", "vae", "count_vae", "contrastive", "dec"} or \
+            EmbeddingTask, default="autoencoder"
         What makes the embedding: the rows of X themselves ("precomputed"), their principal components ("pca"), a network that
-        is trained, or a task of your own (:meth:`EmbeddingTask.from_module`).
+        is trained ("count_vae" on raw counts), or a task of your own (:meth:`EmbeddingTask.from_module`).
     clusterer : {"kmeans", "spherical_kmeans", "soft_kmeans", "gmm", "hdbscan", "dec"}, estimator, labels, Clustering or \
             callable, default="kmeans"
         What clusters the embedding: a name ("dec" is the assignment that a DEC has learned); an estimator that you have
@@ -94,10 +94,10 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
         Widths of the encoder's hidden layers, or channels of its convolutions; a decoder mirrors them. None is the
         model's default: (64,), or (16, 32) channels.
     start : {None, "random", "pca", "fixed"}, default=None
-        Where the training of an autoencoder, VAE, DEC or dense contrastive encoder starts. "pca": the network is a linear map
-        with a perceptron added to it, and the linear map starts at the principal components, computed at the data weights of
-        each training and differentiated; answers of different seeds then agree. "fixed": the same, but retrainings start at
-        the components of the fit. "random": a perceptron that starts at random. None is "random".
+        Where the training of an autoencoder, VAE, count VAE, DEC or dense contrastive encoder starts. "pca": the network is a
+        linear map with a perceptron added to it, and the linear map starts at the principal components, computed at the data
+        weights of each training and differentiated; answers of different seeds then agree. "fixed": the same, but retrainings
+        start at the components of the fit. "random": a perceptron that starts at random. None is "random".
     activation : {"gelu", "tanh", "softplus", "silu", "relu"}, default="gelu"
         All but "relu" are smooth.
     n_steps : int or None, default=None
@@ -116,15 +116,15 @@ class ClusterExplainer(ClassNamePrefixFeaturesOutMixin, ClusterMixin, Transforme
     optimizer_options : dict, optional
         schedule ("cosine", "linear", "constant"), warmup (share of the steps), betas, momentum.
     model_options : dict, optional
-        Options of a named model: beta ("vae"); temperature, augmentation, encoder, projector_dim, embedding
-        ("contrastive"); pretrain, update_every, rate ("dec").
+        Options of a named model: beta ("vae", "count_vae"); likelihood ("count_vae"); temperature, augmentation, encoder,
+        projector_dim, embedding ("contrastive"); pretrain, update_every, rate ("dec").
     further_steps, further_rate : int and float, optional
         Length and peak learning rate of further training (``fit(X, train=False)``); chosen from the training by default.
     measure_smoothness : bool, default=False
         Retrain with single examples at 95 % weight and keep the agreement as ``smoothness_``.
     scaling : {"auto", "global", "standard", None}, default="auto"
         Scaling of the columns, measured once and frozen in refits. "global" keeps relative variances; "auto" is "global"
-        for a model by name and None for a task of your own, whose network sees the rows of X as they are.
+        for a model by name, None for counts and for a task of your own, whose network sees the rows of X as they are.
     dtype : {"float32", "float64"}, default="float32"
         Floating point type of the training.
     max_memory : float, default=2e9

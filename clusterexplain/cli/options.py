@@ -10,7 +10,7 @@ import typer
 from typer.models import OptionInfo
 
 CLUSTERERS = ("kmeans", "spherical_kmeans", "soft_kmeans", "gmm", "hdbscan", "dec")
-MODELS = ("precomputed", "pca", "autoencoder", "conv_autoencoder", "vae", "contrastive", "dec")
+MODELS = ("precomputed", "pca", "autoencoder", "conv_autoencoder", "vae", "count_vae", "contrastive", "dec")
 METHODS = ("auto", "unrolled", "further", "implicit", "gradient_dot", "gradient_cosine")
 LEVELS = ("quick", "standard", "full")
 ESTIMANDS = ("seed", "model", "recipe")

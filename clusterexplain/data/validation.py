@@ -77,6 +77,42 @@ def check_variation(X: np.ndarray) -> None:
         )
 
 
+def check_counts(X: np.ndarray, ids: Sequence[object] | np.ndarray, *, model: str) -> None:
+    """Refuse rows that are not counts.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Finite rows.
+    ids : sequence of length n_samples
+        How the messages call the rows.
+    model : str
+        Name of the model that needs counts.
+
+    Raises
+    ------
+    InvalidDataError
+        If an entry is negative or no whole number, or if a row has no counts at all.
+    """
+    wrong = (X < 0) | (np.floor(X) != X)
+    if wrong.any():
+        row, column = (int(place) for place in np.argwhere(wrong)[0])
+        kind = "negative" if X[row, column] < 0 else "not a whole number"
+        raise InvalidDataError(
+            f"model={model!r} needs counts, but row {ids[row]} has {X[row, column]:.6g} in column {column} (counted from 0), "
+            f"which is {kind}; {int(wrong.any(axis=1).sum())} of {len(X)} rows have such entries. Expected raw counts, neither "
+            f"normalised nor logarithms: of an AnnData, fit(adata, use_rep='counts') takes adata.layers['counts'] and "
+            f"use_rep='raw' takes adata.raw. For other rows use model='vae'."
+        )
+    empty = np.flatnonzero(X.sum(axis=1) == 0)
+    if len(empty):
+        raise InvalidDataError(
+            f"model={model!r} needs counts in every row, but {len(empty)} row(s) have a total of 0: "
+            f"{_listed([ids[int(one)] for one in empty])}. Expected at least one count in each; leave these rows out "
+            f"(X[X.sum(axis=1) > 0]; scanpy.pp.filter_cells(adata, min_counts=1))."
+        )
+
+
 def check_sample_weight(sample_weight: object, n_samples: int) -> np.ndarray:
     """Return data weights as a float64 vector; None means one for every example.
 

@@ -17,7 +17,7 @@ from clusterexplain.clustering.make import is_factory
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
-from clusterexplain.data.validation import check_variation
+from clusterexplain.data.validation import check_counts, check_variation
 from clusterexplain.exceptions import DriftWarning, InvalidDataError, InvalidParameterError, SmoothnessWarning, warn
 from clusterexplain.execution import Execution
 from clusterexplain.fitting.config import Config, resolve
@@ -26,6 +26,7 @@ from clusterexplain.fitting.own_parts import OwnReclusterer, with_own_reclustere
 from clusterexplain.fitting.recipes import make_recipe, make_task, smoothness_reasons, trained_further, training_inputs
 from clusterexplain.fitting.score_choice import choose_score
 from clusterexplain.models import EmbeddingTask
+from clusterexplain.models.registry import OF_COUNTS
 from clusterexplain.training import CompiledSteps, Recipe, Trajectory, with_choices_kept
 from clusterexplain.training.cost import Cost, measure_cost
 from clusterexplain.training.further_training import FurtherTraining
@@ -156,6 +157,8 @@ def _resolved(config: Config, data: Dataset, weights: np.ndarray) -> tuple[Confi
             f"Expected at least one row for each cluster; lower n_clusters or add rows."
         )
     check_variation(data.X[present])
+    if config.model in OF_COUNTS:
+        check_counts(data.X, data.ids, model=config.model)
     config = resolve(config, n_samples=int(present.sum()), image=data.image_shape is not None)
     return config, Scaling.measure(data.X[present], config.scaling)
 

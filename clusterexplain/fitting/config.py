@@ -20,7 +20,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.fitting.constraints import Constraint, Flag, Number, OneOf, Options, Share, Whole, Widths
 from clusterexplain.models import MODELS, EmbeddingTask
 from clusterexplain.models.networks import ACTIVATIONS
-from clusterexplain.models.registry import CLOSED_FORM, PRINCIPAL_STARTS, STARTS, default_widths, takes_start
+from clusterexplain.models.registry import CLOSED_FORM, OF_COUNTS, PRINCIPAL_STARTS, STARTS, default_widths, takes_start
 from clusterexplain.models.registry import check_options as check_model_options
 from clusterexplain.models.registry import default_options as default_model_options
 from clusterexplain.training.optimizer import SCHEDULES
@@ -190,7 +190,7 @@ def resolve(config: Config, *, n_samples: int, image: bool) -> Config:
         options = None
     if config.model == "precomputed":
         sizes["latent_dim"] = None
-    automatic = None if config.model is None or closed_form else "global"
+    automatic = None if config.model is None or closed_form or config.model in OF_COUNTS else "global"
     model_options: dict[str, Any] = {}
     hidden = config.hidden
     if config.model is not None:
@@ -279,6 +279,11 @@ def _check_model(parameters: Mapping[str, Any]) -> None:
     if model == "contrastive":
         _check_contrastive({**parameters, **(options or {})})
     _check_closed_form(parameters)
+    if model in OF_COUNTS and parameters["scaling"] not in ("auto", None):
+        raise InvalidParameterError(
+            f"scaling={parameters['scaling']!r} would make something else of counts, which model={model!r} needs as they are. "
+            f"Expected 'auto' or None: the encoder sees log(1 + x), and the total of each row is part of the likelihood."
+        )
     if parameters["start"] not in (None, "random") and not takes_start(model, options or {}):
         raise InvalidParameterError(
             f"start={parameters['start']!r} needs a linear path from the columns to the embedding, which model={model!r} with "

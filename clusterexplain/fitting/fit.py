@@ -22,6 +22,7 @@ from clusterexplain.clustering import Clustering, ClusteringFactory, ClusteringS
 from clusterexplain.clustering.scores import Score
 from clusterexplain.data import Dataset
 from clusterexplain.data.scaling import Scaling
+from clusterexplain.data.validation import check_counts
 from clusterexplain.execution import Execution
 from clusterexplain.fitting.annotations import Annotations
 from clusterexplain.fitting.assignment import Assignment, with_absent
@@ -29,6 +30,7 @@ from clusterexplain.fitting.config import Config
 from clusterexplain.fitting.outcome import diverged, outcome_of, pair_of
 from clusterexplain.influence.jacobian import TrainingJacobian
 from clusterexplain.influence.registry import JacobianFactory, make_jacobian
+from clusterexplain.models.registry import OF_COUNTS
 from clusterexplain.results.margins import Margins
 from clusterexplain.results.outcome import Assignments, Outcome
 from clusterexplain.training import Recipe, Trajectory, retrain_many
@@ -122,7 +124,9 @@ class Fit:
         return Assignment(self.clustering, self.score, embedding, self.weights, state)
 
     def inputs_of(self, rows: np.ndarray) -> Tensor:
-        """Return rows of shape (n, n_features), as the user gave them, as the network sees them."""
+        """Return rows of shape (n, n_features), as the user gave them, as the network sees them; refuse what are no counts."""
+        if self.config.model in OF_COUNTS:
+            check_counts(rows, range(len(rows)), model=self.config.model)
         return self.scaling.to_tensor(rows, self.recipe.dtype)
 
     def query_inputs(self, margins: Margins) -> Tensor:

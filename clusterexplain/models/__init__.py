@@ -2,6 +2,7 @@
 
 from clusterexplain.models.autoencoder import Autoencoder, ConvAutoencoder
 from clusterexplain.models.contrastive import Contrastive
+from clusterexplain.models.count_vae import CountVAE
 from clusterexplain.models.dec import CENTROIDS, DEC, student_t
 from clusterexplain.models.pca import PCA
 from clusterexplain.models.precomputed import Precomputed
@@ -17,6 +18,7 @@ __all__ = [
     "Autoencoder",
     "Contrastive",
     "ConvAutoencoder",
+    "CountVAE",
     "EmbeddingTask",
     "ModelSpec",
     "Params",

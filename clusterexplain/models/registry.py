@@ -15,6 +15,7 @@ from clusterexplain.exceptions import InvalidParameterError
 from clusterexplain.models.augmentation import ImageAugmentation, TableAugmentation
 from clusterexplain.models.autoencoder import Autoencoder, ConvAutoencoder
 from clusterexplain.models.contrastive import Contrastive
+from clusterexplain.models.count_vae import LIKELIHOODS, CountVAE
 from clusterexplain.models.dec import DEC
 from clusterexplain.models.networks import ConvEncoder, Dense, ImageShape, Network, dense
 from clusterexplain.models.pca import PCA
@@ -106,6 +107,10 @@ def _variational(plan: ModelSpec) -> EmbeddingTask:
     return VariationalAutoencoder(plan.n_features, **plan.widths(), **plan.options, start=plan.principal_start)
 
 
+def _count_vae(plan: ModelSpec) -> EmbeddingTask:
+    return CountVAE(plan.n_features, **plan.widths(), **plan.options, start=plan.principal_start)
+
+
 def _dec(plan: ModelSpec) -> EmbeddingTask:
     return DEC(plan.n_features, n_clusters=plan.n_clusters, **plan.widths(), **plan.options, start=plan.principal_start)
 
@@ -151,6 +156,7 @@ _BUILDERS: dict[str, Callable[[ModelSpec], EmbeddingTask]] = {
     "autoencoder": _autoencoder,
     "conv_autoencoder": _conv_autoencoder,
     "vae": _variational,
+    "count_vae": _count_vae,
     "contrastive": _contrastive,
     "dec": _dec,
 }
@@ -166,6 +172,7 @@ _WHOLE = ("projector_dim", "update_every")
 _WORDS: dict[str, tuple[str | bool, ...]] = {
     "encoder": ("dense", "conv"),
     "embedding": ("encoder", "projector"),
+    "likelihood": LIKELIHOODS,
     "whiten": (False, True),
 }
 _OPTIONS: dict[str, tuple[str, ...]] = {
@@ -174,6 +181,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "autoencoder": (),
     "conv_autoencoder": (),
     "vae": ("beta",),
+    "count_vae": ("beta", "likelihood"),
     "contrastive": ("temperature", "augmentation", "encoder", "projector_dim", "embedding"),
     "dec": ("pretrain", "update_every", "rate"),
 }
@@ -183,6 +191,8 @@ STARTS = (*PRINCIPAL_STARTS, "random")
 """Where a training starts: at the principal components at its own data weights, at those of the fit, or at random."""
 CLOSED_FORM = ("precomputed", "pca")
 """Models that are not trained: their parameters are a function of the data weights."""
+OF_COUNTS = ("count_vae",)
+"""Models whose rows are counts."""
 
 
 def build(name: str, plan: ModelSpec) -> EmbeddingTask:
@@ -231,7 +241,7 @@ def default_options(name: str, *, latent_dim: int, image: bool) -> dict[str, Any
         strengths = {entry.name: entry.default for entry in fields(kind) if entry.default is not MISSING}
         chosen = {"augmentation": strengths, "encoder": "dense", "projector_dim": latent_dim}
         return _defaults_of(Contrastive, ("temperature", "embedding")) | chosen
-    kinds = {"vae": VariationalAutoencoder, "dec": DEC, "pca": PCA}
+    kinds = {"vae": VariationalAutoencoder, "count_vae": CountVAE, "dec": DEC, "pca": PCA}
     return _defaults_of(kinds[name], _OPTIONS[name]) if name in kinds else {}
 
 
@@ -239,7 +249,7 @@ def takes_start(name: str | None, options: dict[str, Any]) -> bool:
     """Whether a named model with some options can start at principal components; None is a model of the user's own."""
     if name == "contrastive":
         return bool(options.get("encoder", "dense") == "dense")
-    return name in ("autoencoder", "vae") or (name == "dec" and options.get("pretrain", 1) > 0)
+    return name in ("autoencoder", "vae", "count_vae") or (name == "dec" and options.get("pretrain", 1) > 0)
 
 
 def default_widths(name: str, options: dict[str, Any]) -> tuple[int, ...]:

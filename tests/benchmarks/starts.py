@@ -44,8 +44,8 @@ def unit_vectors(n_samples: int = 3000, n_features: int = 384, n_topics: int = 3
     return X / np.linalg.norm(X, axis=1, keepdims=True), topics
 
 
-def log_counts(n_cells: int = 6000, n_genes: int = 2000) -> Rows:
-    """Return log counts of overdispersed genes in 8 types of cells, the rarest of 20 cells, and the types."""
+def counts_of_types(n_cells: int = 6000, n_genes: int = 2000) -> Rows:
+    """Return counts of overdispersed genes in 8 types of cells, the rarest of 20 of 6,000 cells, and the types."""
     rng = np.random.default_rng(0)
     shares = np.array([0.3, 0.22, 0.16, 0.12, 0.1, 0.06, 0.04 - 20 / 6000, 20 / 6000])
     types = rng.permutation(np.repeat(np.arange(8), np.diff(np.round(np.cumsum([0, *shares]) * n_cells).astype(int))))
@@ -53,7 +53,12 @@ def log_counts(n_cells: int = 6000, n_genes: int = 2000) -> Rows:
     for profile in rates:
         profile[rng.choice(n_genes, 60, replace=False)] *= rng.uniform(3, 8, size=60)
     expected = (rates / rates.sum(axis=1, keepdims=True))[types] * np.exp(rng.normal(0, 0.35, (n_cells, 1))) * 1500
-    counts = rng.poisson(rng.gamma(2.0, expected / 2.0))
+    return rng.poisson(rng.gamma(2.0, expected / 2.0)), types
+
+
+def log_counts(n_cells: int = 6000, n_genes: int = 2000) -> Rows:
+    """Return logarithms of those counts, normalised to the median total of a cell, and the types."""
+    counts, types = counts_of_types(n_cells, n_genes)
     totals = counts.sum(axis=1, keepdims=True)
     return np.log1p(counts / totals * np.median(totals)), types
 

@@ -16,6 +16,7 @@ from clusterexplain.models import DEC
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("conv_autoencoder", {"hidden": (4,)}),
     ("vae", {"hidden": (8,), "model_options": {"beta": 0.05}}),
+    ("count_vae", {"hidden": (8,)}),
     ("contrastive", {"hidden": (8,), "model_options": {"augmentation": {"cutout": 2}, "temperature": 0.3}}),
     ("contrastive", {"hidden": (4,), "model_options": {"encoder": "conv", "embedding": "projector"}}),
     ("dec", {"hidden": (8,), "model_options": {"update_every": 7}}),

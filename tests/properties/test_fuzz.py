@@ -16,7 +16,7 @@ from clusterexplain.clustering.registry import CLUSTERERS
 from clusterexplain.exceptions import ClusterExplainError, ClusterExplainWarning
 from clusterexplain.fitting.config import OF_TRAINING
 from clusterexplain.models import MODELS
-from clusterexplain.models.registry import CLOSED_FORM
+from clusterexplain.models.registry import CLOSED_FORM, OF_COUNTS
 from clusterexplain.results.explanation import Explanation
 
 PAIRS = [(model, clusterer) for model in MODELS for clusterer in CLUSTERERS if clusterer != "dec" or model == "dec"]
@@ -24,6 +24,7 @@ STEPS = (1e-3, 1e-4, 1e-5)
 RTOL = 1e-4
 """Of the best of the steps: clusters near a bifurcation bend within the largest, rounding is felt in the smallest."""
 UNUSED = dict.fromkeys(CLOSED_FORM, OF_TRAINING) | {"precomputed": (*OF_TRAINING, "latent_dim", "scaling")}
+UNUSED |= dict.fromkeys(OF_COUNTS, ("scaling",))
 """Parameters that a model refuses."""
 
 
@@ -37,6 +38,8 @@ def configuration(model: str, clusterer: str, seed: int) -> tuple[Dataset, dict[
     )
     if rng.random() < 0.3:
         X[: n // 4] = X[0]
+    if model in OF_COUNTS:
+        X = np.floor(np.abs(X) * 3)
     image = (4, 4) if model == "conv_autoencoder" else None
     options: dict[str, Any] = {
         "model": model, "clusterer": clusterer, "n_clusters": int(rng.integers(2, 5)), "n_steps": int(rng.integers(4, 16)),

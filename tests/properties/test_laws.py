@@ -42,7 +42,7 @@ from clusterexplain.fitting.config import Config, resolve
 from clusterexplain.fitting.fit import Fit, pair_of
 from clusterexplain.fitting.recipes import make_recipe, make_task
 from clusterexplain.models import MODELS
-from clusterexplain.models.registry import CLOSED_FORM
+from clusterexplain.models.registry import CLOSED_FORM, OF_COUNTS
 from clusterexplain.results.explanation import Explanation
 from clusterexplain.results.margins import Combination, Margins, Subject, Topic
 from clusterexplain.results.outcome import Assignments
@@ -128,6 +128,12 @@ def table() -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
+def counts() -> np.ndarray:
+    """Return counts whose logarithms lie around the same centres, farther apart, shape (21, 16)."""
+    return np.random.default_rng(2).poisson(np.exp(1.5 * table()[0] + 2)).astype(float)
+
+
+@cache
 def graph() -> np.ndarray:
     """Return symmetric strengths between each row of the table and its five nearest, shape (21, 21); 0 for itself."""
     squared = np.square(table()[0][:, None] - table()[0]).sum(axis=-1)
@@ -171,7 +177,8 @@ def config_of(combined: Combined, n_samples: int) -> Config:
 @cache
 def data_of(model: str, names: tuple[int, ...]) -> Dataset:
     """Return rows of the table by number, repeated where a number is."""
-    return Dataset(table()[0][list(names)], image_shape=(SIDE, SIDE) if model in IMAGES else None)
+    rows = counts() if model in OF_COUNTS else table()[0]
+    return Dataset(rows[list(names)], image_shape=(SIDE, SIDE) if model in IMAGES else None)
 
 
 @cache
