@@ -83,10 +83,7 @@ class VariationalAutoencoder(EncoderDecoder[tuple[Tensor, Tensor]]):
         loadings = (variances - self.beta).maximum(SMALLEST_LOADING * variances).sqrt()
         placed = linear_maps(mean, frame * (loadings / variances).unsqueeze(1), frame * loadings.unsqueeze(1))
         spread = 0.5 * torch.log(max(self.beta, SMALLEST_NOISE) / variances)  # log sigma
-        weight, bias = placed["encoder.linear.weight"], placed["encoder.linear.bias"]
-        placed["encoder.linear.weight"] = torch.cat([weight, torch.zeros_like(weight)])
-        placed["encoder.linear.bias"] = torch.cat([bias, spread])
-        return placed
+        return with_log_deviations(placed, spread)
 
     def augment(self, inputs: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Return the inputs and one standard normal vector of shape (batch, latent_dim)."""
@@ -104,3 +101,12 @@ class VariationalAutoencoder(EncoderDecoder[tuple[Tensor, Tensor]]):
         divergence = mean.square() + torch.exp(2 * log_deviation) - 1 - 2 * log_deviation
         each = residual.square().sum(dim=-1) + self.beta * divergence.sum(dim=-1)
         return (each * (weights / math.prod(x.shape))).sum()
+
+
+def with_log_deviations(placed: Params, spread: Tensor) -> Params:
+    """Return linear parts of which the encoder gives constant logarithms of standard deviations, too, shape (latent_dim,)."""
+    weight, bias = placed["encoder.linear.weight"], placed["encoder.linear.bias"]
+    return placed | {
+        "encoder.linear.weight": torch.cat([weight, torch.zeros_like(weight)]),
+        "encoder.linear.bias": torch.cat([bias, spread]),
+    }

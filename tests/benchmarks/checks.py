@@ -1,8 +1,8 @@
 """What a standard check of the digits says: this seed, the recipe, and means of 5 and 10 exact explanations.
 
-Run: ``python -m tests.benchmarks.checks [autoencoder contrastive] [--start pca] [--queries 24] [--keep FOLDER] [--means 5 10]``. Prints
-Markdown tables: the grades of the standard check for this seed and for the recipe; then, against removals refitted at seeds
-that no explanation has seen, how much of the ceiling means of 5 and 10 explanations reach.
+Run: ``python -m tests.benchmarks.checks [autoencoder contrastive] [--start pca] [--queries 24] [--keep FOLDER]
+[--means 5 10]``. Prints Markdown tables: the grades of the standard check for this seed and for the recipe; then, against
+removals refitted at seeds that no explanation has seen, how much of the ceiling means of 5 and 10 explanations reach.
 """
 
 from __future__ import annotations
