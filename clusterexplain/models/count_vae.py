@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from clusterexplain.models.start import PrincipalStart, linear_maps
 from clusterexplain.models.task import Params, Stage
-from clusterexplain.models.variational import VariationalAutoencoder
+from clusterexplain.models.variational import VariationalAutoencoder, with_log_deviations
 
 LIKELIHOODS = ("negative_binomial", "poisson")
 DISPERSION = "dispersion"
@@ -122,13 +122,13 @@ class CountVAE(VariationalAutoencoder):
         """Return one stage, which begins at the start if there is one."""
         if self.start is None:
             return (Stage(self.loss),)
-        return (Stage(self.loss, freeze_choice=self._reference, initialize=self.place_linear),)
+        return (Stage(self.loss, freeze_choice=self._reference, initialize=self._initialize),)
 
     def _reference(self, params: Params, inputs: Tensor, weights: Tensor) -> Tensor:
         assert self.start is not None, "a stage has a reference only where there is a start"
         return self.start.reference(params, torch.log1p(inputs), weights)
 
-    def place_linear(self, params: Params, inputs: Tensor, weights: Tensor, reference: Tensor) -> Params:
+    def _initialize(self, params: Params, inputs: Tensor, weights: Tensor, reference: Tensor) -> Params:
         """Return the parameters with linear parts at the principal components of the logarithms.
 
         Coordinates have variance 1, as the prior has. The decoder's bias is the logarithm of the mean share of each column.
@@ -139,10 +139,7 @@ class CountVAE(VariationalAutoencoder):
         shares = (weights.unsqueeze(1) * inputs / inputs.sum(dim=1, keepdim=True)).sum(dim=0) / weights.sum()
         placed["decoder.linear.bias"] = torch.log(shares * self.n_features + SMALLEST_SHARE)
         spread = 0.5 * torch.log(NOISE_VARIANCE / (NOISE_VARIANCE + deviations.square()))  # log sigma
-        weight, bias = placed["encoder.linear.weight"], placed["encoder.linear.bias"]
-        placed["encoder.linear.weight"] = torch.cat([weight, torch.zeros_like(weight)])
-        placed["encoder.linear.bias"] = torch.cat([bias, spread])
-        return params | placed
+        return params | with_log_deviations(placed, spread)
 
     def embed(self, params: Params, inputs: Tensor) -> Tensor:
         """Return the posterior means, shape (batch, latent_dim)."""
